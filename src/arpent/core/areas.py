@@ -1,0 +1,55 @@
+"""True areas: square metres on the ellipsoid, whatever the CRS of the grid."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from pyproj import Geod, Transformer
+
+from arpent.core.grid import Grid
+from arpent.core.window import Window
+
+__all__ = ["ground_area", "ground_sampling_distance", "pixel_area"]
+
+_ELLIPSOID = Geod(ellps="WGS84")
+_POINTS_PER_SIDE = 16  # a side of a block is nearly a geodesic: 16 points leave less than 1e-9 of its area
+
+
+@lru_cache(maxsize=32)
+def _to_lonlat(crs: str) -> Transformer:
+    return Transformer.from_crs(crs, "OGC:CRS84", always_xy=True)
+
+
+def _outline(window: Window) -> NDArray[np.float64]:
+    """The sides of a window as ``(points, 2)`` of (column, row), clockwise from the upper left corner."""
+    steps = np.linspace(0.0, 1.0, _POINTS_PER_SIDE, endpoint=False)
+    cols = np.concatenate([steps, np.ones_like(steps), 1 - steps, np.zeros_like(steps)])
+    rows = np.concatenate([np.zeros_like(steps), steps, np.ones_like(steps), 1 - steps])
+    return np.stack([window.col + cols * window.width, window.row + rows * window.height], axis=1)
+
+
+def ground_area(grid: Grid, window: Window | None = None) -> float:
+    """Square metres that a window of the grid (all of it, if none is given) covers on the WGS 84 ellipsoid."""
+    crs = grid.require_crs("an area")
+    cols, rows = _outline(window or grid.window).T
+    t = grid.transform
+    xs, ys = t.a * cols + t.b * rows + t.c, t.d * cols + t.e * rows + t.f
+    lons, lats = _to_lonlat(crs.to_wkt()).transform(xs, ys)
+    area, _ = _ELLIPSOID.polygon_area_perimeter(lons, lats)
+    return abs(float(area))
+
+
+def pixel_area(grid: Grid, window: Window | None = None) -> float:
+    """Mean square metres of a pixel of the window."""
+    chosen = window or grid.window
+    return ground_area(grid, chosen) / chosen.size
+
+
+def ground_sampling_distance(grid: Grid) -> float | None:
+    """Side in metres of a pixel in the middle of the grid; None for a picture without georeference."""
+    if grid.crs is None:
+        return None
+    middle = Window(grid.height // 2, grid.width // 2, 1, 1)
+    return float(np.sqrt(ground_area(grid, middle)))

@@ -1,0 +1,1 @@
+"""Samples: index, splits, statistics, normalisation, augmentation, batches."""

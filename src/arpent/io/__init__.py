@@ -1,0 +1,1 @@
+"""Files in and out: windowed reader, COG writer, vectors, tables, STAC items."""

@@ -1,0 +1,1 @@
+"""The words: names and sentences in French and English."""

@@ -1,0 +1,1 @@
+"""Arithmetic on pixels: scaling, spectral indices, quality masks."""

@@ -1,0 +1,1 @@
+"""Run folders and what lies in them; readable without torch."""

@@ -1,0 +1,1 @@
+"""The five capabilities, thin, over the engine."""

@@ -1,0 +1,1 @@
+"""Synthetic landscapes with exact truth, and strategies, for tests, demos and benchmarks."""

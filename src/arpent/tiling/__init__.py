@@ -1,0 +1,1 @@
+"""Plan tiles, taper their edges, blend them into rows. Numpy only."""

@@ -1,0 +1,1 @@
+"""The map in the browser; never imports torch."""
