@@ -4,7 +4,7 @@ from arpent.core.areas import ground_area, ground_sampling_distance, pixel_area
 from arpent.core.classes import ClassMap, LandClass, Language, nomenclature, nomenclature_names
 from arpent.core.contract import BUNDLE_FORMAT, Contract, Normalisation
 from arpent.core.grid import Bounds, Grid
-from arpent.core.raster import Raster
+from arpent.core.raster import Raster, Strip
 from arpent.core.sensors import Band, Sensor, sensor, sensor_names
 from arpent.core.window import Window
 
@@ -20,6 +20,7 @@ __all__ = [
     "Normalisation",
     "Raster",
     "Sensor",
+    "Strip",
     "Window",
     "ground_area",
     "ground_sampling_distance",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,7 @@ class ClassMap(BaseModel):
     classes: tuple[LandClass, ...]
     nodata: Annotated[int, Field(ge=0, le=255)] = 0
 
-    def model_post_init(self, context: Any, /) -> None:
+    def model_post_init(self, context: object, /) -> None:
         """Refuses a class id that is given twice or that also means no data."""
         ids = [entry.id for entry in self.classes]
         if len(set(ids)) != len(ids) or self.nodata in ids:

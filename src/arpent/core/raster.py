@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from arpent.core.grid import Grid
 from arpent.errors import InvalidSetting
 
-__all__ = ["Raster"]
+__all__ = ["Raster", "Strip"]
 
 
 @dataclass(frozen=True)
@@ -43,3 +43,21 @@ class Raster:
         """The pixels ``(height, width)`` of one band."""
         pixels: NDArray[np.generic] = self.pixels[self.bands.index(name)]
         return pixels
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Finished rows of a product, from `row` on; what a raster sink is fed with, from top to bottom.
+
+    Attributes:
+        row: the first row, counted from the top of the product.
+        values: ``(bands, rows, width of the product)``.
+    """
+
+    row: int
+    values: NDArray[np.generic]
+
+    @property
+    def row_end(self) -> int:
+        """The first row below the strip."""
+        return self.row + self.values.shape[1]
