@@ -1,0 +1,66 @@
+# Everything a developer does, from a fresh clone with Python 3.11 or later, make and git: `make help`.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+UV_VERSION := 0.13.8
+BIN := .venv/bin
+READY := .venv/.ready
+WORKERS ?= 2
+
+# One thread per process: the tests run in several, and a library that starts a thread per core would fight the others.
+SINGLE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1 RAYON_NUM_THREADS=1
+PYTEST := $(SINGLE) ARPENT_SKIPS=$(CURDIR)/.venv/skips $(BIN)/python scripts/offline.py $(BIN)/pytest -q \
+	--durations=10 --durations-min=5 --cov --cov-report= --cov-fail-under=0
+
+.PHONY: help demo test lint types arch bench docs lock pictures reference clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# The environment is made once, and again when the lock or the packaging changes. Every package is checked by hash.
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Arpent needs Python 3.11 or later: install it, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -c 'import uv' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@echo "Installing the locked packages into .venv (some gigabytes the first time)…"
+	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(READY) ## train on a synthetic commune, map it, and show where the results are (SERVE=0: do not open the map)
+	@SERVE=$${SERVE:-1} $(BIN)/arpent demo
+
+test: $(READY) ## all tests, offline, with coverage; ends with the skips by reason
+	@rm -f .venv/skips; $(BIN)/coverage erase
+	@$(PYTEST) -n $(WORKERS) --dist loadfile -m "not alone"
+	@$(PYTEST) --cov-append -m alone || { code=$$?; test $$code -eq 5 || exit $$code; } # 5: no test of that kind yet
+	@$(BIN)/coverage report
+	@if test -s .venv/skips; then echo "Skipped, by reason:"; sort .venv/skips | uniq -c; else echo "Nothing was skipped."; fi
+
+lint: $(READY) ## style and mistakes
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
+
+types: $(READY) ## mypy, strict
+	@$(BIN)/mypy
+
+arch: $(READY) ## import contracts, budgets, documentation that cannot lie
+	@$(SINGLE) $(BIN)/pytest -q tests/architecture tests/docs
+
+bench: $(READY) ## every benchmark, one after the other; prints medians and ratios
+	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+docs: $(READY) reference ## the documentation, into site/
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir site && echo "site/index.html"
+
+reference: $(READY) ## regenerate docs/reference from the code
+	@$(BIN)/python scripts/reference.py
+
+lock: $(READY) ## resolve requirements.lock anew from pyproject.toml
+	@$(BIN)/python -m uv pip compile pyproject.toml --quiet --universal --generate-hashes --all-extras --group dev \
+		--python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header -o requirements.lock
+
+clean: ## remove what was made here, the environment included
+	@rm -rf .venv .demo site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.*
