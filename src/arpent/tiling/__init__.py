@@ -1,1 +1,18 @@
 """Plan tiles, taper their edges, blend them into rows. Numpy only."""
+
+from arpent.tiling.blend import Patch, RowBlender
+from arpent.tiling.pad import pad_by_reflection
+from arpent.tiling.plan import Span, Tile, TilePlan, TileShape
+from arpent.tiling.taper import ramp, weights_along
+
+__all__ = [
+    "Patch",
+    "RowBlender",
+    "Span",
+    "Tile",
+    "TilePlan",
+    "TileShape",
+    "pad_by_reflection",
+    "ramp",
+    "weights_along",
+]
