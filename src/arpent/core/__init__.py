@@ -4,13 +4,19 @@ from arpent.core.areas import ground_area, ground_sampling_distance, pixel_area
 from arpent.core.classes import ClassMap, LandClass, Language, nomenclature, nomenclature_names
 from arpent.core.contract import BUNDLE_FORMAT, Contract, Normalisation
 from arpent.core.grid import Bounds, Grid
+from arpent.core.hashing import file_sha256
+from arpent.core.progress import Bar, Progress, Silent
 from arpent.core.raster import Raster, Strip
 from arpent.core.sensors import Band, Sensor, sensor, sensor_names
+from arpent.core.settings import Setting, Settings, parse, settings_of
 from arpent.core.window import Window
+from arpent.core.writing import output_error, publish_file, sync_folder, write_file, writing
+from arpent.core.yaml_files import load_yaml, merge
 
 __all__ = [
     "BUNDLE_FORMAT",
     "Band",
+    "Bar",
     "Bounds",
     "ClassMap",
     "Contract",
@@ -18,15 +24,29 @@ __all__ = [
     "LandClass",
     "Language",
     "Normalisation",
+    "Progress",
     "Raster",
     "Sensor",
+    "Setting",
+    "Settings",
+    "Silent",
     "Strip",
     "Window",
+    "file_sha256",
     "ground_area",
     "ground_sampling_distance",
+    "load_yaml",
+    "merge",
     "nomenclature",
     "nomenclature_names",
+    "output_error",
+    "parse",
     "pixel_area",
+    "publish_file",
     "sensor",
     "sensor_names",
+    "settings_of",
+    "sync_folder",
+    "write_file",
+    "writing",
 ]

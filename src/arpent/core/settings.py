@@ -1,0 +1,189 @@
+"""Settings: closed, frozen, and the same in a YAML file, on the command line and in Python."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from arpent.errors import ConfigError, InvalidSetting, UnknownSetting
+
+__all__ = ["Setting", "Settings", "nested_model", "parse", "settings_of"]
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_LONGEST_ECHO = 80
+"""Characters of a wrong value that are repeated in its error."""
+
+
+class Settings(BaseModel):
+    """Base of every group of settings: frozen, unknown keys refused.
+
+    The docstring under a field is its help, on the command line and in the reference::
+
+        class TrainSettings(Settings):
+            epochs: Annotated[int, Field(ge=1)] = 30
+            '''Passes over the training set.'''
+
+    Build one from outside data with `parse`, whose errors name the setting and its cure.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        validate_default=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One leaf of a settings model.
+
+    Attributes:
+        path: dotted place ("optimizer.rate").
+        annotation: its Python type.
+        help: one sentence; empty when the field has no docstring.
+        default: value when it is not given; None for a required one.
+        required: whether it must be given.
+    """
+
+    path: str
+    annotation: Any
+    help: str
+    default: Any
+    required: bool
+
+
+def settings_of(model: type[BaseModel], prefix: str = "") -> Iterator[Setting]:
+    """Every leaf of a model, in the order of its source; nested models are entered."""
+    for name, field in model.model_fields.items():
+        path = f"{prefix}{name}"
+        inner = nested_model(field.annotation)
+        if inner is not None:
+            yield from settings_of(inner, f"{path}.")
+            continue
+        default = None if field.is_required() else field.get_default(call_default_factory=True)
+        yield Setting(path, field.annotation, field.description or "", default, field.is_required())
+
+
+def nested_model(annotation: object) -> type[BaseModel] | None:
+    """The model that a field holds, for ``Inner`` and ``Inner | None``; None for every other type."""
+    choices = [a for a in (typing.get_args(annotation) or (annotation,)) if a is not type(None)]
+    if typing.get_origin(annotation) in (None, typing.Union, type(int | None)) and len(choices) == 1:
+        only = choices[0]
+        return only if isinstance(only, type) and issubclass(only, BaseModel) else None
+    return None
+
+
+def parse(model: type[Model], mapping: Mapping[str, Any], where: str) -> Model:
+    """Builds a model from outside data.
+
+    Args:
+        model: usually a `Settings`.
+        mapping: keys and values as YAML or JSON give them; groups are nested mappings.
+        where: what a user calls the source ("landcover.yaml", "the command line").
+
+    Raises:
+        UnknownSetting: for a key that the model does not have, with the nearest one that it has.
+        InvalidSetting: for a value of the wrong type or out of range, and for a missing one.
+    """
+    try:
+        return model.model_validate(dict(mapping))
+    except ValidationError as problem:
+        raise _taught(model, problem, where) from None
+
+
+def _taught(model: type[BaseModel], problem: ValidationError, where: str) -> ConfigError:
+    """The first problem as an Arpent error; misspelt keys come first, as they often cause the others."""
+    details = sorted(problem.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
+    first = details[0]
+    place = _follow(model, first["loc"])
+    if first["type"] == "extra_forbidden":
+        error: ConfigError = _unknown(model, place, where)
+    else:
+        error = _invalid(place, first, where)
+    if len(details) > 1:
+        error.cure = f"{error.cure} {len(details) - 1} more to correct after that."
+    return error
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where in a model a problem lies: the dotted path, the group around it, and the field if there is one."""
+
+    path: str
+    group: str
+    key: str
+    known: tuple[str, ...]
+    field: FieldInfo | None
+
+
+def _follow(model: type[BaseModel], location: tuple[int | str, ...]) -> _Place:
+    """Walks pydantic's location, which also contains the names of union branches: those are left out."""
+    models: tuple[type[BaseModel], ...] = (model,)
+    names: list[str] = []
+    group: list[str] = []
+    field: FieldInfo | None = None
+    known: tuple[str, ...] = tuple(model.model_fields)
+    for position, part in enumerate(location):
+        last = position == len(location) - 1
+        holder = next((m for m in models if part in m.model_fields), None)
+        if holder is not None:
+            group, known = list(names), tuple(name for m in models for name in m.model_fields)
+            field = holder.model_fields[str(part)]
+            models = tuple(_models_in(field.annotation))
+            names.append(str(part))
+        elif isinstance(part, int) or not models:
+            names.append(str(part))
+        elif last:
+            group, known = list(names), tuple(name for m in models for name in m.model_fields)
+            field = None
+            names.append(part)
+    path = ".".join(names)
+    return _Place(path, ".".join(group), names[-1] if names else "", known, field)
+
+
+def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in typing.get_args(annotation):
+        yield from _models_in(inner)
+
+
+def _unknown(model: type[BaseModel], place: _Place, where: str) -> ConfigError:
+    elsewhere = [s.path for s in settings_of(model) if s.path.rpartition(".")[2] == place.key]
+    if elsewhere:
+        return UnknownSetting(
+            f"{where} has no setting '{place.path}'",
+            cure=f"Did you mean '{elsewhere[0]}'?",
+        )
+    inside = f"{where} ({place.group})" if place.group else where
+    return UnknownSetting.among(place.key, place.known, inside)
+
+
+def _invalid(place: _Place, detail: ErrorDetails, where: str) -> ConfigError:
+    meaning = place.field.description if place.field and place.field.description else ""
+    meaning = f" ({meaning.rstrip('.')})" if meaning else ""
+    if detail["type"] == "missing":
+        return InvalidSetting(f"{where} lacks the setting '{place.path}'", cure=f"Give '{place.path}'{meaning}.")
+    expected = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    if detail["type"] == "model_type":
+        expected = "a group of settings"
+    return InvalidSetting(
+        f"{where}: the value of '{place.path}' cannot be used" if place.path else f"{where} cannot be used",
+        found=_echo(detail["input"]),
+        expected=expected,
+        cure=f"Correct '{place.path}'{meaning}." if place.path else "Correct these settings.",
+    )
+
+
+def _echo(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_ECHO else f"{text[: _LONGEST_ECHO - 1]}…"
