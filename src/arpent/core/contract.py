@@ -56,7 +56,8 @@ class Contract(BaseModel):
         arpent: version of the code that wrote it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # JSON has no NaN, and NaN is a common no-data value: it is written as a string, which reads back as a number.
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
     format: Annotated[int, Field(ge=1)] = BUNDLE_FORMAT
     task: str

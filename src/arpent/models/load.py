@@ -1,0 +1,242 @@
+"""Bundles: saving a network with its contract, and getting both back exactly."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from arpent.core.bundle import (
+    FOLDER_HEADER,
+    HEADER_KEY,
+    TENSORS_DIGEST,
+    contract_document,
+    decode_contract,
+    encode_contract,
+    read_document,
+)
+from arpent.core.contract import Contract
+from arpent.core.hashing import file_sha256
+from arpent.core.writing import publish_file, sync_folder, write_file, writing
+from arpent.errors import BundleInvalid, WeightsMismatch
+from arpent.models.registry import build
+
+__all__ = ["Bundle", "load_bundle", "load_state", "save_bundle"]
+
+SUFFIX = ".safetensors"
+_REST = "model"  # the part of a folder bundle that holds tensors of no submodule
+_LISTED = 8  # names of tensors that an error shows before it only counts
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A network together with what it demands of its images.
+
+    Attributes:
+        model: the network, in evaluation mode, on the CPU.
+        contract: the contract.
+    """
+
+    model: nn.Module
+    contract: Contract
+
+
+def save_bundle(path: Path | str, model: nn.Module, contract: Contract) -> Path:
+    """Write a bundle: one file when `path` ends in ``.safetensors``, else a folder with one part per submodule.
+
+    The bytes depend on the weights and the contract alone. The bundle takes its name when it is whole, so that a
+    failed write leaves an earlier bundle of that name as it was.
+    """
+    path = Path(path)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    state = {name: _plain(tensor) for name, tensor in model.state_dict().items()}
+    try:
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.suffix == SUFFIX:
+                document = {**contract_document(contract), TENSORS_DIGEST: _digest(state)}
+                _write_tensors(beside, state, {HEADER_KEY: encode_contract(document)})
+                publish_file(beside, path)
+            else:
+                _write_folder(beside, _by_part(model, state), contract)
+                _publish_folder(beside, path)
+    finally:
+        _discard(beside)
+    return path
+
+
+def load_bundle(path: Path | str) -> Bundle:
+    """Build the network that a bundle's contract names, and give it the bundle's weights.
+
+    Raises:
+        FileMissing: nothing is there.
+        BundleInvalid: no bundle, damaged, or of a later format.
+        WeightsMismatch: the weights are not those of the architecture that the contract names.
+    """
+    path = Path(path)
+    document = read_document(path)
+    contract = decode_contract(document, path)
+    state = _read_parts(path, contract) if path.is_dir() else _read_single(path, document)
+    # Building a network draws random weights; training that goes on after a load must not notice.
+    with torch.random.fork_rng(devices=[]):
+        model = build(contract.architecture, contract.settings)
+    load_state(model, state, str(path))
+    return Bundle(model.eval(), contract)
+
+
+def load_state(model: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
+    """Give `model` the tensors of `state`: all of them, no others, each of its own shape.
+
+    Raises:
+        WeightsMismatch: lists what is missing, unexpected or misshapen; `where` names the source.
+    """
+    own = model.state_dict()
+    problems = []
+    if missing := [name for name in own if name not in state]:
+        problems.append(f"missing {_listed(missing)}")
+    if unexpected := [name for name in state if name not in own]:
+        problems.append(f"unexpected {_listed(unexpected)}")
+    misshapen = [
+        f"{name} {_size(state[name])} for {_size(own[name])}"
+        for name in own
+        if name in state and state[name].shape != own[name].shape
+    ]
+    if misshapen:
+        problems.append(f"misshapen {_listed(misshapen)}")
+    if problems:
+        raise WeightsMismatch(
+            f"the weights of {where} do not fit the network",
+            found="; ".join(problems),
+            expected=f"the {len(own)} tensors of its architecture",
+            cure="Check the architecture and its settings, or the layout the weights were imported as.",
+        )
+    model.load_state_dict(dict(state))
+
+
+def _write_folder(folder: Path, parts: Mapping[str, dict[str, Tensor]], contract: Contract) -> None:
+    folder.mkdir()
+    hashes = {}
+    for name, tensors in parts.items():
+        file = folder / f"{name}{SUFFIX}"
+        _write_tensors(file, tensors, None)
+        hashes[file.name] = file_sha256(file)
+    pinned = contract_document(contract.model_copy(update={"parts": hashes}))
+    write_file(folder / FOLDER_HEADER, encode_contract(pinned, indent=2) + "\n")
+
+
+def _write_tensors(file: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None) -> None:
+    try:
+        save_file(tensors, file, metadata=metadata)
+    except SafetensorError as error:
+        # The library hides the system's error number in its text.
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
+    with file.open("rb") as stream:
+        os.fsync(stream.fileno())
+
+
+def _publish_folder(finished: Path, path: Path) -> None:
+    if not path.is_dir():
+        finished.rename(path)
+    else:
+        # A folder cannot replace one that holds files, so the old one steps aside first.
+        aside = path.with_name(f".{path.name}.{os.getpid()}.old")
+        path.rename(aside)
+        finished.rename(path)
+        shutil.rmtree(aside)
+    sync_folder(path.parent)
+
+
+def _discard(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _read_single(path: Path, document: Mapping[str, Any]) -> dict[str, Tensor]:
+    state = _tensors(path)
+    if _digest(state) != document.get(TENSORS_DIGEST):
+        raise _changed(path)
+    return state
+
+
+def _read_parts(folder: Path, contract: Contract) -> dict[str, Tensor]:
+    state: dict[str, Tensor] = {}
+    for name, sha256 in contract.parts.items():
+        file = folder / name
+        if Path(name).name != name or file.suffix != SUFFIX:
+            raise BundleInvalid(
+                f"{folder} names a part that cannot be one of its files", found=name, cure="Take a fresh copy."
+            )
+        if not file.is_file():
+            raise BundleInvalid(f"{folder} lacks its part {name}", cure="Take a fresh copy of the whole folder.")
+        if file_sha256(file) != sha256:
+            raise _changed(file)
+        prefix = "" if file.stem == _REST else f"{file.stem}."
+        state |= {f"{prefix}{key}": tensor for key, tensor in _tensors(file).items()}
+    return state
+
+
+def _tensors(file: Path) -> dict[str, Tensor]:
+    try:
+        state: dict[str, Tensor] = load_file(file)
+    except (SafetensorError, OSError) as error:
+        raise BundleInvalid(
+            f"{file} is damaged", found=str(error), cure="Take a fresh copy, or export the model again."
+        ) from error
+    return state
+
+
+def _changed(file: Path) -> BundleInvalid:
+    return BundleInvalid(
+        f"the weights in {file} are not those that were saved",
+        found="another SHA-256 than its contract gives",
+        cure="Take a fresh copy, or export the model again.",
+    )
+
+
+def _by_part(model: nn.Module, state: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    children = [name for name, _ in model.named_children()]
+    parts: dict[str, dict[str, Tensor]] = {}
+    for key, tensor in state.items():
+        child, _, rest = key.partition(".")
+        part, name = (child, rest) if child in children and child != _REST else (_REST, key)
+        parts.setdefault(part, {})[name] = tensor
+    return parts
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    """A copy that shares no memory and lies in row order, whatever the network's memory format."""
+    return tensor.detach().cpu().contiguous(memory_format=torch.contiguous_format).clone()
+
+
+def _digest(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, types, shapes and values, in the order of the names."""
+    total = hashlib.sha256()
+    for name in sorted(state):
+        tensor = state[name]
+        total.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+        total.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return total.hexdigest()
+
+
+def _size(tensor: Tensor) -> str:
+    return "×".join(str(side) for side in tensor.shape) or "scalar"
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(names[:_LISTED])
+    return shown if len(names) <= _LISTED else f"{shown} and {len(names) - _LISTED} more"

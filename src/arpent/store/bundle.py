@@ -1,0 +1,52 @@
+"""Model bundles seen from the reading side: their contracts, and which ones a folder holds. No torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from arpent.core.bundle import FOLDER_HEADER, decode_contract, read_contract, read_document
+from arpent.core.contract import Contract
+from arpent.errors import BundleInvalid
+
+__all__ = ["FoundBundle", "bundles_under", "read_contract"]
+
+
+@dataclass(frozen=True)
+class FoundBundle:
+    """A bundle on this machine.
+
+    Attributes:
+        path: the file or folder.
+        contract: what its header says; None where that cannot be used.
+        problem: why the contract cannot be used.
+        bytes: size on disk.
+    """
+
+    path: Path
+    contract: Contract | None
+    problem: str | None
+    bytes: int
+
+
+def bundles_under(folder: Path | str) -> Iterator[FoundBundle]:
+    """Every bundle in `folder` and its subfolders, in the order of their paths.
+
+    Weights without a contract are passed over; a bundle that is damaged or of a later format is listed with its
+    problem.
+    """
+    folder = Path(folder)
+    folders = {header.parent for header in folder.rglob(FOLDER_HEADER)}
+    singles = {file for file in folder.rglob("*.safetensors") if folders.isdisjoint(file.parents)}
+    for path in sorted(folders | singles):
+        try:
+            document = read_document(path)
+        except BundleInvalid:
+            continue
+        files = path.iterdir() if path.is_dir() else [path]
+        size = sum(file.stat().st_size for file in files)
+        try:
+            yield FoundBundle(path, decode_contract(document, path), None, size)
+        except BundleInvalid as error:
+            yield FoundBundle(path, None, str(error), size)
