@@ -1,0 +1,97 @@
+"""What the package promises about itself: bounds with reasons, a lock that is whole, one version."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import arpent
+
+EXTRAS = {"learn", "language", "web", "fast", "cluster", "all"}
+
+
+@pytest.fixture(scope="module")
+def project(root: Path) -> dict[str, Any]:
+    return tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
+
+
+def _requirements(project: dict[str, Any]) -> list[str]:
+    extras = project["project"]["optional-dependencies"]
+    dev = project["dependency-groups"]["dev"]
+    lists = [project["project"]["dependencies"], *extras.values(), dev, project["build-system"]["requires"]]
+    return [entry for entries in lists for entry in entries]
+
+
+def test_every_bound_has_its_reason(project: dict[str, Any], root: Path) -> None:
+    """Each requirement has a lower bound, and its line a comment that begins with the bounded version or says why."""
+    lines = (root / "pyproject.toml").read_text("utf-8").splitlines()
+    for requirement in _requirements(project):
+        if requirement.startswith("arpent["):
+            continue
+        assert re.search(r">=\d", requirement), f"{requirement} has no lower bound"
+        line = next(line for line in lines if f'"{requirement}"' in line)
+        assert len(line.partition("#")[2].strip()) > len("1.0: x"), f"{requirement} gives no reason"
+
+
+def test_every_exception_of_the_linter_has_its_reason(root: Path) -> None:
+    text = (root / "pyproject.toml").read_text("utf-8")
+    ignored = text.partition("\nignore = [\n")[2].partition("\n]")[0]
+    assert all("#" in line for line in ignored.splitlines())
+
+
+def test_the_extras_are_those_that_the_errors_name(project: dict[str, Any], modules: list[Any]) -> None:
+    """`ExtraMissing.of("learn", …)` must name a part that pip can install."""
+    assert set(project["project"]["optional-dependencies"]) == EXTRAS
+    for module in modules:
+        for name in re.findall(r"ExtraMissing\.of\(\s*\"(\w+)\"", module.text):
+            assert name in EXTRAS, f"{module.name} asks for arpent[{name}]"
+
+
+def test_reading_and_serving_need_no_torch(project: dict[str, Any]) -> None:
+    names = [re.split(r"[<>=\[]", entry)[0] for entry in project["project"]["dependencies"]]
+    assert not set(names) & {"torch", "timm", "transformers", "accelerate", "ray", "openvino"}
+
+
+def test_the_lock_holds_hashes_and_no_address(root: Path) -> None:
+    lock = (root / "requirements.lock").read_text("utf-8")
+    assert "://" not in lock
+    assert not re.search(r"^-", lock, re.MULTILINE), "no option lines"
+    for block in re.split(r"\n(?=\w)", lock.strip()):
+        assert "--hash=sha256:" in block, block.splitlines()[0]
+
+
+def test_the_lock_holds_what_the_project_asks_for(project: dict[str, Any], root: Path) -> None:
+    """A dependency added without `make lock` is found here."""
+    lock = (root / "requirements.lock").read_text("utf-8")
+    locked = set(re.findall(r"^([a-z0-9._-]+)==", lock, re.MULTILINE))
+    asked = {re.split(r"[<>=\[]", entry)[0] for entry in _requirements(project)} - {"arpent"}
+    assert asked <= locked
+
+
+def test_one_version(project: dict[str, Any], root: Path) -> None:
+    assert project["project"]["version"] == arpent.__version__
+    assert yaml.safe_load((root / "CITATION.cff").read_text("utf-8"))["version"] == arpent.__version__
+    versions = re.findall(r"^## \[?(\d+\.\d+\.\d+)", (root / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    assert versions[:1] == [arpent.__version__], "the top version of CHANGELOG.md"
+
+
+def test_nothing_heavy_is_kept(tracked: list[Path]) -> None:
+    heavy = {path.name: path.stat().st_size for path in tracked if path.stat().st_size > 3_000_000}
+    assert heavy == {}
+
+
+def test_every_shipped_example_is_run(root: Path, tracked: list[Path]) -> None:
+    """Each file under examples/ is named by a test: an example that nobody runs will lie one day."""
+    tests = "\n".join(path.read_text("utf-8") for path in tracked if path.suffix == ".py" and "tests" in path.parts)
+    examples = [path for path in tracked if "examples" in path.relative_to(root).parts[:1] and path.suffix != ".md"]
+    assert [str(path.relative_to(root)) for path in examples if path.name not in tests] == []
+
+
+def test_make_lists_its_own_targets(root: Path) -> None:
+    makefile = (root / "Makefile").read_text("utf-8")
+    for target in ("demo", "test", "lint", "types", "arch", "bench", "docs", "lock"):
+        assert re.search(rf"^{target}:.*## ", makefile, re.MULTILINE), target
+    assert "make test" in (root / ".ci" / "run").read_text("utf-8")
