@@ -1,0 +1,212 @@
+"""What a command shows: results on standard output, everything else on standard error.
+
+A command hands its result to `show`, once: as plain data for machines and as text or tables for people. What is
+printed depends on the global options, which no command needs to look at.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import PurePath
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+    from rich.table import Table
+
+    from arpent.core.progress import Bar, Progress
+
+__all__ = ["Flags", "Session", "console", "flags", "note", "plain", "printable", "progress", "session", "show", "table"]
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """The global options.
+
+    Attributes:
+        json: one JSON document on standard output, nothing for people.
+        quiet: no progress and no notes.
+        debug: tracebacks.
+        version: only the version is asked for.
+    """
+
+    json: bool = False
+    quiet: bool = False
+    debug: bool = False
+    version: bool = False
+
+    @classmethod
+    def among(cls, words: Sequence[str]) -> Flags:
+        """The flags of a command line, wherever they stand before a ``--``."""
+        own = words[: words.index("--")] if "--" in words else words
+        return cls(**{name: f"--{name}" in own for name in cls.__slots__})
+
+
+@dataclass
+class Session:
+    """One run of the command line: its flags, and the result that it hands to machines.
+
+    Attributes:
+        flags: the global options.
+        document: what `show` was given; None before.
+    """
+
+    flags: Flags = field(default_factory=Flags)
+    document: object = None
+
+    @contextmanager
+    def active(self) -> Iterator[Session]:
+        """Makes this the session that `show`, `note` and `progress` belong to."""
+        token = _SESSION.set(self)
+        try:
+            yield self
+        finally:
+            _SESSION.reset(token)
+
+
+_SESSION: ContextVar[Session | None] = ContextVar("arpent_session", default=None)
+
+
+def session() -> Session:
+    """The session under way; one without flags when a command is called as a function."""
+    return _SESSION.get() or Session()
+
+
+def flags() -> Flags:
+    """The global options of the session under way."""
+    return session().flags
+
+
+def console(stream: TextIO | None = None) -> Console:
+    """A rich console on a stream (standard output, if none is given)."""
+    from rich.console import Console
+
+    target = stream or sys.stdout
+    # Piped tables are for grep and awk: they must not be folded at 80 columns.
+    width = None if target.isatty() else int(os.environ.get("COLUMNS", "200"))
+    return Console(file=target, width=width, highlight=False, emoji=False)
+
+
+def show(document: object, *people: RenderableType) -> None:
+    """The result of a command.
+
+    Args:
+        document: for machines; mappings, sequences, settings, paths, numbers and dates. Printed under ``--json``.
+        people: lines and tables, printed otherwise; lines are taken literally, without markup.
+    """
+    here = session()
+    here.document = plain(document)
+    if here.flags.json:
+        return
+    out = console()
+    for part in people:
+        out.print(part, markup=False, soft_wrap=isinstance(part, str))
+
+
+def note(text: str) -> None:
+    """A line for people on standard error, unless they asked for quiet."""
+    if not (flags().quiet or flags().json):
+        sys.stderr.write(f"{printable(text)}\n")
+        sys.stderr.flush()
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> Table:
+    """A table for people; numbers are set to the right."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    kept = [list(row) for row in rows]
+    made = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for index, name in enumerate(columns):
+        numeric = bool(kept) and all(isinstance(row[index], int | float) for row in kept)
+        made.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in kept:
+        made.add_row(*(Text(printable("" if cell is None else str(cell))) for cell in row))
+    return made
+
+
+def progress() -> Progress:
+    """The one progress bar, on standard error; silent when quiet, for machines, or when nobody looks."""
+    from arpent.core.progress import Silent
+
+    here = flags()
+    if here.quiet or here.json or not sys.stderr.isatty():
+        return Silent()
+    return _Shown()
+
+
+class _Shown:
+    """Bars that people see: title, done of total, rate, time left."""
+
+    @contextmanager
+    def bar(self, title: str, total: float | None = None, unit: str = "") -> Iterator[Bar]:
+        from rich import progress as parts
+
+        columns = (
+            parts.TextColumn("{task.description}"),
+            parts.BarColumn(bar_width=30),
+            parts.TextColumn("{task.completed:,.0f}/{task.total:,.0f} {task.fields[unit]}")
+            if total is not None
+            else parts.TextColumn("{task.completed:,.0f} {task.fields[unit]}"),
+            parts.TextColumn("{task.fields[rate]}"),
+            parts.TimeRemainingColumn(compact=True),
+            parts.TextColumn("{task.fields[words]}"),
+        )
+        with parts.Progress(*columns, console=console(sys.stderr)) as shown:
+            task = shown.add_task(title, total=total, unit=unit, rate="", words="")
+            yield _ShownBar(shown, task, unit)
+
+
+class _ShownBar:
+    def __init__(self, shown: RichProgress, task: TaskID, unit: str) -> None:
+        self._shown = shown
+        self._task = task
+        self._unit = unit
+
+    def advance(self, amount: float = 1) -> None:
+        self._shown.advance(self._task, amount)
+        speed = self._shown.tasks[0].speed
+        if speed:
+            self._shown.update(self._task, rate=f"{speed:,.3g} {self._unit}/s")
+
+    def note(self, text: str) -> None:
+        self._shown.update(self._task, words=printable(text))
+
+
+def printable(text: str) -> str:
+    """The text with control characters made visible: a file name must not steer anybody's terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def plain(value: object) -> object:
+    """The value as JSON knows it; numbers that are not finite become null."""
+    if isinstance(value, bool | int | str | None):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if hasattr(value, "model_dump"):
+        return plain(value.model_dump())
+    if hasattr(value, "tolist"):  # numpy's arrays and scalars
+        return plain(value.tolist())
+    if isinstance(value, Iterable):
+        return [plain(inner) for inner in value]
+    return str(value)

@@ -1,0 +1,130 @@
+"""The outermost frame of the command line: the one place where every failure ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from io import StringIO
+from types import TracebackType
+from typing import TextIO
+
+import typer
+
+from arpent.cli.console import Session, printable
+from arpent.cli.exits import BUG, CLOSED_PIPE, USAGE, exit_code, in_our_words
+from arpent.errors import ArpentError, ConfigError
+
+__all__ = ["Ending"]
+
+
+class Ending:
+    """Whatever leaves the block becomes one line on standard error, one JSON document if asked for, and an exit code.
+
+    Attributes:
+        session: flags and result of the command.
+        code: the exit code; see `arpent.cli.exits`.
+        error: what went wrong, if anything did.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.code = 0
+        self.error: ArpentError | None = None
+        self._stdout = sys.stdout
+        self._stray = StringIO()
+
+    def __enter__(self) -> Ending:
+        if self.session.flags.json:
+            sys.stdout = self._stray  # one document alone may reach the real one, whatever libraries print
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        sys.stdout = self._stdout
+        if problem is None:
+            return False
+        if isinstance(problem, typer.Exit):
+            self.code = problem.exit_code
+        elif isinstance(problem, SystemExit):
+            return False
+        elif isinstance(problem, BrokenPipeError):
+            self.code = CLOSED_PIPE
+        elif isinstance(problem, typer.TyperException):
+            self._usage(problem)
+        else:
+            self._failure(problem)
+        return True
+
+    def _usage(self, problem: typer.TyperException) -> None:
+        self.code = USAGE
+        message = problem.format_message()
+        if message.startswith("Usage:"):  # a group called without a command answers with its help
+            sys.stderr.write(f"{message}\n")
+            self.error = ConfigError("no command was given", cure="See the help.")
+            return
+        context = getattr(problem, "ctx", None)
+        path = context.command_path if context else "arpent"
+        self.error = ConfigError(f"{message[:1].lower()}{message[1:].rstrip('.')}", cure=f"See '{path} --help'.")
+        self._say(self.error)
+
+    def _failure(self, problem: BaseException) -> None:
+        if self.session.flags.debug:
+            traceback.print_exception(problem, file=sys.stderr)
+        self.error = in_our_words(problem)
+        if self.error is None:
+            self.code = BUG
+            self.error = ArpentError(
+                f"a defect of Arpent: {type(problem).__name__}: {problem}",
+                cure="Please report it, with the output of the same command and --debug.",
+            )
+        else:
+            self.code = exit_code(type(self.error))
+        self._say(self.error)
+
+    def _say(self, error: ArpentError) -> None:
+        colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+        label = "\x1b[1;31merror:\x1b[0m" if colour else "error:"
+        sys.stderr.write(f"arpent: {label} {printable(str(error))}\n")
+
+    def settle(self) -> int:
+        """Prints the document, flushes, and returns the exit code."""
+        try:
+            if self.session.flags.json:
+                self._stdout.write(f"{json.dumps(self._document(), indent=2, allow_nan=False)}\n")
+            self._stdout.flush()
+        except BrokenPipeError:
+            self.code = CLOSED_PIPE
+        if self.code == CLOSED_PIPE:
+            _discard(self._stdout)
+        return self.code
+
+    def _document(self) -> object:
+        result, stray = self.session.document, self._stray.getvalue()
+        if self.error is None and result is None:
+            return {"text": stray}  # help, and commands that have nothing to tell
+        sys.stderr.write(stray)
+        if self.error is None:
+            return result
+        told: dict[str, object] = {
+            "error": {
+                "class": type(self.error).__name__,
+                "what": self.error.what,
+                "found": None if self.error.found is None else str(self.error.found),
+                "expected": None if self.error.expected is None else str(self.error.expected),
+                "cure": self.error.cure,
+                "exit_code": self.code,
+            }
+        }
+        return told if result is None else told | {"result": result}
+
+
+def _discard(stream: TextIO) -> None:
+    """Sends what is left in a closed pipe's buffer to nowhere, or Python would complain at its very end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, stream.fileno())
+    finally:
+        os.close(nowhere)

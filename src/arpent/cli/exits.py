@@ -1,0 +1,113 @@
+"""How a command ends: one table from errors to exit codes, and errors of others told in the house's words.
+
+====  =============================================================================
+code  meaning
+====  =============================================================================
+0     done
+2     a setting, option or name cannot be used (`ConfigError`, wrong usage)
+3     an image, table or vector file cannot be used (`InputError`)
+4     a model bundle, its weights or its contract (`ModelError`)
+5     samples and splits (`DatasetError`)
+6     a training run that cannot go on (`TrainingError`)
+7     results cannot be kept (`OutputError`)
+8     this machine lacks something: a library, a device, memory (`EnvironmentLack`)
+9     some items failed, the others are done (`PartialFailure`)
+70    a defect of Arpent
+130   stopped by the user (`Interrupted`)
+141   whoever read the output closed it (``arpent … | head``)
+====  =============================================================================
+"""
+
+from __future__ import annotations
+
+from arpent.errors import (
+    ArpentError,
+    ConfigError,
+    DatasetError,
+    EnvironmentLack,
+    ExtraMissing,
+    InputError,
+    Interrupted,
+    ModelError,
+    OutputError,
+    PartialFailure,
+    TrainingError,
+)
+
+__all__ = ["BUG", "CLOSED_PIPE", "EXIT_CODES", "USAGE", "exit_code", "in_our_words"]
+
+USAGE = 2
+"""The command line itself is wrong."""
+
+BUG = 70
+"""An exception that nobody foresaw."""
+
+CLOSED_PIPE = 141
+"""128 + SIGPIPE, as a shell reports it for other programs."""
+
+EXIT_CODES: dict[type[ArpentError], int] = {
+    ConfigError: USAGE,
+    InputError: 3,
+    ModelError: 4,
+    DatasetError: 5,
+    TrainingError: 6,
+    OutputError: 7,
+    EnvironmentLack: 8,
+    PartialFailure: 9,
+    Interrupted: 130,
+}
+
+_EXTRA_OF_MODULE = {
+    "accelerate": "learn",
+    "segmentation_models_pytorch": "learn",
+    "tensorboard": "learn",
+    "timm": "learn",
+    "torch": "learn",
+    "torchmetrics": "learn",
+    "torchvision": "learn",
+    "peft": "language",
+    "transformers": "language",
+    "django": "web",
+    "leaflet": "web",
+    "ninja": "web",
+    "rio_tiler": "web",
+    "waitress": "web",
+    "whitenoise": "web",
+    "onnx": "fast",
+    "onnxruntime": "fast",
+    "openvino": "fast",
+    "ray": "cluster",
+    "s3fs": "cluster",
+}
+
+
+def exit_code(error: type[ArpentError]) -> int:
+    """The code of an error class: its own, or that of its nearest ancestor in the table."""
+    for ancestor in error.__mro__:
+        if ancestor in EXIT_CODES:
+            return EXIT_CODES[ancestor]
+    return BUG
+
+
+def in_our_words(problem: BaseException) -> ArpentError | None:
+    """The Arpent error that says what another library's exception means; None if nobody foresaw it."""
+    if isinstance(problem, ArpentError):
+        return problem
+    if isinstance(problem, KeyboardInterrupt):
+        return Interrupted(
+            "stopped on request", cure="No unfinished product is left in place; run the command again when you like."
+        )
+    if isinstance(problem, MemoryError):
+        return EnvironmentLack(
+            "this machine has not enough memory for that",
+            cure="Use smaller tiles or batches, or close other programs.",
+        )
+    if isinstance(problem, ModuleNotFoundError) and problem.name:
+        extra = _EXTRA_OF_MODULE.get(problem.name.partition(".")[0])
+        return ExtraMissing.of(extra, "this command") if extra else None
+    if isinstance(problem, OSError):
+        # Imported here: `core` brings numpy along, which a healthy command may not need.
+        from arpent.core.writing import output_error
+
+        return output_error(problem, problem.filename or "the output")
+    return None
