@@ -60,6 +60,7 @@ def load(name: str) -> TyperCommand | TyperGroup:
 def _dress(command: Any) -> None:  # noqa: ANN401 - typer does not publish the common type of commands and groups
     """Gives a command and all below it the global options and the plain style of help."""
     command.rich_markup_mode = None  # rich's own import takes longer than the budget of a help page
+    command.params = [p for p in command.params if not p.opts or not p.opts[0].endswith("-completion")]
     taken = {flag for parameter in command.params for flag in parameter.opts}
     command.params.extend(p for p in _global_options() if not taken & set(p.opts))
     for inner in getattr(command, "commands", {}).values():
