@@ -1,1 +1,29 @@
-"""Arithmetic on pixels: scaling, spectral indices, quality masks."""
+"""Arithmetic on pixels: spectral indices, radiometry, quality masks."""
+
+from arpent.pixels.indices import SpectralIndex, index_names, spectral_index, spectral_indices
+from arpent.pixels.quality import QUALITY_LAYERS, SEVERITY, Quality, decode_quality, usable, worst_quality
+from arpent.pixels.radiometry import (
+    ByteScale,
+    decibels_to_linear,
+    linear_to_decibels,
+    to_numbers,
+    to_reflectance,
+)
+
+__all__ = [
+    "QUALITY_LAYERS",
+    "SEVERITY",
+    "ByteScale",
+    "Quality",
+    "SpectralIndex",
+    "decibels_to_linear",
+    "decode_quality",
+    "index_names",
+    "linear_to_decibels",
+    "spectral_index",
+    "spectral_indices",
+    "to_numbers",
+    "to_reflectance",
+    "usable",
+    "worst_quality",
+]

@@ -1,0 +1,294 @@
+"""Statistics of image sets, band by band: streamed window by window, merged across threads and machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from arpent.core import Window
+from arpent.data import kernels
+from arpent.errors import BandMismatch, InvalidSetting, NoValidPixels
+
+if TYPE_CHECKING:
+    from arpent.io import ImageReader
+
+__all__ = ["BandSummary", "Statistics", "StatisticsRecord", "measure", "statistics_of"]
+
+Kind = Literal["uint8", "uint16", "int16", "float32"]
+_EXACT = {"uint8": (0, 256), "uint16": (0, 1 << 16), "int16": (-(1 << 15), 1 << 16)}
+_ROWS = 512  # of a strip that is read at once
+_MIDDLE = 50.0
+
+
+class BandSummary(BaseModel):
+    """What is kept of one band.
+
+    Attributes:
+        name: of the band.
+        count: valid pixels.
+        mean: of the valid pixels.
+        spread: sum of squares about the mean.
+        low: least value; None without valid pixels.
+        high: greatest value; None without valid pixels.
+        bins: histogram bins that are not empty.
+        counts: pixels in each of those bins.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    count: Annotated[int, Field(ge=0)]
+    mean: float
+    spread: Annotated[float, Field(ge=0)]
+    low: float | None
+    high: float | None
+    bins: tuple[int, ...]
+    counts: tuple[int, ...]
+
+
+class StatisticsRecord(BaseModel):
+    """`Statistics` as they stand in a JSON file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    kind: Kind
+    bands: tuple[BandSummary, ...]
+
+
+@dataclass
+class _Moments:
+    """Count, mean and squares about the mean of one band, and its range."""
+
+    count: int = 0
+    mean: float = 0.0
+    spread: float = 0.0
+    low: float = np.inf
+    high: float = -np.inf
+
+    def add(self, other: _Moments) -> None:
+        """Joins two disjoint sets (Chan, Golub and LeVeque, 1979)."""
+        if other.count == 0:
+            return
+        total = self.count + other.count
+        step = other.mean - self.mean
+        # Weighting both means keeps the result symmetric, where mean + step × share would round differently.
+        self.mean = (self.count * self.mean + other.count * other.mean) / total
+        self.spread += other.spread + step * step * (self.count * other.count / total)
+        self.count = total
+        self.low, self.high = min(self.low, other.low), max(self.high, other.high)
+
+
+class Statistics:
+    """Count, mean, standard deviation, range and histogram of each band of a set of images.
+
+    Integers of 8 and 16 bits have a histogram of exact values. Floats have one of 65 536 bins whose width is 1/128 of
+    the value at most; the bins are the same for every set, so histograms merge without loss.
+
+    Args:
+        bands: names, in order.
+        dtype: of the pixels; 32-bit integers and 64-bit floats are counted as 32-bit floats.
+    """
+
+    def __init__(self, bands: Sequence[str], dtype: np.dtype[np.generic] | str) -> None:
+        name = np.dtype(dtype).name
+        self.bands = tuple(bands)
+        self.kind: Kind = name if name in _EXACT else "float32"  # type: ignore[assignment]  # checked by the condition
+        self._offset, size = _EXACT.get(self.kind, (0, kernels.FLOAT_BINS))
+        self._moments = [_Moments() for _ in self.bands]
+        self._histograms: NDArray[np.int64] = np.zeros((len(self.bands), size), np.int64)
+
+    def update(self, pixels: NDArray[np.generic], valid: NDArray[np.bool_] | None = None) -> None:
+        """Adds the valid pixels of an image ``(bands, height, width)``; those not finite never count."""
+        if len(pixels) != len(self.bands):
+            raise BandMismatch(
+                "these pixels have another number of bands than the statistics",
+                found=len(pixels),
+                expected=f"{len(self.bands)} ({', '.join(self.bands)})",
+                cure="Open the images with the bands of the statistics.",
+            )
+        if self.kind != "float32" and pixels.dtype != np.dtype(self.kind):
+            raise InvalidSetting(
+                "images of different types cannot share their statistics",
+                found=pixels.dtype,
+                expected=self.kind,
+                cure="Compute statistics for each type of image.",
+            )
+        mask = np.ones(pixels[0].size, bool) if valid is None else np.ascontiguousarray(valid).ravel()
+        for band, moments in enumerate(self._moments):
+            flat = np.ascontiguousarray(pixels[band]).ravel()
+            moments.add(self._chunk(flat, mask, self._histograms[band]))
+
+    def _chunk(self, flat: NDArray[np.generic], mask: NDArray[np.bool_], histogram: NDArray[np.int64]) -> _Moments:
+        """The moments of one band of one window; its histogram is counted in passing."""
+        if self.kind == "float32":
+            values = flat.astype(np.float32, copy=False)
+            parts = np.zeros(5)
+            kernels.float_moments(values, values.view(np.uint32), mask, histogram, parts)
+            return _Moments(int(parts[0]), *(float(part) for part in parts[1:]))
+        whole = np.zeros(5, np.int64)
+        kernels.integer_moments(flat, mask, self._offset, histogram, whole)
+        count, total, squares, low, high = map(int, whole)
+        if count == 0:
+            return _Moments()
+        # In whole numbers until the last division: exact.
+        return _Moments(count, total / count, (count * squares - total * total) / count, float(low), float(high))
+
+    def merge(self, other: Statistics) -> Self:
+        """Adds the statistics of another set to these, which are returned. The order of merging does not matter."""
+        if other.bands != self.bands or other.kind != self.kind:
+            raise BandMismatch(
+                "these statistics are of other bands",
+                found=f"{', '.join(other.bands)} ({other.kind})",
+                expected=f"{', '.join(self.bands)} ({self.kind})",
+                cure="Merge statistics of the same bands and type.",
+            )
+        for mine, theirs in zip(self._moments, other._moments, strict=True):
+            mine.add(theirs)
+        self._histograms += other._histograms
+        return self
+
+    @property
+    def count(self) -> NDArray[np.int64]:
+        """Valid pixels, ``(bands,)``."""
+        return np.array([moments.count for moments in self._moments], np.int64)
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """Means, ``(bands,)``."""
+        self._require_pixels()
+        return np.array([moments.mean for moments in self._moments])
+
+    @property
+    def std(self) -> NDArray[np.float64]:
+        """Standard deviations of the population, ``(bands,)``."""
+        self._require_pixels()
+        return np.sqrt([moments.spread / moments.count for moments in self._moments])
+
+    @property
+    def low(self) -> NDArray[np.float64]:
+        """Least values, ``(bands,)``."""
+        self._require_pixels()
+        return np.array([moments.low for moments in self._moments])
+
+    @property
+    def high(self) -> NDArray[np.float64]:
+        """Greatest values, ``(bands,)``."""
+        self._require_pixels()
+        return np.array([moments.high for moments in self._moments])
+
+    @property
+    def median(self) -> NDArray[np.float64]:
+        """Medians, ``(bands,)``."""
+        return self.percentile(_MIDDLE)
+
+    def percentile(self, share: ArrayLike) -> NDArray[np.float64]:
+        """The values below which `share` percent of the pixels lie, ``(bands,)`` or ``(shares, bands)``.
+
+        For integers the least value whose cumulated share reaches `share`; for floats within 0.4 % of the value.
+        """
+        self._require_pixels()
+        shares = np.asarray(share, np.float64)
+        if (shares < 0).any() or (shares > 100).any():
+            raise InvalidSetting(
+                "a percentile lies outside 0 to 100", found=share, expected="0 to 100", cure="Give it in percent."
+            )
+        values = []
+        for band, histogram in enumerate(self._histograms):
+            cumulated = np.cumsum(histogram)
+            rank = np.clip(np.ceil(shares / 100 * cumulated[-1]), 1, cumulated[-1])
+            value = self._value(np.searchsorted(cumulated, rank))
+            values.append(np.clip(value, self._moments[band].low, self._moments[band].high))
+        return np.stack(values, axis=-1)
+
+    def histogram(self, band: str, edges: ArrayLike) -> NDArray[np.int64]:
+        """Pixels of one band between ascending `edges`, as ``numpy.histogram`` counts them."""
+        counts = self._histograms[self.bands.index(band)]
+        filled = np.flatnonzero(counts)
+        result, _ = np.histogram(self._value(filled), bins=np.asarray(edges), weights=counts[filled])
+        return np.asarray(np.rint(result), np.int64)
+
+    def _value(self, bins: NDArray[np.integer]) -> NDArray[np.float64]:
+        if self.kind == "float32":
+            return np.asarray(kernels.value_of_bin(bins), np.float64)
+        return (bins + self._offset).astype(np.float64)
+
+    def _require_pixels(self) -> None:
+        for name, moments in zip(self.bands, self._moments, strict=True):
+            if moments.count == 0:
+                raise NoValidPixels(
+                    f"band '{name}' has no valid pixel to take statistics of",
+                    cure="Check the no-data value of the images and the area that was read.",
+                )
+
+    def to_record(self) -> StatisticsRecord:
+        """A value for JSON; `from_record` gives the same statistics back."""
+        bands = []
+        for name, moments, histogram in zip(self.bands, self._moments, self._histograms, strict=True):
+            filled = np.flatnonzero(histogram)
+            bands.append(
+                BandSummary(
+                    name=name,
+                    count=moments.count,
+                    mean=moments.mean,
+                    spread=moments.spread,
+                    low=moments.low if moments.count else None,
+                    high=moments.high if moments.count else None,
+                    bins=tuple(map(int, filled)),
+                    counts=tuple(map(int, histogram[filled])),
+                )
+            )
+        return StatisticsRecord(kind=self.kind, bands=tuple(bands))
+
+    @classmethod
+    def from_record(cls, record: StatisticsRecord) -> Self:
+        """The statistics that a record was made of."""
+        result = cls([band.name for band in record.bands], record.kind)
+        for index, band in enumerate(record.bands):
+            low = np.inf if band.low is None else band.low
+            high = -np.inf if band.high is None else band.high
+            result._moments[index] = _Moments(band.count, band.mean, band.spread, low, high)
+            result._histograms[index, list(band.bins)] = band.counts
+        return result
+
+
+def statistics_of(readers: Iterable[ImageReader], *, threads: int = 2) -> Statistics:
+    """Statistics of a set of open images of the same bands and type, read strip by strip in bounded memory."""
+    result: Statistics | None = None
+    for reader in readers:
+        result = measure(reader, into=result, threads=threads)
+    if result is None:
+        raise NoValidPixels("there is no image to take statistics of", cure="Give at least one image.")
+    return result
+
+
+def measure(
+    reader: ImageReader, window: Window | None = None, *, into: Statistics | None = None, threads: int = 2
+) -> Statistics:
+    """Adds one image, or a window of it, to statistics.
+
+    Args:
+        reader: the open image.
+        window: the pixels that count; all if not given.
+        into: what to add to; new statistics if not given.
+        threads: that read ahead.
+    """
+    result = Statistics(reader.bands, reader.dtype) if into is None else into
+    if result.bands != reader.bands:
+        raise BandMismatch(
+            f"{reader.source} has other bands than the images before it",
+            found=", ".join(reader.bands),
+            expected=", ".join(result.bands),
+            cure="Name the bands to read, so that all images give the same.",
+        )
+    from arpent.io import read_ahead
+
+    strips = (window or reader.grid.window).strips(_ROWS)
+    for raster in read_ahead(reader.read, strips, threads=threads):
+        result.update(raster.pixels, raster.valid)
+    return result
