@@ -1,0 +1,99 @@
+"""Documentation cannot lie: what it tells people to type exists, what it links to is there, both languages agree."""
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arpent.cli.app import tree
+
+
+@pytest.fixture(scope="module")
+def commands() -> Any:
+    return tree()
+
+
+def _page(pages: list[Any], name: str) -> Any:
+    return next(page for page in pages if page.path.name == name)
+
+
+def test_both_readmes_say_to_type_the_same(pages: list[Any]) -> None:
+    english, french = (list(_page(pages, name).commands()) for name in ("README.md", "README.fr.md"))
+    assert english == french
+    assert {"make demo", "make test"} <= set(english)
+
+
+@pytest.mark.parametrize("name", ["index", "tutorial", "landcover", "simulate", "models"])
+def test_both_languages_say_to_type_the_same(pages: list[Any], name: str) -> None:
+    english, french = (list(_page(pages, f"{name}{suffix}").commands()) for suffix in (".md", ".fr.md"))
+    assert english == french
+
+
+def test_both_languages_have_the_same_sections(pages: list[Any]) -> None:
+    """A section that is added in one language is missed in the other."""
+    french = [page for page in pages if page.path.name.endswith(".fr.md")]
+    assert french
+    for page in french:
+        twin = next(p for p in pages if p.path == page.path.with_name(page.path.name.replace(".fr.md", ".md")))
+        levels = [
+            re.findall(r"^(#+) ", re.sub(r"```.*?```", "", p.text, flags=re.DOTALL), re.MULTILINE) for p in (page, twin)
+        ]
+        assert levels[0] == levels[1], page.path.name
+
+
+def test_every_command_in_the_pages_exists(pages: list[Any], commands: Any) -> None:
+    """Commands, subcommands and options, as they stand in every page."""
+    unknown = []
+    for page in pages:
+        for line in page.commands():
+            words = shlex.split(line)
+            if words[0].rpartition("/")[2] != "arpent":
+                continue
+            unknown += [f"{page.path.name}: {line}: {word}" for word in _unknown_words(commands, words[1:])]
+    assert unknown == []
+
+
+def _unknown_words(command: Any, words: list[str]) -> list[str]:
+    everywhere = {flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)}
+    for word in list(words):
+        inner = getattr(command, "commands", {})
+        if not inner or word.startswith("-"):
+            break
+        if word not in inner:
+            return [word]
+        command = inner[words.pop(0)]
+    known = everywhere | {flag for p in command.params for flag in (*p.opts, *p.secondary_opts)} | {"--help", "-h"}
+    return [word for word in words if word.startswith("-") and word.partition("=")[0] not in known]
+
+
+def test_an_unknown_option_would_be_found(commands: Any) -> None:
+    assert _unknown_words(commands, ["runs", "list", "--frob"]) == ["--frob"]
+    assert _unknown_words(commands, ["rnus", "list"]) == ["rnus"]
+
+
+def test_every_target_of_make_in_the_pages_exists(pages: list[Any], root: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (root / "Makefile").read_text("utf-8"), re.MULTILINE))
+    for page in pages:
+        for line in page.commands():
+            words = [word for word in line.split() if "=" not in word]
+            if words[0] == "make":
+                assert set(words[1:]) <= targets, f"{page.path.name}: {line}"
+
+
+def test_links_between_files_lead_somewhere(pages: list[Any]) -> None:
+    """Those of docs/ are judged by the site's own build too; this one also reads the files at the root."""
+    broken = []
+    for page in pages:
+        text = re.sub(r"```.*?```", "", page.text, flags=re.DOTALL)
+        for target in re.findall(r"\]\(([^)#\s]+)", text):
+            if "://" not in target and not (page.path.parent / target).exists():
+                broken.append(f"{page.path.name}: {target}")
+    assert broken == []
+
+
+def test_pictures_are_there_and_described(pages: list[Any]) -> None:
+    for page in pages:
+        for words, target in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", page.text):
+            assert words, f"{page.path.name}: {target} is not described for those who cannot see it"
