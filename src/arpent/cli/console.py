@@ -26,7 +26,20 @@ if TYPE_CHECKING:
 
     from arpent.core.progress import Bar, Progress
 
-__all__ = ["Flags", "Session", "console", "flags", "note", "plain", "printable", "progress", "session", "show", "table"]
+__all__ = [
+    "Flags",
+    "Session",
+    "console",
+    "facts",
+    "flags",
+    "note",
+    "plain",
+    "printable",
+    "progress",
+    "session",
+    "show",
+    "table",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +146,19 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: st
         made.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in kept:
         made.add_row(*(Text(printable("" if cell is None else str(cell))) for cell in row))
+    return made
+
+
+def facts(rows: Iterable[tuple[str, object]]) -> Table:
+    """Names and values for people, one pair per line."""
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(show_header=False, box=None, pad_edge=False)
+    made.add_column(style="bold")
+    made.add_column(overflow="fold")
+    for name, value in rows:
+        made.add_row(Text(printable(name)), Text(printable(str(value))))
     return made
 
 

@@ -1,1 +1,40 @@
 """Run folders and what lies in them; readable without torch."""
+
+from arpent.store.bundle import FoundBundle, bundles_under, read_contract
+from arpent.store.lock import RunLock
+from arpent.store.manifest import (
+    MANIFEST_FORMAT,
+    BundleRecord,
+    Failure,
+    FileRecord,
+    InputRecord,
+    Manifest,
+    Product,
+    ProductKind,
+    read_manifest,
+)
+from arpent.store.reading import Run, RunEntry, Verification, open_run, runs_under, verify
+from arpent.store.run import RunFolder
+
+__all__ = [
+    "MANIFEST_FORMAT",
+    "BundleRecord",
+    "Failure",
+    "FileRecord",
+    "FoundBundle",
+    "InputRecord",
+    "Manifest",
+    "Product",
+    "ProductKind",
+    "Run",
+    "RunEntry",
+    "RunFolder",
+    "RunLock",
+    "Verification",
+    "bundles_under",
+    "open_run",
+    "read_contract",
+    "read_manifest",
+    "runs_under",
+    "verify",
+]

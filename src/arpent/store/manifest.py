@@ -1,0 +1,269 @@
+"""The manifest of a run: what went in, what was done, what came out.
+
+``docs/formats/run-folder.md`` describes the format for readers of other origins.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import ValidationError as PydanticError
+
+from arpent import __version__
+from arpent.errors import FileMissing, RunDamaged, UnknownName
+
+__all__ = [
+    "MANIFEST",
+    "MANIFEST_FORMAT",
+    "BundleRecord",
+    "Failure",
+    "FileRecord",
+    "InputRecord",
+    "Manifest",
+    "Product",
+    "ProductKind",
+    "read_manifest",
+    "versions",
+]
+
+MANIFEST = "manifest.json"
+"""Name of the manifest in its run folder. A folder without one is not a run yet."""
+
+MANIFEST_FORMAT = 1
+"""Version of the format that this code writes; it reads this one and every earlier one."""
+
+_MOST_BYTES = 64 * 1024 * 1024
+"""A manifest lists files, it does not hold them."""
+
+_MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+"""From each earlier format to the next one."""
+
+
+def _inside(name: str) -> str:
+    """Refuses what could lead out of the run folder, on any operating system."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or not path.parts or ".." in path.parts or {"\\", "\0", ":"} & set(name):
+        raise ValueError("a path inside the run folder")
+    return name
+
+
+def _finite(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+InsideFile = Annotated[str, AfterValidator(_inside)]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Number = Annotated[float | None, BeforeValidator(_finite)]
+ProductKind = Literal["raster", "vector", "table", "text", "picture", "page", "model"]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FileRecord(_Record):
+    """A file of the run.
+
+    Attributes:
+        file: path inside the run folder, with forward slashes.
+        sha256: of its bytes.
+        bytes: its size.
+    """
+
+    file: InsideFile
+    sha256: Sha256
+    bytes: Annotated[int, Field(ge=0)]
+
+
+class Product(FileRecord):
+    """A file that the run was made for.
+
+    Attributes:
+        name: what the task calls it ("classes", "preview").
+        kind: what sort of file it is.
+        stac: the STAC item that describes it.
+        sidecars: files that belong to it (``.aux.xml``).
+    """
+
+    name: str
+    kind: ProductKind
+    stac: FileRecord | None = None
+    sidecars: tuple[FileRecord, ...] = ()
+
+
+class InputRecord(_Record):
+    """Something that the run read.
+
+    Attributes:
+        source: path or address, as it was given.
+        role: what it was used as ("image", "labels").
+        sha256: of its bytes; None for remote ones and folders.
+        bytes: its size, where known.
+    """
+
+    source: str
+    role: str = "image"
+    sha256: Sha256 | None = None
+    bytes: int | None = None
+
+
+class BundleRecord(_Record):
+    """The model that the run used.
+
+    Attributes:
+        source: path or catalog name.
+        sha256: of the bundle's file.
+    """
+
+    source: str
+    sha256: Sha256
+
+
+class Failure(_Record):
+    """An item that could not be done.
+
+    Attributes:
+        item: which one.
+        error: class of the error ("UnreadableFile").
+        message: its one line.
+    """
+
+    item: str
+    error: str
+    message: str
+
+
+class Manifest(_Record):
+    """Everything that is known about a finished run.
+
+    Attributes:
+        format: version of the manifest format.
+        task: the task that made it ("landcover-predict").
+        name: given by the user, or derived from the input.
+        status: "partial" when some items failed.
+        created: when the run was begun.
+        finished: when its last product was in place.
+        attempts: how many times it was begun or resumed.
+        settings: the resolved settings of the task.
+        inputs: what was read.
+        bundle: the model used, if any.
+        versions: of Arpent, Python and the libraries that took part.
+        platform: operating system and processor.
+        timings: seconds by step, of the last attempt.
+        metrics: numbers by name; None where a number was not finite.
+        products: what came out.
+        failures: what did not.
+    """
+
+    format: Annotated[int, Field(ge=1)] = MANIFEST_FORMAT
+    task: str
+    name: str
+    status: Literal["complete", "partial"]
+    created: AwareDatetime
+    finished: AwareDatetime
+    attempts: Annotated[int, Field(ge=1)] = 1
+    settings: Mapping[str, Any] = {}
+    inputs: tuple[InputRecord, ...] = ()
+    bundle: BundleRecord | None = None
+    versions: Mapping[str, str] = {}
+    platform: str = ""
+    timings: Mapping[str, float] = {}
+    metrics: Mapping[str, Number] = {}
+    products: tuple[Product, ...] = ()
+    failures: tuple[Failure, ...] = ()
+
+    def product(self, name: str) -> Product:
+        """The product of that name."""
+        for product in self.products:
+            if product.name == name:
+                return product
+        raise UnknownName.among(name, [p.name for p in self.products], f"product of run {self.name}")
+
+    def files(self) -> Iterator[FileRecord]:
+        """Every file that the manifest vouches for."""
+        for product in self.products:
+            yield product
+            if product.stac:
+                yield product.stac
+            yield from product.sidecars
+
+    def to_json(self) -> str:
+        """The text of ``manifest.json``."""
+        return json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Reads and checks a ``manifest.json`` that anybody may have written.
+
+    Raises:
+        FileMissing: no such file.
+        RunDamaged: it cannot be trusted or understood.
+    """
+    try:
+        with path.open("rb") as stream:
+            text = stream.read(_MOST_BYTES + 1)
+    except FileNotFoundError:
+        raise FileMissing(f"there is no {path}", cure="Check the path of the run folder.") from None
+    except OSError as problem:
+        raise _damaged(path, problem.strerror) from problem
+    if len(text) > _MOST_BYTES:
+        raise _damaged(path, f"more than {_MOST_BYTES >> 20} MiB")
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as problem:
+        raise _damaged(path, f"no JSON ({problem})") from problem
+    if not isinstance(content, dict):
+        raise _damaged(path, "JSON that is not an object")
+    content = _migrated(path, content)
+    try:
+        return Manifest.model_validate(content)
+    except PydanticError as problem:
+        first = problem.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise _damaged(path, f"{place}: {first['msg']}") from problem
+
+
+def _migrated(path: Path, content: dict[str, Any]) -> dict[str, Any]:
+    version = content.get("format")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise _damaged(path, f"format {version!r}")
+    if version > MANIFEST_FORMAT:
+        raise RunDamaged(
+            f"{path} was written by a later Arpent",
+            found=f"format {version}",
+            expected=f"at most {MANIFEST_FORMAT}",
+            cure="Update Arpent: pip install --upgrade arpent.",
+        )
+    while version < MANIFEST_FORMAT:
+        content = _MIGRATIONS[version](content)
+        version += 1
+    return content
+
+
+def _damaged(path: Path, found: object) -> RunDamaged:
+    return RunDamaged(
+        f"{path} cannot be used",
+        found=found,
+        expected="the manifest of a run",
+        cure="Restore the run folder from a copy, or make the run again in another folder.",
+    )
+
+
+def versions() -> dict[str, str]:
+    """Versions of Arpent, Python and those heavy libraries that this process has loaded, by name."""
+    found = {"arpent": __version__, "python": platform.python_version()}
+    rasterio = sys.modules.get("rasterio")
+    if rasterio is not None:
+        found["gdal"] = str(rasterio.__gdal_version__)
+    for name in ("numpy", "torch", "rasterio", "openvino", "onnxruntime", "timm", "transformers"):
+        module = sys.modules.get(name)
+        if module is not None:
+            found[name] = str(module.__version__)
+    return found

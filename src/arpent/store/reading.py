@@ -1,0 +1,187 @@
+"""Run folders as others left them: open, list, verify. Nothing in them is trusted before it is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from arpent.core import Progress, Silent, file_sha256
+from arpent.errors import ArpentError, FileMissing, RunDamaged
+from arpent.store.lock import RunLock
+from arpent.store.manifest import MANIFEST, FileRecord, Manifest, read_manifest
+
+__all__ = ["LOCK", "SCRATCH", "START", "Run", "RunEntry", "Verification", "open_run", "runs_under", "verify"]
+
+SCRATCH = ".scratch"
+"""Folder of a run for files that are not finished; it goes when the run is finished."""
+
+START = "start.json"
+"""File in the scratch folder that says what the run was begun as."""
+
+LOCK = ".lock"
+"""Lock file of a run folder."""
+
+_LISTED = 5
+"""Damaged files that are named in an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        path: its folder.
+        manifest: what it says about itself.
+    """
+
+    path: Path
+    manifest: Manifest
+
+    def file(self, product: str) -> Path:
+        """Path of the product of that name; the file is there and lies inside the folder."""
+        return self.locate(self.manifest.product(product))
+
+    def locate(self, record: FileRecord) -> Path:
+        """Path of a file of the manifest.
+
+        Raises:
+            RunDamaged: it is missing, or a link leads out of the run folder.
+        """
+        path = self.path / record.file
+        fault = _fault(self.path, path)
+        if fault:
+            raise _damage(self, [f"{record.file} {fault}"])
+        return path
+
+
+@dataclass(frozen=True, slots=True)
+class RunEntry:
+    """A folder among others, whatever state it is in.
+
+    Attributes:
+        path: the folder.
+        state: "complete" and "partial" runs have a manifest; "unfinished" ones can be resumed; "running" ones have
+            a living writer; "damaged" ones cannot be read.
+        run: the run, if it is finished.
+        problem: one line, if it is damaged.
+    """
+
+    path: Path
+    state: Literal["complete", "partial", "unfinished", "running", "damaged"]
+    run: Run | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was compared without finding a difference.
+
+    Attributes:
+        files: how many.
+        bytes: their size together.
+    """
+
+    files: int
+    bytes: int
+
+
+def open_run(path: str | Path) -> Run:
+    """The finished run in a folder.
+
+    Raises:
+        FileMissing: there is no run, or only an unfinished one, with what to do about it.
+        RunDamaged: its manifest cannot be used.
+    """
+    folder = Path(path)
+    if (folder / MANIFEST).exists():
+        return Run(folder, read_manifest(folder / MANIFEST))
+    if RunLock.held(folder / LOCK):
+        raise FileMissing(f"the run {folder} is still under way", cure="Wait until it is finished.")
+    if (folder / SCRATCH / START).exists():
+        raise FileMissing(
+            f"the run {folder} was not finished",
+            cure="Repeat its command with --resume to go on, or with --force to start over.",
+        )
+    raise FileMissing(f"there is no run in {folder}", cure="Give a folder that holds a manifest.json.")
+
+
+def runs_under(root: str | Path) -> list[RunEntry]:
+    """The runs directly below a folder, by name; folders of other kinds are passed over.
+
+    Raises:
+        FileMissing: there is no such folder.
+    """
+    folder = Path(root)
+    if not folder.is_dir():
+        raise FileMissing(f"there is no folder {folder}", cure="Give the folder that holds the runs.")
+    return list(_entries(folder))
+
+
+def _entries(root: Path) -> Iterator[RunEntry]:
+    for path in sorted(root.iterdir()):
+        if not path.is_dir():
+            continue
+        if (path / MANIFEST).exists():
+            try:
+                run = open_run(path)
+            except ArpentError as problem:
+                yield RunEntry(path, "damaged", problem=str(problem))
+            else:
+                yield RunEntry(path, run.manifest.status, run)
+        elif RunLock.held(path / LOCK):
+            yield RunEntry(path, "running")
+        elif (path / SCRATCH / START).exists():
+            yield RunEntry(path, "unfinished")
+
+
+def verify(run: Run, progress: Progress | None = None) -> Verification:
+    """Reads every file of the run again and compares it with the manifest.
+
+    Raises:
+        RunDamaged: some differ; the error lists them.
+    """
+    records = list(run.manifest.files())
+    total = sum(record.bytes for record in records)
+    wrong: list[str] = []
+    with (progress or Silent()).bar(f"verify {run.path.name}", total, "B") as bar:
+        for record in records:
+            fault = _difference(run.path, record)
+            if fault:
+                wrong.append(f"{record.file} {fault}")
+            bar.advance(record.bytes)
+    if wrong:
+        raise _damage(run, wrong)
+    return Verification(len(records), total)
+
+
+def _difference(folder: Path, record: FileRecord) -> str | None:
+    path = folder / record.file
+    fault = _fault(folder, path)
+    if fault:
+        return fault
+    size = path.stat().st_size
+    if size != record.bytes:
+        return f"has {size:,} bytes instead of {record.bytes:,}"
+    if file_sha256(path) != record.sha256:
+        return "has another content"
+    return None
+
+
+def _fault(folder: Path, path: Path) -> str | None:
+    """Why a path cannot be a file of the run; None if it can."""
+    if not path.resolve().is_relative_to(folder.resolve()):
+        return "leads out of the run folder"
+    if not path.is_file():
+        return "is missing"
+    return None
+
+
+def _damage(run: Run, wrong: list[str]) -> RunDamaged:
+    more = f" and {len(wrong) - _LISTED} more" if len(wrong) > _LISTED else ""
+    return RunDamaged(
+        f"the run {run.path} does not match its manifest",
+        found=", ".join(wrong[:_LISTED]) + more,
+        cure="Restore these files from a copy, or run again with --force.",
+    )

@@ -1,0 +1,347 @@
+"""Writing a run folder: products first, the manifest last, so that what can be opened is complete."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import shutil
+import time
+import unicodedata
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from arpent.core import file_sha256, publish_file, sync_folder, write_file, writing
+from arpent.errors import FileMissing, InvalidSetting, RunExists
+from arpent.store.lock import RunLock
+from arpent.store.manifest import (
+    MANIFEST,
+    BundleRecord,
+    Failure,
+    FileRecord,
+    InputRecord,
+    Manifest,
+    Product,
+    ProductKind,
+    versions,
+)
+from arpent.store.reading import LOCK, SCRATCH, START, Run, open_run
+
+__all__ = ["RunFolder"]
+
+
+class _Start(BaseModel):
+    """What a run was begun as; kept in its scratch folder until it is finished."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    task: str
+    name: str
+    created: AwareDatetime
+    settings: Mapping[str, Any] = {}
+    attempts: int = 1
+
+
+class RunFolder:
+    """A run that is being written, locked against every other writer.
+
+    ::
+
+        with RunFolder.create("runs", "landcover", "cahors", settings=settings.model_dump(mode="json")) as run:
+            run.add_input("scene.tif")
+            with run.timed("predict"):
+                ...  # writes run.scratch / "classes.tif"
+            run.publish(run.scratch / "classes.tif", kind="raster", stac=item)
+            run.finish()
+
+    Leaving the block without `finish` keeps the scratch folder, so that the run can be resumed.
+
+    Attributes:
+        path: the run folder.
+        task: what is being done.
+        name: of the run.
+        scratch: folder for unfinished files, on the same disk as the products.
+        resumed: whether an earlier attempt left something to go on from.
+    """
+
+    def __init__(self, path: Path, start: _Start, lock: RunLock) -> None:
+        self.path = path
+        self.task = start.task
+        self.name = start.name
+        self.scratch = path / SCRATCH
+        self.resumed = start.attempts > 1
+        self._start = start
+        self._lock = lock
+        self._inputs: dict[str, InputRecord] = {}
+        self._bundle: BundleRecord | None = None
+        self._metrics: dict[str, float] = {}
+        self._timings: dict[str, float] = {}
+        self._products: dict[str, Product] = {}
+        self._failures: list[Failure] = []
+
+    @classmethod
+    def create(
+        cls,
+        place: str | Path,
+        task: str,
+        name: str,
+        *,
+        settings: Mapping[str, Any] | None = None,
+        exact: bool = False,
+        force: bool = False,
+        resume: bool = False,
+    ) -> RunFolder:
+        """Begins a run, or goes on with an unfinished one.
+
+        Args:
+            place: folder that holds the runs; the run folder itself when `exact`.
+            task: "landcover".
+            name: in the user's words; made fit for a file name.
+            settings: the resolved settings, as JSON has them.
+            exact: see `place`.
+            force: removes a run that is there already.
+            resume: goes on with the unfinished run of this task and name, if there is one.
+
+        Raises:
+            RunExists: there is one already, or the folder holds something else.
+            RunLocked: another process is writing it.
+            InvalidSetting: the run to resume was begun with other settings.
+            NotWritable: the folder cannot be made.
+        """
+        start = _Start(task=task, name=_file_name(name), created=datetime.now(UTC), settings=dict(settings or {}))
+        path = Path(place) if exact else _folder(Path(place), start, resume=resume)
+        with writing(path):
+            path.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as undo:
+            lock = RunLock(path / LOCK)
+            _refuse_finished(path, force=force)
+            lock.acquire()
+            undo.callback(lock.release)
+            start = _begin(path, start, force=force, resume=resume)
+            undo.pop_all()
+        return cls(path, start, lock)
+
+    @staticmethod
+    def open(path: str | Path) -> Run:
+        """The finished run in a folder; see `open_run`."""
+        return open_run(path)
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lock.release()
+
+    def add_input(self, source: str | Path, role: str = "image") -> InputRecord:
+        """Notes something that is read, with its hash where it is a local file."""
+        path = Path(source)
+        if path.is_file():
+            record = InputRecord(source=str(source), role=role, sha256=file_sha256(path), bytes=path.stat().st_size)
+        else:
+            record = InputRecord(source=str(source), role=role)
+        self._inputs[record.source] = record
+        return record
+
+    def use_bundle(self, source: str | Path, sha256: str) -> None:
+        """Notes the model in use."""
+        self._bundle = BundleRecord(source=str(source), sha256=sha256)
+
+    def add_metrics(self, metrics: Mapping[str, float]) -> None:
+        """Notes what was measured."""
+        self._metrics.update(metrics)
+
+    def add_failure(self, item: str, error: Exception) -> None:
+        """Notes an item that could not be done; the run will be partial."""
+        self._failures.append(Failure(item=item, error=type(error).__name__, message=str(error)))
+
+    @contextmanager
+    def timed(self, step: str) -> Iterator[None]:
+        """Adds the seconds that the block takes to the step's time."""
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._timings[step] = self._timings.get(step, 0.0) + time.perf_counter() - begun
+
+    def publish(
+        self, file: str | Path, *, kind: ProductKind, name: str | None = None, stac: Mapping[str, Any] | None = None
+    ) -> Product:
+        """Takes a finished file as a product of the run.
+
+        Args:
+            file: in the scratch folder (it is moved beside the manifest) or already in its place in the run folder.
+            kind: what sort of file it is.
+            name: of the product; the file's name without its suffix if not given.
+            stac: the item that describes it, kept beside it as ``<file>.stac.json``.
+        """
+        path = self._settled(Path(file))
+        sidecar = path.with_name(f"{path.name}.aux.xml")
+        item = None
+        if stac is not None:
+            text = json.dumps(stac, indent=2, ensure_ascii=False, allow_nan=False)
+            item = self._record(write_file(path.with_name(f"{path.name}.stac.json"), f"{text}\n"))
+        product = Product(
+            **self._record(path).model_dump(),
+            name=name or path.name.split(".")[0],
+            kind=kind,
+            stac=item,
+            sidecars=(self._record(sidecar),) if sidecar.is_file() else (),
+        )
+        self._products[product.name] = product
+        return product
+
+    def finish(self) -> Run:
+        """Writes the manifest, removes the scratch folder, gives back the lock: from now on the run exists."""
+        manifest = Manifest(
+            task=self.task,
+            name=self.name,
+            status="partial" if self._failures else "complete",
+            created=self._start.created,
+            finished=datetime.now(UTC),
+            attempts=self._start.attempts,
+            settings=self._start.settings,
+            inputs=tuple(self._inputs.values()),
+            bundle=self._bundle,
+            versions=versions(),
+            platform=platform.platform(),
+            timings={step: round(seconds, 3) for step, seconds in self._timings.items()},
+            metrics=self._metrics,
+            products=tuple(self._products.values()),
+            failures=tuple(self._failures),
+        )
+        with writing(self.path):
+            sync_folder(self.path)
+        write_file(self.path / MANIFEST, manifest.to_json())
+        shutil.rmtree(self.scratch, ignore_errors=True)  # the run is complete whether or not this succeeds
+        self._lock.release()
+        return Run(self.path, manifest)
+
+    def abandon(self) -> None:
+        """Gives the run up: nothing of it is kept, and the folder goes if it is then empty."""
+        _clear(self.path)
+        self._lock.release()
+        if not any(self.path.iterdir()):
+            self.path.rmdir()
+
+    def _settled(self, file: Path) -> Path:
+        """Where the product lies in the run folder, after moving it there from the scratch folder."""
+        if file.is_symlink() or not file.is_file():
+            raise FileMissing(f"the product {file} is not a file", cure="Close its writer before publishing it.")
+        home = file.resolve().parent
+        if home.is_relative_to(self.scratch.resolve()):
+            sidecar = file.with_name(f"{file.name}.aux.xml")
+            if sidecar.is_file():
+                publish_file(sidecar, self.path / sidecar.name)
+            return publish_file(file, self.path / file.name)
+        if home.is_relative_to(self.path.resolve()):
+            return file
+        raise InvalidSetting(
+            f"the product {file} lies outside its run",
+            expected=f"a file in {self.path}",
+            cure="Write it to the run's scratch folder.",
+        )
+
+    def _record(self, path: Path) -> FileRecord:
+        inside = path.resolve().relative_to(self.path.resolve()).as_posix()
+        return FileRecord(file=inside, sha256=file_sha256(path), bytes=path.stat().st_size)
+
+
+def _file_name(name: str) -> str:
+    """The name in small letters, digits and dashes: "Été à Cahors" becomes "ete-a-cahors"."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80] or "run"
+
+
+def _folder(root: Path, start: _Start, *, resume: bool) -> Path:
+    today = root / f"{start.created.astimezone():%Y-%m-%d}-{_file_name(start.task)}-{start.name}"
+    if resume and root.is_dir():
+        # A run begun on an earlier day keeps that day's name.
+        dated = re.compile(rf"\d{{4}}-\d\d-\d\d-{re.escape(today.name[11:])}")
+        open_ones = [p for p in root.iterdir() if dated.fullmatch(p.name) and (p / SCRATCH / START).exists()]
+        unfinished = [p for p in open_ones if not (p / MANIFEST).exists()]
+        return max(unfinished, default=today)
+    return today
+
+
+def _refuse_finished(path: Path, *, force: bool) -> None:
+    if (path / MANIFEST).exists() and not force:
+        raise RunExists(
+            f"the run {path} is there already",
+            cure="Choose another name with --name, or replace it with --force.",
+        )
+
+
+def _begin(path: Path, start: _Start, *, force: bool, resume: bool) -> _Start:
+    """Makes the folder ready, under the lock."""
+    _refuse_finished(path, force=force)
+    record = path / SCRATCH / START
+    begun = record.exists()
+    others = sorted(p.name for p in path.iterdir() if p.name != LOCK and p != record.parent)
+    if not begun and not _is_run(path) and (others or any(path.glob(f"{SCRATCH}/*"))):
+        raise RunExists(
+            f"the folder {path} holds something else",
+            found=", ".join(others[:3]) or SCRATCH,
+            expected="an empty folder or a run",
+            cure="Choose another folder.",
+        )
+    if begun and not force and not resume:
+        raise RunExists(
+            f"the run {path} was begun and not finished",
+            cure="Go on with --resume, or start over with --force.",
+        )
+    if begun and resume and not force:
+        start = _resumed(record, start)
+    else:
+        _clear(path)
+    with writing(record):
+        record.parent.mkdir(exist_ok=True)
+    write_file(record, start.model_dump_json(indent=2))
+    return start
+
+
+def _is_run(path: Path) -> bool:
+    """Whether the manifest is one of Arpent's, damaged or not: nothing else may be replaced by force."""
+    try:
+        content = json.loads((path / MANIFEST).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and {"format", "task", "products"} <= content.keys()
+
+
+def _resumed(record: Path, start: _Start) -> _Start:
+    try:
+        before = _Start.model_validate_json(record.read_bytes())
+    except ValidationError as problem:
+        raise RunExists(
+            f"the unfinished run {record.parent.parent} cannot be understood", cure="Start over with --force."
+        ) from problem
+    wanted = json.loads(start.model_dump_json())["settings"]
+    differing = sorted(k for k in wanted.keys() | before.settings.keys() if wanted.get(k) != before.settings.get(k))
+    if before.task != start.task or differing:
+        raise InvalidSetting(
+            f"the run {record.parent.parent} was begun with other settings",
+            found=f"a difference in {', '.join(differing) or 'the task'}",
+            cure="Resume with the same settings, or start over with --force.",
+        )
+    return before.model_copy(update={"attempts": before.attempts + 1})
+
+
+def _clear(path: Path) -> None:
+    """Removes what a run consists of, its manifest first, so that no half run is ever taken for one."""
+    with writing(path):
+        (path / MANIFEST).unlink(missing_ok=True)
+        for child in path.iterdir():
+            if child.name == LOCK:
+                continue
+            if child.is_dir() and not child.is_symlink():
+                shutil.rmtree(child)
+            else:
+                child.unlink()
