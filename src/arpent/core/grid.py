@@ -77,7 +77,7 @@ class Grid:
     @property
     def bounds(self) -> Bounds:
         """The box around all four corners, which matters for rotated grids."""
-        corners = [self.transform * (col, row) for col in (0, self.width) for row in (0, self.height)]
+        corners = [self.transform @ (col, row) for col in (0, self.width) for row in (0, self.height)]
         xs, ys = [x for x, _ in corners], [y for _, y in corners]
         return Bounds(min(xs), min(ys), max(xs), max(ys))
 
@@ -102,7 +102,7 @@ class Grid:
 
     def crop(self, window: Window) -> Grid:
         """The grid of a window, which may reach outside."""
-        shifted = self.transform * Affine.translation(window.col, window.row)
+        shifted = self.transform @ Affine.translation(window.col, window.row)
         return Grid(window.height, window.width, shifted, self.crs)
 
     def coarsened(self, factor: int) -> Grid:
@@ -112,7 +112,7 @@ class Grid:
         return Grid(
             -(-self.height // factor),
             -(-self.width // factor),
-            self.transform * Affine.scale(factor),
+            self.transform @ Affine.scale(factor),
             self.crs,
         )
 
@@ -120,7 +120,7 @@ class Grid:
         """The window of this grid that covers `other`, a grid of the same CRS."""
         inverse = ~self.transform
         box = other.bounds
-        corners = [inverse * (x, y) for x in (box.left, box.right) for y in (box.bottom, box.top)]
+        corners = [inverse @ (x, y) for x in (box.left, box.right) for y in (box.bottom, box.top)]
         cols, rows = [c for c, _ in corners], [r for _, r in corners]
         # A thousandth of a pixel forgives the rounding of coordinates kept as decimal text.
         slack = 1e-3
@@ -137,7 +137,7 @@ class Grid:
             return False
         inverse = ~self.transform
         for col, row in ((0, 0), (self.width, 0), (0, self.height), (self.width, self.height)):
-            there = inverse * (other.transform * (col, row))
+            there = inverse @ (other.transform @ (col, row))
             if max(abs(there[0] - col), abs(there[1] - row)) > tolerance:
                 return False
         return True
