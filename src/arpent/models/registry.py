@@ -10,7 +10,9 @@ from torch import nn
 
 from arpent.core.settings import Settings, parse
 from arpent.errors import UnknownName
+from arpent.models.croma import Croma, CromaSettings
 from arpent.models.image_encoder import ImageEncoderSettings, build_image_encoder
+from arpent.models.planaura import Planaura, PlanauraSettings
 from arpent.models.smp import SmpUnetSettings, build_smp_unet
 from arpent.models.unet import UNet, UNetSettings
 
@@ -37,6 +39,8 @@ class Architecture:
 _TABLE: Mapping[str, Architecture] = {
     entry.name: entry
     for entry in (
+        Architecture("croma", "CROMA: optical, radar and joint encoder", CromaSettings, Croma),
+        Architecture("planaura", "Planaura: encoder of dates, with an optional decoder", PlanauraSettings, Planaura),
         Architecture("smp-unet", "U-Net with an encoder made for photographs", SmpUnetSettings, build_smp_unet),
         Architecture("timm", "image encoder of timm", ImageEncoderSettings, build_image_encoder),
         Architecture("unet", "small U-Net, quick on a CPU", UNetSettings, UNet),
