@@ -1,0 +1,181 @@
+"""The bands of a STAC item: which asset holds which, under which names."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urljoin, urlsplit
+from urllib.request import Request, urlopen
+
+from arpent.core import Sensor, sensor
+from arpent.errors import BandMismatch, FileMissing, NetworkMissing, UnreadableFile
+from arpent.io.bands import Layer, is_quality, named_by
+from arpent.io.gdal import address_of, file_missing
+
+__all__ = ["asset_layers", "is_item", "load_item"]
+
+_TRIES = 3
+_TIMEOUT = 30.0  # seconds
+_FIRST_PAUSE = 0.5  # seconds, doubled after each try
+_IMAGES = ("image/tiff", "image/jp2", "image/vnd.stac.geotiff", "image/x.geotiff")
+_PICTURES = frozenset({"thumbnail", "overview", "visual", "metadata"})
+_CONSTELLATIONS = {"sentinel-2": "sentinel-2-l2a", "sentinel-1": "sentinel-1", "landsat-8": "landsat-8-9"}
+_CONSTELLATIONS |= {"landsat-9": "landsat-8-9"}
+
+Item = Mapping[str, Any]
+
+
+def is_item(source: str) -> bool:
+    """Whether a source is named like a STAC item."""
+    path = urlsplit(source).path if "://" in source else source
+    return path.lower().endswith((".json", ".geojson"))
+
+
+def load_item(source: str) -> Item:
+    """The item at a path or an ``http(s)://`` address.
+
+    Raises:
+        FileMissing: nothing there.
+        NetworkMissing: the address cannot be reached.
+        UnreadableFile: not a STAC item.
+    """
+    text = _fetch(source) if source.startswith(("http://", "https://")) else _read(source)
+    try:
+        item = json.loads(text)
+    except ValueError as error:
+        raise UnreadableFile(
+            f"{source} is not JSON", found=str(error), cure="Give a STAC item, or an image."
+        ) from error
+    if not isinstance(item, dict) or item.get("type") != "Feature" or not isinstance(item.get("assets"), dict):
+        raise UnreadableFile(
+            f"{source} is not a STAC item",
+            found=str(item.get("type")) if isinstance(item, dict) else type(item).__name__,
+            expected="a GeoJSON Feature with assets",
+            cure="Give the address of an item, not that of a collection or a search.",
+        )
+    return item
+
+
+def _read(source: str) -> str:
+    path = Path(source.removeprefix("file://"))
+    if not path.is_file():
+        raise file_missing(path, source)
+    try:
+        return path.read_text("utf-8")
+    except ValueError as error:
+        raise UnreadableFile(f"{source} is not text in UTF-8", cure="Give a STAC item, or an image.") from error
+
+
+def _fetch(source: str) -> str:
+    request = Request(source, headers={"Accept": "application/geo+json, application/json"})  # noqa: S310 http(s) only
+    pause = _FIRST_PAUSE
+    reason = ""
+    for attempt in range(_TRIES):
+        if attempt:
+            time.sleep(pause)
+            pause *= 2
+        try:
+            with urlopen(request, timeout=_TIMEOUT) as answer:  # noqa: S310 http(s) only
+                return str(answer.read().decode("utf-8"))
+        except HTTPError as error:
+            error.close()
+            if error.code in {404, 410}:
+                raise FileMissing(f"there is nothing at {source}", cure="Check the address.") from error
+            reason = f"HTTP {error.code}"
+        except (URLError, TimeoutError, ConnectionError) as error:
+            reason = str(getattr(error, "reason", error))
+    raise NetworkMissing(
+        f"{source} cannot be read",
+        found=f"{_TRIES} tries failed: {reason}",
+        cure="Check the address and the network, or download the item and name the copy.",
+    )
+
+
+def asset_layers(item: Item, source: str, declared: Sensor | None) -> tuple[Layer, ...]:
+    """Every band of an item's image assets; those that are spectral bands of the instrument are the default.
+
+    Raises:
+        BandMismatch: no asset is an image that can be read.
+    """
+    known = declared or _instrument(item)
+    ranked: dict[str, tuple[tuple[bool, float], Layer]] = {}
+    for key, asset in item["assets"].items():
+        if not _is_image(asset):
+            continue
+        rank = _rank_of_asset(asset)
+        for layer in _layers_of(key, asset, source, known):
+            name = layer.name.casefold()
+            if name not in ranked or rank < ranked[name][0]:
+                ranked[name] = (rank, layer)
+    layers = [layer for _, layer in ranked.values()]
+    if not layers:
+        raise BandMismatch(
+            f"the STAC item {source} has no image asset",
+            found=f"assets {', '.join(item['assets']) or 'none'}",
+            cure="Name an image instead.",
+        )
+    if not any(layer.default for layer in layers):
+        layers = [replace(layer, default=not layer.quality) for layer in layers]
+    if known is None:
+        return tuple(layers)
+    return tuple(sorted(layers, key=lambda layer: _place(layer, known)))
+
+
+def _instrument(item: Item) -> Sensor | None:
+    properties = item.get("properties", {})
+    for key in ("constellation", "platform"):
+        name = str(properties.get(key, "")).lower()
+        if name in _CONSTELLATIONS:
+            return sensor(_CONSTELLATIONS[name])
+    return None
+
+
+def _is_image(asset: Mapping[str, Any]) -> bool:
+    if _PICTURES & set(asset.get("roles") or ()):
+        return False
+    kind = str(asset.get("type", ""))
+    suffix = urlsplit(str(asset.get("href", ""))).path.lower()
+    return kind.startswith(_IMAGES) or (not kind and suffix.endswith((".tif", ".tiff", ".jp2", ".vrt")))
+
+
+def _rank_of_asset(asset: Mapping[str, Any]) -> tuple[bool, float]:
+    """Some catalogs offer a band several times: a GeoTIFF reads faster than a JPEG 2000, then finer comes first."""
+    return "jp2" in str(asset.get("type", "")), float(asset.get("gsd") or 0.0)
+
+
+def _layers_of(key: str, asset: Mapping[str, Any], source: str, known: Sensor | None) -> list[Layer]:
+    bands = asset.get("bands") or asset.get("eo:bands") or [{}]
+    address = _address(str(asset["href"]), source)
+    layers = []
+    for index, band in enumerate(bands, start=1):
+        common = band.get("eo:common_name") or band.get("common_name")
+        name = band.get("name") or common or (key if len(bands) == 1 else f"{key}_{index}")
+        words = [common, *named_by(known, name), *(named_by(known, common) if common else ())]
+        if len(bands) == 1:
+            words.append(key)
+        aliases = tuple(dict.fromkeys(word for word in words if word and word.casefold() != name.casefold()))
+        spectral = bool(common or named_by(known, name) or band.get("eo:center_wavelength"))
+        quality = is_quality(name) or is_quality(key)
+        layers.append(Layer(address, index, name, aliases, default=spectral and not quality))
+    return layers
+
+
+def _address(href: str, source: str) -> str:
+    if "://" in href or href.startswith("/vsi"):
+        return address_of(href)
+    if source.startswith(("http://", "https://")):
+        return address_of(urljoin(source, href))
+    return str(Path(source.removeprefix("file://")).parent / href)
+
+
+def _place(layer: Layer, known: Sensor) -> int:
+    """Where the sensor has the band; after all of its bands when it has none such."""
+    for place, band in enumerate(known.bands):
+        if layer.answers_to(band.name):
+            return place
+    return len(known.bands)

@@ -1,0 +1,196 @@
+"""The one place that talks to GDAL about itself: its settings, its addresses and its errors."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from threading import Lock
+from typing import Any
+from urllib.parse import urlsplit
+
+import rasterio
+from rasterio._err import CPLE_BaseError  # the class has no public address, and it is what WarpedVRT raises
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.session import DummySession
+
+from arpent.errors import FileMissing, InputError, NetworkMissing, UnreadableFile, nearest
+
+__all__ = ["address_of", "environment", "is_remote", "open_dataset", "translated"]
+
+_SCHEMES = {"http": "/vsicurl/http://", "https": "/vsicurl/https://", "s3": "/vsis3/"}
+_CACHE_MEGABYTES = 256
+_TRIES = 3
+
+_LOCAL = {
+    "GDAL_CACHEMAX": _CACHE_MEGABYTES,
+    # Look for the sidecars of a file by name: listing a folder of 100 000 tiles takes longer than reading one.
+    "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",
+    # The reader has threads of its own; more inside GDAL would only compete with them.
+    "GDAL_NUM_THREADS": 1,
+    # A warped image is then made in fixed blocks, each from the same source pixels whatever window is asked for.
+    # Without this, GDAL warps each window by itself, and two windows disagree on the pixels that they share.
+    "GDAL_VRT_WARP_USE_DATASET_RASTERIO": "NO",
+}
+_REMOTE = {
+    **_LOCAL,
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "GDAL_HTTP_CONNECTTIMEOUT": 10,
+    "GDAL_HTTP_LOW_SPEED_LIMIT": 1000,  # bytes per second
+    "GDAL_HTTP_LOW_SPEED_TIME": 20,  # seconds
+    "GDAL_HTTP_MAX_RETRY": _TRIES - 1,
+    "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
+    "GDAL_HTTP_MULTIPLEX": "YES",
+    "GDAL_HTTP_RETRY_DELAY": 0.5,  # seconds; GDAL doubles it each time
+    "GDAL_HTTP_TIMEOUT": 60,
+    "GDAL_INGESTED_BYTES_AT_OPEN": 32768,  # the whole header of most COGs in one request
+    "CPL_VSIL_CURL_USE_HEAD": "NO",  # the first range tells the size as well
+    "VSI_CACHE": True,
+    "VSI_CACHE_SIZE": 8 << 20,
+}
+
+# The warning filters of Python belong to the whole process: one thread at a time may change them.
+_opening = Lock()
+
+
+def is_remote(source: str) -> bool:
+    """Whether a source is read over the network."""
+    inner = source.removeprefix("vrt://")
+    return urlsplit(inner).scheme in _SCHEMES or inner.startswith(("/vsicurl", "/vsis3"))
+
+
+def address_of(source: str) -> str:
+    """What GDAL calls a source: ``https://host/a.tif`` is ``/vsicurl/https://host/a.tif``."""
+    scheme, colon, rest = source.partition("://")
+    if not colon:
+        return source
+    if scheme == "file":
+        return rest
+    return _SCHEMES[scheme] + rest if scheme in _SCHEMES else source
+
+
+@contextmanager
+def environment(*, remote: bool = False) -> Iterator[None]:
+    """GDAL as the reader wants it, for the calling thread, until the block ends."""
+    options: dict[str, Any] = {**_REMOTE, **_object_store(os.environ)} if remote else dict(_LOCAL)
+    # GDAL finds AWS credentials by itself: the session that does nothing keeps boto3 out of it.
+    with rasterio.Env(session=DummySession(), **options):
+        yield
+
+
+def _object_store(environ: Mapping[str, str]) -> dict[str, str]:
+    """GDAL's words for what the AWS_* variables say, as other tools understand them."""
+    options: dict[str, str] = {}
+    endpoint = environ.get("AWS_S3_ENDPOINT") or environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
+    if endpoint:
+        scheme, colon, host = endpoint.rpartition("://")
+        options["AWS_S3_ENDPOINT"] = host.rstrip("/")
+        if colon:
+            options["AWS_HTTPS"] = "NO" if scheme == "http" else "YES"
+        if "amazonaws.com" not in host:
+            options["AWS_VIRTUAL_HOSTING"] = environ.get("AWS_VIRTUAL_HOSTING", "FALSE")
+    if "AWS_NO_SIGN_REQUEST" not in environ and not _has_credentials(environ):
+        options["AWS_NO_SIGN_REQUEST"] = "YES"
+    return options
+
+
+def _has_credentials(environ: Mapping[str, str]) -> bool:
+    given = ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE")
+    container = ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI")
+    if any(environ.get(name) for name in (*given, *container)):
+        return True
+    kept = environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials"
+    return Path(kept).expanduser().is_file()
+
+
+def open_dataset(address: str, source: str) -> rasterio.DatasetReader:
+    """Open what GDAL finds at `address`; errors speak of `source`. Each call gives a handle of its own.
+
+    Raises:
+        FileMissing: nothing there.
+        UnreadableFile: not an image, or damaged.
+        NetworkMissing: the address cannot be reached.
+    """
+    remote = is_remote(address)
+    _check_on_disk(address, source)
+    with environment(remote=remote), translated(source, remote=remote), _opening, warnings.catch_warnings():
+        # A picture without georeference is welcome here; whoever needs a place on earth asks the grid for it.
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        return rasterio.open(address, sharing=False)
+
+
+def _check_on_disk(address: str, source: str) -> None:
+    if address.startswith("/vsi") or re.match(r"[A-Za-z0-9_]{2,}:", address):
+        return
+    path = Path(address)
+    if not path.exists():
+        raise file_missing(path, source)
+    if path.is_file() and path.stat().st_size == 0:
+        raise UnreadableFile(f"{source} is empty", found="0 bytes", cure="Copy or download it again.")
+
+
+def file_missing(path: Path, source: str) -> FileMissing:
+    """The error for a path where nothing is, with the nearest name in its folder."""
+    if not path.parent.is_dir():
+        return FileMissing(f"there is no {source}", cure=f"The folder {path.parent} does not exist: check the path.")
+    guess = nearest(path.name, (entry.name for entry in path.parent.iterdir()))
+    return FileMissing(f"there is no {source}", cure=f"Did you mean '{guess}'?" if guess else "Check the path.")
+
+
+@contextmanager
+def translated(source: str, *, remote: bool = False) -> Iterator[None]:
+    """Turn what GDAL raises in the block into one of Arpent's errors about `source`."""
+    try:
+        yield
+    except (RasterioError, CPLE_BaseError) as error:
+        raise _translation(_story(error), source, remote=remote) from error
+
+
+def _story(error: BaseException) -> str:
+    """All that GDAL said: an error and the ones that led to it."""
+    told: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        told.append(str(cause))
+        cause = cause.__cause__ or cause.__context__
+    return " | ".join(told)
+
+
+@cache
+def _patterns() -> dict[str, re.Pattern[str]]:
+    return {
+        "missing": re.compile(r"\b(404|410)\b|NoSuchKey|NoSuchBucket|No such file", re.IGNORECASE),
+        "refused": re.compile(r"\b(401|403)\b|AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|credentials", re.I),
+        "format": re.compile(r"not recognized as being in a supported file format"),
+    }
+
+
+def _translation(story: str, source: str, *, remote: bool) -> InputError | NetworkMissing:
+    patterns = _patterns()
+    if remote and patterns["missing"].search(story):
+        return FileMissing(f"there is nothing at {source}", cure="Check the address.")
+    if remote and patterns["refused"].search(story):
+        return NetworkMissing(
+            f"{source} may not be read",
+            cure="Give credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), or sign the address.",
+        )
+    if patterns["format"].search(story) and not (remote and "HTTP" in story.replace("HTTP:", "")):
+        return UnreadableFile(
+            f"{source} is not an image that GDAL knows",
+            cure="Check that it is complete and that its name tells its format.",
+        )
+    if remote:
+        return NetworkMissing(
+            f"{source} cannot be read",
+            found=f"{_TRIES} tries failed",
+            cure="Check the address and the network, or download the file and name the copy.",
+        )
+    return UnreadableFile(
+        f"{source} cannot be read; it seems damaged or cut short",
+        found=story.rpartition(" | ")[2][:160],
+        cure="Compare its size with the original's and copy it again.",
+    )

@@ -1,0 +1,132 @@
+"""What a file says of itself before a pixel is read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import rasterio
+from affine import Affine
+from odc.geo.crs import CRS
+from rasterio.enums import ColorInterp, MaskFlags
+
+from arpent.core import Grid
+from arpent.errors import UnreadableFile
+from arpent.io.gdal import open_dataset, translated
+
+__all__ = ["BandHeader", "Header", "header_of", "read_header"]
+
+
+@dataclass(frozen=True)
+class BandHeader:
+    """One band of a file.
+
+    Attributes:
+        index: from 1, as GDAL counts.
+        dtype: of its pixels.
+        nodata: the number that means no data; None when there is none, or when it does not fit the type.
+        scale: physical value = number × scale + offset.
+        offset: see `scale`.
+        description: the name that the file gives it, perhaps empty.
+        colour: GDAL's colour interpretation, in small letters ("red", "undefined").
+        masked: whether a mask or an alpha band says which pixels count.
+    """
+
+    index: int
+    dtype: np.dtype[np.generic]
+    nodata: float | None
+    scale: float
+    offset: float
+    description: str
+    colour: str
+    masked: bool
+
+
+@dataclass(frozen=True)
+class Header:
+    """A file, as far as it can be known without its pixels.
+
+    Attributes:
+        address: what GDAL opens.
+        source: what the user calls it.
+        grid: where its pixels lie.
+        bands: all of them, alpha included.
+        tags: its metadata.
+    """
+
+    address: str
+    source: str
+    grid: Grid
+    bands: tuple[BandHeader, ...]
+    tags: Mapping[str, str]
+
+    @property
+    def alpha(self) -> int | None:
+        """Index of the alpha band."""
+        return next((band.index for band in self.bands if band.colour == "alpha"), None)
+
+
+def read_header(address: str, source: str) -> Header:
+    """The header of what GDAL finds at `address`; errors speak of `source`."""
+    with open_dataset(address, source) as dataset, translated(source):
+        return header_of(dataset, address, source)
+
+
+def header_of(dataset: rasterio.DatasetReader, address: str, source: str) -> Header:
+    """The header of an open dataset."""
+    if dataset.count == 0:
+        inside = dataset.subdatasets
+        raise UnreadableFile(
+            f"{source} holds no image of its own",
+            found=f"{len(inside)} images inside" if inside else "no bands",
+            cure=f"Name one of them, for example {inside[0]}." if inside else "Give a raster.",
+        )
+    return Header(
+        address=address,
+        source=source,
+        grid=Grid(dataset.height, dataset.width, dataset.transform, _crs(dataset)),
+        bands=tuple(_band(dataset, index) for index in dataset.indexes),
+        tags=dataset.tags(),
+    )
+
+
+def _crs(dataset: rasterio.DatasetReader) -> CRS | None:
+    """The CRS, when it is one: a local drawing frame is no place on earth."""
+    crs = dataset.crs
+    placed = dataset.transform != Affine.identity()
+    if not placed or not crs or not (crs.is_geographic or crs.is_projected):
+        return None
+    return CRS(crs.to_wkt())
+
+
+def _band(dataset: rasterio.DatasetReader, index: int) -> BandHeader:
+    at = index - 1
+    dtype = np.dtype(dataset.dtypes[at])
+    tags = dataset.tags(index)
+    name = dataset.descriptions[at] or tags.get("long_name") or tags.get("BAND_NAME") or tags.get("name") or ""
+    flags = dataset.mask_flag_enums[at]
+    colour = dataset.colorinterp[at]
+    return BandHeader(
+        index=index,
+        dtype=dtype,
+        nodata=_representable(dataset.nodatavals[at], dtype),
+        scale=dataset.scales[at],
+        offset=dataset.offsets[at],
+        description=name.strip(),
+        colour=colour.name if isinstance(colour, ColorInterp) else "undefined",
+        masked=MaskFlags.per_dataset in flags,
+    )
+
+
+def _representable(nodata: float | None, dtype: np.dtype[Any]) -> float | None:
+    """The no-data number, if a pixel of that type can have it."""
+    if nodata is None or dtype.kind == "c":
+        return None
+    if dtype.kind == "f":
+        return None if math.isfinite(nodata) and abs(nodata) > np.finfo(dtype).max else float(nodata)
+    bounds = np.iinfo(dtype)
+    fits = math.isfinite(nodata) and nodata == int(nodata) and bounds.min <= nodata <= bounds.max
+    return float(nodata) if fits else None

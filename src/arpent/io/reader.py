@@ -1,0 +1,187 @@
+"""Read any window of any image as if it had always been on the grid that you want."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from arpent import core
+from arpent.core import Grid, Raster, Sensor, Window, ground_sampling_distance
+from arpent.errors import BandMismatch, InvalidSetting
+from arpent.io.bands import Layer, default_layers, pick
+from arpent.io.header import BandHeader, Header
+from arpent.io.place import ResamplingName, place
+from arpent.io.sources import Scene, locate
+from arpent.io.views import Patch, View
+
+__all__ = ["ImageReader", "open_image"]
+
+
+def open_image(
+    source: str | PathLike[str],
+    *,
+    bands: Sequence[str] | None = None,
+    sensor: Sensor | str | None = None,
+    grid: Grid | None = None,
+    resampling: ResamplingName = "bilinear",
+) -> ImageReader:
+    """Open an image for reading by windows.
+
+    Args:
+        source: a raster file, a folder with one file per band, a STAC item (file or address), ``https://…``,
+            ``s3://…``, or an address of GDAL's own.
+        bands: the bands wanted, by own name, common name or alias; all spectral bands when left out.
+        sensor: whose image it is, where neither the file nor its name says so.
+        grid: the grid to read on; that of the image (of its finest band) when left out.
+        resampling: how values between pixels are found where the image lies on another grid. Quality layers
+            always take the nearest pixel.
+
+    Raises:
+        FileMissing: nothing there.
+        UnreadableFile: not an image, or damaged.
+        BandMismatch: the image has no such band.
+        GeoreferenceMissing: a grid is asked for and the image names no place on earth.
+        NoOverlap: the image does not reach the grid.
+        NetworkMissing: the address cannot be reached.
+    """
+    scene = locate(source, core.sensor(sensor) if isinstance(sensor, str) else sensor)
+    layers = default_layers(scene.layers) if bands is None else pick(scene.layers, bands, scene.source)
+    names = tuple(layer.name for layer in layers) if bands is None else tuple(bands)
+    return ImageReader(scene, layers, names, grid, resampling)
+
+
+class ImageReader:
+    """An image on a grid, read by windows; made by `open_image`. Safe to read from several threads.
+
+    A window read equals the same window cut from a read of the whole, also where the image is reprojected.
+
+    Attributes:
+        source: what the user pointed at.
+        grid: the pixels that windows are counted in.
+        bands: one name per band, as asked for.
+        dtype: of the pixels; the smallest that holds every band where files differ.
+        nodata: the number that fills pixels without data; None when the image has none, or several.
+        scale: per band; physical value = number × scale + offset. Not applied.
+        offset: per band, see `scale`.
+        gsd: metres per pixel in the middle of the grid; None without georeference.
+    """
+
+    def __init__(
+        self,
+        scene: Scene,
+        layers: Sequence[Layer],
+        names: tuple[str, ...],
+        grid: Grid | None,
+        resampling: ResamplingName,
+    ) -> None:
+        headers = {address: scene.header(address) for address in dict.fromkeys(layer.address for layer in layers)}
+        found = [_band_of(headers[layer.address], layer) for layer in layers]
+        self.source = scene.source
+        self.bands = names
+        self.grid = grid or min(headers.values(), key=_fineness).grid
+        self.gsd = ground_sampling_distance(self.grid)
+        self.dtype: np.dtype[np.generic] = np.result_type(*(band.dtype for band in found))
+        numbers = {repr(band.nodata): band.nodata for layer, band in zip(layers, found, strict=True) if layer.default}
+        numbers = numbers or {repr(band.nodata): band.nodata for band in found}
+        self.nodata: float | None = next(iter(numbers.values())) if len(numbers) == 1 else None
+        self.scale = tuple(band.scale for band in found)
+        self.offset = tuple(band.offset for band in found)
+        self._fill = tuple(0 if band.nodata is None else band.nodata for band in found)
+        self._views = _views(layers, headers, self.grid, resampling)
+
+    def read(self, window: Window) -> Raster:
+        """The pixels of a window that lies inside the grid.
+
+        Raises:
+            InvalidSetting: the window is empty or reaches outside the grid.
+            UnreadableFile: the file is damaged.
+            NetworkMissing: the address cannot be reached any more.
+        """
+        if window.size == 0 or window not in self.grid.window:
+            raise InvalidSetting(
+                f"a window reaches outside {self.source}",
+                found=f"rows {window.row}…{window.row_end}, columns {window.col}…{window.col_end}",
+                expected=f"at least one pixel within {self.grid.height} rows and {self.grid.width} columns",
+                cure="Intersect the window with the image's grid first.",
+            )
+        patches = [(view.read(window), places) for view, places in self._views]
+        first, _ = patches[0]
+        if len(patches) == 1 and first is not None and first.inside == window:  # the common case, without a copy
+            valid = np.ones(window.shape, bool) if first.valid is None else first.valid
+            return Raster(first.values, valid, self.grid.crop(window), self.bands)
+        return self._assembled(window, patches)
+
+    def _assembled(self, window: Window, patches: Sequence[tuple[Patch | None, Sequence[int]]]) -> Raster:
+        """One raster from what each file has of the window."""
+        pixels = np.empty((len(self.bands), *window.shape), self.dtype)
+        for plane, number in zip(pixels, self._fill, strict=True):
+            plane.fill(number)
+        valid = np.ones(window.shape, bool)
+        for patch, places in patches:
+            seen = np.zeros(window.shape, bool)
+            if patch is not None:
+                at = patch.inside.relative_to(window).slices
+                seen[at] = True if patch.valid is None else patch.valid
+                for plane, values in zip(places, patch.values, strict=True):
+                    pixels[plane][at] = values
+            valid &= seen
+        return Raster(pixels, valid, self.grid.crop(window), self.bands)
+
+    def close(self) -> None:
+        """Close every file. Reading afterwards raises ValueError."""
+        for view, _ in self._views:
+            view.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        height, width = self.grid.shape
+        return f"<ImageReader {self.source}: {width} × {height}, {', '.join(self.bands)}>"
+
+
+def _band_of(header: Header, layer: Layer) -> BandHeader:
+    if layer.index > len(header.bands):
+        raise BandMismatch(
+            f"{header.source} has no band number {layer.index}, which should be '{layer.name}'",
+            found=f"{len(header.bands)} bands",
+            cure="Check the item that describes it.",
+        )
+    return header.bands[layer.index - 1]
+
+
+def _fineness(header: Header) -> float:
+    """Metres per pixel, or units per pixel where there is no georeference."""
+    return ground_sampling_distance(header.grid) or header.grid.pixel_width
+
+
+def _views(
+    layers: Sequence[Layer],
+    headers: Mapping[str, Header],
+    grid: Grid,
+    resampling: ResamplingName,
+) -> list[tuple[View, list[int]]]:
+    """One view for the bands that can be read together, with their places among all bands."""
+    groups: dict[tuple[str, str, bool, bool], list[int]] = {}
+    for at, layer in enumerate(layers):
+        header = headers[layer.address]
+        band = _band_of(header, layer)
+        masked = band.masked and (layer.alpha or header.alpha is None)
+        groups.setdefault((layer.address, repr(band.nodata), layer.quality, masked), []).append(at)
+    views = []
+    for (address, _, quality, masked), places in groups.items():
+        header = headers[address]
+        bands = [_band_of(header, layers[at]) for at in places]
+        placement = place(header.grid, grid, header.source)
+        method: ResamplingName = "nearest" if quality else resampling
+        views.append((View(header, bands, placement, method, masked=masked), places))
+    return views

@@ -1,0 +1,156 @@
+"""What a user may point at: a file, a folder of single-band files, a STAC item, an address on the web."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from arpent.core import Sensor
+from arpent.errors import BandMismatch, UnreadableFile
+from arpent.io.assets import asset_layers, is_item, load_item
+from arpent.io.bands import Layer, SensorFile, is_quality, name_layers, named_by, recognise
+from arpent.io.gdal import address_of, file_missing, is_remote
+from arpent.io.header import Header, read_header
+
+__all__ = ["Scene", "locate"]
+
+_RASTERS = frozenset({".tif", ".tiff", ".jp2", ".vrt", ".img"})
+
+
+@dataclass(frozen=True)
+class Scene:
+    """All that a source offers.
+
+    Attributes:
+        source: what the user pointed at.
+        layers: every band, in the order of the file or of the sensor.
+        headers: what is already known of its files, by address.
+    """
+
+    source: str
+    layers: tuple[Layer, ...]
+    headers: tuple[Header, ...] = ()
+
+    def header(self, address: str) -> Header:
+        """The header of one of its files, read now unless that was done before."""
+        for header in self.headers:
+            if header.address == address:
+                return header
+        return read_header(address, _title(address, self.source))
+
+
+def locate(source: str | PathLike[str], declared: Sensor | None = None) -> Scene:
+    """Find out what `source` is and which bands it offers.
+
+    Args:
+        source: path, folder, STAC item (file or address), ``https://``, ``s3://``, or an address of GDAL's own.
+        declared: the sensor, where the caller knows it.
+
+    Raises:
+        FileMissing: nothing there.
+        UnreadableFile: not an image, or damaged.
+        BandMismatch: a folder with several scenes, or bands that are not those of the sensor.
+        NetworkMissing: the address cannot be reached.
+    """
+    text = str(source)
+    local = text.removeprefix("file://")
+    if is_item(text):
+        return Scene(text, asset_layers(load_item(text), text, declared))
+    if not is_remote(text) and Path(local).is_dir():
+        return Scene(text, _folder_layers(Path(local), declared))
+    if not is_remote(text) and not Path(local).exists() and not _is_gdal_address(local):
+        raise file_missing(Path(local), text)
+    address = address_of(text)
+    header = read_header(address, text)
+    return Scene(text, name_layers(header, declared, _file_name(text)), (header,))
+
+
+def _is_gdal_address(text: str) -> bool:
+    return text.startswith("/vsi") or re.match(r"[A-Za-z0-9_]{2,}:", text) is not None
+
+
+def _file_name(source: str) -> str:
+    return PurePosixPath(unquote(urlsplit(source).path)).name if is_remote(source) else Path(source).name
+
+
+def _title(address: str, source: str) -> str:
+    """What to call one of the files of a source in an error."""
+    name = PurePosixPath(address).name
+    return source if Path(source).name == name else f"{source}/{name}"
+
+
+def _folder_layers(folder: Path, declared: Sensor | None) -> tuple[Layer, ...]:
+    """The bands of a folder that keeps one file for each."""
+    files = _rasters(folder.iterdir()) or _rasters(folder.rglob("*"))
+    if not files:
+        raise UnreadableFile(
+            f"the folder {folder} holds no raster",
+            expected=f"files ending in {', '.join(sorted(_RASTERS))}",
+            cure="Name the folder that holds the files of one scene.",
+        )
+    known = [(path, given) for path in files if (given := recognise(path.name)) and given.band]
+    layers = _of_sensor(folder, known) if known else _of_stems(folder, files, declared)
+    return tuple(layers)
+
+
+def _rasters(paths: Iterable[Path]) -> list[Path]:
+    return sorted(path for path in paths if path.suffix.lower() in _RASTERS and path.is_file())
+
+
+def _of_sensor(folder: Path, files: Sequence[tuple[Path, SensorFile]]) -> list[Layer]:
+    """Layers of a product whose file names tell sensor, scene and band, in the order of the sensor."""
+    scenes = sorted({given.scene for _, given in files})
+    if len(scenes) > 1:
+        raise BandMismatch(
+            f"the folder {folder} holds several scenes",
+            found=", ".join(scenes[:3]) + (" …" if len(scenes) > 3 else ""),
+            cure="Give each scene a folder of its own.",
+        )
+    known = files[0][1].sensor
+    by_band: dict[str, Path] = {}
+    for path, given in files:
+        assert given.band is not None  # the caller chose these
+        kept = by_band.get(given.band)
+        if kept is None or _metres(path) < _metres(kept):
+            by_band[given.band] = path
+    names = [name for name in known.band_names if name in by_band]
+    extras = sorted(name for name in by_band if name not in names)
+    return [
+        Layer(str(by_band[name]), 1, name, named_by(known, name), default=name in names or not names)
+        for name in [*names, *extras]
+    ]
+
+
+def _metres(path: Path) -> int:
+    """Pixel size in a Sentinel-2 file name (``…_B02_10m.jp2``), which keeps the same band at several sizes."""
+    match = re.search(r"_(\d{2})m$", path.stem)
+    return int(match[1]) if match else 0
+
+
+def _of_stems(folder: Path, files: Sequence[Path], declared: Sensor | None) -> list[Layer]:
+    """Layers of files that are named for their bands and nothing else: ``red.tif``, ``parcel_red.tif``."""
+    names = [re.split(r"[_.\-]", path.stem)[-1] for path in files]
+    if declared:
+        names = [_longest_ending(path.stem, declared) or name for path, name in zip(files, names, strict=True)]
+    if len({name.casefold() for name in names}) < len(names):
+        raise BandMismatch(
+            f"the names of the files in {folder} do not tell their bands",
+            found=", ".join(path.name for path in files[:4]) + (" …" if len(files) > 4 else ""),
+            expected="names that end in the band's name (parcel_red.tif, parcel_nir.tif)",
+            cure="Name one file, or rename them.",
+        )
+    return [
+        Layer(str(path), 1, name, named_by(declared, name), default=not is_quality(name))
+        for path, name in zip(files, names, strict=True)
+    ]
+
+
+def _longest_ending(stem: str, declared: Sensor) -> str | None:
+    """The longest of the sensor's band names that ends a file's stem."""
+    words = [word for band in declared.bands for word in (band.name, band.common or band.name, *band.aliases)]
+    fits = [word for word in words if re.search(rf"(?:^|[_.\-]){re.escape(word)}$", stem, re.IGNORECASE)]
+    return max(fits, key=len, default=None)

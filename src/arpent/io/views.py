@@ -1,0 +1,165 @@
+"""One file seen through the grid of a reader."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window as RasterWindow
+
+from arpent.core import Window
+from arpent.io.gdal import environment, is_remote, open_dataset, translated
+from arpent.io.handles import Handles
+from arpent.io.header import BandHeader, Header
+from arpent.io.place import Placement, ResamplingName
+
+__all__ = ["Patch", "View"]
+
+
+@dataclass(frozen=True)
+class Patch:
+    """What one file has of a window.
+
+    Attributes:
+        inside: the pixels of the reader's grid that it is about.
+        values: ``(bands, height, width)``.
+        valid: ``(height, width)`` of bool; None when all count.
+    """
+
+    inside: Window
+    values: NDArray[np.generic]
+    valid: NDArray[np.bool_] | None
+
+
+class _Open:
+    """A dataset, and its warped image where there is one."""
+
+    def __init__(self, dataset: rasterio.DatasetReader, warped: WarpedVRT | None) -> None:
+        self._dataset = dataset
+        self._warped = warped
+
+    @property
+    def image(self) -> rasterio.DatasetReader | WarpedVRT:
+        return self._warped or self._dataset
+
+    def close(self) -> None:
+        if self._warped is not None:
+            self._warped.close()
+        self._dataset.close()
+
+
+class View:
+    """Some bands of one file, on the grid of a reader. Safe to read from several threads.
+
+    Args:
+        header: the file.
+        bands: those to read, in this order; all with the same no-data number.
+        placement: how the file lies on the grid.
+        resampling: how values between pixels are found, where the file must be warped.
+        masked: whether the file's mask or alpha band says which pixels count.
+    """
+
+    def __init__(
+        self,
+        header: Header,
+        bands: Sequence[BandHeader],
+        placement: Placement,
+        resampling: ResamplingName,
+        *,
+        masked: bool,
+    ) -> None:
+        self._header = header
+        self._placement = placement
+        self._resampling: ResamplingName = resampling
+        self._masked = masked
+        self._remote = is_remote(header.address)
+        self._nodata = bands[0].nodata
+        self._warps = placement.shift is None
+        self._indexes = [band.index for band in bands]
+        self._address = header.address
+        if self._warps:
+            self._select()
+        self._handles = Handles(self._open)
+
+    def _select(self) -> None:
+        """Show GDAL the bands that are read and no other: it warps all that it sees."""
+        header = self._header
+        alpha = [header.alpha] if self._masked and header.alpha else []
+        shown = [*self._indexes, *alpha]
+        if shown == [band.index for band in header.bands] and bool(alpha) == bool(header.alpha):
+            return
+        if set("?&") & set(header.address):
+            # Such an address cannot carry a selection. That is slower, and wrong only if alpha is misplaced.
+            return
+        words = [f"bands={','.join(map(str, shown))}"]
+        if header.alpha in self._indexes:
+            words.append(f"colorinterp_{shown.index(header.alpha) + 1}=undefined")
+        self._address = f"vrt://{header.address}?{'&'.join(words)}"
+        self._indexes = list(range(1, len(self._indexes) + 1))
+
+    @property
+    def _adds_alpha(self) -> bool:
+        """Whether the warped image needs a band that says which pixels count."""
+        return (self._masked or self._nodata is None) and not (self._masked and self._header.alpha)
+
+    def _open(self) -> _Open:
+        dataset = open_dataset(self._address, self._header.source)
+        if not self._warps:
+            return _Open(dataset, None)
+        nodata = None if self._masked else self._nodata
+        with translated(self._header.source, remote=self._remote):
+            warped = self._placement.warped(dataset, self._resampling, nodata, masked=self._adds_alpha)
+        return _Open(dataset, warped)
+
+    def read(self, window: Window) -> Patch | None:
+        """What the file has of a window of the grid; None when nothing.
+
+        Raises:
+            UnreadableFile: the file is damaged.
+            NetworkMissing: the address cannot be reached any more.
+        """
+        inside = window.intersect(self._placement.covered)
+        if inside.size == 0:
+            return None
+        shift = self._placement.shift
+        there = inside if shift is None else inside.relative_to(shift)
+        area = RasterWindow(there.col, there.row, there.width, there.height)
+        with self._handles.borrow() as handle, translated(self._header.source, remote=self._remote):
+            if self._warps or self._remote:
+                with environment(remote=self._remote):
+                    return self._patch(handle.image, area, inside)
+            return self._patch(handle.image, area, inside)
+
+    def _patch(self, image: rasterio.DatasetReader | WarpedVRT, area: RasterWindow, inside: Window) -> Patch:
+        values: NDArray[np.generic] = image.read(self._indexes, window=area)
+        valid = _by_value(values, self._nodata)
+        if self._warps and (self._masked or self._nodata is None):
+            shown = image.read(image.count, window=area) > 0
+        elif self._masked:
+            shown = image.read_masks(self._indexes, window=area).all(axis=0)
+        else:
+            return Patch(inside, values, valid)
+        return Patch(inside, values, shown if valid is None else valid & shown)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._handles.close()
+
+
+def _by_value(values: NDArray[np.generic], nodata: float | None) -> NDArray[np.bool_] | None:
+    """Which pixels ``(height, width)`` count by their own value in all bands; None when every one does."""
+    valid: NDArray[np.bool_] | None = None
+    number = values.dtype.type(nodata) if nodata is not None and math.isfinite(nodata) else None
+    for band in values:
+        for counts in (
+            np.isfinite(band) if values.dtype.kind in "fc" else None,
+            band != number if number is not None else None,
+        ):
+            if counts is not None:
+                valid = counts if valid is None else valid & counts
+    return valid
