@@ -1,0 +1,42 @@
+"""Where to compute, and how precisely."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+
+from arpent.errors import DeviceMissing, InvalidSetting
+
+__all__ = ["Precision", "choose_device"]
+
+Precision = Literal["f32", "bf16"]
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device of that name; "auto" takes a GPU where there is one.
+
+    Args:
+        name: "auto", "cpu", "cuda", "cuda:1", "mps" …
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise InvalidSetting(
+            f"'{name}' is not a device", expected="auto, cpu, cuda, cuda:0 or mps", cure="Use one of these."
+        ) from error
+    if device.type == "cuda":
+        count = torch.cuda.device_count()
+        if (device.index or 0) >= count:
+            raise DeviceMissing(
+                f"there is no GPU '{name}'",
+                found=f"{count} CUDA devices",
+                cure="Use --device cpu, or see 'arpent doctor'.",
+            )
+    elif device.type == "mps" and not torch.backends.mps.is_available():
+        raise DeviceMissing("this machine has no Apple GPU", cure="Use --device cpu.")
+    return device

@@ -1,0 +1,159 @@
+"""What the engine knows of a task: a frozen config and a few small functions.
+
+A task is written beside its capability in ``tasks/``; the engine never asks which one it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from arpent.core import ClassMap
+from arpent.core.settings import Settings
+from arpent.errors import InvalidSetting
+
+__all__ = ["Answer", "Batch", "Dense", "Meter", "Network", "Product", "Rows", "Task"]
+
+Batch = Mapping[str, Any]
+"""Tensors by name, all with the same first axis: ``image`` (B, C, H, W), ``valid`` (B, H, W), ``target`` …"""
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A map per tile.
+
+    Attributes:
+        values: ``(B, channels, h, w)``, with h and w those of the tile over the product's scale.
+        valid: ``(B, h, w)``; where the answer counts. None: where the image does.
+    """
+
+    values: Tensor
+    valid: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Lines of a table, in the order of the tiles or items that they speak of."""
+
+    table: pa.Table
+
+
+Answer = Mapping[str, Dense | Rows]
+"""What `Task.infer` gives for a batch: by the name that products call their `source`."""
+
+Finish = Callable[[NDArray[np.float32]], NDArray[np.generic]]
+
+
+@dataclass(frozen=True)
+class Product:
+    """A file that a run makes.
+
+    Attributes:
+        name: file name without suffix ("classes").
+        kind: "raster" for maps, "table" for rows.
+        source: the entry of the task's answer that it is made from.
+        channels: how many channels that entry has.
+        bands: names of the bands of the file.
+        dtype: of the file.
+        nodata: written where nothing is known.
+        scale: pixels of the image per pixel of the product.
+        merge: "taper" mixes overlapping tiles; "centre" takes each pixel from the tile whose core it is in,
+            as codes and dates need it.
+        finish: turns mixed values ``(channels, h, w)`` into bands ``(bands, h, w)``; None leaves them as they are.
+        classes: for class maps; gives palette and names.
+        overviews: how overviews are made.
+        unit, title: for people.
+    """
+
+    name: str
+    source: str
+    channels: int = 1
+    bands: tuple[str, ...] = ("value",)
+    kind: Literal["raster", "table"] = "raster"
+    dtype: str = "float32"
+    nodata: float | None = None
+    scale: int = 1
+    merge: Literal["taper", "centre"] = "taper"
+    finish: Finish | None = None
+    classes: ClassMap | None = None
+    overviews: Literal["average", "mode", "nearest"] = "average"
+    unit: str | None = None
+    title: str = ""
+
+    def finished(self, values: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.generic]:
+        """Mixed values as they stand in the file, no-data included."""
+        bands = values if self.finish is None else self.finish(values)
+        if bands.shape[0] != len(self.bands):
+            raise InvalidSetting(
+                f"product '{self.name}' finishes with the wrong number of bands",
+                found=bands.shape[0],
+                expected=len(self.bands),
+                cure="Name one band per channel, or let 'finish' make them.",
+            )
+        if np.issubdtype(np.dtype(self.dtype), np.integer) and np.issubdtype(bands.dtype, np.floating):
+            bands = np.rint(bands)
+        result = bands.astype(self.dtype, copy=False)
+        if valid.all():
+            return result
+        nothing = 0 if self.nodata is None else self.nodata
+        filled: NDArray[np.generic] = np.where(valid, result, np.dtype(self.dtype).type(nothing))
+        return filled
+
+
+class Network(Protocol):
+    """A model made ready to run: tensors in, tensors out, on whatever runtime and device."""
+
+    name: str
+    device: torch.device
+
+    def __call__(self, *inputs: Tensor) -> Any:  # noqa: ANN401 - models answer with tensors, tuples or mappings
+        """One forward pass without gradients."""
+        ...
+
+
+class Meter(Protocol):
+    """Counts how good a model is, batch by batch."""
+
+    def update(self, out: Any, batch: Batch) -> None:  # noqa: ANN401 - whatever the task's model gives
+        """Takes the model's output for a batch."""
+        ...
+
+    def compute(self) -> dict[str, float]:
+        """The figures, by name."""
+        ...
+
+
+class Task(Protocol):
+    """The seam between the engine and a capability."""
+
+    @property
+    def config(self) -> Settings:
+        """Frozen; unknown keys refused."""
+        ...
+
+    def build(self) -> nn.Module:
+        """A new model; its weights depend on torch's random state alone."""
+        ...
+
+    def loss(self, out: Any, batch: Batch) -> Tensor:  # noqa: ANN401 - whatever the task's model gives
+        """The scalar to minimise."""
+        ...
+
+    def metrics(self) -> Meter:
+        """A fresh meter."""
+        ...
+
+    def products(self) -> Sequence[Product]:
+        """The files a run makes."""
+        ...
+
+    def infer(self, model: Network, batch: Batch) -> Answer:
+        """Runs the model on a batch and names what comes out."""
+        ...

@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+import torch
+
+from arpent.engine import OpenVinoNetwork, Product, TorchNetwork, choose_device, start_network
+from arpent.errors import DeviceMissing, InvalidSetting, UnknownName
+from arpent.models import build
+from arpent.tiling import TileShape
+
+pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install 'arpent[fast]'")
+
+
+def classifier():
+    """A U-Net whose classes lie well apart, as in a trained one: its head is scaled up."""
+    torch.manual_seed(0)
+    model = build("unet", {"channels": 2, "classes": 5, "widths": (8, 16, 32)}).eval()
+    with torch.no_grad():
+        model.head.weight *= 20
+    return model
+
+
+def test_openvino_and_torch_give_the_same_classes_in_f32(toy_task, run_in_memory):
+    pixels = np.random.default_rng(0).normal(size=(2, 200, 330)).astype(np.float32)
+    product = Product("class", "map", channels=5, dtype="uint8", finish=lambda scores: scores.argmax(0)[None])
+    shape = TileShape(size=128, ring=8, halo=16, align=4)
+    model = classifier()
+
+    def classes(network):
+        return run_in_memory(toy_task((product,)), model, pixels, shape=shape, network=network)["class"]
+
+    first, second = classes(TorchNetwork(model, torch.device("cpu"))), classes(OpenVinoNetwork(model))
+    assert (first == second).mean() >= 0.999
+    assert np.unique(first).size > 2
+
+
+def test_the_precision_that_openvino_uses_is_the_one_asked_for():
+    import openvino
+
+    image = torch.zeros(2, 2, 32, 32)
+    exact = OpenVinoNetwork(classifier(), "f32").compiled_for(image)
+    assert exact.get_property("INFERENCE_PRECISION_HINT") == openvino.Type.f32
+    reduced = OpenVinoNetwork(classifier(), "bf16").compiled_for(image)
+    assert reduced.get_property("INFERENCE_PRECISION_HINT") == openvino.Type.bf16
+
+
+@pytest.mark.parametrize("kind", [OpenVinoNetwork, lambda m, p: TorchNetwork(m, torch.device("cpu"), p)])
+def test_bfloat16_is_near_and_comes_back_as_float32(kind):
+    model = classifier()
+    image = torch.randn(2, 2, 64, 64)
+    exact, reduced = model(image), kind(model, "bf16")(image)
+    assert reduced.dtype == torch.float32
+    assert (exact.argmax(1) == reduced.argmax(1)).float().mean() > 0.97
+
+
+def test_any_size_runs_on_one_export():
+    model = classifier()
+    network = OpenVinoNetwork(model)
+    for shape in [(1, 2, 64, 32), (3, 2, 96, 96), (2, 2, 4, 40)]:
+        image = torch.randn(shape)
+        with torch.inference_mode():
+            torch.testing.assert_close(network(image), model(image), rtol=1e-3, atol=1e-3)
+
+
+def test_a_model_with_two_answers_gives_both():
+    class Both(torch.nn.Module):
+        def forward(self, image):
+            return image * 2, image.mean((2, 3))
+
+    image = torch.randn(2, 3, 8, 8)
+    doubled, mean = OpenVinoNetwork(Both())(image)
+    torch.testing.assert_close(doubled, image * 2)
+    torch.testing.assert_close(mean, image.mean((2, 3)))
+
+
+def test_auto_takes_openvino_on_a_cpu():
+    assert start_network(classifier(), device="cpu").name == "openvino"
+    assert start_network(classifier(), "torch", "cpu").name == "torch"
+
+
+def test_what_is_not_there_is_named():
+    with pytest.raises(UnknownName, match="openvino"):
+        start_network(classifier(), "openvin")
+    with pytest.raises(InvalidSetting, match="is not a device"):
+        choose_device("gpu-one")
+    if not torch.cuda.is_available():
+        with pytest.raises(DeviceMissing, match="--device cpu"):
+            choose_device("cuda:0")
+    assert choose_device("auto").type in ("cpu", "cuda", "mps")
