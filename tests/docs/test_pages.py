@@ -87,9 +87,8 @@ def test_links_between_files_lead_somewhere(pages: list[Any]) -> None:
     broken = []
     for page in pages:
         text = re.sub(r"```.*?```", "", page.text, flags=re.DOTALL)
-        for target in re.findall(r"\]\(([^)#\s]+)", text):
-            if "://" not in target and not (page.path.parent / target).exists():
-                broken.append(f"{page.path.name}: {target}")
+        targets = [target for target in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in target]
+        broken += [f"{page.path.name}: {one}" for one in targets if not (page.path.parent / one).exists()]
     assert broken == []
 
 
