@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 
 def read_ahead(
     read: Callable[[Item], Result], windows: Iterable[Item], *, threads: int = 2, ahead: int = 4
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """What `read` gives for each window, in order, read by threads while the consumer works.
 
     At most `ahead` results exist beside the one being consumed. An error appears where its result would have.
@@ -40,7 +40,7 @@ def read_ahead(
     return _in_order(read, iter(windows), threads, ahead)
 
 
-def _in_order(read: Callable[[Item], Result], windows: Iterator[Item], threads: int, ahead: int) -> Iterator[Result]:
+def _in_order(read: Callable[[Item], Result], windows: Iterator[Item], threads: int, ahead: int) -> Generator[Result, None, None]:
     pool = ThreadPoolExecutor(min(threads, ahead), thread_name_prefix="read-ahead")
     waiting: deque[Future[Result]] = deque()
     try:

@@ -112,7 +112,7 @@ class LandcoverTask:
         return {"scores": Dense(model(batch["image"]))}
 
     def _most_likely(self, scores: NDArray[np.float32]) -> NDArray[np.uint8]:
-        return self.classes.ids[scores.argmax(axis=0)][None]
+        return np.asarray(self.classes.ids[scores.argmax(axis=0)][None])
 
 
 def _percent(scores: NDArray[np.float32]) -> NDArray[np.float32]:
