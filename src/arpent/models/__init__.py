@@ -9,38 +9,70 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from arpent.models.croma import Croma, CromaSettings
+    from arpent.models.download import Fetched, fetch
+    from arpent.models.exporters import EXPORTS, export
+    from arpent.models.import_settings import ImportSettings, LayoutSettings
+    from arpent.models.importers import import_weights, open_model, read_checkpoint
+    from arpent.models.layouts import layout_names
     from arpent.models.load import Bundle, load_bundle, load_state, save_bundle
+    from arpent.models.mlm import mlm_metadata
+    from arpent.models.planaura import Planaura, PlanauraSettings
+    from arpent.models.published import Published, models_folder, published_model, published_names, weights_file
     from arpent.models.registry import Architecture, architecture, architectures, build
     from arpent.models.unet import UNet, UNetSettings
 
 __all__ = [
+    "EXPORTS",
     "Architecture",
     "Bundle",
+    "Croma",
+    "CromaSettings",
+    "Fetched",
+    "ImportSettings",
+    "LayoutSettings",
+    "Planaura",
+    "PlanauraSettings",
+    "Published",
     "UNet",
     "UNetSettings",
     "architecture",
     "architectures",
     "build",
+    "export",
+    "fetch",
+    "import_weights",
+    "layout_names",
     "load_bundle",
     "load_state",
+    "mlm_metadata",
+    "models_folder",
+    "open_model",
+    "published_model",
+    "published_names",
+    "read_checkpoint",
     "save_bundle",
+    "weights_file",
 ]
 
 _HOMES = {
-    "Architecture": "registry",
-    "Bundle": "load",
-    "UNet": "unet",
-    "UNetSettings": "unet",
-    "architecture": "registry",
-    "architectures": "registry",
-    "build": "registry",
-    "load_bundle": "load",
-    "load_state": "load",
-    "save_bundle": "load",
+    "croma": ("Croma", "CromaSettings"),
+    "exporters": ("EXPORTS", "export"),
+    "download": ("Fetched", "fetch"),
+    "import_settings": ("ImportSettings", "LayoutSettings"),
+    "importers": ("import_weights", "open_model", "read_checkpoint"),
+    "layouts": ("layout_names",),
+    "load": ("Bundle", "load_bundle", "load_state", "save_bundle"),
+    "mlm": ("mlm_metadata",),
+    "planaura": ("Planaura", "PlanauraSettings"),
+    "published": ("Published", "models_folder", "published_model", "published_names", "weights_file"),
+    "registry": ("Architecture", "architecture", "architectures", "build"),
+    "unet": ("UNet", "UNetSettings"),
 }
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)

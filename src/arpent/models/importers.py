@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -18,33 +18,15 @@ from arpent.core.contract import Contract, Normalisation
 from arpent.core.hashing import file_sha256
 from arpent.core.sensors import Band
 from arpent.errors import FileMissing, InvalidSetting, UnreadableFile, WeightsMissing
-from arpent.models.layouts import LayoutSettings, Recognised, layouts, recognise
+from arpent.models.import_settings import ImportSettings
+from arpent.models.layouts import Recognised, layout_names, recognise
 from arpent.models.load import Bundle, load_bundle, load_state
-from arpent.models.published import Published, models_folder, published, published_names, weights_file
+from arpent.models.published import Published, models_folder, published_model, published_names, weights_file
 from arpent.models.registry import build
 
-__all__ = ["ImportSettings", "import_weights", "open_model", "read_checkpoint"]
+__all__ = ["import_weights", "open_model", "read_checkpoint"]
 
 _TASKS = {"croma": "describe", "flair": "landcover", "planaura": "change", "smp": "landcover"}
-
-
-class ImportSettings(LayoutSettings):
-    """What weights say nothing about: the images they were made for. Left out, it is taken from the catalog."""
-
-    like: str | None = None
-    """A model of the catalog whose images these weights expect."""
-    bands: tuple[str, ...] | None = None
-    """Names of the input channels, in order."""
-    gsd: float | None = None
-    """Metres per pixel the weights were made for."""
-    normalise: Literal["imagenet", "symmetric", "unit"] | None = None
-    """How bytes become input: ImageNet's statistics, -1 to 1 (byte ÷ 127.5 - 1), or 0 to 1 (byte ÷ 255)."""
-    nomenclature: str | None = None
-    """What the output maps mean."""
-    task: str | None = None
-    """The task that will use the model."""
-    licence: str | None = None
-    """Licence of the weights."""
 
 
 def import_weights(file: Path | str, layout: str, settings: ImportSettings | None = None) -> Bundle:
@@ -62,7 +44,7 @@ def import_weights(file: Path | str, layout: str, settings: ImportSettings | Non
     """
     file, settings = Path(file), settings or ImportSettings()
     known = recognise(read_checkpoint(file), layout, settings)
-    kin = published(settings.like) if settings.like else _kin(layout, known.channels)
+    kin = published_model(settings.like) if settings.like else _kin(layout, known.channels)
     contract = _contract(known, layout, settings, kin)
     sha256 = file_sha256(file)
     itself = _published_as(sha256)
@@ -90,8 +72,8 @@ def open_model(source: Path | str, file: Path | None = None) -> Bundle:
     name = str(source)
     if name not in published_names() or Path(source).exists():
         return load_bundle(source)
-    entry = published(name)
-    if entry.layout not in layouts():
+    entry = published_model(name)
+    if entry.layout not in layout_names():
         raise InvalidSetting(
             f"{name} is a language model, not a network of Arpent's own",
             cure=f"Use its folder, {models_folder() / name}, where a task asks for a language model.",
@@ -147,14 +129,14 @@ def _unpickled(file: Path) -> object:
 
 def _published_as(sha256: str) -> Published | None:
     """The model of the catalog that this very file is."""
-    entries = (published(name) for name in published_names())
+    entries = (published_model(name) for name in published_names())
     return next((entry for entry in entries if any(file.sha256 == sha256 for file in entry.files)), None)
 
 
 def _kin(layout: str, channels: int) -> Published | None:
     """The first model of the catalog with this layout and as many bands."""
     of_torchvision = "timm" if layout == "torchvision" else layout
-    entries = (published(name) for name in published_names())
+    entries = (published_model(name) for name in published_names())
     same = (e for e in entries if e.layout == of_torchvision and e.images)
     return next((e for e in same if e.images and len(e.images.described_bands()) == channels), None)
 
@@ -203,7 +185,7 @@ def _preset(name: str, bands: int) -> Normalisation:
             found=f"{bands} bands",
             cure="Choose --normalise unit or symmetric.",
         )
-    photographs = published("mobilenet-v2").images
+    photographs = published_model("mobilenet-v2").images
     assert photographs is not None
     return photographs.normalisation()
 

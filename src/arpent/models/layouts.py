@@ -9,35 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor
 
-from arpent.core.settings import Settings
 from arpent.errors import InvalidSetting, UnknownName, WeightsMismatch
 from arpent.models.croma import croma_settings, croma_state
+from arpent.models.import_settings import LayoutSettings
 from arpent.models.planaura_weights import planaura_settings, planaura_state
 
-__all__ = ["LayoutSettings", "Recognised", "layouts", "recognise"]
+__all__ = ["Recognised", "layout_names", "recognise"]
 
 Checkpoint = Mapping[str, Any]
-
-
-class LayoutSettings(Settings):
-    """What the tensors of a file cannot tell."""
-
-    encoder: str | None = None
-    """Name of the encoder, where the file is not of a ResNet or of MobileNetV2."""
-    head: Literal["keep", "drop"] = "drop"
-    """Whether an image encoder keeps its last layer, which names the classes it was trained on."""
-    metadata: Literal["refuse", "drop"] = "refuse"
-    """FLAIR: what to do with a branch for place and camera, without which the model predicts otherwise."""
-    frames: int | None = None
-    """Planaura: dates that the stored positions cover."""
-    heads: int | None = None
-    """Planaura: heads of the encoder's attention, where they are not the published ones."""
-    decoder_heads: int | None = None
-    """Planaura: heads of the decoder's attention, where they are not the published ones."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +44,13 @@ class Recognised:
     left_out: tuple[str, ...] = ()
 
 
-def layouts() -> tuple[str, ...]:
+def layout_names() -> tuple[str, ...]:
     """The layouts that can be imported."""
     return tuple(_LAYOUTS)
 
 
 def recognise(checkpoint: Checkpoint, layout: str, settings: LayoutSettings) -> Recognised:
-    """Read a checkpoint as one of the `layouts`.
+    """Read a checkpoint as one of the `layout_names`.
 
     Raises:
         UnknownName: no such layout.

@@ -21,7 +21,7 @@ __all__ = [
     "Published",
     "PublishedFile",
     "models_folder",
-    "published",
+    "published_model",
     "published_names",
     "weights_file",
 ]
@@ -136,7 +136,7 @@ def published_names() -> tuple[str, ...]:
     return tuple(_catalog())
 
 
-def published(name: str) -> Published:
+def published_model(name: str) -> Published:
     """The catalog's model of that name."""
     if name not in _catalog():
         raise UnknownName.among(name, _catalog(), "published model")
@@ -158,7 +158,7 @@ def weights_file(name: str, folder: Path | None = None) -> Path | None:
     that name is of this model alone.
     """
     folder = folder or models_folder()
-    file = published(name).files[0].name
+    file = published_model(name).files[0].name
     places = [folder / name / file]
     if sum(entry.files[0].name == file for entry in _catalog().values()) == 1:
         places.append(folder / file)

@@ -30,22 +30,22 @@ class FoundBundle:
     bytes: int
 
 
-def bundles_under(folder: Path | str) -> Iterator[FoundBundle]:
-    """Every bundle in `folder` and its subfolders, in the order of their paths.
+def bundles_under(place: Path | str) -> Iterator[FoundBundle]:
+    """The bundle at `place`, or every bundle in that folder and its subfolders, in the order of their paths.
 
     Weights without a contract are passed over; a bundle that is damaged or of a later format is listed with its
     problem.
     """
-    folder = Path(folder)
-    folders = {header.parent for header in folder.rglob(FOLDER_HEADER)}
-    singles = {file for file in folder.rglob("*.safetensors") if folders.isdisjoint(file.parents)}
+    place = Path(place)
+    folders = {header.parent for header in place.rglob(FOLDER_HEADER)}
+    files = [place] if place.is_file() else place.rglob("*.safetensors")
+    singles = {file for file in files if folders.isdisjoint(file.parents)}
     for path in sorted(folders | singles):
         try:
             document = read_document(path)
         except BundleInvalid:
             continue
-        files = path.iterdir() if path.is_dir() else [path]
-        size = sum(file.stat().st_size for file in files)
+        size = sum(file.stat().st_size for file in (path.iterdir() if path.is_dir() else [path]))
         try:
             yield FoundBundle(path, decode_contract(document, path), None, size)
         except BundleInvalid as error:

@@ -6,15 +6,16 @@ import json
 import os
 import re
 import shutil
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from arpent.core.hashing import file_sha256
-from arpent.core.progress import Bar, Progress, Silent
+from arpent.core.progress import Progress, Silent
 from arpent.core.writing import write_file, writing
 from arpent.errors import ExtraMissing, NetworkMissing, WeightsMissing
-from arpent.models.published import Published, PublishedFile, models_folder, published
+from arpent.models.published import Published, PublishedFile, models_folder, published_model
 
 __all__ = ["Fetched", "fetch"]
 
@@ -53,7 +54,7 @@ def fetch(name: str, *, folder: Path | None = None, progress: Progress | None = 
         NetworkMissing: the server cannot be reached; the message says what to put where.
         WeightsMissing: the server does not have the file, or sent another one.
     """
-    entry = published(name)
+    entry = published_model(name)
     home = (folder or models_folder()) / name
     with writing(home):
         home.mkdir(parents=True, exist_ok=True)
@@ -116,10 +117,9 @@ def _download(entry: Published, file: PublishedFile, home: Path, progress: Progr
         # One question first: the client itself would retry for half a minute before it says that nobody is there.
         address = huggingface_hub.hf_hub_url(entry.repo, file.name, endpoint=endpoint)
         tag = huggingface_hub.get_hf_file_metadata(address, timeout=10, endpoint=endpoint).etag
-        with progress.bar(f"{entry.name}: {file.name}", None, "bytes") as bar, writing(home):
-            huggingface_hub.hf_hub_download(
-                entry.repo, file.name, local_dir=home, endpoint=endpoint, tqdm_class=_reporting_to(bar)
-            )
+        shown = _reporting_to(progress, f"{entry.name}: {file.name}")
+        with writing(home):
+            huggingface_hub.hf_hub_download(entry.repo, file.name, local_dir=home, endpoint=endpoint, tqdm_class=shown)
     # Which client the library is built on, and so which errors it lets through, differs between its versions.
     except (errors.HTTPError, OSError) as error:  # type: ignore[attr-defined]
         absent = isinstance(error, (errors.EntryNotFoundError, errors.RepositoryNotFoundError))
@@ -141,18 +141,20 @@ def _reason(error: Exception) -> str:
     return first or type(error).__name__
 
 
-def _reporting_to(bar: Bar) -> Any:  # noqa: ANN401 - stands in for a class of tqdm, which publishes no types
+def _reporting_to(progress: Progress, title: str) -> Any:  # noqa: ANN401 - stands in for a class of tqdm, untyped
     class Reporting:
         """What the client takes for a bar of tqdm."""
 
-        def __init__(self, *_: object, initial: float = 0, **__: object) -> None:
-            bar.advance(initial)
+        def __init__(self, *_: object, total: float | None = None, initial: float = 0, **__: object) -> None:
+            self._open = ExitStack()
+            self._bar = self._open.enter_context(progress.bar(title, total, "bytes"))
+            self.update(initial)
 
         def update(self, amount: float = 1) -> None:
-            bar.advance(amount)
+            self._bar.advance(amount)
 
         def close(self) -> None:
-            """Nothing to close: the bar is its owner's."""
+            self._open.close()
 
         def __enter__(self) -> Reporting:
             return self

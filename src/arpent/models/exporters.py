@@ -1,0 +1,137 @@
+"""Bundles for programs that are not Arpent: ONNX and OpenVINO, with the contract inside."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from arpent.core.bundle import HEADER_KEY, contract_document, encode_contract
+from arpent.core.writing import publish_file, writing
+from arpent.errors import ExtraMissing, InvalidSetting, UnknownName
+from arpent.models.load import Bundle, save_bundle
+
+__all__ = ["EXPORTS", "export"]
+
+_ONE_IMAGE = {"smp-unet", "timm", "unet"}  # architectures whose forward takes one (N, C, H, W) tensor
+_OPSET = 17  # the newest that torch's tracing exporter writes; onnxruntime has read it since 1.12
+_SIDE = 64  # pixels of the example, a multiple of every stride; the exported model takes other sizes
+
+
+def export(bundle: Bundle, path: Path | str, to: str) -> Path:
+    """Write a bundle's network in another format; numbers of images, rows and columns stay free.
+
+    Args:
+        bundle: the network and its contract, which goes into the file's own metadata under the key ``arpent``.
+        path: the file to write: ``.safetensors``, ``.onnx``, or ``.xml`` for OpenVINO, which puts its weights in a
+            ``.bin`` beside it.
+        to: one of `EXPORTS`.
+
+    Raises:
+        UnknownName: no such format.
+        InvalidSetting: a network that takes more than one image, or a path with another ending.
+        ExtraMissing: the format's library is not installed.
+    """
+    path = Path(path)
+    if to not in EXPORTS:
+        raise UnknownName.among(to, EXPORTS, "export format")
+    suffix, write = EXPORTS[to]
+    if path.suffix != suffix:
+        raise InvalidSetting(
+            f"a model in the format '{to}' ends in {suffix}", found=path.name, cure=f"Name it {path.stem}{suffix}."
+        )
+    return write(bundle, path)
+
+
+def _safetensors(bundle: Bundle, path: Path) -> Path:
+    return save_bundle(path, bundle.model, bundle.contract)
+
+
+def _onnx(bundle: Bundle, path: Path) -> Path:
+    try:
+        import onnx
+    except ImportError as error:
+        raise ExtraMissing.of("fast", "exporting to ONNX") from error
+    example = _example(bundle)
+    free = {0: "images", 2: "rows", 3: "columns"}
+    scratch = _scratch(path)
+    try:
+        with writing(path):
+            scratch.mkdir(parents=True)
+            file = scratch / path.name
+            with warnings.catch_warnings(), torch.no_grad():
+                # torch points at its newer exporter, which needs a package more and writes the same graph.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                torch.onnx.export(
+                    bundle.model,
+                    (example,),
+                    file,
+                    dynamo=False,
+                    opset_version=_OPSET,
+                    input_names=["images"],
+                    output_names=["scores"],
+                    dynamic_axes={"images": free, "scores": free if bundle.model(example).ndim == 4 else {0: "images"}},
+                )
+            graph = onnx.load(file)
+            onnx.helper.set_model_props(graph, {HEADER_KEY: _contract(bundle)})
+            onnx.save(graph, file)
+            publish_file(file, path)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return path
+
+
+def _openvino(bundle: Bundle, path: Path) -> Path:
+    try:
+        import openvino
+    except ImportError as error:
+        raise ExtraMissing.of("fast", "exporting to OpenVINO") from error
+    free = dict.fromkeys((0, 2, 3), torch.export.Dim.AUTO)
+    with torch.no_grad():
+        program = torch.export.export(bundle.model, (_example(bundle),), dynamic_shapes=(free,))
+    graph = openvino.convert_model(program)
+    graph.set_rt_info(_contract(bundle), [HEADER_KEY])
+    scratch = _scratch(path)
+    try:
+        with writing(path):
+            scratch.mkdir(parents=True)
+            file = scratch / path.name
+            openvino.save_model(graph, file, compress_to_fp16=False)
+            # The graph comes last: without it the weights beside it are nobody's.
+            publish_file(file.with_suffix(".bin"), path.with_suffix(".bin"))
+            publish_file(file, path)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return path
+
+
+EXPORTS: Mapping[str, tuple[str, Callable[[Bundle, Path], Path]]] = {
+    "onnx": (".onnx", _onnx),
+    "openvino": (".xml", _openvino),
+    "safetensors": (".safetensors", _safetensors),
+}
+"""By name: the file ending, and the function that writes it."""
+
+
+def _example(bundle: Bundle) -> Tensor:
+    if bundle.contract.architecture not in _ONE_IMAGE:
+        raise InvalidSetting(
+            f"'{bundle.contract.architecture}' takes more than one image, and only networks of one are exported",
+            expected=f"one of {', '.join(sorted(_ONE_IMAGE))}",
+            cure="Export it to safetensors, or run it with --runtime openvino.",
+        )
+    # Two images: an example of one would be taken for a constant.
+    return torch.zeros(2, len(bundle.contract.bands), _SIDE, _SIDE)
+
+
+def _contract(bundle: Bundle) -> str:
+    return encode_contract(contract_document(bundle.contract))
+
+
+def _scratch(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.partial")

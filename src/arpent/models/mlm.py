@@ -1,0 +1,98 @@
+"""A contract in the words of STAC's machine-learning-model extension, for catalogs that other people search."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from arpent.core.contract import Contract, Normalisation
+
+__all__ = ["MLM_EXTENSION", "mlm_metadata"]
+
+MLM_EXTENSION = "https://stac-extensions.github.io/mlm/v1.4.0/schema.json"
+"""What an item that carries these properties lists among its ``stac_extensions``."""
+
+_TASKS = {
+    "change": "similarity-search",
+    "classify": "classification",
+    "describe": "image-captioning",
+    "forecast": "regression",
+    "landcover": "semantic-segmentation",
+}
+_MAPS = ["batch", "channel", "height", "width"]
+
+
+def mlm_metadata(contract: Contract, name: str | None = None) -> dict[str, Any]:
+    """The ``properties`` of a STAC 1.1 item that describes the model.
+
+    Args:
+        contract: the model's contract.
+        name: of the model; its task and architecture by default.
+    """
+    tasks = [_TASKS.get(contract.task, "regression")]
+    metadata: dict[str, Any] = {
+        "mlm:name": name or f"{contract.task}-{contract.architecture}",
+        "mlm:architecture": contract.architecture,
+        "mlm:framework": "PyTorch",
+        "mlm:tasks": tasks,
+        "mlm:input": [_input(contract)],
+        "mlm:output": [_output(contract, tasks)],
+        "bands": [_band(band) for band in contract.model_dump(exclude_none=True)["bands"]],
+    }
+    if contract.recipe:
+        metadata["mlm:hyperparameters"] = dict(contract.recipe)
+    if contract.licence:
+        metadata["license"] = contract.licence
+    return metadata
+
+
+def _input(contract: Contract) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "name": "images",
+        "bands": list(contract.band_names),
+        "input": {
+            "shape": [-1, len(contract.bands), -1, -1],
+            "dim_order": _MAPS,
+            "data_type": contract.dtype or "float32",
+        },
+        "resize_type": None,
+    }
+    if contract.normalisation:
+        entry["value_scaling"] = _scaling(contract.normalisation)
+    return entry
+
+
+def _scaling(normalisation: Normalisation) -> list[dict[str, Any]]:
+    """One z-score per band, in the unit of the pixels: the extension knows no factor that comes first."""
+    return [
+        {"type": "z-score", "mean": mean / normalisation.scale, "stddev": std / normalisation.scale}
+        for mean, std in zip(normalisation.mean, normalisation.std, strict=True)
+    ]
+
+
+def _output(contract: Contract, tasks: list[str]) -> dict[str, Any]:
+    classes = contract.classes
+    order = ["batch", "class"] if contract.task == "classify" else _MAPS
+    shape = [-1, len(classes) if classes else -1, -1, -1][: len(order)]
+    entry: dict[str, Any] = {
+        "name": "scores" if classes else "features",
+        "tasks": tasks,
+        "result": {"shape": shape, "dim_order": order, "data_type": "float32"},
+    }
+    if classes:
+        entry["classification:classes"] = [
+            {"value": one.id, "name": one.en.replace(" ", "-"), "title": one.en, "color_hint": one.colour[1:].upper()}
+            for one in classes.classes
+        ]
+    return entry
+
+
+def _band(band: dict[str, Any]) -> dict[str, Any]:
+    """A band as STAC 1.1 has it; micrometres there, nanometres here."""
+    entry: dict[str, Any] = {"name": band["name"]}
+    if "common" in band:
+        entry["eo:common_name"] = band["common"]
+    if "wavelength" in band:
+        entry["eo:center_wavelength"] = round(band["wavelength"] / 1000, 6)
+    if "gsd" in band:
+        entry["gsd"] = band["gsd"]
+    return entry
