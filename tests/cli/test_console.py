@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import datetime
+import io
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arpent.cli.console import Flags, Session, console, facts, plain, printable, progress, table
+from arpent.core import Settings, Window
+
+
+class _Choice(Settings):
+    folder: Path = Path("a")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (float("inf"), None),
+        (np.float32(0.5), 0.5),
+        (np.arange(3, dtype=np.uint8), [0, 1, 2]),
+        (Window(0, 1, 2, 3), {"row": 0, "col": 1, "height": 2, "width": 3}),
+        (_Choice(), {"folder": "a"}),
+        (datetime.date(2026, 2, 1), "2026-02-01"),
+        ({1: (True, None)}, {"1": [True, None]}),
+        (complex(1, 2), "(1+2j)"),
+    ],
+)
+def test_plain_speaks_json(value: object, expected: object) -> None:
+    assert plain(value) == expected
+    json.dumps(plain(value), allow_nan=False)
+
+
+@given(st.text())
+def test_printable_leaves_nothing_that_steers_a_terminal(text: str) -> None:
+    shown = printable(text)
+    assert shown.isprintable()
+    if text.isprintable():
+        assert shown == text
+
+
+def test_tables_set_numbers_right_and_keep_markup_literal() -> None:
+    stream = io.StringIO()
+    console(stream).print(table(["name", "n"], [("[red]x", 1), (None, 20_000)], title="T"))
+    console(stream).print(facts([("size", 3)]))
+    text = stream.getvalue()
+    assert "[red]x" in text
+    lines = [line.rstrip() for line in text.splitlines()]
+    ends = {len(line) for line in lines if line.endswith((" 1", " 20000"))}
+    assert len(ends) == 1
+    assert "size  3" in text or "size 3" in text
+
+
+def test_piped_tables_are_not_folded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    stream = io.StringIO()
+    console(stream).print(table(["file"], [("x" * 150,)]))
+    assert "x" * 150 in stream.getvalue()
+
+
+def test_the_bar_shows_itself_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.openpty()
+    monkeypatch.setenv("TERM", "xterm")
+    with os.fdopen(writer, "w") as terminal:
+        monkeypatch.setattr("sys.stderr", terminal)
+        with Session(Flags()).active():
+            shown = progress()
+            with shown.bar("reading", 200, "rows") as bar:
+                bar.advance(150)
+                bar.advance(50)
+                bar.note("nearly\x1b[2J there")
+            with shown.bar("looking", None, "files") as bar:
+                bar.advance()
+        terminal.flush()
+        said = os.read(reader, 65536).decode()
+    os.close(reader)
+    assert "reading" in said
+    assert "200/200 rows" in said
+    assert "nearly\\x1b[2J there" in said
+    assert "1 files" in said
