@@ -32,7 +32,7 @@ def test_every_module_lists_what_it_offers(modules: list[Any]) -> None:
     """A sorted `__all__` in each module that defines anything: constants, then classes, then functions."""
     for module in modules:
         body = [node for node in module.tree.body if not isinstance(node, ast.Expr)]
-        if not body:
+        if not body or module.name == "arpent.__main__":  # `python -m arpent` offers nothing to importers
             continue
         assert module.exported is not None, f"{module.name} has no __all__"
         assert module.exported == sorted(module.exported, key=_kind_and_name), f"{module.name}: __all__ is not sorted"
