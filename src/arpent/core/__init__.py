@@ -1,6 +1,6 @@
 """The words that every room speaks: grids, windows, rasters, bands, sensors, nomenclatures, model contracts."""
 
-from arpent.core.areas import ground_area, ground_sampling_distance, pixel_area
+from arpent.core.areas import ground_area, ground_outline, ground_sampling_distance, pixel_area
 from arpent.core.classes import ClassMap, LandClass, Language, nomenclature, nomenclature_names
 from arpent.core.contract import BUNDLE_FORMAT, Contract, Normalisation
 from arpent.core.grid import Bounds, Grid
@@ -34,6 +34,7 @@ __all__ = [
     "Window",
     "file_sha256",
     "ground_area",
+    "ground_outline",
     "ground_sampling_distance",
     "load_yaml",
     "merge",

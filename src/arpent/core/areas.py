@@ -11,7 +11,7 @@ from pyproj import Geod, Transformer
 from arpent.core.grid import Grid
 from arpent.core.window import Window
 
-__all__ = ["ground_area", "ground_sampling_distance", "pixel_area"]
+__all__ = ["ground_area", "ground_outline", "ground_sampling_distance", "pixel_area"]
 
 _ELLIPSOID = Geod(ellps="WGS84")
 _POINTS_PER_SIDE = 16  # a side of a block is nearly a geodesic: 16 points leave less than 1e-9 of its area
@@ -30,13 +30,22 @@ def _outline(window: Window) -> NDArray[np.float64]:
     return np.stack([window.col + cols * window.width, window.row + rows * window.height], axis=1)
 
 
-def ground_area(grid: Grid, window: Window | None = None) -> float:
-    """Square metres that a window of the grid (all of it, if none is given) covers on the WGS 84 ellipsoid."""
-    crs = grid.require_crs("an area")
+def ground_outline(grid: Grid, window: Window | None = None) -> NDArray[np.float64]:
+    """The outline of a window of the grid (all of it, if none is given), ``(points, 2)`` of longitude and latitude.
+
+    Longitudes run on past ±180° where the outline crosses the antimeridian.
+    """
+    crs = grid.require_crs("the image")
     cols, rows = _outline(window or grid.window).T
     t = grid.transform
     xs, ys = t.a * cols + t.b * rows + t.c, t.d * cols + t.e * rows + t.f
     lons, lats = _to_lonlat(crs.to_wkt()).transform(xs, ys)
+    return np.stack([np.unwrap(lons, period=360), lats], axis=1)
+
+
+def ground_area(grid: Grid, window: Window | None = None) -> float:
+    """Square metres that a window of the grid (all of it, if none is given) covers on the WGS 84 ellipsoid."""
+    lons, lats = ground_outline(grid, window).T
     area, _ = _ELLIPSOID.polygon_area_perimeter(lons, lats)
     return abs(float(area))
 

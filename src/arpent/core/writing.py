@@ -70,9 +70,9 @@ def write_file(path: Path, content: str | bytes) -> Path:
     """Writes a small file whole or not at all: beside its place first, then renamed."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     data = content.encode() if isinstance(content, str) else content
-    try:
-        with writing(path):
+    with writing(path):
+        try:
             beside.write_bytes(data)
-        return publish_file(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+            return publish_file(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)

@@ -1,29 +1,58 @@
 """Samples: index, splits, statistics, normalisation, augmentation, batches."""
 
 from arpent.data.augment import Augment, Patch, dihedral, dihedral_inverse, generator_for
+from arpent.data.batches import Batch, Batches, PatchLoader, target_of
+from arpent.data.footprints import Footprint, cut_blocks, footprints, located
 from arpent.data.index import SampleIndex
+from arpent.data.labels import LabelCounts, count_labels
+from arpent.data.leaks import Leak, check_leak, find_leaks
 from arpent.data.normalise import NORMALISATIONS, Normaliser, byte_scale_of, drift, normalisation, standardisation
+from arpent.data.patches import GridPatches, PatchPlan, PatchRef, RandomPatches
+from arpent.data.pool import Opening, ReaderPool
 from arpent.data.sample import SPLITS, Sample, Split
+from arpent.data.split import DEFAULT_FRACTIONS, split_by_block, split_by_domain
 from arpent.data.statistics import Statistics, StatisticsRecord, measure, statistics_of
 
 __all__ = [
+    "DEFAULT_FRACTIONS",
     "NORMALISATIONS",
     "SPLITS",
     "Augment",
+    "Batch",
+    "Batches",
+    "Footprint",
+    "GridPatches",
+    "LabelCounts",
+    "Leak",
     "Normaliser",
+    "Opening",
     "Patch",
+    "PatchLoader",
+    "PatchPlan",
+    "PatchRef",
+    "RandomPatches",
+    "ReaderPool",
     "Sample",
     "SampleIndex",
     "Split",
     "Statistics",
     "StatisticsRecord",
     "byte_scale_of",
+    "check_leak",
+    "count_labels",
+    "cut_blocks",
     "dihedral",
     "dihedral_inverse",
     "drift",
+    "find_leaks",
+    "footprints",
     "generator_for",
+    "located",
     "measure",
     "normalisation",
+    "split_by_block",
+    "split_by_domain",
     "standardisation",
     "statistics_of",
+    "target_of",
 ]

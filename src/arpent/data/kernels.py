@@ -40,9 +40,9 @@ def integer_moments(pixels, valid, offset, histogram, result):  # type: ignore[n
 def bin_of_float(bits):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Bin of a 32-bit float given as its bits: its upper half, turned so that bins ascend with the value."""
     upper = bits >> np.uint32(16)
-    if bits & np.uint32(0x80000000):
+    if bits > np.uint32(0x80000000):  # below zero; -0 is 0
         return np.int64(0xFFFF - upper)
-    return np.int64(upper | np.uint32(0x8000))
+    return np.int64((upper & np.uint32(0x7FFF)) | np.uint32(0x8000))
 
 
 def value_of_bin(index: NDArray[np.integer]) -> NDArray[np.float64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,9 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from arpent.core import Window
 from arpent.data import kernels
 from arpent.errors import BandMismatch, InvalidSetting, NoValidPixels
-
-if TYPE_CHECKING:
-    from arpent.io import ImageReader
+from arpent.io import ImageReader, read_ahead
 
 __all__ = ["BandSummary", "Statistics", "StatisticsRecord", "measure", "statistics_of"]
 
@@ -202,8 +200,9 @@ class Statistics:
         for band, histogram in enumerate(self._histograms):
             cumulated = np.cumsum(histogram)
             rank = np.clip(np.ceil(shares / 100 * cumulated[-1]), 1, cumulated[-1])
-            value = self._value(np.searchsorted(cumulated, rank))
-            values.append(np.clip(value, self._moments[band].low, self._moments[band].high))
+            low, high = self._moments[band].low, self._moments[band].high
+            value = np.clip(self._value(np.searchsorted(cumulated, rank)), low, high)
+            values.append(np.select([rank == cumulated[-1], rank == 1], [high, low], value))
         return np.stack(values, axis=-1)
 
     def histogram(self, band: str, edges: ArrayLike) -> NDArray[np.int64]:
@@ -286,8 +285,6 @@ def measure(
             expected=", ".join(result.bands),
             cure="Name the bands to read, so that all images give the same.",
         )
-    from arpent.io import read_ahead
-
     strips = (window or reader.grid.window).strips(_ROWS)
     for raster in read_ahead(reader.read, strips, threads=threads):
         result.update(raster.pixels, raster.valid)

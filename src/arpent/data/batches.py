@@ -1,0 +1,241 @@
+"""From pieces of images to the tensors of a training step: the same for any number of threads, resumable anywhere."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Generator, Iterator, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, NotRequired, Self, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arpent.core import ClassMap, Raster, Window
+from arpent.data.augment import Augment, Patch, generator_for
+from arpent.data.normalise import Normaliser
+from arpent.data.patches import PatchPlan, PatchRef
+from arpent.data.pool import Opening, ReaderPool
+from arpent.errors import DatasetError, InvalidSetting
+from arpent.io import ImageReader, read_ahead
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Batch", "Batches", "PatchLoader", "target_of"]
+
+
+class Batch(TypedDict):
+    """What a training step gets.
+
+    Keys: ``image`` float32 ``(B, C, H, W)``, normalised, 0 where there is no data; ``valid`` bool ``(B, H, W)``;
+    ``target`` int64 ``(B, H, W)`` of class indices, -1 where the truth is not known, absent for samples without
+    truth; ``names`` and ``domains`` of the B samples.
+    """
+
+    image: Tensor
+    valid: Tensor
+    target: NotRequired[Tensor]
+    names: list[str]
+    domains: list[str]
+
+
+class PatchLoader:
+    """Reads patches: the bands of the model, normalised, with the truth on the grid of the image.
+
+    Args:
+        normaliser: of the bands.
+        bands: names of the bands, in the order of the network's channels; those of the files if not given.
+        classes: what the numbers of the masks mean; None to read images alone.
+        capacity: images that stay open.
+    """
+
+    def __init__(
+        self,
+        normaliser: Normaliser,
+        *,
+        bands: Sequence[str] | None = None,
+        classes: ClassMap | None = None,
+        capacity: int = 64,
+    ) -> None:
+        self._normaliser = normaliser
+        self._bands = None if bands is None else tuple(bands)
+        self._classes = classes
+        self._pool = ReaderPool(capacity)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the images."""
+        self._pool.close()
+
+    def __call__(self, ref: PatchRef) -> Patch:
+        """The patch, of the size of its window."""
+        sample, window = ref.sample, ref.window
+        opening = Opening(sample.image, self._bands, sample.sensor or None)
+        with self._pool.borrow(opening) as reader:
+            inside = window.intersect(reader.grid.window)
+            if sample.window is not None:
+                inside = inside.intersect(sample.window)
+            if not inside.size:
+                raise DatasetError(
+                    f"patch {ref.name} lies outside its image",
+                    found=f"rows from {window.row}, columns from {window.col}",
+                    expected=f"an image of {reader.grid.width} × {reader.grid.height}",
+                    cure="Correct the window of the sample in the index.",
+                )
+            raster = reader.read(inside)
+            target = None if self._classes is None else self._truth(ref, reader, inside)
+        place = inside.relative_to(window).slices
+        valid = np.zeros(window.shape, np.bool_)
+        valid[place] = raster.valid
+        image = np.zeros((len(raster.bands), *window.shape), np.float32)
+        image[:, place[0], place[1]] = self._normaliser(raster.pixels, raster.valid)
+        if target is not None:
+            whole = np.full(window.shape, -1, np.int64)
+            whole[place] = np.where(raster.valid, target, -1)
+            target = whole
+        return Patch(image, valid, target)
+
+    def _truth(self, ref: PatchRef, image: ImageReader, inside: Window) -> NDArray[np.int64]:
+        """Class indices of a window of the image."""
+        assert self._classes is not None
+        if ref.sample.mask is None:
+            raise DatasetError(
+                f"sample '{ref.sample.name}' has no mask", cure="Fill the column 'mask', or take the sample out."
+            )
+        with self._pool.borrow(_mask_opening(ref.sample.mask, image, self._pool)) as reader:
+            return target_of(reader.read(inside), self._classes)
+
+
+def _mask_opening(mask: str, image: ImageReader, pool: ReaderPool) -> Opening:
+    """How to open a mask so that its pixels are those of the image."""
+    plain = Opening(mask, resampling="nearest")
+    with pool.borrow(plain) as reader:
+        grid = reader.grid
+    if grid.shape == image.grid.shape and not (grid.georeferenced and image.grid.georeferenced):
+        return plain
+    if not (grid.georeferenced and image.grid.georeferenced):
+        raise DatasetError(
+            f"mask {mask} and image {image.source} differ in size and name no place on earth to compare",
+            found=f"{grid.width} × {grid.height}",
+            expected=f"{image.grid.width} × {image.grid.height}",
+            cure="Georeference both, or bring the mask to the size of the image.",
+        )
+    return Opening(mask, grid=image.grid, resampling="nearest")
+
+
+def target_of(mask: Raster, classes: ClassMap) -> NDArray[np.int64]:
+    """Class indices ``(height, width)`` of a mask of file numbers; -1 for no data and for numbers of no class."""
+    if len(mask.bands) != 1 or not np.issubdtype(mask.pixels.dtype, np.integer):
+        raise DatasetError(
+            "a mask is one band of whole numbers",
+            found=f"{len(mask.bands)} bands of {mask.pixels.dtype}",
+            expected="one band of integers",
+            cure="Convert pictures of classes to their numbers first.",
+        )
+    numbers = mask.pixels[0]
+    known = mask.valid
+    if numbers.dtype != np.uint8:
+        known = known & (numbers >= 0) & (numbers <= 255)
+        numbers = np.where(known, numbers, 0).astype(np.uint8)
+    return np.where(known, classes.index_of_id[numbers], -1)
+
+
+class Batches:
+    """Batches of patches.
+
+    Args:
+        plan: which patches, in which order (`RandomPatches`, `GridPatches`).
+        load: reads one patch (`PatchLoader`).
+        batch_size: patches of a batch.
+        seed: of the augmentation.
+        augment: for training; patches are taken as they are if not given.
+        workers: threads that read ahead; 0 reads in the caller's thread. It changes the speed and nothing else.
+        drop_last: leave out a last batch that is not full, since batch statistics of few patches are poor.
+    """
+
+    def __init__(
+        self,
+        plan: PatchPlan,
+        load: PatchLoader,
+        *,
+        batch_size: int,
+        seed: int = 0,
+        augment: Augment | None = None,
+        workers: int = 2,
+        drop_last: bool = False,
+    ) -> None:
+        if batch_size < 1:
+            raise InvalidSetting("a batch needs at least one patch", found=batch_size, cure="Give 1 or more.")
+        self._plan = plan
+        self._load = load
+        self._batch_size = batch_size
+        self._seed = seed
+        self._augment = augment
+        self._workers = workers
+        self._drop_last = drop_last
+
+    def steps(self, number: int = 0) -> int:
+        """Batches of an epoch."""
+        count = len(self._plan.epoch(number))
+        return count // self._batch_size if self._drop_last else -(-count // self._batch_size)
+
+    def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch, from batch `start` on.
+
+        What a batch holds depends on the seed, the epoch and its place alone, so a run that was stopped goes on with
+        the very batches that it would have seen.
+        """
+        refs = self._plan.epoch(number)
+        end = len(refs) - len(refs) % self._batch_size if self._drop_last else len(refs)
+        todo = range(start * self._batch_size, end)
+
+        def load(place: int) -> Patch:
+            patch = self._load(refs[place])
+            if self._augment is None:
+                return patch
+            return self._augment(patch, generator_for(self._seed, number, place))
+
+        firsts = range(todo.start, todo.stop, self._batch_size)
+        patches = self._stream(load, todo)
+        try:
+            for first in firsts:
+                group = refs[first : min(first + self._batch_size, end)]
+                yield collate(list(itertools.islice(patches, len(group))), group)
+        finally:
+            patches.close()
+
+    def _stream(self, load: Callable[[int], Patch], todo: Sequence[int]) -> Generator[Patch, None, None]:
+        if self._workers:
+            yield from read_ahead(load, todo, threads=self._workers, ahead=2 * self._batch_size)
+        else:
+            yield from map(load, todo)
+
+
+def collate(patches: Sequence[Patch], refs: Sequence[PatchRef]) -> Batch:
+    """The tensors of a batch; one copy of the pixels."""
+    import torch
+
+    first = patches[0]
+    image = torch.empty((len(patches), *first.image.shape), dtype=torch.float32)
+    valid = torch.empty((len(patches), *first.valid.shape), dtype=torch.bool)
+    images, valids = image.numpy(), valid.numpy()
+    for number, patch in enumerate(patches):
+        images[number] = patch.image
+        valids[number] = patch.valid
+    batch = Batch(
+        image=image,
+        valid=valid,
+        names=[ref.name for ref in refs],
+        domains=[ref.sample.domain for ref in refs],
+    )
+    targets = [patch.target for patch in patches if patch.target is not None]
+    if targets:
+        batch["target"] = torch.from_numpy(np.stack(targets))
+    return batch

@@ -1,0 +1,79 @@
+"""What the masks of a data set hold: counts by class, and numbers that are no class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arpent.core import ClassMap
+from arpent.data.sample import Sample
+from arpent.errors import DatasetError
+from arpent.io import open_image
+
+__all__ = ["LabelCounts", "count_labels"]
+
+_ROWS = 2048
+_NUMBERS = 256
+
+
+@dataclass(frozen=True)
+class LabelCounts:
+    """Pixels of a set of masks.
+
+    Attributes:
+        by_class: ``(classes,)``, by index.
+        unlabelled: pixels without data, or whose number means no data.
+        unknown: pixels by number, for numbers that are neither a class nor no data.
+    """
+
+    by_class: NDArray[np.int64]
+    unlabelled: int
+    unknown: Mapping[int, int]
+
+    def require_known(self, classes: ClassMap) -> None:
+        """Raises an error that lists the unknown numbers with their counts, if there are any."""
+        if self.unknown:
+            raise DatasetError(
+                f"masks hold numbers that are no class of {classes.name}",
+                found=", ".join(f"{number} ({count} pixels)" for number, count in sorted(self.unknown.items())),
+                expected=", ".join(map(str, classes.ids)),
+                cure="Choose the nomenclature that the masks were made with, or allow these numbers to be ignored.",
+            )
+
+    def require_all(self, classes: ClassMap) -> None:
+        """Raises an error that names the classes without a single pixel, if there are any."""
+        absent = [classes.labels()[index] for index in np.flatnonzero(self.by_class == 0)]
+        if absent:
+            raise DatasetError(
+                f"no pixel shows {', '.join(absent)}",
+                cure="A model cannot learn what it never sees: add samples, or keep only the other classes.",
+            )
+
+
+def count_labels(samples: Iterable[Sample], classes: ClassMap) -> LabelCounts:
+    """Counts the pixels of the masks of all samples that have one, each within the sample's window."""
+    counts = np.zeros(_NUMBERS, np.int64)
+    outside: dict[int, int] = {}
+    hidden = 0
+    for sample in samples:
+        if sample.mask is None:
+            continue
+        with open_image(sample.mask, resampling="nearest") as reader:
+            window = reader.grid.window
+            # A window counts pixels of the image; on a mask of another grid all of the mask stands for it.
+            if sample.window is not None and sample.window in window:
+                window = sample.window
+            for strip in window.strips(_ROWS):
+                raster = reader.read(strip)
+                numbers = raster.pixels[0][raster.valid].astype(np.int64)
+                hidden += strip.size - numbers.size
+                inside = (numbers >= 0) & (numbers < _NUMBERS)
+                counts += np.bincount(numbers[inside], minlength=_NUMBERS)
+                for number, count in zip(*np.unique(numbers[~inside], return_counts=True), strict=True):
+                    outside[int(number)] = outside.get(int(number), 0) + int(count)
+    known = {*map(int, classes.ids), classes.nodata}
+    unknown = {number: int(counts[number]) for number in np.flatnonzero(counts).tolist() if number not in known}
+    return LabelCounts(counts[classes.ids], hidden + int(counts[classes.nodata]), {**unknown, **outside})
