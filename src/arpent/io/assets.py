@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,16 +15,18 @@ from arpent.core import Sensor, sensor
 from arpent.errors import BandMismatch, FileMissing, NetworkMissing, UnreadableFile
 from arpent.io.bands import Layer, is_quality, named_by
 from arpent.io.gdal import address_of, file_missing
+from arpent.io.retry import persistently
 
 __all__ = ["asset_layers", "is_item", "load_item"]
 
-_TRIES = 3
 _TIMEOUT = 30.0  # seconds
-_FIRST_PAUSE = 0.5  # seconds, doubled after each try
+_GONE = frozenset({404, 410})
+_BUSY = 429  # too many requests; from here on another try may help
 _IMAGES = ("image/tiff", "image/jp2", "image/vnd.stac.geotiff", "image/x.geotiff")
 _PICTURES = frozenset({"thumbnail", "overview", "visual", "metadata"})
 _CONSTELLATIONS = {"sentinel-2": "sentinel-2-l2a", "sentinel-1": "sentinel-1", "landsat-8": "landsat-8-9"}
 _CONSTELLATIONS |= {"landsat-9": "landsat-8-9"}
+_UNREACHED = (URLError, TimeoutError, ConnectionError)
 
 Item = Mapping[str, Any]
 
@@ -44,9 +45,9 @@ def load_item(source: str) -> Item:
         NetworkMissing: the address cannot be reached.
         UnreadableFile: not a STAC item.
     """
-    text = _fetch(source) if source.startswith(("http://", "https://")) else _read(source)
+    content = _fetch(source) if source.startswith(("http://", "https://")) else _read(source)
     try:
-        item = json.loads(text)
+        item = json.loads(content)
     except ValueError as error:
         raise UnreadableFile(
             f"{source} is not JSON", found=str(error), cure="Give a STAC item, or an image."
@@ -61,37 +62,42 @@ def load_item(source: str) -> Item:
     return item
 
 
-def _read(source: str) -> str:
+def _read(source: str) -> bytes:
     path = Path(source.removeprefix("file://"))
     if not path.is_file():
         raise file_missing(path, source)
-    try:
-        return path.read_text("utf-8")
-    except ValueError as error:
-        raise UnreadableFile(f"{source} is not text in UTF-8", cure="Give a STAC item, or an image.") from error
+    return path.read_bytes()
 
 
-def _fetch(source: str) -> str:
+def _fetch(source: str) -> bytes:
     request = Request(source, headers={"Accept": "application/geo+json, application/json"})  # noqa: S310 http(s) only
-    pause = _FIRST_PAUSE
-    reason = ""
-    for attempt in range(_TRIES):
-        if attempt:
-            time.sleep(pause)
-            pause *= 2
-        try:
-            with urlopen(request, timeout=_TIMEOUT) as answer:  # noqa: S310 http(s) only
-                return str(answer.read().decode("utf-8"))
-        except HTTPError as error:
-            error.close()
-            if error.code in {404, 410}:
-                raise FileMissing(f"there is nothing at {source}", cure="Check the address.") from error
-            reason = f"HTTP {error.code}"
-        except (URLError, TimeoutError, ConnectionError) as error:
-            reason = str(getattr(error, "reason", error))
-    raise NetworkMissing(
+    try:
+        return persistently(lambda: _answer(request), _UNREACHED, _may_pass)
+    except HTTPError as error:
+        error.close()
+        if error.code in _GONE:
+            raise FileMissing(f"there is nothing at {source}", cure="Check the address.") from error
+        raise _unreachable(source, f"HTTP {error.code}") from error
+    except _UNREACHED as error:
+        raise _unreachable(source, str(getattr(error, "reason", error))) from error
+
+
+def _answer(request: Request) -> bytes:
+    with urlopen(request, timeout=_TIMEOUT) as answer:  # noqa: S310 http(s) only
+        return bytes(answer.read())
+
+
+def _may_pass(error: Exception) -> bool:
+    if isinstance(error, HTTPError):
+        error.close()
+        return error.code >= _BUSY
+    return True
+
+
+def _unreachable(source: str, reason: str) -> NetworkMissing:
+    return NetworkMissing(
         f"{source} cannot be read",
-        found=f"{_TRIES} tries failed: {reason}",
+        found=reason,
         cure="Check the address and the network, or download the item and name the copy.",
     )
 

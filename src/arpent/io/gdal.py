@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import rasterio
@@ -19,12 +18,12 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.session import DummySession
 
 from arpent.errors import FileMissing, InputError, NetworkMissing, UnreadableFile, nearest
+from arpent.io.retry import persistently
 
-__all__ = ["address_of", "environment", "is_remote", "open_dataset", "translated"]
+__all__ = ["address_of", "environment", "file_missing", "is_remote", "open_dataset", "persevering", "translated"]
 
 _SCHEMES = {"http": "/vsicurl/http://", "https": "/vsicurl/https://", "s3": "/vsis3/"}
 _CACHE_MEGABYTES = 256
-_TRIES = 3
 
 _LOCAL = {
     "GDAL_CACHEMAX": _CACHE_MEGABYTES,
@@ -42,16 +41,25 @@ _REMOTE = {
     "GDAL_HTTP_CONNECTTIMEOUT": 10,
     "GDAL_HTTP_LOW_SPEED_LIMIT": 1000,  # bytes per second
     "GDAL_HTTP_LOW_SPEED_TIME": 20,  # seconds
-    "GDAL_HTTP_MAX_RETRY": _TRIES - 1,
+    "GDAL_HTTP_MAX_RETRY": 0,  # GDAL would try again after some errors and not after others; see `persevering`
     "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
     "GDAL_HTTP_MULTIPLEX": "YES",
-    "GDAL_HTTP_RETRY_DELAY": 0.5,  # seconds; GDAL doubles it each time
     "GDAL_HTTP_TIMEOUT": 60,
     "GDAL_INGESTED_BYTES_AT_OPEN": 32768,  # the whole header of most COGs in one request
-    "CPL_VSIL_CURL_USE_HEAD": "NO",  # the first range tells the size as well
     "VSI_CACHE": True,
     "VSI_CACHE_SIZE": 8 << 20,
 }
+
+_SIGNS = {
+    "missing": re.compile(r"response code: (404|410)|NoSuchKey|NoSuchBucket", re.I),
+    "refused": re.compile(r"response code: (401|403)|AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch", re.I),
+    # GDAL says that a file "does not exist" when S3 did not answer; when S3 did, it gives the answer's code.
+    "network": re.compile(r"CURL error|response code: \d+|timed? ?out|does not exist in the file system", re.I),
+    "format": re.compile(r"not recognized as being in a supported file format"),
+}
+_GDAL_ERRORS = (RasterioError, CPLE_BaseError)
+
+Result = TypeVar("Result")
 
 # The warning filters of Python belong to the whole process: one thread at a time may change them.
 _opening = Lock()
@@ -70,7 +78,9 @@ def address_of(source: str) -> str:
         return source
     if scheme == "file":
         return rest
-    return _SCHEMES[scheme] + rest if scheme in _SCHEMES else source
+    if scheme not in _SCHEMES:
+        return source
+    return _SCHEMES[scheme] + (rest if scheme == "s3" else rest.replace(" ", "%20"))
 
 
 @contextmanager
@@ -117,10 +127,24 @@ def open_dataset(address: str, source: str) -> rasterio.DatasetReader:
     """
     remote = is_remote(address)
     _check_on_disk(address, source)
-    with environment(remote=remote), translated(source, remote=remote), _opening, warnings.catch_warnings():
+    with environment(remote=remote), translated(source, remote=remote):
+        return persevering(lambda: _opened(address), remote=remote)
+
+
+def _opened(address: str) -> rasterio.DatasetReader:
+    with _opening, warnings.catch_warnings():
         # A picture without georeference is welcome here; whoever needs a place on earth asks the grid for it.
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         return rasterio.open(address, sharing=False)
+
+
+def persevering(action: Callable[[], Result], *, remote: bool) -> Result:
+    """The result of `action`; three tries, when it is `remote` and the failure may pass."""
+    return persistently(action, _GDAL_ERRORS, _may_pass) if remote else action()
+
+
+def _may_pass(error: Exception) -> bool:
+    return _kind(_story(error), remote=True) in {"network", "damaged"}
 
 
 def _check_on_disk(address: str, source: str) -> None:
@@ -146,7 +170,7 @@ def translated(source: str, *, remote: bool = False) -> Iterator[None]:
     """Turn what GDAL raises in the block into one of Arpent's errors about `source`."""
     try:
         yield
-    except (RasterioError, CPLE_BaseError) as error:
+    except _GDAL_ERRORS as error:
         raise _translation(_story(error), source, remote=remote) from error
 
 
@@ -160,37 +184,38 @@ def _story(error: BaseException) -> str:
     return " | ".join(told)
 
 
-@cache
-def _patterns() -> dict[str, re.Pattern[str]]:
-    return {
-        "missing": re.compile(r"\b(404|410)\b|NoSuchKey|NoSuchBucket|No such file", re.IGNORECASE),
-        "refused": re.compile(r"\b(401|403)\b|AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|credentials", re.I),
-        "format": re.compile(r"not recognized as being in a supported file format"),
-    }
+def _kind(story: str, *, remote: bool) -> str:
+    """What went wrong, by what GDAL said: missing, refused, network, format or damaged."""
+    for kind, pattern in _SIGNS.items():
+        if (remote or kind == "format") and pattern.search(story):
+            return kind
+    return "damaged"
 
 
 def _translation(story: str, source: str, *, remote: bool) -> InputError | NetworkMissing:
-    patterns = _patterns()
-    if remote and patterns["missing"].search(story):
-        return FileMissing(f"there is nothing at {source}", cure="Check the address.")
-    if remote and patterns["refused"].search(story):
-        return NetworkMissing(
-            f"{source} may not be read",
-            cure="Give credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), or sign the address.",
-        )
-    if patterns["format"].search(story) and not (remote and "HTTP" in story.replace("HTTP:", "")):
-        return UnreadableFile(
-            f"{source} is not an image that GDAL knows",
-            cure="Check that it is complete and that its name tells its format.",
-        )
-    if remote:
-        return NetworkMissing(
-            f"{source} cannot be read",
-            found=f"{_TRIES} tries failed",
-            cure="Check the address and the network, or download the file and name the copy.",
-        )
-    return UnreadableFile(
-        f"{source} cannot be read; it seems damaged or cut short",
-        found=story.rpartition(" | ")[2][:160],
-        cure="Compare its size with the original's and copy it again.",
-    )
+    last = story.rpartition(" | ")[2][:160]
+    match _kind(story, remote=remote):
+        case "missing":
+            return FileMissing(f"there is nothing at {source}", cure="Check the address.")
+        case "refused":
+            return NetworkMissing(
+                f"{source} may not be read",
+                cure="Give credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), or sign the address.",
+            )
+        case "network":
+            return NetworkMissing(
+                f"{source} cannot be read",
+                found=last,
+                cure="Check the address and the network, or download the file and name the copy.",
+            )
+        case "format":
+            return UnreadableFile(
+                f"{source} is not an image that GDAL knows",
+                cure="Check that it is complete and that its name tells its format.",
+            )
+        case _:
+            return UnreadableFile(
+                f"{source} cannot be read; it seems damaged or cut short",
+                found=last,
+                cure="Compare its size with the original's and copy it again.",
+            )

@@ -99,7 +99,10 @@ def _crs(dataset: rasterio.DatasetReader) -> CRS | None:
     placed = dataset.transform != Affine.identity()
     if not placed or not crs or not (crs.is_geographic or crs.is_projected):
         return None
-    return CRS(crs.to_wkt())
+    exact = CRS(crs.to_wkt())
+    code = crs.to_epsg(confidence_threshold=100)
+    short = CRS(code) if code else exact
+    return short if short == exact else exact
 
 
 def _band(dataset: rasterio.DatasetReader, index: int) -> BandHeader:

@@ -117,7 +117,7 @@ def _whole_pixels(own: Grid, wanted: Grid) -> Window | None:
     """The window of `wanted` that `own` is, if their pixels coincide to a thousandth."""
     if own.crs != wanted.crs:
         return None
-    col, row = ~wanted.transform * (own.transform.c, own.transform.f)
+    col, row = ~wanted.transform @ (own.transform.c, own.transform.f)
     window = Window(round(row), round(col), own.height, own.width)
     return window if wanted.crop(window).matches(own) else None
 

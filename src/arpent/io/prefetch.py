@@ -40,7 +40,9 @@ def read_ahead(
     return _in_order(read, iter(windows), threads, ahead)
 
 
-def _in_order(read: Callable[[Item], Result], windows: Iterator[Item], threads: int, ahead: int) -> Generator[Result, None, None]:
+def _in_order(
+    read: Callable[[Item], Result], windows: Iterator[Item], threads: int, ahead: int
+) -> Generator[Result, None, None]:
     pool = ThreadPoolExecutor(min(threads, ahead), thread_name_prefix="read-ahead")
     waiting: deque[Future[Result]] = deque()
     try:

@@ -61,7 +61,7 @@ def locate(source: str | PathLike[str], declared: Sensor | None = None) -> Scene
     if is_item(text):
         return Scene(text, asset_layers(load_item(text), text, declared))
     if not is_remote(text) and Path(local).is_dir():
-        return Scene(text, _folder_layers(Path(local), declared))
+        return _folder(Path(local), declared)
     if not is_remote(text) and not Path(local).exists() and not _is_gdal_address(local):
         raise file_missing(Path(local), text)
     address = address_of(text)
@@ -83,7 +83,7 @@ def _title(address: str, source: str) -> str:
     return source if Path(source).name == name else f"{source}/{name}"
 
 
-def _folder_layers(folder: Path, declared: Sensor | None) -> tuple[Layer, ...]:
+def _folder(folder: Path, declared: Sensor | None) -> Scene:
     """The bands of a folder that keeps one file for each."""
     files = _rasters(folder.iterdir()) or _rasters(folder.rglob("*"))
     if not files:
@@ -93,8 +93,17 @@ def _folder_layers(folder: Path, declared: Sensor | None) -> tuple[Layer, ...]:
             cure="Name the folder that holds the files of one scene.",
         )
     known = [(path, given) for path in files if (given := recognise(path.name)) and given.band]
-    layers = _of_sensor(folder, known) if known else _of_stems(folder, files, declared)
-    return tuple(layers)
+    if known:
+        return Scene(str(folder), tuple(_of_sensor(folder, known)))
+    headers = tuple(read_header(str(path), str(path)) for path in files)
+    for header in headers:
+        if len(header.bands) > 1:
+            raise BandMismatch(
+                f"{header.source} is not a file of one band, as those of a folder should be",
+                found=f"{len(header.bands)} bands",
+                cure="Name the file itself instead of its folder.",
+            )
+    return Scene(str(folder), tuple(_of_stems(folder, files, declared)), headers)
 
 
 def _rasters(paths: Iterable[Path]) -> list[Path]:

@@ -13,7 +13,7 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterWindow
 
 from arpent.core import Window
-from arpent.io.gdal import environment, is_remote, open_dataset, translated
+from arpent.io.gdal import environment, is_remote, open_dataset, persevering, translated
 from arpent.io.handles import Handles
 from arpent.io.header import BandHeader, Header
 from arpent.io.place import Placement, ResamplingName
@@ -130,10 +130,10 @@ class View:
         there = inside if shift is None else inside.relative_to(shift)
         area = RasterWindow(there.col, there.row, there.width, there.height)
         with self._handles.borrow() as handle, translated(self._header.source, remote=self._remote):
-            if self._warps or self._remote:
-                with environment(remote=self._remote):
-                    return self._patch(handle.image, area, inside)
-            return self._patch(handle.image, area, inside)
+            if not self._warps and not self._remote:  # nothing to tell GDAL
+                return self._patch(handle.image, area, inside)
+            with environment(remote=self._remote):
+                return persevering(lambda: self._patch(handle.image, area, inside), remote=self._remote)
 
     def _patch(self, image: rasterio.DatasetReader | WarpedVRT, area: RasterWindow, inside: Window) -> Patch:
         values: NDArray[np.generic] = image.read(self._indexes, window=area)
