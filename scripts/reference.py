@@ -61,7 +61,7 @@ def _command(path: str, command: Any, known: set[str], level: int) -> Iterator[s
     arguments = [p for p in command.params if p.param_type_name == "argument"]
     usage = " ".join([path, *(_metavar(p) for p in arguments)])
     inner = getattr(command, "commands", {})
-    yield from ("```console", f"$ {usage} {'COMMAND' if inner else '[OPTIONS]'}", "```", "")
+    yield from ("```text", f"{usage} {'COMMAND' if inner else '[OPTIONS]'}", "```", "")
     described = [p for p in arguments if getattr(p, "help", None)]
     if described:
         yield from ("| argument | |", "|---|---|")
@@ -78,27 +78,32 @@ def _options(parameters: list[Any]) -> Iterator[str]:
     yield from ("| option | value | default | |", "|---|---|---|---|")
     for parameter in parameters:
         flags = ", ".join(f"`{flag}`" for flag in (*parameter.opts, *parameter.secondary_opts))
-        value = "" if parameter.is_flag else f"`{_cell(parameter.type.name.replace('<', '').replace('>', ''))}`"
-        if choices := getattr(parameter.type, "choices", None):
-            value = ", ".join(f"`{choice}`" for choice in choices)
-        yield f"| {flags} | {value} | {_default(parameter)} | {_cell(parameter.help or '')} |"
+        yield f"| {flags} | {_asked(parameter)} | {_default(parameter)} | {_cell(parameter.help or '')} |"
     yield ""
+
+
+def _asked(parameter: Any) -> str:
+    """What an option wants after it."""
+    if parameter.is_flag:
+        return ""
+    if parameter.metavar:
+        return f"`{_cell(parameter.metavar)}`"
+    return _cell(_type(parameter.type_descriptor.annotation))
 
 
 def _default(parameter: Any) -> str:
     if parameter.required:
         return "required"
     default = parameter.default
-    if default is None or default is False or callable(default) or default == () or default == []:
-        return ""
-    if type(default).__name__ == "Sentinel" or "UNSET" in repr(default):
+    if default is None or default is False or callable(default) or default in ((), []):
         return ""
     return f"`{_cell(str(getattr(default, 'value', default)))}`"
 
 
 def _metavar(argument: Any) -> str:
-    name = (argument.metavar or argument.name).upper()
-    name = f"{name}..." if argument.nargs != 1 else name
+    """How an argument stands in a usage line: NAME, [NAME], NAME..."""
+    name = (argument.metavar or argument.name.upper()).strip("[]").rstrip(".]")
+    name = name if argument.nargs == 1 else f"{name}..."
     return name if argument.required else f"[{name}]"
 
 
@@ -134,7 +139,8 @@ def _error_rows(kind: type[errors.ArpentError]) -> Iterator[str]:
 def settings_page() -> str:
     """Every group of settings that a user can write."""
     for found in walk_packages(arpent.__path__, "arpent."):
-        import_module(found.name)
+        if not found.name.endswith("__main__"):
+            import_module(found.name)
     lines = [
         "# Settings",
         "",
@@ -197,6 +203,7 @@ WORDS = {
     "int": "whole number",
     "list": "list",
     "Mapping": "mapping",
+    "Path": "path",
     "str": "text",
     "tuple": "list",
 }
