@@ -1,0 +1,99 @@
+"""Where a grid lies on earth, as GeoJSON wants it: longitudes and latitudes, cut at the antimeridian."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from pyproj import Transformer
+from shapely.geometry import MultiPolygon, Polygon, mapping
+
+from arpent.core import Grid
+from arpent.errors import InputError
+
+__all__ = ["Footprint", "footprint"]
+
+_POINTS_PER_SIDE = 32
+_DETAIL = 1e-5  # degrees, about a metre: points of the outline that add less are left out
+_DECIMALS = 7  # of a degree: a centimetre
+_ROUND_THE_EARTH = 360.0
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """An outline on WGS 84.
+
+    Attributes:
+        geometry: a GeoJSON Polygon, or a MultiPolygon if it crosses the antimeridian.
+        bbox: west, south, east, north in degrees; west is greater than east if it crosses the antimeridian.
+    """
+
+    geometry: dict[str, Any]
+    bbox: tuple[float, float, float, float]
+
+
+def footprint(grid: Grid) -> Footprint:
+    """The outline of a grid; its sides follow the curves that they are on the globe."""
+    crs = grid.require_crs("a footprint")
+    lons, lats = _outline(grid, Transformer.from_crs(crs.to_wkt(), "OGC:CRS84", always_xy=True))
+    # Longitudes jump at the antimeridian; laid out without jumps, the outline is an ordinary polygon again.
+    lons = np.rad2deg(np.unwrap(np.deg2rad(lons)))
+    turn = lons[-1] - lons[0]
+    if abs(turn) > _ROUND_THE_EARTH / 2:
+        # The outline runs once around the earth: it has a pole inside, which closes the polygon.
+        pole = 90.0 if lats.mean() > 0 else -90.0
+        lons, lats = np.append(lons, [lons[-1], lons[0]]), np.append(lats, [pole, pole])
+    whole = shapely.make_valid(Polygon(np.column_stack([lons, lats])))
+    return _cut(whole.simplify(_DETAIL))
+
+
+def _outline(grid: Grid, to_lonlat: Transformer) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Longitudes and latitudes along the four sides, back to the first corner."""
+    steps = np.linspace(0.0, 1.0, _POINTS_PER_SIDE, endpoint=False)
+    ones, zeros = np.ones_like(steps), np.zeros_like(steps)
+    cols = np.concatenate([steps, ones, 1 - steps, zeros, [0.0]]) * grid.width
+    rows = np.concatenate([zeros, steps, ones, 1 - steps, [0.0]]) * grid.height
+    t = grid.transform
+    lons, lats = to_lonlat.transform(t.a * cols + t.b * rows + t.c, t.d * cols + t.e * rows + t.f)
+    if not (np.isfinite(lons).all() and np.isfinite(lats).all()):
+        raise InputError(
+            "the image reaches beyond the area in which its coordinate system is defined",
+            found=f"corners {grid.bounds}",
+            cure="Check its CRS and its transform.",
+        )
+    return lons, lats
+
+
+def _cut(whole: Polygon | MultiPolygon) -> Footprint:
+    """Parts between -180 and 180 degrees."""
+    west, south, east, north = whole.bounds
+    parts: list[Polygon] = []
+    for turns in range(
+        int(np.floor((west + 180) / _ROUND_THE_EARTH)), int(np.floor((east + 180) / _ROUND_THE_EARTH)) + 1
+    ):
+        shift = turns * _ROUND_THE_EARTH
+        world = shapely.box(-180 + shift, -90, 180 + shift, 90)
+        inside = shapely.transform(whole.intersection(world), lambda points, by=shift: points - [by, 0.0])
+        parts.extend(part for part in shapely.get_parts(inside) if part.geom_type == "Polygon" and part.area > 0)
+    parts = [shapely.orient_polygons(shapely.set_precision(part, 10**-_DECIMALS)) for part in parts]
+    geometry = parts[0] if len(parts) == 1 else MultiPolygon(parts)
+    if len(parts) == 1:
+        west, south, east, north = parts[0].bounds
+    elif east - west > _ROUND_THE_EARTH - _DETAIL:
+        west, east = -180.0, 180.0
+    else:
+        west, east = (west + 180) % _ROUND_THE_EARTH - 180, (east + 180) % _ROUND_THE_EARTH - 180
+    box = (west, max(south, -90.0), east, min(north, 90.0))
+    return Footprint(_as_lists(mapping(geometry)), tuple(round(float(value), _DECIMALS) for value in box))  # type: ignore[arg-type]
+
+
+def _as_lists(value: Any) -> Any:  # noqa: ANN401 - a tree of JSON
+    """The same tree as JSON would give it back, with rounded numbers."""
+    if isinstance(value, dict):
+        return {key: _as_lists(entry) for key, entry in value.items()}
+    if isinstance(value, tuple | list):
+        return [_as_lists(entry) for entry in value]
+    return round(value, _DECIMALS) if isinstance(value, float) else value
