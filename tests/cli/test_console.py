@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import io
 import json
 import os
@@ -27,7 +27,7 @@ class _Choice(Settings):
         (np.arange(3, dtype=np.uint8), [0, 1, 2]),
         (Window(0, 1, 2, 3), {"row": 0, "col": 1, "height": 2, "width": 3}),
         (_Choice(), {"folder": "a"}),
-        (datetime.date(2026, 2, 1), "2026-02-01"),
+        (dt.date(2026, 2, 1), "2026-02-01"),
         ({1: (True, None)}, {"1": [True, None]}),
         (complex(1, 2), "(1+2j)"),
     ],

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import shlex
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -44,7 +45,7 @@ class Training(Settings):
     """Passes over the samples."""
     batch_size: int = 8
     bands: tuple[str, ...] = ("red", "nir")
-    areas: list[float] = []
+    areas: Sequence[float] = ()
     weights: Mapping[str, float] = {}
     season: Season | None = Season.DRY
     seed: int | None = 7
@@ -80,11 +81,17 @@ def test_the_same_value_three_ways(train: Run, tmp_path: Path) -> None:
         "data: here\nepochs: 5\nbatch_size: 2\nbands: [red, green]\nareas: [200, 50.5]\nweights: {water: 2}\n"
         "season: wet\nseed: null\nname: '007'\nmix: true\noptimiser: {rate: 1e-4, kind: sgd, fused: false}\n"
     )
-    options = ["--data", "here", "--epochs", "5", "--batch-size", "2", "--bands", "red,green", "--areas", "200,50.5", "--season", "wet", "--seed", "none", "--name", "007", "--mix", "--optimiser.rate", "1e-4", "--optimiser-kind", "sgd", "--no-optimiser.fused"]
-    pairs = ["data=here", "epochs=5", "batch_size=2", "bands=[red,green]", "areas=[200,50.5]", "weights={water:~2}", "season=wet", "seed=null", "name='007'", "mix=true", "optimiser.rate=1e-4", "optimiser.kind=sgd", "optimiser.fused=false"]
+    options = shlex.split("""
+        --data here --epochs 5 --batch-size 2 --bands red,green --areas 200,50.5 --season wet --seed none --name 007
+        --mix --optimiser.rate 1e-4 --optimiser-kind sgd --no-optimiser.fused
+    """)
+    pairs = shlex.split("""
+        data=here epochs=5 batch_size=2 bands=[red,green] areas=[200,50.5] 'weights={water: 2}' season=wet seed=null
+        "name='007'" mix=true optimiser.rate=1e-4 optimiser.kind=sgd optimiser.fused=false
+    """)
     from_file = train("a.tif", "--config", file).document
     from_options = train("a.tif", *options, "--weights", "{water: 2}").document
-    from_pairs = train("a.tif", *(word for p in pairs for word in ("--set", p.replace("~", " ")))).document
+    from_pairs = train("a.tif", *(word for p in pairs for word in ("--set", p))).document
     assert from_file == from_options == from_pairs
     assert from_file["settings"]["optimiser"] == {"rate": 1e-4, "kind": "sgd", "fused": False}
     assert from_file["settings"]["seed"] is None

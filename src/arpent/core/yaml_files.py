@@ -122,7 +122,7 @@ def _plain(content: bytes, where: str) -> object:
         line = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise InvalidSetting(
             f"{where} is not YAML that can be used{line}",
-            found=problem.problem,
+            found=" ".join(filter(None, (problem.context, problem.problem))),
             cure="Correct that line.",
         ) from problem
     except (yaml.YAMLError, ValueError) as problem:  # ValueError: not UTF-8, or no such date or number

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arpent.errors import UnreadableFile
+from arpent.store import Run, RunFolder
+
+Command = Callable[..., Any]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A run with everything that a manifest can tell."""
+    with RunFolder.create(tmp_path / "runs", "landcover", "cahors", settings={"tile": 512}) as writing:
+        writing.add_input(__file__)
+        writing.use_bundle("small.safetensors", "b" * 64)
+        writing.add_metrics({"miou": 0.75, "iou/pool": float("nan")})
+        writing.add_failure("b.tif", UnreadableFile("b.tif is empty", cure="Download it again."))
+        with writing.timed("predict"):
+            (writing.scratch / "classes.tif").write_text("pixels")
+        writing.publish(writing.scratch / "classes.tif", kind="raster")
+        return writing.finish()
+
+
+def test_list(arpent: Command, run: Run) -> None:
+    root = run.path.parent
+    RunFolder.create(root, "landcover", "half").__exit__(None, None, None)
+    (root / "broken").mkdir()
+    (root / "broken" / "manifest.json").write_text("{")
+    said = arpent("runs", "list", root)
+    assert said.code == 0
+    assert run.path.name in said.out
+    assert "half can be resumed" in said.err
+    assert "broken: " in said.err
+    document = arpent("runs", "list", root, "--json").document
+    assert {entry["state"] for entry in document} == {"partial", "unfinished", "damaged"}
+    assert [e["products"] for e in document if e["state"] == "partial"] == [["classes"]]
+
+
+def test_list_of_nothing(arpent: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "runs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert "No runs in runs yet" in arpent("runs", "list").err
+    assert arpent("runs", "list", "--json").document == []
+    assert arpent("runs", "list", "none").code == 3
+
+
+def test_show(arpent: Command, run: Run) -> None:
+    said = arpent("runs", "show", run.path)
+    assert said.code == 0
+    for words in ("landcover", "partial", "small.safetensors", "0.75", "not finite", "b.tif is empty", "classes.tif"):
+        assert words in said.out
+    document = arpent("runs", "show", run.path, "--json").document
+    assert document["settings"] == {"tile": 512}
+    assert document["path"] == str(run.path)
+    assert arpent("runs", "show", run.path.parent).code == 3
+
+
+def test_verify(arpent: Command, arpent_process: Command, run: Run) -> None:
+    assert "is whole: 1 files, 6 bytes" in arpent("runs", "verify", run.path).out
+    assert arpent("runs", "verify", run.path, "--json").document["whole"] is True
+    (run.path / "classes.tif").write_text("pixelz")
+    said = arpent_process("runs", "verify", run.path, "--json")
+    assert said.code == 7
+    assert said.document["error"]["class"] == "RunDamaged"
+    assert said.document["error"]["found"] == "classes.tif has another content"

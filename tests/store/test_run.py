@@ -1,0 +1,292 @@
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from arpent.errors import (
+    DiskFull,
+    FileMissing,
+    InvalidSetting,
+    NotWritable,
+    RunExists,
+    RunLocked,
+    UnknownName,
+    UnreadableFile,
+)
+from arpent.store import Run, RunFolder, open_run, runs_under, verify
+
+SETTINGS = {"tile": 512, "bands": ["red", "nir"]}
+
+
+def write_one(run: RunFolder, text: str = "pixels") -> Run:
+    (run.scratch / "classes.tif").write_text(text)
+    run.publish(run.scratch / "classes.tif", kind="raster")
+    return run.finish()
+
+
+def test_a_run_from_its_begin_to_its_end(tmp_path: Path) -> None:
+    image = tmp_path / "scene.tif"
+    image.write_bytes(b"image")
+    before = datetime.now(UTC)
+    with RunFolder.create(tmp_path / "runs", "landcover", "Été à Cahors!", settings=SETTINGS) as run:
+        assert not run.resumed
+        run.add_input(image)
+        run.add_input("https://example.org/scene.tif", role="reference")
+        run.use_bundle("model.safetensors", "a" * 64)
+        with run.timed("predict"), run.timed("predict"):
+            (run.scratch / "classes.tif").write_text("pixels")
+            (run.scratch / "classes.tif.aux.xml").write_text("<names/>")
+        run.publish(run.scratch / "classes.tif", kind="raster", stac={"type": "Feature", "id": "été"})
+        (run.path / "preview.png").write_bytes(b"png")
+        run.publish(run.path / "preview.png", kind="picture", name="seen")
+        run.add_metrics({"miou": 0.8, "iou/pool": float("nan")})
+        written = run.finish()
+    today = datetime.now().astimezone().strftime("%Y-%m-%d")
+    assert written.path == tmp_path / "runs" / f"{today}-landcover-ete-a-cahors"
+    files = {"manifest.json", "classes.tif", "classes.tif.aux.xml", "classes.tif.stac.json", "preview.png"}
+    assert {p.name for p in written.path.iterdir()} == files
+    run_again = open_run(written.path)
+    assert run_again == RunFolder.open(written.path) == written
+    manifest = run_again.manifest
+    assert manifest.status == "complete"
+    assert manifest.settings == SETTINGS
+    assert [record.sha256 is None for record in manifest.inputs] == [False, True]
+    assert manifest.metrics == {"miou": 0.8, "iou/pool": None}
+    assert manifest.timings["predict"] >= 0
+    assert before <= manifest.created <= manifest.finished
+    assert manifest.versions["arpent"]
+    assert manifest.bundle
+    assert manifest.bundle.source == "model.safetensors"
+    assert json.loads((written.path / "classes.tif.stac.json").read_text())["id"] == "été"
+    assert run_again.file("classes").read_text() == "pixels"
+    assert run_again.file("seen").name == "preview.png"
+    assert verify(run_again).files == 4
+    with pytest.raises(UnknownName, match="Did you mean 'classes'"):
+        run_again.file("clases")
+
+
+def test_failures_make_a_run_partial(tmp_path: Path) -> None:
+    with RunFolder.create(tmp_path, "landcover", "x") as run:
+        run.add_failure("b.tif", UnreadableFile("b.tif is empty", cure="Download it again."))
+        manifest = write_one(run).manifest
+    assert manifest.status == "partial"
+    assert manifest.failures[0].error == "UnreadableFile"
+    assert manifest.failures[0].message == "b.tif is empty. Download it again."
+
+
+def test_a_finished_run_is_replaced_only_by_force(tmp_path: Path) -> None:
+    with RunFolder.create(tmp_path, "t", "x") as run:
+        first = write_one(run, "first")
+    for resume in (False, True):
+        with pytest.raises(RunExists, match="--force"):
+            RunFolder.create(tmp_path, "t", "x", resume=resume)
+    assert verify(first).files == 1
+    with RunFolder.create(tmp_path, "t", "x", force=True) as run:
+        assert not (run.path / "classes.tif").exists()
+        with pytest.raises(FileMissing, match="under way"):
+            open_run(run.path)
+        second = write_one(run, "second")
+    assert second.file("classes").read_text() == "second"
+
+
+def test_an_unfinished_run_says_how_to_go_on(tmp_path: Path) -> None:
+    with RunFolder.create(tmp_path, "t", "x", settings=SETTINGS) as run:
+        (run.scratch / "ledger.json").write_text("{}")
+    with pytest.raises(FileMissing, match="--resume"):
+        open_run(run.path)
+    with pytest.raises(RunExists, match="--resume"):
+        RunFolder.create(tmp_path, "t", "x", settings=SETTINGS)
+    with pytest.raises(InvalidSetting, match="bands, tile"):
+        RunFolder.create(tmp_path, "t", "x", settings={}, resume=True)
+    with RunFolder.create(tmp_path, "t", "x", settings=SETTINGS, resume=True) as again:
+        assert again.resumed
+        assert (again.scratch / "ledger.json").exists()
+        manifest = write_one(again).manifest
+    assert manifest.attempts == 2
+    assert [entry.state for entry in runs_under(tmp_path)] == ["complete"]
+
+
+def test_force_starts_an_unfinished_run_over(tmp_path: Path) -> None:
+    with RunFolder.create(tmp_path, "t", "x") as run:
+        (run.scratch / "ledger.json").touch()
+    with RunFolder.create(tmp_path, "t", "x", force=True) as run:
+        assert not run.resumed
+        assert not (run.scratch / "ledger.json").exists()
+
+
+def test_a_run_begun_yesterday_is_found_again(tmp_path: Path) -> None:
+    with RunFolder.create(tmp_path, "t", "x") as run:
+        pass
+    yesterday = datetime.now().astimezone() - timedelta(days=1)
+    old = tmp_path / f"{yesterday:%Y-%m-%d}-t-x"
+    run.path.rename(old)
+    (tmp_path / "2020-01-01-t-other").mkdir()
+    with RunFolder.create(tmp_path, "t", "x", resume=True) as again:
+        assert again.path == old
+    with RunFolder.create(tmp_path, "t", "y", resume=True) as fresh:
+        assert not fresh.resumed
+
+
+def test_an_unreadable_start_is_not_resumed(tmp_path: Path) -> None:
+    with RunFolder.create(tmp_path, "t", "x") as run:
+        (run.scratch / "start.json").write_text("{")
+    with pytest.raises(RunExists, match="cannot be understood"):
+        RunFolder.create(tmp_path, "t", "x", resume=True)
+
+
+@pytest.mark.parametrize("content", ["", '{"name": "a web application"}', "[]"])
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path, content: str) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "manifest.json").write_text(content)
+    (home / "thesis.tex").write_text("years of work")
+    for force in (False, True):
+        with pytest.raises(RunExists):
+            RunFolder.create(home, "t", "x", exact=True, force=force)
+    assert {p.name for p in home.iterdir()} == {"manifest.json", "thesis.tex"}
+    (home / "manifest.json").unlink()
+    with pytest.raises(RunExists, match=r"thesis\.tex"):
+        RunFolder.create(home, "t", "x", exact=True, force=True)
+
+
+def test_an_exact_folder_may_be_there_and_empty(tmp_path: Path) -> None:
+    with RunFolder.create(tmp_path, "t", "x", exact=True) as run:
+        assert write_one(run).path == tmp_path
+
+
+def test_a_run_given_up_leaves_nothing(tmp_path: Path) -> None:
+    with RunFolder.create(tmp_path / "runs", "t", "x") as run:
+        (run.scratch / "half.tif").touch()
+        run.abandon()
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_an_error_inside_keeps_the_scratch(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), RunFolder.create(tmp_path, "t", "x") as run:
+        (run.scratch / "half.tif").touch()
+        raise ZeroDivisionError
+    assert (run.scratch / "half.tif").exists()
+    assert not (run.path / "manifest.json").exists()
+    assert not (run.path / ".lock").exists()
+
+
+def test_only_files_of_the_run_are_published(tmp_path: Path) -> None:
+    outside = tmp_path / "outside.tif"
+    outside.touch()
+    with RunFolder.create(tmp_path / "runs", "t", "x") as run:
+        with pytest.raises(InvalidSetting, match="outside its run"):
+            run.publish(outside, kind="raster")
+        with pytest.raises(FileMissing):
+            run.publish(run.scratch / "none.tif", kind="raster")
+        (run.scratch / "link.tif").symlink_to(outside)
+        with pytest.raises(FileMissing):
+            run.publish(run.scratch / "link.tif", kind="raster")
+
+
+def test_one_writer_at_a_time(tmp_path: Path) -> None:
+    with RunFolder.create(tmp_path, "t", "x"), pytest.raises(RunLocked, match=str(os.getpid())):
+        RunFolder.create(tmp_path, "t", "x", resume=True)
+
+
+WRITER = """
+import sys, time
+from pathlib import Path
+from arpent.store import RunFolder
+run = RunFolder.create(sys.argv[1], "t", "x")
+(run.scratch / "ledger.json").write_text("1")
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_killed_writer_leaves_a_run_that_can_be_resumed(tmp_path: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", WRITER, tmp_path], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert child.stdout.readline() == "ready\n"
+    with pytest.raises(RunLocked, match=str(child.pid)):
+        RunFolder.create(tmp_path, "t", "x", force=True)
+    (entry,) = runs_under(tmp_path)
+    assert entry.state == "running"
+    child.send_signal(signal.SIGKILL)
+    child.communicate()
+    (entry,) = runs_under(tmp_path)
+    assert entry.state == "unfinished"
+    assert (entry.path / ".lock").exists()
+    with RunFolder.create(tmp_path, "t", "x", resume=True) as run:
+        assert (run.scratch / "ledger.json").read_text() == "1"
+        write_one(run)
+    assert not (entry.path / ".lock").exists()
+
+
+@pytest.fixture
+def as_nobody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], None]]:
+    """Closes a folder to writing, even where the tests are run by root."""
+    me, closed = os.geteuid(), []
+
+    def close(folder: Path) -> None:
+        folder.chmod(0o555)
+        closed.append(folder)
+        for parent in folder.parents:  # pytest keeps its folders to their owner
+            if parent.is_relative_to(tmp_path_factory.getbasetemp().parent):
+                parent.chmod(parent.stat().st_mode | 0o055)
+        if me == 0:
+            os.seteuid(65534)
+
+    yield close
+    os.seteuid(me)
+    for folder in closed:
+        folder.chmod(stat.S_IRWXU)
+
+
+def test_a_closed_folder(tmp_path: Path, as_nobody: Callable[[Path], None]) -> None:
+    with RunFolder.create(tmp_path, "t", "done") as run:
+        done = write_one(run)
+    as_nobody(tmp_path)
+    with pytest.raises(NotWritable):
+        RunFolder.create(tmp_path, "t", "x")
+    with pytest.raises(RunExists):
+        RunFolder.create(tmp_path, "t", "done")
+    assert verify(open_run(done.path)).files == 1
+
+
+def test_a_file_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "runs").touch()
+    with pytest.raises(NotWritable):
+        RunFolder.create(tmp_path / "runs", "t", "x")
+
+
+FULL = """
+import resource, signal, sys
+from arpent.errors import DiskFull
+from arpent.store import RunFolder
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+run = RunFolder.create(sys.argv[1], "t", "x")
+(run.scratch / "a.tif").touch()
+run.publish(run.scratch / "a.tif", kind="raster")
+run.add_metrics({str(i): 1.0 for i in range(5000)})
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+try:
+    run.finish()
+except DiskFull:
+    sys.exit(7)
+"""
+
+
+def test_a_full_disk_leaves_no_manifest(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", FULL, tmp_path], capture_output=True, text=True)
+    assert done.returncode == 7, done.stderr
+    (entry,) = runs_under(tmp_path)
+    assert entry.state == "unfinished"
+    assert not list(entry.path.glob("*manifest*"))
+    assert DiskFull.__name__
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
