@@ -82,6 +82,10 @@ __all__ = [
 ]
 
 
+_LISTED = 32
+"""Names that an error lists before it shows the most similar ones only."""
+
+
 class ArpentError(Exception):
     """Base of the tree. ``str(error)`` is the one line that a user reads.
 
@@ -191,7 +195,11 @@ class UnknownName(ConfigError):
         """The error for `name`, which is none of the `known` names of this `kind`."""
         names = sorted(known)
         guess = nearest(name, names)
-        listed = f"Known: {', '.join(names)}."
+        # A library may know a thousand names; nobody reads those on one line.
+        alike = names if len(names) <= _LISTED else difflib.get_close_matches(name, names, _LISTED // 4, 0.0)
+        listed = f"Known: {', '.join(alike)}" + (
+            "." if len(alike) == len(names) else f" and {len(names) - len(alike)} more."
+        )
         cure = f"Did you mean '{guess}'? {listed}" if guess else listed
         return cls(f"no {kind} is called '{name}'", cure=cure)
 

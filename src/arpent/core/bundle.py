@@ -19,9 +19,9 @@ from arpent.core.contract import BUNDLE_FORMAT, Contract
 from arpent.errors import BundleInvalid, ConfigError, FileMissing, UnreadableFile
 
 __all__ = [
+    "DIGEST_KEY",
     "FOLDER_HEADER",
     "HEADER_KEY",
-    "TENSORS_DIGEST",
     "Migration",
     "contract_document",
     "decode_contract",
@@ -37,8 +37,8 @@ HEADER_KEY = "arpent"
 FOLDER_HEADER = "bundle.json"
 """The file that makes a folder a bundle."""
 
-TENSORS_DIGEST = "tensors_sha256"
-"""The entry beside the contract's own that pins the tensors of a single-file bundle."""
+DIGEST_KEY = "sha256"
+"""The entry beside the contract's own that pins the whole of a single-file bundle: contract and tensors."""
 
 Migration = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -84,7 +84,7 @@ def read_document(path: Path | str) -> dict[str, Any]:
 
 def decode_contract(document: Mapping[str, Any], path: Path) -> Contract:
     """The contract that `document` holds, brought to the present format; `path` is named in errors."""
-    fields = {key: value for key, value in document.items() if key != TENSORS_DIGEST}
+    fields = {key: value for key, value in document.items() if key != DIGEST_KEY}
     try:
         return Contract.model_validate(upgraded(fields, path))
     except ValidationError as error:
@@ -129,8 +129,8 @@ def encode_contract(document: Mapping[str, Any], *, indent: int | None = None) -
     return json.dumps(document, ensure_ascii=False, sort_keys=True, allow_nan=False, indent=indent)
 
 
-def _metadata(path: Path) -> bytes:
-    """The bytes of our entry in the header of a safetensors file."""
+def _metadata(path: Path) -> str:
+    """The text of our entry in the header of a safetensors file."""
     with path.open("rb") as file:
         prefix = file.read(8)
         if len(prefix) < 8:
@@ -147,10 +147,10 @@ def _metadata(path: Path) -> bytes:
             cure="Turn it into a bundle: arpent models import FILE --as LAYOUT -o BUNDLE.",
         )
     text: str = entries[HEADER_KEY]
-    return text.encode()
+    return text
 
 
-def _json_object(content: bytes, path: Path) -> dict[str, Any]:
+def _json_object(content: bytes | str, path: Path) -> dict[str, Any]:
     try:
         value = json.loads(content)
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError and JSONDecodeError are both ValueError

@@ -17,9 +17,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from arpent.core.bundle import (
+    DIGEST_KEY,
     FOLDER_HEADER,
     HEADER_KEY,
-    TENSORS_DIGEST,
     contract_document,
     decode_contract,
     encode_contract,
@@ -64,8 +64,9 @@ def save_bundle(path: Path | str, model: nn.Module, contract: Contract) -> Path:
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.suffix == SUFFIX:
-                document = {**contract_document(contract), TENSORS_DIGEST: _digest(state)}
-                _write_tensors(beside, state, {HEADER_KEY: encode_contract(document)})
+                document = contract_document(contract)
+                pinned = {**document, DIGEST_KEY: _digest(document, state)}
+                _write_tensors(beside, state, {HEADER_KEY: encode_contract(pinned)})
                 publish_file(beside, path)
             else:
                 _write_folder(beside, _by_part(model, state), contract)
@@ -162,13 +163,18 @@ def _publish_folder(finished: Path, path: Path) -> None:
 def _discard(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    elif path.exists():
+        path.unlink()
 
 
 def _read_single(path: Path, document: Mapping[str, Any]) -> dict[str, Tensor]:
     state = _tensors(path)
-    if _digest(state) != document.get(TENSORS_DIGEST):
+    written = {key: value for key, value in document.items() if key != DIGEST_KEY}
+    try:
+        found = _digest(written, state)
+    except ValueError as error:  # numbers or letters that no contract is written with
+        raise _changed(path) from error
+    if found != document.get(DIGEST_KEY):
         raise _changed(path)
     return state
 
@@ -202,7 +208,7 @@ def _tensors(file: Path) -> dict[str, Tensor]:
 
 def _changed(file: Path) -> BundleInvalid:
     return BundleInvalid(
-        f"the weights in {file} are not those that were saved",
+        f"{file} is not as it was saved",
         found="another SHA-256 than its contract gives",
         cure="Take a fresh copy, or export the model again.",
     )
@@ -223,9 +229,9 @@ def _plain(tensor: Tensor) -> Tensor:
     return tensor.detach().cpu().contiguous(memory_format=torch.contiguous_format).clone()
 
 
-def _digest(state: Mapping[str, Tensor]) -> str:
-    """SHA-256 over names, types, shapes and values, in the order of the names."""
-    total = hashlib.sha256()
+def _digest(document: Mapping[str, Any], state: Mapping[str, Tensor]) -> str:
+    """SHA-256 over the contract, then the tensors' names, types, shapes and values in the order of the names."""
+    total = hashlib.sha256(encode_contract(document).encode())
     for name in sorted(state):
         tensor = state[name]
         total.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
