@@ -6,6 +6,7 @@ Three pages: every command with its options, every error with its exit code, eve
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 import types
 import typing
@@ -22,6 +23,7 @@ from arpent.cli.exits import exit_code
 from arpent.core.settings import Settings, settings_of
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
+SETTING_DEFAULT = re.compile(r"(?P<text>.*?) ?\[default: (?P<default>.*)\]", re.DOTALL)
 NOTICE = "<!-- Made from the code by `make reference`: change the code, not this page. -->\n"
 
 
@@ -78,7 +80,9 @@ def _options(parameters: list[Any]) -> Iterator[str]:
     yield from ("| option | value | default | |", "|---|---|---|---|")
     for parameter in parameters:
         flags = ", ".join(f"`{flag}`" for flag in (*parameter.opts, *parameter.secondary_opts))
-        yield f"| {flags} | {_asked(parameter)} | {_default(parameter)} | {_cell(parameter.help or '')} |"
+        words = SETTING_DEFAULT.fullmatch(parameter.help or "")  # options made from settings carry it in their help
+        text, default = (words["text"], f"`{words['default']}`") if words else (parameter.help, _default(parameter))
+        yield f"| {flags} | {_asked(parameter)} | {_cell(default)} | {_cell(text or '')} |"
     yield ""
 
 

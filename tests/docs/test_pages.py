@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from arpent.cli.app import tree
 
@@ -107,3 +108,15 @@ def test_pictures_are_there_and_described(pages: list[Any]) -> None:
     for page in pages:
         for words, target in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", page.text):
             assert words, f"{page.path.name}: {target} is not described for those who cannot see it"
+
+
+def test_settings_shown_in_the_land_cover_pages_are_accepted(pages: list[Any]) -> None:
+    """Each YAML block is a whole training, word for word."""
+    from arpent.core.settings import parse
+    from arpent.tasks.landcover import TrainSettings
+
+    shown = [block for page in pages if page.path.name.startswith("landcover.") for block in page.blocks("yaml")]
+    assert len(shown) == 2
+    english, french = (parse(TrainSettings, yaml.safe_load(block), "the page") for block in shown)
+    assert english == french
+    assert english.fit.best == "miou"
