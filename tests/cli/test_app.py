@@ -177,6 +177,31 @@ def test_a_closed_pipe_ends_in_silence() -> None:
     assert done.stderr == b""
 
 
+@pytest.mark.parametrize("words", [["--help"], ["--version", "--json"]])
+def test_a_full_disk_behind_standard_output(words: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, "-m", "arpent", *words], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 7
+    assert done.stderr.count("\n") == 1
+    assert "no space is left" in done.stderr
+
+
+@pytest.mark.parametrize(("words", "code"), [("--help", 0), ("runz", 2)])
+def test_closed_streams_are_no_reason_to_fail(words: str, code: int) -> None:
+    for closed in ("2>&-", ">&-", ">&- 2>&-"):
+        script = f"{sys.executable} -m arpent {words} {closed}"
+        assert subprocess.run(["bash", "-c", script], capture_output=True).returncode == code
+
+
+def test_names_that_the_terminal_cannot_show(tmp_path: Path, arpent_process: Run) -> None:
+    folder = tmp_path / "runs" / "漢字"
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text("{")
+    said = arpent_process("runs", "list", tmp_path / "runs", env={"PYTHONIOENCODING": "ascii"})
+    assert said.code == 0
+    assert "\\u6f22" in said.out
+
+
 def test_a_system_exit_of_a_library_passes(probe: Run) -> None:
     def action() -> None:
         raise SystemExit(4)

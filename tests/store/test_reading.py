@@ -165,3 +165,17 @@ def test_a_root_holds_runs_of_every_state_and_other_things(run: Run) -> None:
         open_run(root / "photos")
     with pytest.raises(FileMissing, match="no folder"):
         runs_under(root / "none")
+
+
+def test_the_documented_format_is_the_format(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (root / "docs/formats/run-folder.md").read_text(encoding="utf-8")
+    for model in (manifest.Manifest, manifest.Product, manifest.InputRecord, manifest.BundleRecord, manifest.Failure):
+        for name in model.model_fields:
+            assert f"`{name}`" in page, f"{model.__name__}.{name} is not documented"
+    for kind in manifest.ProductKind.__args__:
+        assert f"`{kind}`" in page
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "scene.tif").touch()
+    example = page.split("```python\n")[1].split("```")[0]
+    exec(compile(example, "run-folder.md", "exec"), {})
+    assert [entry.state for entry in runs_under("runs")] == ["complete"]

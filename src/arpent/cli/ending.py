@@ -6,7 +6,8 @@ import json
 import os
 import sys
 import traceback
-from io import StringIO
+from io import StringIO, TextIOWrapper
+from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
@@ -32,6 +33,7 @@ class Ending:
         self.session = session
         self.code = 0
         self.error: ArpentError | None = None
+        _ready_streams()
         self._stdout = sys.stdout
         self._stray = StringIO()
 
@@ -97,6 +99,9 @@ class Ending:
             self._stdout.flush()
         except BrokenPipeError:
             self.code = CLOSED_PIPE
+        except OSError as problem:  # standard output is a file on a full disk
+            self._failure(problem)
+            _discard(self._stdout)
         if self.code == CLOSED_PIPE:
             _discard(self._stdout)
         return self.code
@@ -119,6 +124,16 @@ class Ending:
             }
         }
         return told if result is None else told | {"result": result}
+
+
+def _ready_streams() -> None:
+    """Sees to it that standard output and error exist and take every character."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # started by a parent that closed them
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for the whole process
+        elif isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _discard(stream: TextIO) -> None:
