@@ -4,6 +4,7 @@ import datetime as dt
 import io
 import json
 import os
+from enum import Enum
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,10 @@ class _Choice(Settings):
     folder: Path = Path("a")
 
 
+class _Season(Enum):
+    WET = "wet"
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
@@ -28,6 +33,7 @@ class _Choice(Settings):
         (Window(0, 1, 2, 3), {"row": 0, "col": 1, "height": 2, "width": 3}),
         (_Choice(), {"folder": "a"}),
         (dt.date(2026, 2, 1), "2026-02-01"),
+        ([_Season.WET], ["wet"]),
         ({1: (True, None)}, {"1": [True, None]}),
         (complex(1, 2), "(1+2j)"),
     ],
@@ -75,8 +81,9 @@ def test_the_bar_shows_itself_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> 
                 bar.advance(150)
                 bar.advance(50)
                 bar.note("nearly\x1b[2J there")
-            with shown.bar("looking", None, "files") as bar:
+            with shown.bar("looking", None, "files") as bar, shown.bar("inside [x]", 2) as inner:
                 bar.advance()
+                inner.advance()
         terminal.flush()
         said = os.read(reader, 65536).decode()
     os.close(reader)
@@ -84,3 +91,5 @@ def test_the_bar_shows_itself_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> 
     assert "200/200 rows" in said
     assert "nearly\\x1b[2J there" in said
     assert "1 files" in said
+    assert "inside [x]" in said
+    assert "1/2" in said

@@ -15,13 +15,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import date
+from enum import Enum
 from pathlib import PurePath
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.progress import Progress as RichProgress
-    from rich.progress import TaskID
     from rich.table import Table
 
     from arpent.core.progress import Bar, Progress
@@ -173,41 +173,65 @@ def progress() -> Progress:
 
 
 class _Shown:
-    """Bars that people see: title, done of total, rate, time left."""
+    """Bars that people see: title, done of total, rate, time left. Bars inside bars stand below each other."""
+
+    def __init__(self) -> None:
+        self._live: RichProgress | None = None
 
     @contextmanager
     def bar(self, title: str, total: float | None = None, unit: str = "") -> Iterator[Bar]:
-        from rich import progress as parts
+        """A line that is kept up to date; an inner one goes when it is done, the outermost stays."""
+        if self._live is not None:
+            inner = _ShownBar(self._live, title, total, unit)
+            yield inner
+            inner.remove()
+            return
+        with _live() as live:
+            self._live = live
+            try:
+                yield _ShownBar(live, title, total, unit)
+            finally:
+                self._live = None
 
-        columns = (
-            parts.TextColumn("{task.description}"),
-            parts.BarColumn(bar_width=30),
-            parts.TextColumn("{task.completed:,.0f}/{task.total:,.0f} {task.fields[unit]}")
-            if total is not None
-            else parts.TextColumn("{task.completed:,.0f} {task.fields[unit]}"),
-            parts.TextColumn("{task.fields[rate]}"),
-            parts.TimeRemainingColumn(compact=True),
-            parts.TextColumn("{task.fields[words]}"),
-        )
-        with parts.Progress(*columns, console=console(sys.stderr)) as shown:
-            task = shown.add_task(title, total=total, unit=unit, rate="", words="")
-            yield _ShownBar(shown, task, unit)
+
+def _live() -> RichProgress:
+    from rich import progress as parts
+
+    return parts.Progress(
+        parts.TextColumn("{task.description}", markup=False),
+        parts.BarColumn(bar_width=30),
+        parts.TextColumn("{task.fields[count]}", markup=False),
+        parts.TextColumn("{task.fields[rate]}", markup=False),
+        parts.TimeRemainingColumn(compact=True),
+        parts.TextColumn("{task.fields[words]}", markup=False),
+        console=console(sys.stderr),
+    )
 
 
 class _ShownBar:
-    def __init__(self, shown: RichProgress, task: TaskID, unit: str) -> None:
-        self._shown = shown
-        self._task = task
+    def __init__(self, live: RichProgress, title: str, total: float | None, unit: str) -> None:
+        self._live = live
         self._unit = unit
+        self._end = "" if total is None else f"/{total:,.0f}"
+        self._done = 0.0
+        task = live.add_task(printable(title), total=total, count=f"0{self._end} {unit}", rate="", words="")
+        self._task = next(one for one in live.tasks if one.id == task)
 
     def advance(self, amount: float = 1) -> None:
-        self._shown.advance(self._task, amount)
-        speed = self._shown.tasks[0].speed
-        if speed:
-            self._shown.update(self._task, rate=f"{speed:,.3g} {self._unit}/s")
+        self._done += amount
+        speed = self._task.speed
+        self._live.update(
+            self._task.id,
+            completed=self._done,
+            count=f"{self._done:,.0f}{self._end} {self._unit}",
+            rate=f"{speed:,.3g} {self._unit}/s" if speed else "",
+        )
 
     def note(self, text: str) -> None:
-        self._shown.update(self._task, words=printable(text))
+        self._live.update(self._task.id, words=printable(text))
+
+    def remove(self) -> None:
+        self._live.remove_task(self._task.id)
 
 
 def printable(text: str) -> str:
@@ -217,6 +241,8 @@ def printable(text: str) -> str:
 
 def plain(value: object) -> object:
     """The value as JSON knows it; numbers that are not finite become null."""
+    if isinstance(value, Enum):
+        return plain(value.value)
     if isinstance(value, bool | int | str | None):
         return value
     if isinstance(value, float):
