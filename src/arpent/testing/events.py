@@ -33,8 +33,8 @@ _BURNT, _BRASH, _EARTH, _SHEET = number("burnt"), number("brash"), number("earth
 _ASPHALT, _LAWN = number("asphalt"), number("lawn")
 _CLASS = CLASS_OF
 _PITCH = 640.0  # metres between the places where something may happen
-_FLOOD_DAYS = 90.0  # a flood recedes over a quarter of a year
-_FLOOD_PEAK = 3.2  # metres above normal
+_FLOOD_DAYS = 150.0  # a flood recedes over five months
+_FLOOD_PEAK = 4.5  # metres above normal
 
 
 class Event(NamedTuple):

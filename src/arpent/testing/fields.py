@@ -31,7 +31,7 @@ def _needles(world: World, at: Place, key: np.uint64, planted: bool) -> Spot:
     """A point in a stand of conifers."""
     tree = crown(world, at.u, at.v, 3.9 if planted else 4.8, 0.97, 201)
     if tree.depth < 1.0:
-        light = tree.light * (0.92 + 0.16 * high(tree.key)) + 0.10 * _grain(world, at.u, at.v, 0.5, 202)
+        light = tree.light * (0.92 + 0.16 * high(tree.key))
         return Spot(_CONIFER, variant(key), light, 13.0 + 3.0 * low(tree.key) - 6.0 * tree.depth)
     return Spot(_CONIFER, variant(key), 0.62, 6.0)
 
@@ -41,7 +41,7 @@ def _leaves(world: World, at: Place, key: np.uint64) -> Spot:
     """A point in a stand of broad-leaved trees."""
     tree = crown(world, at.u, at.v, 7.6, 0.95, 203)
     if tree.depth < 1.15:
-        light = tree.light * (0.90 + 0.20 * high(tree.key)) + 0.11 * _grain(world, at.u, at.v, 0.7, 204)
+        light = tree.light * (0.90 + 0.20 * high(tree.key))
         shade = variant(tree.key) if low(key) < 0.6 else variant(key)
         return Spot(_BROADLEAF, shade, light, 12.0 + 4.0 * low(tree.key) - 6.0 * tree.depth)
     return Spot(_BROADLEAF, variant(key), 0.66, 5.0)
@@ -70,8 +70,7 @@ def _tree_row(world: World, at: Place, key: np.uint64) -> Spot:
     """A hedge or a row of riverside trees; nothing in its gaps."""
     tree = crown(world, at.u, at.v, 5.2, 0.88, 212)
     if tree.depth < 1.0:
-        light = tree.light + 0.10 * _grain(world, at.u, at.v, 0.6, 204)
-        return Spot(_BROADLEAF, variant(tree.key), light, 3.5 + 4.0 * low(tree.key) - 2.0 * tree.depth)
+        return Spot(_BROADLEAF, variant(tree.key), tree.light, 3.5 + 4.0 * low(tree.key) - 2.0 * tree.depth)
     return Spot(NOTHING, variant(key), 1.0, 0.0)
 
 
@@ -127,7 +126,7 @@ def _vineyard(world: World, at: Place, field: Parcel) -> Spot:
     row = math.floor(field.across / 2.2)
     away = abs(field.across - (row + 0.5) * 2.2)
     plant = hashed(field.key, int(row), math.floor(field.along / 1.1), 227)
-    if away < 0.40 + 0.16 * high(plant) and low(plant) < 0.96:
+    if away < 0.44 + 0.08 * high(plant) and low(plant) < 0.975:
         return Spot(_VINE, shade, 1.0 + 0.14 * _grain(world, at.u, at.v, 0.4, 228), 1.5)
     return Spot(between, shade, 1.0 + 0.07 * _grain(world, at.u, at.v, 1.4, 229), 0.0)
 

@@ -203,4 +203,6 @@ def crown(world: World, u: float, v: float, pitch: float, density: float, salt: 
             if depth < best and high(more) < density:
                 best, key = depth, more
                 light = 1.0 + 0.42 * (dx * world.sun_east + dy * world.sun_north) / radius - 0.22 * depth
+    if world.fine and best < 1.2:  # leaves and boughs
+        light += 0.10 * swell(world.seed, u / 0.55, v / 0.55, 62) + 0.07 * swell(world.seed, u / 1.6, v / 1.6, 63)
     return Crown(best, light, key)

@@ -27,7 +27,7 @@ __all__ = ["Painted", "Samples", "Shot", "count", "each_block", "majority", "pai
 
 _BLOCK = 1024  # points on a side of what one thread renders at once: about 60 MB with all that belongs to it
 _FINE = 0.6  # metres; pixels up to this size show one point each, with cast shadows
-_FINEST_DETAIL = 5  # points on a side of a coarse pixel, at most
+_FINEST_DETAIL = 4  # points on a side of a coarse pixel, at most
 _LONGEST_SHADOW = 16.0  # metres; trees in winter would throw longer ones
 _TALLEST = 20.0  # metres
 

@@ -19,7 +19,7 @@ __all__ = ["Look", "look"]
 
 _ASPHALT, _MEADOW, _BROADLEAF = number("asphalt"), number("meadow"), number("broadleaf")
 _RIVER, _POND, _FLOOD, _MUD = number("river"), number("pond"), number("flood water"), number("mud")
-_GRAVEL = number("gravel")
+_GRAVEL, _SWOLLEN = number("gravel"), number("swollen river")
 _SHORE = 20.0  # metres by which the shore of a river moves for each metre of water level
 
 
@@ -58,7 +58,9 @@ def _water(world: World, at: Place, level: float) -> Spot:
         reach = usual + level * _SHORE * (1.0 + 0.45 * swell(world.seed, at.p / 70.0, at.q / 70.0, 404))
         if away < reach:
             light = 1.0 + 0.06 * swell(world.seed, at.p / 30.0, at.q / 9.0, 405)
-            return Spot(_RIVER if away < usual else _FLOOD, 4, light, 0.0)
+            if away >= usual:
+                return Spot(_FLOOD, 4, light, 0.0)
+            return Spot(_SWOLLEN if level > 0.6 else _RIVER, 4, light, 0.0)
         if away < usual:
             return Spot(_MUD, 3, 1.0 + 0.1 * swell(world.seed, at.p / 5.0, at.q / 5.0, 406), 0.0)
         bank = away - usual
