@@ -4,6 +4,7 @@ import datetime as dt
 import io
 import json
 import os
+import time
 from enum import Enum
 from pathlib import Path
 
@@ -84,6 +85,7 @@ def test_the_bar_shows_itself_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> 
             with shown.bar("looking", None, "files") as bar, shown.bar("inside [x]", 2) as inner:
                 bar.advance()
                 inner.advance()
+                time.sleep(0.3)  # bars are drawn ten times a second
         terminal.flush()
         said = os.read(reader, 65536).decode()
     os.close(reader)
