@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import struct
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,19 @@ from arpent.models.registry import build
 
 __all__ = ["import_weights", "open_model", "read_checkpoint"]
 
+# What the readers of torch and safetensors raise on files that are cut short, overwritten, or something else.
+_DAMAGE = (
+    SafetensorError,
+    RuntimeError,
+    EOFError,
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    struct.error,
+)
 _TASKS = {"croma": "describe", "flair": "landcover", "planaura": "change", "smp": "landcover"}
 
 
@@ -108,7 +123,7 @@ def read_checkpoint(file: Path | str) -> Mapping[str, Any]:
             f"{file} holds more than tensors and was not opened, since opening it could run a stranger's code",
             cure="Ask its publisher for a .safetensors file, or for a state dict alone.",
         ) from error
-    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except _DAMAGE as error:
         raise UnreadableFile(
             f"{file} cannot be read as weights",
             found=str(error).strip().partition("\n")[0] or type(error).__name__,
@@ -124,7 +139,10 @@ def read_checkpoint(file: Path | str) -> Mapping[str, Any]:
 
 
 def _unpickled(file: Path) -> object:
-    return torch.load(file, map_location="cpu", weights_only=True)
+    with warnings.catch_warnings():
+        # torch warns of pickle protocols other than its own; the errors that may follow say what matters.
+        warnings.simplefilter("ignore", UserWarning)
+        return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def _published_as(sha256: str) -> Published | None:
