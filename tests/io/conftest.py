@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,6 +16,7 @@ import rasterio
 import rasterio.shutil
 from affine import Affine
 from numpy.typing import NDArray
+from rasterio.errors import NotGeoreferencedWarning
 
 from arpent.core import Grid
 
@@ -33,7 +35,11 @@ def write(path: Path, pixels: NDArray[Any], grid: Grid, /, **options: Any) -> Pa
     elif grid.transform != Affine.identity():
         profile["transform"] = grid.transform
     scale, offset = options.pop("scale", None), options.pop("offset", None)
-    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "w", **(profile | options)) as dataset:
+    with (
+        warnings.catch_warnings(action="ignore", category=NotGeoreferencedWarning),
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+        rasterio.open(path, "w", **(profile | options)) as dataset,
+    ):
         dataset.write(pixels)
         if names:
             dataset.descriptions = names
@@ -181,3 +187,20 @@ def cog_bytes(tmp_path: Path) -> bytes:
     with rasterio.open(plain) as dataset:
         rasterio.shutil.copy(dataset, tmp_path / "cog.tif", driver="COG", compress="deflate", blocksize=256)
     return (tmp_path / "cog.tif").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Two float32 images of 420² pixels of 10 m, near the eastern edge of UTM 30N.
+
+    "noise" is white, 0…10⁴; "smooth" has waves of ±4 000 about 5 000.
+    """
+    folder, side = tmp_path_factory.mktemp("scenes"), 420
+    grid = Grid.north_up(700_000, 4_900_000, 10, side, side, "EPSG:32630")
+    rows, cols = np.mgrid[:side, :side]
+    smooth = 5000 + 4000 * np.sin(cols / 37) * np.cos(rows / 53)
+    noise = np.random.default_rng(5).integers(0, 10_001, (side, side))
+    return {
+        name: write(folder / f"{name}.tif", pixels[np.newaxis].astype("float32"), grid)
+        for name, pixels in (("noise", noise), ("smooth", smooth))
+    }

@@ -176,7 +176,7 @@ def _address(href: str, source: str) -> str:
         return address_of(href)
     if source.startswith(("http://", "https://")):
         return address_of(urljoin(source, href))
-    return str(Path(source.removeprefix("file://")).parent / href)
+    return str(Path(source.removeprefix("file://")).absolute().parent / href)
 
 
 def _place(layer: Layer, known: Sensor) -> int:

@@ -67,8 +67,7 @@ _opening = Lock()
 
 def is_remote(source: str) -> bool:
     """Whether a source is read over the network."""
-    inner = source.removeprefix("vrt://")
-    return urlsplit(inner).scheme in _SCHEMES or inner.startswith(("/vsicurl", "/vsis3"))
+    return urlsplit(source).scheme in _SCHEMES or source.startswith(("/vsicurl", "/vsis3"))
 
 
 def address_of(source: str) -> str:
@@ -117,15 +116,20 @@ def _has_credentials(environ: Mapping[str, str]) -> bool:
     return Path(kept).expanduser().is_file()
 
 
-def open_dataset(address: str, source: str) -> rasterio.DatasetReader:
-    """Open what GDAL finds at `address`; errors speak of `source`. Each call gives a handle of its own.
+def open_dataset(address: str, source: str, *, remote: bool | None = None) -> rasterio.DatasetReader:
+    """Open what GDAL finds at `address`. Each call gives a handle of its own.
+
+    Args:
+        address: a path, an address of GDAL's own, or the text of a VRT.
+        source: what errors call it.
+        remote: whether the network is needed, where the address does not tell.
 
     Raises:
         FileMissing: nothing there.
         UnreadableFile: not an image, or damaged.
         NetworkMissing: the address cannot be reached.
     """
-    remote = is_remote(address)
+    remote = is_remote(address) if remote is None else remote
     _check_on_disk(address, source)
     with environment(remote=remote), translated(source, remote=remote):
         return persevering(lambda: _opened(address), remote=remote)
@@ -148,7 +152,7 @@ def _may_pass(error: Exception) -> bool:
 
 
 def _check_on_disk(address: str, source: str) -> None:
-    if address.startswith("/vsi") or re.match(r"[A-Za-z0-9_]{2,}:", address):
+    if address.startswith(("/vsi", "<")) or re.match(r"[A-Za-z0-9_]{2,}:", address):
         return
     path = Path(address)
     if not path.exists():

@@ -61,10 +61,11 @@ def locate(source: str | PathLike[str], declared: Sensor | None = None) -> Scene
     if is_item(text):
         return Scene(text, asset_layers(load_item(text), text, declared))
     if not is_remote(text) and Path(local).is_dir():
-        return _folder(Path(local), declared)
+        return _folder(Path(local).absolute(), declared)
     if not is_remote(text) and not Path(local).exists() and not _is_gdal_address(local):
         raise file_missing(Path(local), text)
-    address = address_of(text)
+    # Threads open files later, perhaps from another working folder.
+    address = str(Path(local).absolute()) if Path(local).exists() and not is_remote(text) else address_of(text)
     header = read_header(address, text)
     return Scene(text, name_layers(header, declared, _file_name(text)), (header,))
 

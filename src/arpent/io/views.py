@@ -17,6 +17,7 @@ from arpent.io.gdal import environment, is_remote, open_dataset, persevering, tr
 from arpent.io.handles import Handles
 from arpent.io.header import BandHeader, Header
 from arpent.io.place import Placement, ResamplingName
+from arpent.io.selection import select_bands
 
 __all__ = ["Patch", "View"]
 
@@ -82,25 +83,14 @@ class View:
         self._warps = placement.shift is None
         self._indexes = [band.index for band in bands]
         self._address = header.address
-        if self._warps:
-            self._select()
+        alpha = [header.alpha] if masked and header.alpha else []
+        if self._warps and [*self._indexes, *alpha] != [band.index for band in header.bands]:
+            # GDAL warps every band that it sees: show it only those that are read, alpha last.
+            self._address = select_bands(header, bands, alpha=bool(alpha), mask=masked and not alpha)
+            self._indexes = list(range(1, len(bands) + 1))
+        elif self._warps and header.alpha and not masked:
+            self._address = select_bands(header, bands, alpha=False, mask=False)
         self._handles = Handles(self._open)
-
-    def _select(self) -> None:
-        """Show GDAL the bands that are read and no other: it warps all that it sees."""
-        header = self._header
-        alpha = [header.alpha] if self._masked and header.alpha else []
-        shown = [*self._indexes, *alpha]
-        if shown == [band.index for band in header.bands] and bool(alpha) == bool(header.alpha):
-            return
-        if set("?&") & set(header.address):
-            # Such an address cannot carry a selection. That is slower, and wrong only if alpha is misplaced.
-            return
-        words = [f"bands={','.join(map(str, shown))}"]
-        if header.alpha in self._indexes:
-            words.append(f"colorinterp_{shown.index(header.alpha) + 1}=undefined")
-        self._address = f"vrt://{header.address}?{'&'.join(words)}"
-        self._indexes = list(range(1, len(self._indexes) + 1))
 
     @property
     def _adds_alpha(self) -> bool:
@@ -108,7 +98,7 @@ class View:
         return (self._masked or self._nodata is None) and not (self._masked and self._header.alpha)
 
     def _open(self) -> _Open:
-        dataset = open_dataset(self._address, self._header.source)
+        dataset = open_dataset(self._address, self._header.source, remote=self._remote)
         if not self._warps:
             return _Open(dataset, None)
         nodata = None if self._masked else self._nodata
