@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,27 @@ def _unknown_words(command: Any, words: list[str]) -> list[str]:
         command = inner[words.pop(0)]
     known = everywhere | {flag for p in command.params for flag in (*p.opts, *p.secondary_opts)} | {"--help", "-h"}
     return [word for word in words if word.startswith("-") and word.partition("=")[0] not in known]
+
+
+def test_every_option_in_the_text_exists(pages: list[Any], commands: Any) -> None:
+    """Options that a page names in passing, such as `--resume`: some command has them."""
+    known = {"--help"} | set(_all_options(commands))
+    for page in pages:
+        if page.path.name == "CONTRIBUTING.md" or "decisions" in page.path.parts:
+            continue
+        named = {
+            word
+            for span in re.findall(r"`([^`\n]+)`", _prose(page))
+            for word in re.findall(r"(?<!\S)--[a-z][\w.-]*", span)
+        }
+        assert named <= known, page.path.name
+
+
+def _all_options(command: Any) -> Iterator[str]:
+    for parameter in command.params:
+        yield from (*parameter.opts, *parameter.secondary_opts)
+    for inner in getattr(command, "commands", {}).values():
+        yield from _all_options(inner)
 
 
 def test_an_unknown_option_would_be_found(commands: Any) -> None:
