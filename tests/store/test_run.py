@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -290,3 +291,35 @@ def test_a_full_disk_leaves_no_manifest(tmp_path: Path) -> None:
     assert not list(entry.path.glob("*manifest*"))
     assert DiskFull.__name__
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
+
+
+PUBLISHER = """
+import sys
+import time
+from arpent.store import RunFolder
+with RunFolder.create(sys.argv[1], "t", "x", resume=True) as run:
+    print("ready", flush=True)
+    for index in range(20):
+        file = run.scratch / f"{index}.tif"
+        file.write_bytes(bytes(10_000))
+        run.publish(file, kind="raster", stac={"id": index})
+    run.finish()
+"""
+
+
+@pytest.mark.parametrize("moment", [0.01, 0.05, 0.2])
+def test_killed_at_any_moment_a_run_is_whole_or_can_go_on(tmp_path: Path, moment: float) -> None:
+    child = subprocess.Popen([sys.executable, "-c", PUBLISHER, tmp_path], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert child.stdout.readline() == "ready\n"
+    time.sleep(moment)
+    child.send_signal(signal.SIGKILL)
+    child.communicate()
+    (entry,) = runs_under(tmp_path)
+    if entry.state != "complete":
+        assert entry.state == "unfinished"
+        subprocess.run([sys.executable, "-c", PUBLISHER, tmp_path], check=True, stdout=subprocess.DEVNULL)
+    (entry,) = runs_under(tmp_path)
+    assert entry.run
+    assert verify(entry.run).files == 40
+    assert not list(entry.path.glob("*.partial"))
