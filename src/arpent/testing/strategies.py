@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import DTypeLike
 
 from arpent.core import Grid, Raster, Window, sensor_names
 
-__all__ = ["TileSizes", "grids", "rasters", "sensors", "tile_sizes", "windows", "windows_of"]
+__all__ = ["grids", "rasters", "sensors", "windows", "windows_of"]
 
 # Metric, geographic, and one far from Europe; each with a place where its coordinates make sense.
 _PLACES = {
@@ -22,15 +21,6 @@ _PLACES = {
     "EPSG:4326": (0.95, 47.4),
 }
 _METRES_PER_DEGREE = 111_320.0
-
-
-@dataclass(frozen=True)
-class TileSizes:
-    """Numbers from which a tile plan can be made: pixels on a side of a core, a blend ring and a halo."""
-
-    core: int
-    ring: int
-    halo: int
 
 
 @st.composite
@@ -65,13 +55,6 @@ def windows_of(draw: st.DrawFn, grid: Grid) -> Window:
     """Windows inside a grid, its borders and single pixels included."""
     row, col = draw(st.integers(0, grid.height - 1)), draw(st.integers(0, grid.width - 1))
     return Window(row, col, draw(st.integers(1, grid.height - row)), draw(st.integers(1, grid.width - col)))
-
-
-@st.composite
-def tile_sizes(draw: st.DrawFn, *, largest: int = 64) -> TileSizes:
-    """Sizes of core, ring and halo that fit one another: rings do not meet in the middle of a core."""
-    core = draw(st.integers(1, largest))
-    return TileSizes(core, draw(st.integers(0, core // 2)), draw(st.integers(0, largest // 2)))
 
 
 @st.composite

@@ -1,0 +1,37 @@
+"""``arpent simulate``: images of a landscape that does not exist, with exact truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from arpent.cli.console import progress, show, table
+from arpent.cli.options import with_settings
+from arpent.testing.simulation import Simulation
+from arpent.testing.simulation import simulate as write_images
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Synthetic landscapes with exact truth, for any sensor.")
+
+
+@app.command()
+@with_settings
+def simulate(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the images.", metavar="FOLDER")],
+    settings: Simulation,
+    force: Annotated[bool, typer.Option("--force", help="Replace a simulation that is there.")] = False,
+) -> None:
+    """Simulates images of a landscape, as any sensor sees it, with exact truth.
+
+    Writes COGs, true classes, cloud masks, what changed between dates, and an index that training reads.
+    """
+    done = write_images(output, settings, force=force, progress=progress())
+    rows = [(one.domain, one.sensor, one.date, one.image.relative_to(output).as_posix()) for one in done]
+    show(
+        {"folder": output, "index": output / "index.csv", "images": done},
+        table(["domain", "sensor", "date", "image"], rows),
+        f"index    {output / 'index.csv'}",
+    )

@@ -1,0 +1,248 @@
+"""A folder of simulated images with their truth: what ``arpent simulate`` makes."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, field_validator
+
+from arpent.core import ClassMap, Grid, LandClass, Strip, Window, sensor, sensor_names, write_file, writing
+from arpent.core.progress import Bar, Progress, Silent
+from arpent.core.settings import Settings
+from arpent.errors import InvalidSetting, RunExists
+from arpent.io import CogWriter, RasterSpec
+from arpent.testing.cameras import dtype_of
+from arpent.testing.events import EventKind
+from arpent.testing.families import family
+from arpent.testing.rendering import subdivision
+from arpent.testing.sky import Sky
+from arpent.testing.worlds import Commune
+
+__all__ = ["CHANGES", "Simulated", "Simulation", "simulate"]
+
+_POINTS_PER_STRIP = 12_000_000  # looked at before a strip is written; some 300 MB at most
+_NO_CHANGE = 255  # the no-data of a change mask, which its nomenclature needs and no pixel has
+_APART = 12_000.0  # metres between scenes: far enough for no scene of usual size to meet the next
+_INDEX = "index.csv"
+
+CHANGES = ClassMap(
+    name="events",
+    nodata=_NO_CHANGE,
+    classes=(
+        LandClass(id=EventKind.NONE, en="no change", fr="aucun changement", colour="#202020"),
+        LandClass(id=EventKind.FIRE, en="fire", fr="incendie", colour="#e4572e"),
+        LandClass(id=EventKind.CLEAR_CUT, en="clear-cut", fr="coupe rase", colour="#f0c808"),
+        LandClass(id=EventKind.FLOOD, en="flood", fr="inondation", colour="#2a7fd4"),
+        LandClass(id=EventKind.CONSTRUCTION, en="construction", fr="construction", colour="#c05cd6"),
+    ),
+)
+"""What the numbers of a change mask mean."""
+
+
+class Simulation(Settings):
+    """What to simulate."""
+
+    sensor: tuple[str, ...] = ("bd-ortho",)
+    """Sensors, by name, or "all"."""
+    size: Annotated[int, Field(ge=1, le=1_000_000)] = 1024
+    """Pixels on a side of each image."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Which landscape of its family."""
+    family: str = "bocage"
+    """Kind of landscape: bocage, openfield or coteaux."""
+    dates: Annotated[tuple[dt.date, ...], Field(min_length=1)] = (dt.date(2021, 6, 20),)
+    """Days on which images are taken; events happen in the course of 2022."""
+    scenes: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Places, each a domain of its own."""
+    variant: Literal["plain", "noisy", "permuted"] = "plain"
+    """Harder images: twice the noise, or the spectra of the classes dealt out anew."""
+    clouds: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of the sky that is covered, for optical sensors."""
+    haze: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """0 a clear day, 1 a murky one."""
+
+    @field_validator("family")
+    @classmethod
+    def _known_family(cls, name: str) -> str:
+        family(name)
+        return name
+
+    @property
+    def sensors(self) -> tuple[str, ...]:
+        """The sensors, with "all" spelt out; an error for an unknown one."""
+        if self.sensor == ("all",):
+            return sensor_names()
+        return tuple(sensor(name).name for name in self.sensor)
+
+    @property
+    def commune(self) -> Commune:
+        """The landscape."""
+        return Commune(
+            seed=self.seed,
+            family=self.family,
+            noise=2.0 if self.variant == "noisy" else 1.0,
+            permutation=1 if self.variant == "permuted" else 0,
+        )
+
+    @property
+    def sky(self) -> Sky:
+        """The weather."""
+        return Sky(self.clouds, self.haze)
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """One image and what belongs to it; a row of ``index.csv``.
+
+    Attributes:
+        image: what the sensor delivers.
+        mask: the true classes.
+        domain: the place, for splits.
+        sensor: its name.
+        date: when it was taken.
+        quality: cloud mask (scene classes, or Fmask for HLS); None for radar.
+        change: what changed since the date before; None for the first.
+    """
+
+    image: Path
+    mask: Path
+    domain: str
+    sensor: str
+    date: dt.date
+    quality: Path | None = None
+    change: Path | None = None
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A scene to be taken by one sensor, and the files that come of it."""
+
+    folder: Path
+    domain: str
+    sensor: str
+    grid: Grid
+
+    def path(self, kind: str, *when: dt.date) -> Path:
+        days = "_".join(day.isoformat() for day in when)
+        return self.folder / self.domain / f"{kind}_{self.sensor}_{days}.tif"
+
+    @property
+    def strips(self) -> Iterator[Window]:
+        k = subdivision(self.grid.pixel_width)
+        rows = max(16, _POINTS_PER_STRIP // (self.grid.width * k * k))
+        return self.grid.window.strips(rows)
+
+
+def simulate(
+    folder: Path, settings: Simulation, *, force: bool = False, progress: Progress | None = None
+) -> list[Simulated]:
+    """Writes images, truth, cloud and change masks as COGs, and last of all ``index.csv``.
+
+    Rows are made and written in strips: memory grows with the width of an image, not with its height.
+
+    Args:
+        folder: made if it is not there; files lie in one folder per scene.
+        settings: what to simulate.
+        force: whether an earlier simulation in the folder may be replaced.
+        progress: told about each product.
+
+    Raises:
+        RunExists: if the folder holds a simulation and `force` is not set.
+    """
+    dates, places = sorted(set(settings.dates)), list(_places(folder, settings))
+    index = folder / _INDEX
+    if index.exists() and not force:
+        raise RunExists(f"{folder} holds a simulation", cure="Choose another folder, or replace it with --force.")
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        index.unlink(missing_ok=True)  # an index beside new images must not speak of old ones
+    done: list[Simulated] = []
+    total = len(places) * len(dates) * settings.size
+    with (progress or Silent()).bar("simulate", total, "rows") as bar:
+        for place in places:
+            for before, date in zip([None, *dates[:-1]], dates, strict=True):
+                bar.note(f"{place.domain} {place.sensor} {date}")
+                done.append(_take(settings, place, before, date, bar))
+    write_file(index, _index_text(done, folder))
+    return done
+
+
+def _places(folder: Path, settings: Simulation) -> Iterator[_Place]:
+    for number in range(settings.scenes):
+        domain = f"{settings.family}-{settings.seed}-{number:03d}"
+        east = _APART * number
+        for name in settings.sensors:
+            grid = settings.commune.grid(name, size=settings.size, east=east)
+            if number > 0 and grid.width * grid.pixel_width > _APART:
+                raise InvalidSetting(
+                    f"scenes of {settings.size} pixels of {name} overlap one another",
+                    found=f"{grid.width * grid.pixel_width / 1000:.0f} km wide",
+                    expected=f"at most {_APART / 1000:.0f} km",
+                    cure="Ask for fewer pixels or a single scene.",
+                )
+            yield _Place(folder, domain, name, grid)
+
+
+def _take(settings: Simulation, place: _Place, before: dt.date | None, date: dt.date, bar: Bar) -> Simulated:
+    """One image with all its masks."""
+    commune, sky, chosen = settings.commune, settings.sky, sensor(place.sensor)
+    optical = chosen.bands[0].wavelength is not None
+    tags = {"SENSOR": place.sensor, "ACQUISITIONDATETIME": f"{date.isoformat()}T10:45:00Z", "SIMULATED": "yes"}
+    image = RasterSpec(
+        place.grid,
+        chosen.band_names,
+        str(dtype_of(chosen)),
+        chosen.nodata,
+        title=f"Simulated {chosen.title}",
+        tags=tags,
+    )
+    classes = commune.classes
+    truth = RasterSpec(place.grid, ("class",), "uint8", classes.nodata, classes, "mode", title="Truth", tags=tags)
+    mask = place.path("truth", date)
+    with CogWriter(place.path("image", date), image) as pixels, CogWriter(mask, truth) as land:
+        for window in place.strips:
+            scene = commune.scene(place.sensor, place.grid, window, date=date, sky=sky)
+            pixels.write(Strip(window.row, scene.image.pixels))
+            land.write(Strip(window.row, scene.truth[None]))
+            bar.advance(window.height)
+    quality = change = None
+    if optical:
+        spec = RasterSpec(place.grid, ("quality",), "uint8", None, overviews="nearest", title="Quality", tags=tags)
+        quality = place.path("quality", date)
+        _write(place, quality, spec, lambda w: commune.quality(place.sensor, place.grid, w, date=date, sky=sky))
+    if before is not None:
+        spec = RasterSpec(place.grid, ("event",), "uint8", CHANGES.nodata, CHANGES, "mode", title="Change", tags=tags)
+        change, start = place.path("change", before, date), before
+        _write(place, change, spec, lambda w: commune.changes(place.grid, start, date, w))
+    return Simulated(place.path("image", date), mask, place.domain, place.sensor, date, quality, change)
+
+
+def _write(place: _Place, path: Path, spec: RasterSpec, make: Callable[[Window], NDArray[np.uint8]]) -> None:
+    with CogWriter(path, spec) as writer:
+        for window in place.strips:
+            writer.write(Strip(window.row, make(window)[None]))
+
+
+def _index_text(done: list[Simulated], folder: Path) -> str:
+    """The index as CSV, with paths relative to its folder."""
+
+    def cell(value: Any) -> str:  # noqa: ANN401
+        if value is None:
+            return ""
+        return value.relative_to(folder).as_posix() if isinstance(value, Path) else str(value)
+
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    columns = ("image", "mask", "domain", "sensor", "date", "quality", "change")
+    rows.writerow(columns)
+    for one in done:
+        rows.writerow([cell(getattr(one, column)) for column in columns])
+    return text.getvalue()
