@@ -103,6 +103,8 @@ def test_a_finished_run_is_replaced_only_by_force(tmp_path: Path) -> None:
 def test_an_unfinished_run_says_how_to_go_on(tmp_path: Path) -> None:
     with RunFolder.create(tmp_path, "t", "x", settings=SETTINGS) as run:
         (run.scratch / "ledger.json").write_text("{}")
+        (run.path / ".a.tif.stac.json.123.partial").touch()  # its writer was killed
+        (run.path / ".a.tif.partial").mkdir()  # a writer of another kind goes on from here
     with pytest.raises(FileMissing, match="--resume"):
         open_run(run.path)
     with pytest.raises(RunExists, match="--resume"):
@@ -112,6 +114,7 @@ def test_an_unfinished_run_says_how_to_go_on(tmp_path: Path) -> None:
     with RunFolder.create(tmp_path, "t", "x", settings=SETTINGS, resume=True) as again:
         assert again.resumed
         assert (again.scratch / "ledger.json").exists()
+        assert {p.name for p in again.path.iterdir()} == {".lock", ".scratch", ".a.tif.partial"}
         manifest = write_one(again).manifest
     assert manifest.attempts == 2
     assert [entry.state for entry in runs_under(tmp_path)] == ["complete"]

@@ -10,7 +10,7 @@ from arpent.core.raster import Raster, Strip
 from arpent.core.sensors import Band, Sensor, sensor, sensor_names
 from arpent.core.settings import Setting, Settings, parse, settings_of
 from arpent.core.window import Window
-from arpent.core.writing import output_error, publish_file, sync_folder, write_file, writing
+from arpent.core.writing import output_error, publish_file, remove_leftovers, sync_folder, write_file, writing
 from arpent.core.yaml_files import load_yaml, merge
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "parse",
     "pixel_area",
     "publish_file",
+    "remove_leftovers",
     "sensor",
     "sensor_names",
     "settings_of",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from arpent.errors import ArpentError, DiskFull, NotWritable
 
-__all__ = ["output_error", "publish_file", "sync_folder", "write_file", "writing"]
+__all__ = ["output_error", "publish_file", "remove_leftovers", "sync_folder", "write_file", "writing"]
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG}
@@ -64,6 +65,13 @@ def publish_file(finished: Path, path: Path) -> Path:
         finished.replace(path)
         sync_folder(path.parent)
     return path
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes what `write_file` was writing when its process was killed; nobody else may be writing there."""
+    for file in folder.glob(".*.partial"):
+        if re.fullmatch(r"\..+\.\d+\.partial", file.name) and file.is_file():
+            file.unlink()
 
 
 def write_file(path: Path, content: str | bytes) -> Path:

@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from arpent.core import file_sha256, publish_file, sync_folder, write_file, writing
+from arpent.core import file_sha256, publish_file, remove_leftovers, sync_folder, write_file, writing
 from arpent.errors import FileMissing, InvalidSetting, RunExists
 from arpent.store.lock import RunLock
 from arpent.store.manifest import (
@@ -299,6 +299,7 @@ def _begin(path: Path, start: _Start, *, force: bool, resume: bool) -> _Start:
         )
     if begun and resume and not force:
         start = _resumed(record, start)
+        remove_leftovers(path)
     else:
         _clear(path)
     with writing(record):
