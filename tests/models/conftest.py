@@ -55,6 +55,7 @@ class Hub:
         tags: the server's own tag by "repo/file"; the SHA-256 of the content by default.
         cuts: how many further downloads break off half-way.
         closed: answer every download with an error.
+        closes_after_cuts: be closed once the last download has broken off.
         ranges: the Range headers that were received.
     """
 
@@ -63,6 +64,7 @@ class Hub:
     tags: dict[str, str] = field(default_factory=dict)
     cuts: int = 0
     closed: bool = False
+    closes_after_cuts: bool = False
     ranges: list[str] = field(default_factory=list)
 
     def put(self, repo: str, file: str, content: bytes, tag: str | None = None) -> str:
@@ -111,6 +113,7 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             rest = content[start:]
             if hub.cuts:
                 hub.cuts -= 1
+                hub.closed = hub.closes_after_cuts
                 self.wfile.write(rest[: len(rest) // 2])
                 self.close_connection = True
                 return

@@ -41,8 +41,9 @@ class Fetched:
 def fetch(name: str, *, folder: Path | None = None, progress: Progress | None = None) -> tuple[Fetched, ...]:
     """Download a published model's files from Hugging Face, or check those that are there.
 
-    A download that was interrupted goes on where it stopped. A file with another checksum than the published one is
-    removed when it was downloaded, and left alone when a person had put it there.
+    A connection that breaks off is taken up where it stopped; a fetch that gave up begins again the next time. A file
+    with another checksum than the published one is removed when it was downloaded, and left alone when a person had
+    put it there.
 
     Args:
         name: a model of the catalog.

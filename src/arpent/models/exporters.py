@@ -91,15 +91,16 @@ def _openvino(bundle: Bundle, path: Path) -> Path:
         import openvino
     except ImportError as error:
         raise ExtraMissing.of("fast", "exporting to OpenVINO") from error
-    free = dict.fromkeys((0, 2, 3), torch.export.Dim.AUTO)
-    with torch.no_grad():
-        program = torch.export.export(bundle.model, (_example(bundle),), dynamic_shapes=(free,))
-    graph = openvino.convert_model(program)
-    graph.set_rt_info(_contract(bundle), [HEADER_KEY])
+    example = _example(bundle)
     scratch = _scratch(path)
     try:
         with writing(path):
             scratch.mkdir(parents=True)
+            with torch.no_grad():
+                free = dict.fromkeys((0, 2, 3), torch.export.Dim.AUTO)
+                program = torch.export.export(bundle.model, (example,), dynamic_shapes=(free,))
+            graph = openvino.convert_model(program)
+            graph.set_rt_info(_contract(bundle), [HEADER_KEY])
             file = scratch / path.name
             openvino.save_model(graph, file, compress_to_fp16=False)
             # The graph comes last: without it the weights beside it are nobody's.
