@@ -28,7 +28,7 @@ class Patch:
 
     image: NDArray[np.float32]
     valid: NDArray[np.bool_]
-    target: NDArray[np.int64] | None = None
+    target: NDArray[np.int16] | None = None
 
 
 def generator_for(seed: int, epoch: int, index: int) -> np.random.Generator:
@@ -95,27 +95,28 @@ class Augment(Settings):
         kept_band = rng.integers(bands)
         if not (self.gain or self.bias or self.gamma or self.noise or self.drop_band):
             return patch
-        image = np.array(patch.image, order="C")
-        if self.gamma:
-            _bend(image, patch.valid, np.exp(self.gamma * draws[2]))
+        source = _bent(patch, np.exp(self.gamma * draws[2])) if self.gamma else patch.image
         gain, bias = 1 + self.gain * draws[0], self.bias * draws[1]
-        image *= gain[:, None, None]
-        image += bias[:, None, None]
+        # A turned patch is a view; the first product also lays it out row by row again.
+        image = np.multiply(source, gain[:, None, None], out=np.empty(source.shape, np.float32))
+        if self.bias:
+            image += bias[:, None, None]
         if self.noise:
             image += np.float32(self.noise) * rng.standard_normal(image.shape, np.float32)
         dropped[kept_band] = False
         image[dropped] = 0
-        image *= patch.valid
+        if not patch.valid.all():
+            image *= patch.valid
         return replace(patch, image=image)
 
 
-def _bend(image: NDArray[np.float32], valid: NDArray[np.bool_], exponents: NDArray[np.float32]) -> None:
-    """Bends each band in place between its extremes over valid pixels, which stay where they are."""
-    if not valid.any():
-        return
-    low = image.min((1, 2), where=valid, initial=np.inf)[:, None, None]
-    high = image.max((1, 2), where=valid, initial=-np.inf)[:, None, None]
+def _bent(patch: Patch, exponents: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Bends each band between its extremes over valid pixels, which stay where they are."""
+    if not patch.valid.any():
+        return patch.image
+    low = patch.image.min((1, 2), where=patch.valid, initial=np.inf)[:, None, None]
+    high = patch.image.max((1, 2), where=patch.valid, initial=-np.inf)[:, None, None]
     width = np.where(high > low, high - low, np.float32(1))
-    share = np.clip((image - low) / width, 0, 1)
+    share = np.clip((patch.image - low) / width, 0, 1)
     np.power(share, exponents[:, None, None], out=share)
-    image[:] = low + share * width
+    return np.asarray(low + share * width, np.float32)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, NotRequired, Self, TypedDict
 
@@ -61,6 +60,7 @@ class PatchLoader:
         self._bands = None if bands is None else tuple(bands)
         self._classes = classes
         self._pool = ReaderPool(capacity)
+        self._openings: dict[tuple[str, str], Opening] = {}  # of masks, by mask and image
 
     def __enter__(self) -> Self:
         return self
@@ -91,25 +91,32 @@ class PatchLoader:
                 )
             raster = reader.read(inside)
             target = None if self._classes is None else self._truth(ref, reader, inside)
-        place = inside.relative_to(window).slices
-        valid = np.zeros(window.shape, np.bool_)
-        valid[place] = raster.valid
-        image = np.zeros((len(raster.bands), *window.shape), np.float32)
-        image[:, place[0], place[1]] = self._normaliser(raster.pixels, raster.valid)
+        if target is not None and not raster.valid.all():
+            target[~raster.valid] = -1
+        if inside == window:
+            return Patch(self._normaliser(raster.pixels, raster.valid), raster.valid, target)
+        rows, cols = inside.relative_to(window).slices
+        image, valid = np.zeros((len(raster.bands), *window.shape), np.float32), np.zeros(window.shape, np.bool_)
+        image[:, rows, cols] = self._normaliser(raster.pixels, raster.valid)
+        valid[rows, cols] = raster.valid
         if target is not None:
-            whole = np.full(window.shape, -1, np.int64)
-            whole[place] = np.where(raster.valid, target, -1)
-            target = whole
+            known, target = target, np.full(window.shape, -1, np.int16)
+            target[rows, cols] = known
         return Patch(image, valid, target)
 
-    def _truth(self, ref: PatchRef, image: ImageReader, inside: Window) -> NDArray[np.int64]:
+    def _truth(self, ref: PatchRef, image: ImageReader, inside: Window) -> NDArray[np.int16]:
         """Class indices of a window of the image."""
         assert self._classes is not None
         if ref.sample.mask is None:
             raise DatasetError(
                 f"sample '{ref.sample.name}' has no mask", cure="Fill the column 'mask', or take the sample out."
             )
-        with self._pool.borrow(_mask_opening(ref.sample.mask, image, self._pool)) as reader:
+        key = ref.sample.mask, ref.sample.image
+        opening = self._openings.get(key)
+        if opening is None:
+            # Two threads may both find it out; they find the same.
+            opening = self._openings[key] = _mask_opening(ref.sample.mask, image, self._pool)
+        with self._pool.borrow(opening) as reader:
             return target_of(reader.read(inside), self._classes)
 
 
@@ -130,7 +137,7 @@ def _mask_opening(mask: str, image: ImageReader, pool: ReaderPool) -> Opening:
     return Opening(mask, grid=image.grid, resampling="nearest")
 
 
-def target_of(mask: Raster, classes: ClassMap) -> NDArray[np.int64]:
+def target_of(mask: Raster, classes: ClassMap) -> NDArray[np.int16]:
     """Class indices ``(height, width)`` of a mask of file numbers; -1 for no data and for numbers of no class."""
     if len(mask.bands) != 1 or not np.issubdtype(mask.pixels.dtype, np.integer):
         raise DatasetError(
@@ -144,7 +151,10 @@ def target_of(mask: Raster, classes: ClassMap) -> NDArray[np.int64]:
     if numbers.dtype != np.uint8:
         known = known & (numbers >= 0) & (numbers <= 255)
         numbers = np.where(known, numbers, 0).astype(np.uint8)
-    return np.where(known, classes.index_of_id[numbers], -1)
+    target: NDArray[np.int16] = classes.index_of_id.astype(np.int16)[numbers]
+    if not known.all():
+        target[~known] = -1
+    return target
 
 
 class Batches:
@@ -194,7 +204,6 @@ class Batches:
         """
         refs = self._plan.epoch(number)
         end = len(refs) - len(refs) % self._batch_size if self._drop_last else len(refs)
-        todo = range(start * self._batch_size, end)
 
         def load(place: int) -> Patch:
             patch = self._load(refs[place])
@@ -202,20 +211,16 @@ class Batches:
                 return patch
             return self._augment(patch, generator_for(self._seed, number, place))
 
-        firsts = range(todo.start, todo.stop, self._batch_size)
-        patches = self._stream(load, todo)
-        try:
-            for first in firsts:
-                group = refs[first : min(first + self._batch_size, end)]
-                yield collate(list(itertools.islice(patches, len(group))), group)
-        finally:
-            patches.close()
+        def batch(first: int) -> Batch:
+            places = range(first, min(first + self._batch_size, end))
+            return collate([load(place) for place in places], [refs[place] for place in places])
 
-    def _stream(self, load: Callable[[int], Patch], todo: Sequence[int]) -> Generator[Patch, None, None]:
-        if self._workers:
-            yield from read_ahead(load, todo, threads=self._workers, ahead=2 * self._batch_size)
-        else:
-            yield from map(load, todo)
+        firsts = range(start * self._batch_size, end, self._batch_size)
+        if not self._workers:
+            yield from map(batch, firsts)
+            return
+        # One batch more than threads may wait, so that a thread never stands still while the network works.
+        yield from read_ahead(batch, firsts, threads=self._workers, ahead=self._workers + 1)
 
 
 def collate(patches: Sequence[Patch], refs: Sequence[PatchRef]) -> Batch:
@@ -237,5 +242,5 @@ def collate(patches: Sequence[Patch], refs: Sequence[PatchRef]) -> Batch:
     )
     targets = [patch.target for patch in patches if patch.target is not None]
     if targets:
-        batch["target"] = torch.from_numpy(np.stack(targets))
+        batch["target"] = torch.from_numpy(np.stack(targets, dtype=np.int64, casting="safe"))
     return batch

@@ -11,29 +11,19 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FLOAT_BINS", "affine", "bin_of_float", "float_moments", "integer_moments", "value_of_bin"]
+__all__ = ["FLOAT_BINS", "affine", "bin_of_float", "count_integers", "float_moments", "value_of_bin"]
 
 FLOAT_BINS = 1 << 16
 """Bins of a float histogram: one for each value of the upper 16 bits of a 32-bit float, in ascending order."""
 
 
 @numba.njit(nogil=True, cache=True)
-def integer_moments(pixels, valid, offset, histogram, result):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
-    """Adds valid integers ``(n,)`` to a histogram of exact values; `result` becomes [count, sum, squares, min, max].
-
-    All of it is exact in 64 bits, up to 2**31 pixels of 16 bits.
-    """
-    count, total, squares = np.int64(0), np.int64(0), np.int64(0)
-    low, high = np.int64(1 << 62), np.int64(-(1 << 62))
+def count_integers(pixels, valid, offset, histogram):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Adds valid integers ``(n,)`` to a histogram of exact values that begins at `offset`."""
     for i in range(pixels.size):
         if valid[i]:
-            value = np.int64(pixels[i])
-            histogram[value - offset] += 1
-            count += 1
-            total += value
-            squares += value * value
-            low, high = min(low, value), max(high, value)
-    result[0], result[1], result[2], result[3], result[4] = count, total, squares, low, high
+            # Unsigned, so that no test for Python's negative indices slows the loop down.
+            histogram[np.uint64(np.int64(pixels[i]) - offset)] += 1
 
 
 @numba.njit(nogil=True, cache=True, inline="always")

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from types import TracebackType
 from typing import Literal, Self
 
@@ -25,6 +26,14 @@ class Opening:
     sensor: str | None = None
     grid: Grid | None = None
     resampling: Literal["bilinear", "nearest"] = "bilinear"
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        # A CRS is slow to hash, and a patch looks its image up every time.
+        return hash((self.source, self.bands, self.sensor, self.grid, self.resampling))
 
     def open(self) -> ImageReader:
         """A new reader."""

@@ -85,8 +85,9 @@ class _Moments:
 class Statistics:
     """Count, mean, standard deviation, range and histogram of each band of a set of images.
 
-    Integers of 8 and 16 bits have a histogram of exact values. Floats have one of 65 536 bins whose width is 1/128 of
-    the value at most; the bins are the same for every set, so histograms merge without loss.
+    Integers of 8 and 16 bits have a histogram of exact values, which everything else follows from. Floats have one of
+    65 536 bins whose width is 1/128 of the value at most, and moments of their own; the bins are the same for every
+    set, so histograms merge without loss.
 
     Args:
         bands: names, in order.
@@ -98,7 +99,7 @@ class Statistics:
         self.bands = tuple(bands)
         self.kind: Kind = name if name in _EXACT else "float32"  # type: ignore[assignment]  # checked by the condition
         self._offset, size = _EXACT.get(self.kind, (0, kernels.FLOAT_BINS))
-        self._moments = [_Moments() for _ in self.bands]
+        self._streamed = [_Moments() for _ in self.bands]  # of floats
         self._histograms: NDArray[np.int64] = np.zeros((len(self.bands), size), np.int64)
 
     def update(self, pixels: NDArray[np.generic], valid: NDArray[np.bool_] | None = None) -> None:
@@ -118,24 +119,14 @@ class Statistics:
                 cure="Compute statistics for each type of image.",
             )
         mask = np.ones(pixels[0].size, bool) if valid is None else np.ascontiguousarray(valid).ravel()
-        for band, moments in enumerate(self._moments):
-            flat = np.ascontiguousarray(pixels[band]).ravel()
-            moments.add(self._chunk(flat, mask, self._histograms[band]))
-
-    def _chunk(self, flat: NDArray[np.generic], mask: NDArray[np.bool_], histogram: NDArray[np.int64]) -> _Moments:
-        """The moments of one band of one window; its histogram is counted in passing."""
-        if self.kind == "float32":
-            values = flat.astype(np.float32, copy=False)
-            parts = np.zeros(5)
+        for plane, moments, histogram in zip(pixels, self._streamed, self._histograms, strict=True):
+            flat = np.ascontiguousarray(plane).ravel()
+            if self.kind != "float32":
+                kernels.count_integers(flat, mask, self._offset, histogram)
+                continue
+            values, parts = flat.astype(np.float32, copy=False), np.zeros(5)
             kernels.float_moments(values, values.view(np.uint32), mask, histogram, parts)
-            return _Moments(int(parts[0]), *(float(part) for part in parts[1:]))
-        whole = np.zeros(5, np.int64)
-        kernels.integer_moments(flat, mask, self._offset, histogram, whole)
-        count, total, squares, low, high = map(int, whole)
-        if count == 0:
-            return _Moments()
-        # In whole numbers until the last division: exact.
-        return _Moments(count, total / count, (count * squares - total * total) / count, float(low), float(high))
+            moments.add(_Moments(int(parts[0]), *(float(part) for part in parts[1:])))
 
     def merge(self, other: Statistics) -> Self:
         """Adds the statistics of another set to these, which are returned. The order of merging does not matter."""
@@ -146,10 +137,26 @@ class Statistics:
                 expected=f"{', '.join(self.bands)} ({self.kind})",
                 cure="Merge statistics of the same bands and type.",
             )
-        for mine, theirs in zip(self._moments, other._moments, strict=True):
+        for mine, theirs in zip(self._streamed, other._streamed, strict=True):
             mine.add(theirs)
         self._histograms += other._histograms
         return self
+
+    @property
+    def _moments(self) -> list[_Moments]:
+        if self.kind == "float32":
+            return self._streamed
+        return [self._counted(histogram) for histogram in self._histograms]
+
+    def _counted(self, histogram: NDArray[np.int64]) -> _Moments:
+        """The moments of integers, from how often each of them occurs."""
+        filled = np.flatnonzero(histogram)
+        if not filled.size:
+            return _Moments()
+        counts, values = histogram[filled], filled + self._offset
+        total = int(counts.sum())
+        mean = int(counts @ values) / total
+        return _Moments(total, mean, float(counts @ (values - mean) ** 2), float(values[0]), float(values[-1]))
 
     @property
     def count(self) -> NDArray[np.int64]:
@@ -196,13 +203,13 @@ class Statistics:
             raise InvalidSetting(
                 "a percentile lies outside 0 to 100", found=share, expected="0 to 100", cure="Give it in percent."
             )
-        values = []
+        values, ends = [], self._moments
         for band, histogram in enumerate(self._histograms):
             cumulated = np.cumsum(histogram)
             rank = np.clip(np.ceil(shares / 100 * cumulated[-1]), 1, cumulated[-1])
-            low, high = self._moments[band].low, self._moments[band].high
-            value = np.clip(self._value(np.searchsorted(cumulated, rank)), low, high)
-            values.append(np.select([rank == cumulated[-1], rank == 1], [high, low], value))
+            value = np.clip(self._value(np.searchsorted(cumulated, rank)), ends[band].low, ends[band].high)
+            at_an_end = [rank == cumulated[-1], rank == 1]
+            values.append(np.select(at_an_end, [ends[band].high, ends[band].low], value))
         return np.stack(values, axis=-1)
 
     def histogram(self, band: str, edges: ArrayLike) -> NDArray[np.int64]:
@@ -249,9 +256,8 @@ class Statistics:
         """The statistics that a record was made of."""
         result = cls([band.name for band in record.bands], record.kind)
         for index, band in enumerate(record.bands):
-            low = np.inf if band.low is None else band.low
-            high = -np.inf if band.high is None else band.high
-            result._moments[index] = _Moments(band.count, band.mean, band.spread, low, high)
+            if band.low is not None and band.high is not None:
+                result._streamed[index] = _Moments(band.count, band.mean, band.spread, band.low, band.high)
             result._histograms[index, list(band.bins)] = band.counts
         return result
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +16,6 @@ from arpent.errors import BandMismatch, InvalidSetting, UnknownName
 __all__ = ["SpectralIndex", "index_names", "spectral_index", "spectral_indices"]
 
 Image = NDArray[np.float32]
-_BLOCK = 1 << 15  # pixels per step: a few bands and intermediate results of that size stay in the cache of a core
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class SpectralIndex:
         name: as it is written ("NDVI").
         title: for people.
         bands: STAC common names of the bands that the formula takes, in its order.
-        formula: from reflectances (0 to 1), 32-bit floats of one shape, to the index.
+        formula: from the reflectances (0 to 1) of one pixel to the index; compiled when it is first used.
         low: least value that is usual over land and water; infinite ranges do not occur in the table.
         high: greatest usual value.
         reference: who proposed it.
@@ -33,53 +35,61 @@ class SpectralIndex:
     name: str
     title: str
     bands: tuple[str, ...]
-    formula: Callable[..., Image]
+    formula: Callable[..., float]
     low: float
     high: float
     reference: str
 
 
-def _ratio(above: Image, below: Image) -> Image:
+@numba.njit(inline="always")
+def _ratio(above: float, below: float) -> float:
     """`above` over `below`; NaN where `below` is 0, for there the index has no value."""
-    return np.divide(above, below, out=np.full_like(above, np.nan), where=below != 0)
+    return above / below if below != 0 else np.nan
 
 
-def _contrast(a: Image, b: Image) -> Image:
+def _contrast(a: float, b: float) -> float:
     return _ratio(a - b, a + b)
 
 
-def _evi(blue: Image, red: Image, nir: Image) -> Image:
+def _difference(a: float, b: float) -> float:
+    return a - b
+
+
+def _red_edge_chlorophyll(long: float, short: float) -> float:
+    return _ratio(long, short) - 1
+
+
+def _evi(blue: float, red: float, nir: float) -> float:
     return _ratio(2.5 * (nir - red), nir + 6 * red - 7.5 * blue + 1)
 
 
-def _evi2(red: Image, nir: Image) -> Image:
+def _evi2(red: float, nir: float) -> float:
     return _ratio(2.5 * (nir - red), nir + 2.4 * red + 1)
 
 
-def _savi(red: Image, nir: Image) -> Image:
+def _savi(red: float, nir: float) -> float:
     return _ratio(1.5 * (nir - red), nir + red + 0.5)
 
 
-def _osavi(red: Image, nir: Image) -> Image:
+def _osavi(red: float, nir: float) -> float:
     return _ratio(nir - red, nir + red + 0.16)
 
 
-def _msavi(red: Image, nir: Image) -> Image:
+def _msavi(red: float, nir: float) -> float:
     soil = 2 * nir + 1
-    inner: Image = np.maximum(soil * soil - 8 * (nir - red), np.float32(0))
-    return np.float32(0.5) * (soil - np.sqrt(inner))
+    return (soil - math.sqrt(max(soil * soil - 8 * (nir - red), 0))) / 2
 
 
-def _arvi(blue: Image, red: Image, nir: Image) -> Image:
-    return _contrast(nir, 2 * red - blue)
+def _arvi(blue: float, red: float, nir: float) -> float:
+    return _ratio(nir - (2 * red - blue), nir + (2 * red - blue))
 
 
-def _bsi(blue: Image, red: Image, nir: Image, swir: Image) -> Image:
-    return _contrast(swir + red, nir + blue)
+def _bsi(blue: float, red: float, nir: float, swir: float) -> float:
+    return _ratio((swir + red) - (nir + blue), (swir + red) + (nir + blue))
 
 
-def _lai(blue: Image, red: Image, nir: Image) -> Image:
-    return 3.618 * _evi(blue, red, nir) - 0.118
+def _lai(blue: float, red: float, nir: float) -> float:
+    return 3.618 * _ratio(2.5 * (nir - red), nir + 6 * red - 7.5 * blue + 1) - 0.118
 
 
 _TABLE = {
@@ -98,10 +108,10 @@ _TABLE = {
             "Barnes et al. 2000",
         ),
         SpectralIndex(
-            "CIre", "red edge chlorophyll index", ("rededge078", "rededge071"), lambda a, b: _ratio(a, b) - 1, -1, 10,
+            "CIre", "red edge chlorophyll index", ("rededge078", "rededge071"), _red_edge_chlorophyll, -1, 10,
             "Gitelson, Gritz and Merzlyak 2003",
         ),
-        SpectralIndex("DVI", "difference vegetation index", ("nir", "red"), np.subtract, -1, 1, "Tucker 1979"),
+        SpectralIndex("DVI", "difference vegetation index", ("nir", "red"), _difference, -1, 1, "Tucker 1979"),
         SpectralIndex("SAVI", "soil-adjusted vegetation index", ("red", "nir"), _savi, -1.5, 1.5, "Huete 1988"),
         SpectralIndex(
             "OSAVI", "optimised soil-adjusted vegetation index", ("red", "nir"), _osavi, -1, 1,
@@ -169,6 +179,14 @@ def spectral_index(name: str) -> SpectralIndex:
     return _TABLE[name.casefold()]
 
 
+@cache
+def _compiled(formula: Callable[..., float], inputs: int) -> Callable[..., Image]:
+    """A formula as a loop over pixels that reads each band once; kept on disk between runs."""
+    signature = f"float32({', '.join(['float32'] * inputs)})"
+    vectorize: Callable[..., Callable[..., Callable[..., Image]]] = numba.vectorize
+    return vectorize([signature], cache=True)(formula)
+
+
 def spectral_indices(names: Sequence[str], reflectance: Mapping[str, NDArray[np.floating]]) -> Image:
     """Several indices of one image, ``(names, height, width)``.
 
@@ -182,13 +200,11 @@ def spectral_indices(names: Sequence[str], reflectance: Mapping[str, NDArray[np.
     entries = [spectral_index(name) for name in names]
     bands = _bands_for(entries, reflectance)
     shape = next(iter(bands.values())).shape if bands else (0, 0)
-    flat = {name: np.ascontiguousarray(image, np.float32).ravel() for name, image in bands.items()}
+    planes = {name: np.ascontiguousarray(image, np.float32) for name, image in bands.items()}
     result = np.empty((len(entries), *shape), np.float32)
-    rows = result.reshape(len(entries), -1)
-    for start in range(0, rows.shape[1], _BLOCK):
-        block = slice(start, start + _BLOCK)
-        for row, entry in zip(rows, entries, strict=True):
-            row[block] = entry.formula(*(flat[band][block] for band in entry.bands))
+    with np.errstate(divide="ignore", invalid="ignore"):  # both sides of a test for 0 are computed, one is taken
+        for plane, entry in zip(result, entries, strict=True):
+            _compiled(entry.formula, len(entry.bands))(*(planes[band] for band in entry.bands), out=plane)
     return result
 
 
