@@ -1,0 +1,258 @@
+"""Class maps as polygons, without seams, in memory that does not grow with the height of the map.
+
+The map is read in bands of rows. A first pass finds its patches and merges the small ones into their neighbours; a
+second one walks the borders between patches, drops the points that nobody will miss, and writes each patch once its
+last border is known. What is held is one band, a table with a line per patch, and the simplified outlines of the
+patches that are still open. Between the passes the patches wait in compressed files beside the product.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import shapely
+from numpy.typing import NDArray
+
+from arpent.core import ClassMap, Grid, Language, Strip, Window, pixel_area, writing
+from arpent.errors import BandMismatch, InvalidSetting
+from arpent.io.outlines import simplified, traced
+from arpent.io.patches import Patches, PatchTable
+from arpent.io.reader import ImageReader, open_image
+from arpent.io.rings import Halves, PixelPolygons, halves_of, polygons_of
+from arpent.io.surface import polygon_areas
+from arpent.io.table import RowWriter
+
+__all__ = ["ClassStrips", "polygonise"]
+
+_BAND_PIXELS = 1 << 23  # pixels of a band: some 150 MB in the compiled loops
+_LEAST_ROWS, _MOST_ROWS = 64, 4096
+_ROWS_PER_AREA = 64  # pixel areas change slowly: one for as many rows is off by less than a thousandth
+_SCHEMA = pa.schema(
+    [("numero", pa.int32()), ("classe", pa.string()), ("area_m2", pa.float64()), ("geometry", pa.binary())]
+)
+
+
+@dataclass(frozen=True)
+class ClassStrips:
+    """A class map that is not in a file.
+
+    Attributes:
+        grid: of the map.
+        strips: all its rows from top to bottom, with one band of class numbers; walked once.
+    """
+
+    grid: Grid
+    strips: Iterable[Strip]
+
+
+def polygonise(
+    source: str | Path | ClassStrips,
+    destination: str | Path,
+    *,
+    classes: ClassMap,
+    min_area: float = 0.0,
+    simplify: float = 1.0,
+    language: Language = "en",
+    numbering: str | None = None,
+) -> Path:
+    """Writes the patches of a class map as polygons: ``numero``, ``classe``, ``area_m2``, geometry.
+
+    A patch is pixels of one class that touch along their sides. Polygons share their borders exactly, without gaps or
+    overlaps, and do not depend on how the map is cut into strips or tiles.
+
+    Args:
+        source: a class map in a file, of which the first band is read, or rows from elsewhere.
+        destination: a table; its suffix names the format (`RowWriter`).
+        classes: what the numbers mean. Its no-data value and the pixels that the file masks give no polygon.
+        min_area: in m² on the ellipsoid; smaller patches join their largest neighbour, smallest first. Patches
+            without neighbours stay.
+        simplify: how far a border may move, in pixels; 0 keeps the pixels' stairs.
+        language: of ``classe``.
+        numbering: code list that ``numero`` is taken from ("cosia"); None for the numbers of the map itself.
+
+    Returns:
+        The destination. ``area_m2``, of the polygon as written, is empty for pictures without CRS.
+    """
+    job = _Job(Path(destination), classes, _numbers(classes, numbering), language)
+    if isinstance(source, ClassStrips):
+        return job.run(source.grid, source.strips, min_area, simplify)
+    with open_image(source) as image:
+        if len(image.bands) != 1:
+            raise BandMismatch(
+                f"{source} is not a class map",
+                found=f"{len(image.bands)} bands",
+                expected="one band of class numbers",
+                cure="Name the file that holds the classes.",
+            )
+        return job.run(image.grid, _rows_of(image, classes.nodata), min_area, simplify)
+
+
+def _rows_of(image: ImageReader, nodata: int) -> Iterator[Strip]:
+    """All rows of a class map, with no-data where the file masks it."""
+    for window in image.grid.window.strips(_band_rows(image.grid.width)):
+        raster = image.read(window)
+        yield Strip(window.row, np.where(raster.valid, raster.pixels, nodata))
+
+
+def _numbers(classes: ClassMap, numbering: str | None) -> dict[int, int]:
+    """What ``numero`` says for each class."""
+    if numbering is None:
+        return {entry.id: entry.id for entry in classes.classes}
+    lacking = [entry.en for entry in classes.classes if numbering not in entry.codes]
+    if lacking:
+        raise InvalidSetting(
+            f"code list '{numbering}' does not number all classes of '{classes.name}'",
+            found=f"no number for {', '.join(lacking)}",
+            cure="Choose another code list, or none.",
+        )
+    return {entry.id: entry.codes[numbering] for entry in classes.classes}
+
+
+def _band_rows(width: int) -> int:
+    """Rows of a band: always the same for a width, since the result's last details depend on it."""
+    return min(_MOST_ROWS, max(_LEAST_ROWS, _BAND_PIXELS // width))
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One map on its way to polygons."""
+
+    destination: Path
+    classes: ClassMap
+    numbers: Mapping[int, int]
+    language: Language
+
+    def run(self, grid: Grid, strips: Iterable[Strip], min_area: float, simplify: float) -> Path:
+        if min_area > 0:
+            grid.require_crs("a smallest area")
+        scratch = self.destination.with_name(f".{self.destination.name}.patches")
+        try:
+            with writing(self.destination):
+                scratch.mkdir(parents=True, exist_ok=True)
+                table = self._find(grid, strips, scratch, min_area)
+                with RowWriter(self.destination, schema=_SCHEMA, crs=grid.crs) as rows:
+                    for polygons in self._polygons(grid, table, scratch, simplify):
+                        rows.write(self._rows(grid, table, polygons))
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        return self.destination
+
+    def _find(self, grid: Grid, strips: Iterable[Strip], scratch: Path, min_area: float) -> PatchTable:
+        """First pass: all patches, and their labels in one file per band."""
+        patches = Patches(self.classes.ids, sieved=min_area > 0)
+        row = 0
+        for number, values in enumerate(_bands(strips, grid)):
+            self._check(values)
+            labels = patches.add(values, _pixel_areas(grid, row, len(values)))
+            (scratch / f"{number}").write_bytes(pa.compress(labels, codec="zstd", asbytes=True))
+            row += len(values)
+        return patches.table(min_area)
+
+    def _check(self, values: NDArray[np.uint8]) -> None:
+        for value in np.flatnonzero(np.bincount(values.ravel(), minlength=256)):
+            if value != self.classes.nodata and self.classes.index_of_id[value] < 0:
+                self.classes.by_id(int(value))  # says which numbers there are
+
+    def _polygons(self, grid: Grid, table: PatchTable, scratch: Path, simplify: float) -> Iterator[PixelPolygons]:
+        """Second pass: the polygons, as soon as they are complete."""
+        height = _band_rows(grid.width)
+        windows = list(grid.window.strips(height))
+        closing = np.minimum((table.bottoms + 1) // height, len(windows) - 1)
+        waiting: dict[int, list[Halves]] = {}
+        above = np.zeros((1, grid.width), np.int32)
+        for number, window in enumerate(windows):
+            packed = (scratch / f"{number}").read_bytes()
+            labels = np.frombuffer(pa.decompress(packed, window.size * 4, "zstd"), np.int32).reshape(window.shape)
+            seen = np.concatenate([above, table.patch_of[labels]])
+            is_last = number == len(windows) - 1
+            borders = traced(seen, is_last=is_last)
+            if simplify > 0:
+                borders = simplified(borders, simplify, window.shape, is_last=is_last)
+            for band, halves in halves_of(borders.moved(window.row), closing).items():
+                waiting.setdefault(band, []).append(halves)
+            above = seen[-1:]
+            if number in waiting:
+                yield polygons_of(Halves.joined(waiting.pop(number)))
+
+    def _rows(self, grid: Grid, table: PatchTable, found: PixelPolygons) -> pa.Table:
+        ids = table.classes[found.patches]
+        names = {entry.id: entry.label(self.language) for entry in self.classes.classes}
+        t = grid.transform
+
+        def to_ground(points: NDArray[np.float64]) -> NDArray[np.float64]:
+            cols, rows = points.T
+            return np.column_stack([t.a * cols + t.b * rows + t.c, t.d * cols + t.e * rows + t.f])
+
+        polygons = shapely.transform(found.polygons, to_ground)
+        if t.determinant > 0:
+            # Rows that grow to the north mirror the rings: outlines must run counter-clockwise.
+            polygons = shapely.reverse(polygons)
+        areas = polygon_areas(grid, polygons) if grid.crs is not None else [None] * len(polygons)
+        columns = [
+            pa.array([self.numbers[number] for number in ids.tolist()], pa.int32()),
+            pa.array([names[number] for number in ids.tolist()], pa.string()),
+            pa.array(areas, pa.float64()),
+            pa.array(shapely.to_wkb(polygons), pa.binary()),
+        ]
+        return pa.Table.from_arrays(columns, schema=_SCHEMA)
+
+
+def _pixel_areas(grid: Grid, row: int, rows: int) -> NDArray[np.float64]:
+    """Square metres of a pixel in each of some rows; 1 for a picture without CRS."""
+    if grid.crs is None:
+        return np.ones(rows)
+    windows = list(Window(row, 0, rows, grid.width).strips(_ROWS_PER_AREA))
+    return np.repeat([pixel_area(grid, window) for window in windows], [window.height for window in windows])
+
+
+def _bands(strips: Iterable[Strip], grid: Grid) -> Iterator[NDArray[np.uint8]]:
+    """The rows of strips of any height, in bands of one height."""
+    height = _band_rows(grid.width)
+    band = np.empty((min(height, grid.height), grid.width), np.uint8)
+    filled = done = 0
+    for strip in strips:
+        values = _bytes_of(strip, grid, done + filled)
+        taken = 0
+        while taken < len(values):
+            count = min(len(band) - filled, len(values) - taken)
+            band[filled : filled + count] = values[taken : taken + count]
+            filled, taken = filled + count, taken + count
+            if filled == len(band) or done + filled == grid.height:
+                yield band[:filled]
+                done, filled = done + filled, 0
+    if done != grid.height:
+        raise InvalidSetting(
+            "a class map ends early",
+            found=f"{done + filled} rows",
+            expected=f"{grid.height} rows",
+            cure="Give all rows.",
+        )
+
+
+def _bytes_of(strip: Strip, grid: Grid, row: int) -> NDArray[np.uint8]:
+    """The class numbers ``(rows, columns)`` of a strip that must begin at `row`."""
+    bands, rows, width = strip.values.shape
+    if (bands, width, strip.row) != (1, grid.width, row) or row + rows > grid.height:
+        raise InvalidSetting(
+            "a strip does not fit the class map",
+            found=f"{bands} bands of {width} columns from row {strip.row}",
+            expected=f"1 band of {grid.width} columns from row {row}",
+            cure="Give strips from top to bottom without gaps.",
+        )
+    values = strip.values[0]
+    numbers: NDArray[np.uint8] = values.astype(np.uint8, copy=False)
+    if values.dtype == np.uint8:
+        return numbers
+    if not np.array_equal(numbers, values):
+        raise InvalidSetting(
+            "a class map holds other values than class numbers",
+            found=f"{values.dtype}, {values.min()} to {values.max()}",
+            expected="whole numbers from 0 to 255",
+            cure="Give the file that holds the classes.",
+        )
+    return numbers
