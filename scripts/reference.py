@@ -160,7 +160,7 @@ def settings_page() -> str:
             lines += ["| setting | type | default | |", "|---|---|---|---|"]
             lines += [
                 f"| `{row.path}` | {_cell(_type(row.annotation))} |"
-                f" {'required' if row.required else f'`{_cell(_value(row.default))}`'} | {_cell(row.help)} |"
+                f" {_code(_value(row.default)) if not row.required else 'required'} | {_cell(row.help)} |"
                 for row in rows
             ]
     return "\n".join(lines)
@@ -188,8 +188,14 @@ def _type(annotation: Any) -> str:
 
 
 def _value(default: Any) -> str:
-    """A default as YAML would write it."""
-    return {"None": "none", "True": "true", "False": "false"}.get(str(default), str(default))
+    """A default as the command line would take it."""
+    if isinstance(default, tuple | list):
+        return ", ".join(_value(one) for one in default)
+    return {"None": "none", "True": "true", "False": "false", "{}": ""}.get(str(default), str(default))
+
+
+def _code(text: str) -> str:
+    return f"`{_cell(text)}`" if text else ""
 
 
 def _paragraphs(text: str | None) -> str:
@@ -197,10 +203,11 @@ def _paragraphs(text: str | None) -> str:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+    return " ".join(text.split()).replace("|", "\\|").replace("``", "`")
 
 
 WORDS = {
+    "Any": "anything",
     "bool": "yes or no",
     "dict": "mapping",
     "float": "number",

@@ -140,3 +140,37 @@ def test_a_model_without_a_place_for_the_problem() -> None:
                     raise ValueError("low at most high")
 
         parse(Pair, {"low": 3}, "c.yaml")
+
+
+class Tripod(Settings):
+    """A tripod."""
+
+    legs: int = 3
+    height: float = 1.5
+
+
+class Mount(Settings):
+    """A mount."""
+
+    tripod: Tripod = Tripod()
+    weight: float = 2.0
+
+
+class Studio(Settings):
+    """Declares defaults of its own for groups that have others by themselves."""
+
+    lens: Lens = Lens(focal=85.0)
+    mount: Mount = Mount(tripod=Tripod(height=2.0))
+
+
+def test_a_group_given_in_part_keeps_the_default_of_its_holder() -> None:
+    assert parse(Studio, {}, "here").mount.tripod == Tripod(legs=3, height=2.0)
+    assert parse(Studio, {"mount": {"tripod": {"legs": 4}}}, "here").mount.tripod == Tripod(legs=4, height=2.0)
+    assert parse(Studio, {"mount": {"weight": 1}}, "here").mount == Mount(tripod=Tripod(height=2.0), weight=1.0)
+    assert parse(Studio, {"lens": {}}, "here").lens.focal == 85.0
+    assert parse(Studio, {"lens": {"focal": 20}}, "here").lens.focal == 20.0
+
+
+def test_the_defaults_that_are_told_are_those_of_the_holder() -> None:
+    told = {leaf.path: leaf.default for leaf in settings_of(Studio)}
+    assert told == {"lens.focal": 85.0, "mount.tripod.legs": 3, "mount.tripod.height": 2.0, "mount.weight": 2.0}

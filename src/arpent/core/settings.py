@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -41,6 +41,29 @@ class Settings(BaseModel):
         allow_inf_nan=False,
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _refine_defaults(cls, given: Any) -> Any:  # noqa: ANN401 - whatever a file holds
+        """A group that is given in part keeps, for the rest, the default that its holder declares for it."""
+        if not isinstance(given, Mapping):
+            return given
+        refined = dict(given)
+        for name, field in cls.model_fields.items():
+            if nested_model(field.annotation) and isinstance(field.default, BaseModel):
+                declared = field.default.model_dump(exclude_unset=True)
+                if isinstance(refined.get(name), Mapping):
+                    refined[name] = _overlaid(declared, refined[name])
+        return refined
+
+
+def _overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """`above` over `below`, group by group."""
+    merged = {**below, **above}
+    for name in below.keys() & above.keys():
+        if isinstance(below[name], Mapping) and isinstance(above[name], Mapping):
+            merged[name] = _overlaid(below[name], above[name])
+    return merged
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
@@ -61,16 +84,25 @@ class Setting:
     required: bool
 
 
-def settings_of(model: type[BaseModel], prefix: str = "") -> Iterator[Setting]:
-    """Every leaf of a model, in the order of its source; nested models are entered."""
+def settings_of(model: type[BaseModel], prefix: str = "", holder: BaseModel | None = None) -> Iterator[Setting]:
+    """Every leaf of a model, in the order of its source; nested models are entered.
+
+    Args:
+        model: the group.
+        prefix: put before each path.
+        holder: the default that a surrounding model declares for this group; its values are the defaults then.
+    """
     for name, field in model.model_fields.items():
         path = f"{prefix}{name}"
+        default = None if field.is_required() else field.get_default(call_default_factory=True)
+        if holder is not None:
+            default = getattr(holder, name)
         inner = nested_model(field.annotation)
         if inner is not None:
-            yield from settings_of(inner, f"{path}.")
+            yield from settings_of(inner, f"{path}.", default if isinstance(default, inner) else None)
             continue
-        default = None if field.is_required() else field.get_default(call_default_factory=True)
-        yield Setting(path, field.annotation, field.description or "", default, field.is_required())
+        required = field.is_required() and holder is None
+        yield Setting(path, field.annotation, field.description or "", default, required)
 
 
 def nested_model(annotation: object) -> type[BaseModel] | None:
