@@ -1,0 +1,100 @@
+"""From a raster to the colours of its picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arpent.core import ClassMap, Raster
+
+__all__ = ["Picture", "Range", "picture_of", "ramp"]
+
+_LARGEST = 1500  # pixels on a side; more would be lost in a figure
+_CUT = 2.0  # per cent at each end that a stretch lets go dark or bright
+_RGB = ("red", "green", "blue")
+# Viridis at nine places (Smith and van der Walt 2015): even to the eye, also in grey and to the colour-blind.
+_RAMP = ("#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725")
+
+
+@dataclass(frozen=True)
+class Range:
+    """The values at the two ends of a colour bar."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Pixels ready to be shown.
+
+    Attributes:
+        rgba: ``(height, width, 4)`` of uint8; transparent where there is no data.
+        shares: of each class id that is there, of the pixels that count; empty when it is no class map.
+        range: of the colour bar; None when it is not a map of one quantity.
+    """
+
+    rgba: NDArray[np.uint8]
+    shares: dict[int, float]
+    range: Range | None = None
+
+
+def picture_of(raster: Raster, classes: ClassMap | None) -> Picture:
+    """The picture of a raster: of classes, of three bands, or of one quantity."""
+    step = max(1, -(-max(raster.grid.shape) // _LARGEST))
+    pixels, valid = raster.pixels[:, ::step, ::step], raster.valid[::step, ::step]
+    if classes is not None:
+        return _class_map(pixels[0], valid, classes)
+    finite = valid & np.isfinite(pixels.astype(np.float64)).all(axis=0)
+    if len(raster.bands) >= 3:
+        order = [raster.bands.index(name) for name in _RGB] if set(_RGB) <= set(raster.bands) else [0, 1, 2]
+        return _composite(pixels[order], finite)
+    return _quantity(pixels[0], finite)
+
+
+def _class_map(ids: NDArray[np.generic], valid: NDArray[np.bool_], classes: ClassMap) -> Picture:
+    known = classes.index_of_id[ids.astype(np.uint8)] >= 0
+    counted = valid & known
+    rgba = classes.palette[ids.astype(np.uint8)]
+    rgba[~counted] = 0
+    counts = np.bincount(ids[counted].astype(np.int64), minlength=256)
+    total = int(counts.sum())
+    return Picture(rgba, {int(i): float(counts[i]) / total for i in np.flatnonzero(counts)})
+
+
+def _stretched(values: NDArray[np.generic], valid: NDArray[np.bool_]) -> tuple[NDArray[np.float64], Range]:
+    """Values as shares of the range between two percentiles of those that count."""
+    chosen = values[valid].astype(np.float64)
+    low, high = np.percentile(chosen, [_CUT, 100.0 - _CUT]) if chosen.size else (0.0, 1.0)
+    span = high - low if high > low else 1.0
+    with np.errstate(invalid="ignore"):
+        shares = np.clip((values.astype(np.float64) - low) / span, 0.0, 1.0)
+    return np.where(valid, shares, 0.0), Range(float(low), float(low + span))
+
+
+def _composite(bands: NDArray[np.generic], valid: NDArray[np.bool_]) -> Picture:
+    rgba = np.zeros((*valid.shape, 4), np.uint8)
+    for channel, band in enumerate(bands):
+        shares, _ = _stretched(band, valid)
+        rgba[..., channel] = np.rint(255.0 * shares)
+    rgba[..., 3] = np.where(valid, 255, 0)
+    return Picture(rgba, {})
+
+
+def ramp(shares: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """The colours ``(…, 3)`` of shares between 0 and 1."""
+    stops = np.array([tuple(bytes.fromhex(colour[1:])) for colour in _RAMP], np.float64)
+    at = np.linspace(0.0, 1.0, len(stops))
+    channels = [np.interp(shares, at, stops[:, channel]) for channel in range(3)]
+    return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
+
+
+def _quantity(values: NDArray[np.generic], valid: NDArray[np.bool_]) -> Picture:
+    shares, ends = _stretched(values, valid)
+    rgba = np.zeros((*valid.shape, 4), np.uint8)
+    rgba[..., :3] = ramp(shares)
+    rgba[~valid] = 0
+    rgba[..., 3] = np.where(valid, 255, 0)
+    return Picture(rgba, {}, ends)
