@@ -18,15 +18,14 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.session import DummySession
 
 from arpent.errors import FileMissing, InputError, NetworkMissing, UnreadableFile, nearest
+from arpent.io import cache
 from arpent.io.retry import persistently
 
 __all__ = ["address_of", "environment", "file_missing", "is_remote", "open_dataset", "persevering", "translated"]
 
 _SCHEMES = {"http": "/vsicurl/http://", "https": "/vsicurl/https://", "s3": "/vsis3/"}
-_CACHE_MEGABYTES = 256
 
 _LOCAL = {
-    "GDAL_CACHEMAX": _CACHE_MEGABYTES,
     # Look for the sidecars of a file by name: listing a folder of 100 000 tiles takes longer than reading one.
     "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",
     # The reader has threads of its own; more inside GDAL would only compete with them.
@@ -86,6 +85,7 @@ def address_of(source: str) -> str:
 def environment(*, remote: bool = False) -> Iterator[None]:
     """GDAL as the reader wants it, for the calling thread, until the block ends."""
     options: dict[str, Any] = {**_REMOTE, **_object_store(os.environ)} if remote else dict(_LOCAL)
+    options |= cache.limit()
     # GDAL finds AWS credentials by itself: the session that does nothing keeps boto3 out of it.
     with rasterio.Env(session=DummySession(), **options):
         yield

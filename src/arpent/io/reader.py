@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from types import TracebackType
@@ -12,6 +13,7 @@ import numpy as np
 from arpent import core
 from arpent.core import Grid, Raster, Sensor, Window, ground_sampling_distance
 from arpent.errors import BandMismatch, InvalidSetting
+from arpent.io import cache
 from arpent.io.bands import Layer, default_layers, pick
 from arpent.io.header import BandHeader, Header
 from arpent.io.place import ResamplingName, place
@@ -92,6 +94,9 @@ class ImageReader:
         self.offset = tuple(band.offset for band in found)
         self._fill = tuple(0 if band.nodata is None else band.nodata for band in found)
         self._views = _views(layers, headers, self.grid, resampling)
+        need = sum(view.working_set for view, _ in self._views)
+        cache.reserve(need)
+        self._release = weakref.finalize(self, cache.release, need)
 
     def read(self, window: Window) -> Raster:
         """The pixels of a window that lies inside the grid.
@@ -133,6 +138,7 @@ class ImageReader:
 
     def close(self) -> None:
         """Close every file. Reading afterwards raises ValueError."""
+        self._release()
         for view, _ in self._views:
             view.close()
 

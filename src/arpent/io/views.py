@@ -13,6 +13,7 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window as RasterWindow
 
 from arpent.core import Window
+from arpent.io.cache import ROWS_KEPT
 from arpent.io.gdal import environment, is_remote, open_dataset, persevering, translated
 from arpent.io.handles import Handles
 from arpent.io.header import BandHeader, Header
@@ -93,6 +94,13 @@ class View:
         self._handles = Handles(self._open)
 
     @property
+    def working_set(self) -> int:
+        """Bytes of decoded pixels that are worth keeping between one window and the next."""
+        own = sum(band.dtype.itemsize for band in self._header.bands) * self._header.grid.width
+        warped = len(self._indexes) * self._header.bands[0].dtype.itemsize * self._placement.grid.width
+        return ROWS_KEPT * (own + (warped if self._warps else 0))
+
+    @property
     def _adds_alpha(self) -> bool:
         """Whether the warped image needs a band that says which pixels count."""
         return (self._masked or self._nodata is None) and not (self._masked and self._header.alpha)
@@ -119,11 +127,12 @@ class View:
         shift = self._placement.shift
         there = inside if shift is None else inside.relative_to(shift)
         area = RasterWindow(there.col, there.row, there.width, there.height)
-        with self._handles.borrow() as handle, translated(self._header.source, remote=self._remote):
-            if not self._warps and not self._remote:  # nothing to tell GDAL
-                return self._patch(handle.image, area, inside)
-            with environment(remote=self._remote):
-                return persevering(lambda: self._patch(handle.image, area, inside), remote=self._remote)
+        with (
+            self._handles.borrow() as handle,
+            translated(self._header.source, remote=self._remote),
+            environment(remote=self._remote),
+        ):
+            return persevering(lambda: self._patch(handle.image, area, inside), remote=self._remote)
 
     def _patch(self, image: rasterio.DatasetReader | WarpedVRT, area: RasterWindow, inside: Window) -> Patch:
         values: NDArray[np.generic] = image.read(self._indexes, window=area)
