@@ -1,16 +1,23 @@
 """Files in and out: windowed reader, COG writer, vectors, tables, STAC items."""
 
+from typing import TYPE_CHECKING
+
 from arpent.io.cog import CogWriter
 from arpent.io.footprint import Footprint, footprint
 from arpent.io.prefetch import read_ahead
+from arpent.io.published import quicklook, recorded_statistics
 from arpent.io.reader import ImageReader, open_image
 from arpent.io.spec import RasterSpec, scratch_bytes
 from arpent.io.stac import stac_item, validate_stac
 from arpent.io.table import RowWriter
 from arpent.io.tally import BandStatistics
 
+if TYPE_CHECKING:
+    from arpent.io.vector import ClassStrips, polygonise
+
 __all__ = [
     "BandStatistics",
+    "ClassStrips",
     "CogWriter",
     "Footprint",
     "ImageReader",
@@ -18,8 +25,20 @@ __all__ = [
     "RowWriter",
     "footprint",
     "open_image",
+    "polygonise",
+    "quicklook",
     "read_ahead",
+    "recorded_statistics",
     "scratch_bytes",
     "stac_item",
     "validate_stac",
 ]
+
+
+def __getattr__(name: str) -> object:
+    # The compiler behind the vectoriser takes a second to import; who only reads or writes images does not wait for it.
+    if name in {"ClassStrips", "polygonise"}:
+        from arpent.io import vector
+
+        return getattr(vector, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,10 +12,8 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.csv
-import pyogrio
 import shapely
 from odc.geo.crs import CRS
-from pyogrio.errors import DataLayerError, DataSourceError
 
 from arpent.errors import DiskFull, OutputError
 
@@ -96,6 +94,10 @@ def write_geopackage(
     target: Path, schema: pa.Schema, tables: Iterable[pa.Table], geometry: GeometryColumn | None, *, layer: str
 ) -> None:
     """Writes one layer; it declares the kind of its geometries if all are of one kind."""
+    # pyogrio brings pandas along, which would cost every command a second.
+    import pyogrio
+    from pyogrio.errors import DataLayerError, DataSourceError
+
     flat = _flat_schema(schema)
     batches = (batch for table in tables for batch in _flat(table).cast(flat).to_batches())
     options: dict[str, Any] = {}
