@@ -20,7 +20,7 @@ class Dots:
     def __init__(self, count=6, size=4, poison=None):
         self.count, self.size, self.poison = count, size, poison
 
-    def __len__(self):
+    def steps(self, number=0):
         return self.count
 
     def epoch(self, number, start=0):
@@ -113,7 +113,7 @@ def test_accumulated_small_batches_teach_what_one_large_batch_teaches(train):
                 yield {name: value[:half] for name, value in batch.items()}
                 yield {name: value[half:] for name, value in batch.items()}
 
-        def __len__(self):
+        def steps(self, number=0):
             return 2 * self.count
 
     def plain():

@@ -60,4 +60,4 @@ class Strip:
     @property
     def row_end(self) -> int:
         """The first row below the strip."""
-        return self.row + self.values.shape[1]
+        return self.row + int(self.values.shape[1])

@@ -1,14 +1,26 @@
-"""The one training loop and the one prediction loop. They know a task only through the `Task` protocol."""
+"""The one training loop and the one prediction loop. They know a task only through the `Task` protocol.
 
-from arpent.engine.checkpoint import read_checkpoint, write_checkpoint
-from arpent.engine.devices import Precision, choose_device
-from arpent.engine.fit import Epoch, Fit, FitSettings, fit
-from arpent.engine.ledger import Ledger, fingerprint
-from arpent.engine.optimise import OptimiserSettings, Schedule, make_optimiser
-from arpent.engine.outputs import Sink
-from arpent.engine.predict import Image, Prediction, PredictOptions, predict
-from arpent.engine.runtime import RUNTIMES, OpenVinoNetwork, RuntimeName, TorchNetwork, start_network
-from arpent.engine.task import Answer, Batch, Dense, Meter, Network, Product, Rows, Task
+Names are looked up when they are first used, so that settings open without torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from arpent.engine.settings import FitSettings, OptimiserSettings, Precision, PredictSettings, RuntimeName
+
+if TYPE_CHECKING:
+    from arpent.engine.checkpoint import read_checkpoint, write_checkpoint
+    from arpent.engine.devices import choose_device
+    from arpent.engine.fit import Epoch, Fit, fit
+    from arpent.engine.job import Job, check_contract, run_job
+    from arpent.engine.ledger import Ledger, fingerprint
+    from arpent.engine.optimise import Schedule, make_optimiser
+    from arpent.engine.outputs import Sink
+    from arpent.engine.predict import Image, Prediction, PredictOptions, predict
+    from arpent.engine.runtime import RUNTIMES, OpenVinoNetwork, TorchNetwork, start_network
+    from arpent.engine.task import Answer, Batch, Dense, Meter, Network, Product, Rows, Task
 
 __all__ = [
     "RUNTIMES",
@@ -19,6 +31,7 @@ __all__ = [
     "Fit",
     "FitSettings",
     "Image",
+    "Job",
     "Ledger",
     "Meter",
     "Network",
@@ -26,6 +39,7 @@ __all__ = [
     "OptimiserSettings",
     "Precision",
     "PredictOptions",
+    "PredictSettings",
     "Prediction",
     "Product",
     "Rows",
@@ -34,12 +48,53 @@ __all__ = [
     "Sink",
     "Task",
     "TorchNetwork",
+    "check_contract",
     "choose_device",
     "fingerprint",
     "fit",
     "make_optimiser",
     "predict",
     "read_checkpoint",
+    "run_job",
     "start_network",
     "write_checkpoint",
 ]
+
+_HOMES = {
+    "Answer": "task",
+    "Batch": "task",
+    "Dense": "task",
+    "Epoch": "fit",
+    "Fit": "fit",
+    "Image": "predict",
+    "Job": "job",
+    "Ledger": "ledger",
+    "Meter": "task",
+    "Network": "task",
+    "OpenVinoNetwork": "runtime",
+    "PredictOptions": "predict",
+    "Prediction": "predict",
+    "Product": "task",
+    "RUNTIMES": "runtime",
+    "Rows": "task",
+    "Schedule": "optimise",
+    "Sink": "outputs",
+    "Task": "task",
+    "TorchNetwork": "runtime",
+    "check_contract": "job",
+    "choose_device": "devices",
+    "fingerprint": "ledger",
+    "fit": "fit",
+    "make_optimiser": "optimise",
+    "predict": "predict",
+    "read_checkpoint": "checkpoint",
+    "run_job": "job",
+    "start_network": "runtime",
+    "write_checkpoint": "checkpoint",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

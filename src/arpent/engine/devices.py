@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 
 from arpent.errors import DeviceMissing, InvalidSetting
 
-__all__ = ["Precision", "choose_device"]
-
-Precision = Literal["f32", "bf16"]
+__all__ = ["choose_device"]
 
 
 def choose_device(name: str = "auto") -> torch.device:

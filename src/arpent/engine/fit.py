@@ -8,23 +8,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
+from typing import Any, Protocol
 
 import torch
 from accelerate import Accelerator
-from pydantic import Field
 from torch import Tensor, nn
 
 from arpent.core.progress import Bar, Progress, Silent
-from arpent.core.settings import Settings
 from arpent.core.writing import write_file
 from arpent.engine.average import MovingAverage
 from arpent.engine.checkpoint import read_checkpoint, write_checkpoint
-from arpent.engine.optimise import OptimiserSettings, Schedule, make_optimiser
+from arpent.engine.optimise import Schedule, make_optimiser
+from arpent.engine.settings import FitSettings
 from arpent.engine.task import Batch, Task
 from arpent.errors import EmptySplit, Interrupted, InvalidSetting, LossNotFinite, RunExists
 
-__all__ = ["Batches", "Epoch", "Fit", "FitSettings", "fit"]
+__all__ = ["Batches", "Epoch", "Fit", "fit"]
 
 
 class Batches(Protocol):
@@ -33,38 +32,13 @@ class Batches(Protocol):
     The batches of an epoch depend on its number alone, not on what was asked before.
     """
 
-    def __len__(self) -> int:
-        """Batches per epoch."""
+    def steps(self, number: int = 0) -> int:
+        """Batches of an epoch; the same for all."""
         ...
 
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, from the one numbered `start` on."""
         ...
-
-
-class FitSettings(Settings):
-    """How a model is trained."""
-
-    epochs: Annotated[int, Field(ge=1)] = 20
-    """Passes over the training set."""
-    optimiser: OptimiserSettings = OptimiserSettings()
-    """Optimiser and learning rate."""
-    accumulate: Annotated[int, Field(ge=1)] = 1
-    """Batches whose gradients are added up before each step."""
-    clip: Annotated[float, Field(gt=0)] | None = 1.0
-    """Largest norm of the gradient; longer ones are shortened."""
-    average: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Decay of the moving average of the weights that is validated and kept; 0 keeps the weights themselves."""
-    precision: Literal["f32", "bf16"] = "f32"
-    """Arithmetic of the forward pass."""
-    seed: int = 0
-    """Seed of the initial weights, of dropout and of the order of samples."""
-    best: str = "loss"
-    """Validation figure that picks the epoch to keep: loss, or the name of a metric."""
-    patience: Annotated[int, Field(ge=1)] | None = None
-    """Epochs without a better figure before training stops; none to run them all."""
-    device: str = "auto"
-    """auto, cpu, cuda …"""
 
 
 @dataclass(frozen=True)
@@ -133,13 +107,13 @@ def fit(
         RunExists: `folder` holds a training already and `resume` is off.
     """
     for name, batches in (("training", train), ("validation", validation)):
-        if not len(batches):
+        if not batches.steps():
             raise EmptySplit(f"there is no {name} sample", cure="Check the index and its splits.")
     if (folder / "checkpoint.pt").exists() and not resume:
         raise RunExists(f"{folder} holds a training already", cure="Resume it (--resume), or choose another folder.")
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(settings.seed)
-    trainer = _Trainer(task, model or task.build(), settings, folder, len(train))
+    trainer = _Trainer(task, model or task.build(), settings, folder, train.steps())
     if resume:
         trainer.restore()
     try:
@@ -185,9 +159,9 @@ class _Trainer:
     def run(self, train: Batches, validation: Batches, progress: Progress) -> Fit:
         """All epochs that are left."""
         settings, state = self._settings, self.state
-        total = settings.epochs * len(train)
+        total = settings.epochs * train.steps()
         with progress.bar("train", total, "batches") as bar:
-            bar.advance(state.epoch * len(train))
+            bar.advance(state.epoch * train.steps())
             while state.epoch < settings.epochs and not self._stalled():
                 loss = self._train_epoch(train, bar)
                 self._end_epoch(loss, self._validate(validation), bar)
@@ -210,7 +184,7 @@ class _Trainer:
         self._model.train()
         # Dropout in an epoch depends on its number alone, so a resumed epoch draws what it would have drawn.
         torch.manual_seed(self._settings.seed * 1_000_003 + self.state.epoch + 1)
-        total, count = 0.0, len(train)
+        total, count = 0.0, train.steps()
         self._optimiser.zero_grad(set_to_none=True)
         for number, batch in enumerate(train.epoch(self.state.epoch)):
             last = number + 1 == count
@@ -276,7 +250,7 @@ class _Trainer:
                 out = kept(here["image"])
                 total += float(self._task.loss(out, here))
                 meter.update(out, here)
-        return {"loss": total / len(validation), **meter.compute()}
+        return {"loss": total / validation.steps(), **meter.compute()}
 
     def _end_epoch(self, loss: float, validation: dict[str, float], bar: Bar) -> None:
         """Compares, keeps and writes down an epoch."""

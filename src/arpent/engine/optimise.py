@@ -4,39 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Annotated, Literal
 
-from pydantic import Field
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
-from arpent.core.settings import Settings
+from arpent.engine.settings import OptimiserSettings, ScheduleName
 
-__all__ = ["OptimiserSettings", "Schedule", "make_optimiser", "share_of_peak"]
-
-ScheduleName = Literal["constant", "cosine", "one-cycle", "plateau"]
+__all__ = ["Schedule", "make_optimiser", "share_of_peak"]
 
 _FIRST, _LAST = 1 / 25, 1e-4
 """Where the one-cycle schedule begins and ends, as shares of the peak (Smith and Topin, 2018)."""
 _COOLDOWN = 4
 _LEAST_RATE = 1e-7
-
-
-class OptimiserSettings(Settings):
-    """How weights move."""
-
-    name: Literal["adamw", "sgd"] = "adamw"
-    """Optimiser: adamw, or sgd with momentum 0.9."""
-    rate: Annotated[float, Field(gt=0)] = 1e-3
-    """Learning rate; its peak, for the one-cycle and cosine schedules."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
-    """Weight decay."""
-    schedule: ScheduleName = "one-cycle"
-    """How the learning rate changes: not at all, by a cosine, up and down once, or halved when the loss stalls."""
-    warm_up: Annotated[float, Field(ge=0, lt=1)] = 0.2
-    """Share of the steps that the one-cycle schedule climbs."""
-    patience: Annotated[int, Field(ge=1)] = 10
-    """Epochs without a lower validation loss before the plateau schedule halves the rate."""
 
 
 def make_optimiser(settings: OptimiserSettings, parameters: Iterable[nn.Parameter]) -> Optimizer:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import Any, Literal
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
 
-from arpent.engine.devices import Precision, choose_device
+from arpent.engine.devices import choose_device
+from arpent.engine.settings import Precision, RuntimeName
 from arpent.engine.task import Network
 from arpent.errors import ExtraMissing, InvalidSetting, UnknownName
 
-__all__ = ["RUNTIMES", "OpenVinoNetwork", "RuntimeName", "TorchNetwork", "start_network"]
+__all__ = ["RUNTIMES", "OpenVinoNetwork", "TorchNetwork", "start_network"]
 
-RuntimeName = Literal["auto", "torch", "openvino"]
-RUNTIMES: tuple[RuntimeName, ...] = ("auto", "torch", "openvino")
+RUNTIMES: tuple[RuntimeName, ...] = get_args(RuntimeName)
 
 
 class TorchNetwork:

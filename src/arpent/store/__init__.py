@@ -13,6 +13,7 @@ from arpent.store.manifest import (
     ProductKind,
     read_manifest,
 )
+from arpent.store.place import Place
 from arpent.store.reading import Run, RunEntry, Verification, open_run, runs_under, verify
 from arpent.store.run import RunFolder
 
@@ -24,6 +25,7 @@ __all__ = [
     "FoundBundle",
     "InputRecord",
     "Manifest",
+    "Place",
     "Product",
     "ProductKind",
     "Run",

@@ -2,45 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from arpent.core import ClassMap, nomenclature
-from arpent.core.settings import Settings
 from arpent.engine import Answer, Batch, Dense, Network, Product
 from arpent.metrics import ConfusionMatrix
 from arpent.models import build
+from arpent.tasks.landcover.settings import LandcoverSettings
 
-__all__ = ["LandcoverSettings", "LandcoverTask", "dice_loss"]
-
-Loss = Literal["cross-entropy", "cross-entropy+dice"]
+__all__ = ["LandcoverTask", "dice_loss"]
 
 _PERCENT_NODATA = 255
-
-
-class LandcoverSettings(Settings):
-    """What to map, from which bands, with which network."""
-
-    classes: str = "commune"
-    """Nomenclature of the masks and of the map."""
-    bands: Annotated[tuple[str, ...], Field(min_length=1)] = ("red", "green", "blue", "nir")
-    """Bands that the network sees, by name."""
-    architecture: str = "unet"
-    """Network, by its name in the registry."""
-    network: Mapping[str, Any] = MappingProxyType({})
-    """Settings of the network besides its numbers of bands and classes."""
-    loss: Loss = "cross-entropy+dice"
-    """What is minimised."""
-    probabilities: bool = False
-    """Whether a map also gives the probability of each class, in percent."""
 
 
 class LandcoverTask:

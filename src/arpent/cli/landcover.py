@@ -1,0 +1,76 @@
+"""``arpent landcover``: train a model, make a map."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from arpent.cli.console import note, progress, show
+from arpent.cli.options import assemble, with_settings
+from arpent.cli.tables import class_table
+from arpent.store import Place
+from arpent.tasks.landcover import MapSettings, TrainSettings
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Land-cover maps: train a model, make a map.", no_args_is_help=True)
+
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Run folder; a dated one under runs/ if not given.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace a run that is there.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")]
+
+
+@app.command()
+def train(
+    config: Annotated[Path, typer.Argument(help="Settings of the training.", metavar="CONFIG.yaml")],
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting; may be repeated.")
+    ] = None,
+    output: Output = None,
+    force: Force = False,
+    resume: Resume = False,
+) -> None:
+    """Trains a model on images and masks, and keeps it as a bundle in a run folder."""
+    from arpent.tasks.landcover import train as run_training
+
+    settings = assemble(TrainSettings, config, assignments or (), {})
+    place = Place(exact=output, force=force, resume=resume)
+    run = run_training(settings, place, progress=progress())
+    model = run.path / run.manifest.product("model").file
+    figures = {name: value for name, value in run.manifest.metrics.items() if value is not None}
+    lines = [f"{name}  {value:.4f}" for name, value in figures.items()]
+    show({"run": run.path, "model": model, "metrics": figures}, *lines, f"model    {model}")
+
+
+@app.command()
+@with_settings
+def predict(
+    image: Annotated[str, typer.Argument(help="Image, folder of bands, VRT, STAC item or address.", metavar="IMAGE")],
+    model: Annotated[Path, typer.Option("--model", "-m", help="Model bundle, or the run that trained it.")],
+    settings: MapSettings,
+    truth: Annotated[Path | None, typer.Option("--truth", help="Map of true classes to be scored against.")] = None,
+    taken: Annotated[datetime | None, typer.Option("--date", help="When the image was taken.")] = None,
+    output: Output = None,
+    force: Force = False,
+    resume: Resume = False,
+) -> None:
+    """Maps an image of any size, as a COG with palette and names in a run folder."""
+    from arpent.tasks.landcover import map_image
+
+    place = Place(exact=output, force=force, resume=resume)
+    made = map_image(image, model, place, settings, truth=truth, taken=taken, progress=progress())
+    note(f"{made.prediction.tiles} tiles in {made.prediction.seconds:.1f} s")
+    preview = made.run.path / "preview.png"
+    document = {
+        "run": made.run.path,
+        "map": made.path,
+        "preview": preview,
+        "areas": {area.entry.en: area.square_metres for area in made.areas},
+        "metrics": made.accuracy,
+    }
+    show(document, class_table(made.areas, settings.language), f"map      {made.path}", f"preview  {preview}")

@@ -1,0 +1,64 @@
+"""What a published raster says of itself without being read: a small picture, and its statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import PathLike, fspath
+
+import numpy as np
+from affine import Affine
+from rasterio.enums import Resampling
+
+from arpent.core import Grid, Raster
+from arpent.io.gdal import address_of, environment, is_remote, open_dataset, translated
+from arpent.io.header import header_of
+from arpent.io.tally import BandStatistics
+
+__all__ = ["quicklook", "recorded_statistics"]
+
+
+def quicklook(path: str | PathLike[str], largest: int = 1200, *, classes: bool = False) -> Raster:
+    """The image with its longer side at most `largest` pixels.
+
+    Args:
+        path: of a raster file.
+        largest: pixels of the longer side.
+        classes: whether numbers stand for classes: then the nearest pixel counts, and never a mean of two.
+    """
+    source = fspath(path)
+    address = address_of(source)
+    with open_dataset(address, source) as dataset:
+        header = header_of(dataset, address, source)
+        factor = max(1.0, max(header.grid.shape) / largest)
+        height, width = (max(1, round(side / factor)) for side in header.grid.shape)
+        method = Resampling.nearest if classes else Resampling.average
+        remote = is_remote(address)
+        with environment(remote=remote), translated(source, remote=remote):
+            pixels = dataset.read(out_shape=(dataset.count, height, width), resampling=method)
+            valid = dataset.dataset_mask(out_shape=(height, width)) > 0
+    grid = header.grid
+    scale = Affine.scale(grid.width / width, grid.height / height)
+    small = Grid(height, width, grid.transform @ scale, grid.crs)
+    names = tuple(f"band_{number + 1}" for number in range(len(pixels)))
+    return Raster(pixels, np.asarray(valid, bool), small, names)
+
+
+def recorded_statistics(path: str | PathLike[str]) -> tuple[BandStatistics, ...]:
+    """The statistics that the file carries, one entry per band; bands without them are left out."""
+    source = fspath(path)
+    found = []
+    with open_dataset(address_of(source), source) as dataset:
+        for number in dataset.indexes:
+            tags = dataset.tags(number)
+            if "STATISTICS_VALID_PERCENT" not in tags:
+                continue
+            low, high, mean, std = (_number(tags, name) for name in ("MINIMUM", "MAXIMUM", "MEAN", "STDDEV"))
+            name = dataset.descriptions[number - 1] or f"band_{number}"
+            share = float(tags["STATISTICS_VALID_PERCENT"]) / 100
+            found.append(BandStatistics(name, share, low, high, mean, std))
+    return tuple(found)
+
+
+def _number(tags: Mapping[str, str], name: str) -> float | None:
+    text = tags.get(f"STATISTICS_{name}")
+    return None if text is None else float(text)

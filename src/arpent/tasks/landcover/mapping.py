@@ -1,0 +1,103 @@
+"""From an image and a bundle to a class map in a run folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from arpent.core import Progress, Silent, file_sha256
+from arpent.engine import Job, Prediction, run_job
+from arpent.errors import BundleInvalid
+from arpent.io import open_image
+from arpent.models import Bundle, load_bundle
+from arpent.store import Place, Run
+from arpent.tasks.landcover.scoring import ClassArea, areas_of, score_map
+from arpent.tasks.landcover.settings import LandcoverSettings, MapSettings
+from arpent.tasks.landcover.task import LandcoverTask
+
+__all__ = ["LandcoverMap", "map_image"]
+
+
+@dataclass(frozen=True)
+class LandcoverMap:
+    """A finished map.
+
+    Attributes:
+        run: the run folder.
+        path: of the class map.
+        areas: the ground that each class covers.
+        prediction: how it went.
+        accuracy: overall accuracy and mIoU against the truth, where one was given.
+    """
+
+    run: Run
+    path: Path
+    areas: list[ClassArea]
+    prediction: Prediction
+    accuracy: dict[str, float]
+
+
+def map_image(
+    image: str,
+    model: Path,
+    place: Place,
+    settings: MapSettings,
+    *,
+    truth: Path | None = None,
+    taken: datetime | None = None,
+    progress: Progress | None = None,
+) -> LandcoverMap:
+    """Maps one image.
+
+    Args:
+        image: anything that `io.open_image` reads.
+        model: the bundle.
+        place: where the run goes.
+        settings: how to do it.
+        truth: a map of true classes to be scored against.
+        taken: when the image was taken.
+        progress: who is told how far it is.
+
+    Raises:
+        BundleInvalid: the bundle is of another task.
+        ContractMismatch: the image does not fit the model.
+    """
+    bundle = load_bundle(model)
+    task = _task_of(bundle, model, probabilities=settings.probabilities)
+    kept = settings.model_dump(mode="json") | {"image": image, "model": str(model)}
+    with (
+        open_image(image, bands=bundle.contract.band_names, sensor=settings.sensor) as reader,
+        place.begin("landcover", Path(image).stem, kept) as run,
+    ):
+        run.add_input(image)
+        run.use_bundle(model, file_sha256(model if model.is_file() else model / "bundle.json"))
+        with run.timed("predict"):
+            job = Job(task, bundle, reader, run, settings.predict, taken, settings.language, progress or Silent())
+            done = run_job(job)
+        path = run.path / "classes.tif"
+        areas = areas_of(path, task.classes)
+        accuracy = {}
+        if truth is not None:
+            scores = score_map(path, truth, task.classes).scores()
+            accuracy = {"accuracy": scores.accuracy, "miou": scores.miou}
+            run.add_input(truth, role="truth")
+        metres = {f"area_m2/{a.entry.en}": a.square_metres for a in areas if a.square_metres is not None}
+        run.add_metrics(accuracy | metres)
+        return LandcoverMap(run.finish(), path, areas, done, accuracy)
+
+
+def _task_of(bundle: Bundle, source: Path, *, probabilities: bool) -> LandcoverTask:
+    """The task that a bundle was trained for."""
+    contract = bundle.contract
+    if contract.task != "landcover" or contract.classes is None:
+        raise BundleInvalid(
+            f"{source} is no land-cover model", found=f"a model for '{contract.task}'", cure="Give another bundle."
+        )
+    config = LandcoverSettings(
+        classes=contract.classes.name,
+        bands=contract.band_names,
+        architecture=contract.architecture,
+        probabilities=probabilities,
+    )
+    return LandcoverTask(config, contract.classes)

@@ -1,0 +1,76 @@
+"""What a class map says: true areas, and how right it is where the truth is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from arpent.core import ClassMap, LandClass, Window, pixel_area
+from arpent.data import target_of
+from arpent.io import open_image, read_ahead
+from arpent.metrics import ConfusionMatrix
+
+__all__ = ["ClassArea", "areas_of", "score_map"]
+
+_BLOCK = 1024
+"""Side in pixels of the blocks in which a pixel is taken to have one area; it changes by less than 1e-4 in one."""
+
+
+@dataclass(frozen=True)
+class ClassArea:
+    """How much ground a class covers.
+
+    Attributes:
+        entry: the class.
+        square_metres: on the ellipsoid; None for a map without georeference.
+        share: of the pixels that have a class.
+    """
+
+    entry: LandClass
+    square_metres: float | None
+    share: float
+
+
+def _blocks(window: Window) -> Iterator[Window]:
+    for strip in window.strips(_BLOCK):
+        for col in range(0, window.width, _BLOCK):
+            yield strip.intersect(Window(strip.row, col, strip.height, _BLOCK))
+
+
+def areas_of(path: Path, classes: ClassMap) -> list[ClassArea]:
+    """The ground that each class of a map covers, in the order of the nomenclature."""
+    counts, metres = np.zeros(256, np.int64), np.zeros(256)
+    with open_image(path) as image:
+        placed = image.grid.georeferenced
+        blocks = list(_blocks(image.grid.window))
+        for block, raster in zip(blocks, read_ahead(image.read, blocks), strict=True):
+            found = np.bincount(raster.pixels[0][raster.valid], minlength=256)
+            counts += found
+            if placed:
+                metres += found * pixel_area(image.grid, block)
+    total = max(int(counts[classes.ids].sum()), 1)
+    return [
+        ClassArea(entry, float(metres[entry.id]) if placed else None, int(counts[entry.id]) / total)
+        for entry in classes.classes
+    ]
+
+
+def score_map(path: Path, truth: Path, classes: ClassMap) -> ConfusionMatrix:
+    """The confusion matrix of a map against true classes, on the grid of the map.
+
+    Pixels without truth, or without an answer, do not count.
+    """
+    matrix = ConfusionMatrix(classes)
+    with open_image(path) as answer:
+        placed = answer.grid.georeferenced
+        with open_image(truth, grid=answer.grid if placed else None, resampling="nearest") as known:
+            blocks = list(_blocks(answer.grid.window))
+            pairs = zip(read_ahead(answer.read, blocks), read_ahead(known.read, blocks), strict=True)
+            for said, true in pairs:
+                guess, target = target_of(said, classes), target_of(true, classes)
+                keep = guess >= 0
+                matrix.update(target[keep], guess[keep])
+    return matrix
