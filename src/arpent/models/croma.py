@@ -250,7 +250,7 @@ def distance_bias(rows: int, cols: int, heads: int, *, device: torch.device | st
         indexing="ij",
     )
     y, x = y.flatten(), x.flatten()
-    distance = torch.hypot(y[:, None] - y, x[:, None] - x)
+    distance = ((y[:, None] - y) ** 2 + (x[:, None] - x) ** 2).sqrt()
     slopes = 2.0 ** (-8.0 / heads * torch.arange(1, heads + 1, device=device))
     return -slopes[:, None, None] * distance
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from math import isqrt
 from typing import NamedTuple, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 __all__ = [
     "ComputedPositions",
@@ -99,8 +99,8 @@ class ResampledPositions:
 
     def at(self, part: SubGrid) -> Tensor:
         """Those of one part, (T, rows, cols, D)."""
-        rows = torch.einsum("yr,trcd->tycd", self._down[part.rows], self._table)
-        return torch.einsum("xc,tycd->tyxd", self._across[part.cols], rows)
+        rows = self._down[part.rows] @ self._table.flatten(2)
+        return self._across[part.cols] @ rows.unflatten(2, self._table.shape[2:])
 
 
 class ComputedPositions:
@@ -123,13 +123,16 @@ class ComputedPositions:
 
 
 def resampling_weights(source: int, target: int) -> Tensor:
-    """Matrix (target, source) of antialiased linear interpolation along one axis, pixel centres aligned."""
-    if source == target:
-        return torch.eye(source)
-    identity = torch.eye(source)[None, None]
-    return functional.interpolate(identity, (target, source), mode="bilinear", antialias=True, align_corners=False)[
-        0, 0
-    ]
+    """Matrix (target, source) of antialiased linear interpolation along one axis, pixel centres aligned.
+
+    Each row is a triangle around its place in the source, as wide as the coarser of the two spacings, scaled to 1.
+    """
+    # In numpy, so that a traced network holds the finished matrix: OpenVINO 2026.4 never ends on its construction.
+    spacing = source / target
+    places = (np.arange(target) + 0.5) * spacing - 0.5
+    away = np.abs(np.arange(source) - places[:, None])
+    triangles = np.maximum(0.0, 1.0 - away / max(spacing, 1.0))
+    return torch.from_numpy((triangles / triangles.sum(axis=1, keepdims=True)).astype(np.float32))
 
 
 def resample_table(table: Tensor, grid: TokenGrid, source_frames: int) -> Tensor:
