@@ -1,5 +1,18 @@
 """Figures and pages, in one style."""
 
 from arpent.report.figures import Panel, confusion, curves, panels, preview
+from arpent.report.page import Picture, Section, Table, Text, page_html, write_page
 
-__all__ = ["Panel", "confusion", "curves", "panels", "preview"]
+__all__ = [
+    "Panel",
+    "Picture",
+    "Section",
+    "Table",
+    "Text",
+    "confusion",
+    "curves",
+    "page_html",
+    "panels",
+    "preview",
+    "write_page",
+]

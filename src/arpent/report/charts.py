@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from arpent.core import Language
 from arpent.language import number
-from arpent.report.pictures import ramp
 from arpent.report.style import ACCENTS, INK, PAPER, SOFT, frame
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["draw_matrix", "draw_series"]
+
+_NAMES = {"iou": "IoU", "miou": "mIoU", "oa": "OA"}
 
 
 def draw_series(
@@ -51,9 +52,18 @@ def draw_series(
         best = int(np.nanargmax(series[peak]))
         colour = ACCENTS[list(series).index(peak) % len(ACCENTS)]
         axes.plot(steps[best], series[peak][best], marker="o", markersize=6, color=colour, markeredgecolor=PAPER)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(float(f"{value:.6g}"), language)))
+    axes.set_xlim(steps[0] - 0.5, steps[-1] + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
+    decimals = _decimals(axes.get_yticks())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, language, decimals)))
     _name_ends(axes, steps[-1], series, ends)
+
+
+def _decimals(ticks: NDArray[np.float64]) -> int:
+    """Decimals that tell the ticks of an axis apart, no more."""
+    step = abs(float(ticks[1] - ticks[0])) if len(ticks) > 1 else 1.0
+    return max(0, -math.floor(math.log10(step) + 1e-9))
 
 
 def _name_ends(axes: Axes, last: int, series: Mapping[str, Sequence[float]], ends: Mapping[str, float]) -> None:
@@ -65,7 +75,7 @@ def _name_ends(axes: Axes, last: int, series: Mapping[str, Sequence[float]], end
         y = max(value, y + gap)
         colour = ACCENTS[list(series).index(name) % len(ACCENTS)]
         axes.annotate(
-            name,
+            _NAMES.get(name, name),
             (last, y),
             xytext=(7, 0),
             textcoords="offset points",
@@ -78,8 +88,14 @@ def _name_ends(axes: Axes, last: int, series: Mapping[str, Sequence[float]], end
     axes.set_ylim(low, high)
 
 
+def _rgb(colour: str) -> NDArray[np.float64]:
+    return np.array(tuple(bytes.fromhex(colour[1:])), np.float64)
+
+
 def draw_matrix(axes: Axes, shares: NDArray[np.float64], labels: Sequence[str], language: Language) -> None:
-    """A matrix of shares per row, 0 … 1, each cell with its percentage; NaN rows (absent classes) stay blank.
+    """A matrix of shares per row, 0 … 1, each cell with its percentage: hits blue, errors orange.
+
+    Rows of NaN, classes that the truth lacks, stay grey.
 
     Args:
         axes: empty.
@@ -88,17 +104,18 @@ def draw_matrix(axes: Axes, shares: NDArray[np.float64], labels: Sequence[str], 
         language: of the numbers.
     """
     count = len(labels)
-    colours = ramp(1.0 - np.sqrt(np.nan_to_num(shares)) * 0.92)
-    colours[~np.isfinite(shares)] = 245
-    colours[shares == 0.0] = 252
+    right = np.eye(count, dtype=bool)[..., None]
+    weight = np.sqrt(np.nan_to_num(shares))[..., None]  # the root makes rare errors visible
+    inks = np.where(right, _rgb(ACCENTS[0]), _rgb(ACCENTS[1]))
+    colours = np.rint(255.0 + weight * (inks - 255.0)).astype(np.uint8)
+    colours[~np.isfinite(shares)] = 244
     axes.imshow(colours, interpolation="nearest")
     for row in range(count):
         for col in range(count):
             share = shares[row, col]
             if math.isfinite(share) and share >= 0.005:
-                light = share < 0.12
                 text = number(100.0 * share, language, 0)
-                colour = INK if light else PAPER
+                colour = INK if share < 0.3 else PAPER
                 axes.text(col, row, text, ha="center", va="center", fontsize=7, color=colour, family="DejaVu Sans")
     frame(axes)
     axes.grid(visible=False)

@@ -19,7 +19,7 @@ from arpent.core import ClassMap, Language, Raster
 from arpent.errors import InvalidSetting
 from arpent.report.charts import draw_matrix, draw_series
 from arpent.report.furniture import Box, colour_bar, entries_of, legend, north_arrow, scale_bar
-from arpent.report.pictures import Picture, picture_of
+from arpent.report.pictures import Rendered, rendered
 from arpent.report.style import FAINT, SOFT, canvas, frame, publish, word, write
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def panels(shown: Sequence[Panel], path: Path, *, title: str = "", language: Lan
     """
     if not shown:
         raise InvalidSetting("a figure has no map to show", cure="Give at least one panel.")
-    pictures = [picture_of(panel.raster, panel.classes) for panel in shown]
+    pictures = [rendered(panel.raster, panel.classes) for panel in shown]
     height = _height(shown)
     above = _MARGIN + 0.1 + (0.32 if title else 0.0) + (0.26 if any(panel.title for panel in shown) else 0.0)
     below = 0.52
@@ -116,7 +116,7 @@ def _legend_width(labels: Sequence[str], columns: int) -> float:
     return 0.28 + 0.073 * max(len(label) for label in labels) + 0.78 * max(columns, 1)
 
 
-def _draw(figure: Figure, box: Box, panel: Panel, picture: Picture, language: Language) -> None:
+def _draw(figure: Figure, box: Box, panel: Panel, picture: Rendered, language: Language) -> None:
     """One map with what belongs to it alone."""
     wide, tall = figure.get_size_inches()
     axes = figure.add_axes((box.left / wide, box.bottom / tall, box.width / wide, box.height / tall))
@@ -157,9 +157,9 @@ def curves(history: Sequence[Mapping[str, Any]], path: Path, *, language: Langua
     if "loss" in figures:
         losses[word("validation_loss", language)] = figures.pop("loss")
     charts = 2 if figures else 1
-    figure = canvas(5.0 * charts, 3.3)
+    figure = canvas(4.6 * charts, 3.1)
     for place, series in enumerate((losses, figures)[:charts]):
-        axes = figure.add_axes((0.075 + place * 0.5 if charts == 2 else 0.13, 0.16, 0.31 * (3 - charts), 0.68))
+        axes = figure.add_axes(((0.12 + place) / charts, 0.17, 0.67 / charts, 0.66))
         frame(axes, x=word("epoch", language), title=word("metrics" if place else "loss", language).capitalize())
         draw_series(axes, steps, series, language, peak="miou" if place else None)
     return publish(figure, path)

@@ -11,7 +11,7 @@ import numpy as np
 
 from arpent.core import ClassMap, Grid, Language, ground_sampling_distance
 from arpent.language import length, number, percent
-from arpent.report.pictures import Picture, Range, ramp
+from arpent.report.pictures import Rendered, Range, ramp
 from arpent.report.style import INK, SOFT, word, write
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Entry:
     shares: tuple[str, ...]
 
 
-def entries_of(pictures: Sequence[Picture], classes: ClassMap, language: Language) -> list[Entry]:
+def entries_of(pictures: Sequence[Rendered], classes: ClassMap, language: Language) -> list[Entry]:
     """The classes that any of the pictures shows, the largest first, with their share in each."""
 
     def told(share: float) -> str:
@@ -67,11 +67,15 @@ def entries_of(pictures: Sequence[Picture], classes: ClassMap, language: Languag
     return [
         Entry(
             classes.by_id(number).colour,
-            classes.by_id(number).label(language),
+            _capital(classes.by_id(number).label(language)),
             tuple(told(picture.shares.get(number, 0.0)) for picture in pictures),
         )
         for number in order
     ]
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def legend(figure: Figure, box: Box, entries: Sequence[Entry], heads: Sequence[str]) -> None:

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from arpent.core import ClassMap, Raster
 
-__all__ = ["Picture", "Range", "picture_of", "ramp"]
+__all__ = ["Rendered", "Range", "rendered", "ramp"]
 
 _LARGEST = 1500  # pixels on a side; more would be lost in a figure
 _CUT = 2.0  # per cent at each end that a stretch lets go dark or bright
+_GAMMA = 0.8  # lifts the dark half, where most of a landscape lies
 _RGB = ("red", "green", "blue")
 # Viridis at nine places (Smith and van der Walt 2015): even to the eye, also in grey and to the colour-blind.
 _RAMP = ("#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725")
@@ -27,7 +28,7 @@ class Range:
 
 
 @dataclass(frozen=True)
-class Picture:
+class Rendered:
     """Pixels ready to be shown.
 
     Attributes:
@@ -41,7 +42,7 @@ class Picture:
     range: Range | None = None
 
 
-def picture_of(raster: Raster, classes: ClassMap | None) -> Picture:
+def rendered(raster: Raster, classes: ClassMap | None) -> Rendered:
     """The picture of a raster: of classes, of three bands, or of one quantity."""
     step = max(1, -(-max(raster.grid.shape) // _LARGEST))
     pixels, valid = raster.pixels[:, ::step, ::step], raster.valid[::step, ::step]
@@ -54,33 +55,40 @@ def picture_of(raster: Raster, classes: ClassMap | None) -> Picture:
     return _quantity(pixels[0], finite)
 
 
-def _class_map(ids: NDArray[np.generic], valid: NDArray[np.bool_], classes: ClassMap) -> Picture:
+def _class_map(ids: NDArray[np.generic], valid: NDArray[np.bool_], classes: ClassMap) -> Rendered:
     known = classes.index_of_id[ids.astype(np.uint8)] >= 0
     counted = valid & known
     rgba = classes.palette[ids.astype(np.uint8)]
     rgba[~counted] = 0
     counts = np.bincount(ids[counted].astype(np.int64), minlength=256)
     total = int(counts.sum())
-    return Picture(rgba, {int(i): float(counts[i]) / total for i in np.flatnonzero(counts)})
+    return Rendered(rgba, {int(i): float(counts[i]) / total for i in np.flatnonzero(counts)})
 
 
-def _stretched(values: NDArray[np.generic], valid: NDArray[np.bool_]) -> tuple[NDArray[np.float64], Range]:
-    """Values as shares of the range between two percentiles of those that count."""
-    chosen = values[valid].astype(np.float64)
-    low, high = np.percentile(chosen, [_CUT, 100.0 - _CUT]) if chosen.size else (0.0, 1.0)
-    span = high - low if high > low else 1.0
-    with np.errstate(invalid="ignore"):
-        shares = np.clip((values.astype(np.float64) - low) / span, 0.0, 1.0)
-    return np.where(valid, shares, 0.0), Range(float(low), float(low + span))
+def _ends(values: NDArray[np.generic]) -> Range:
+    """The values between which nearly all lie."""
+    if not values.size:
+        return Range(0.0, 1.0)
+    low, high = (float(end) for end in np.percentile(values.astype(np.float64), [_CUT, 100.0 - _CUT]))
+    return Range(low, high if high > low else low + 1.0)
 
 
-def _composite(bands: NDArray[np.generic], valid: NDArray[np.bool_]) -> Picture:
+def _stretched(values: NDArray[np.generic], valid: NDArray[np.bool_], ends: Range) -> NDArray[np.float64]:
+    """Values as shares of a range; 0 where they do not count."""
+    known = np.where(valid, values.astype(np.float64), ends.low)
+    return np.clip((known - ends.low) / (ends.high - ends.low), 0.0, 1.0)
+
+
+def _composite(bands: NDArray[np.generic], valid: NDArray[np.bool_]) -> Rendered:
+    """Each band has its own stretch, which takes haze away; bytes were toned by their maker: one for all."""
     rgba = np.zeros((*valid.shape, 4), np.uint8)
+    together = bands.dtype == np.uint8
+    every = _ends(bands[:, valid]) if together else None
     for channel, band in enumerate(bands):
-        shares, _ = _stretched(band, valid)
-        rgba[..., channel] = np.rint(255.0 * shares)
+        shares = _stretched(band, valid, every or _ends(band[valid]))
+        rgba[..., channel] = np.rint(255.0 * shares**_GAMMA)
     rgba[..., 3] = np.where(valid, 255, 0)
-    return Picture(rgba, {})
+    return Rendered(rgba, {})
 
 
 def ramp(shares: NDArray[np.float64]) -> NDArray[np.uint8]:
@@ -91,10 +99,10 @@ def ramp(shares: NDArray[np.float64]) -> NDArray[np.uint8]:
     return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
 
 
-def _quantity(values: NDArray[np.generic], valid: NDArray[np.bool_]) -> Picture:
-    shares, ends = _stretched(values, valid)
+def _quantity(values: NDArray[np.generic], valid: NDArray[np.bool_]) -> Rendered:
+    ends = _ends(values[valid])
     rgba = np.zeros((*valid.shape, 4), np.uint8)
-    rgba[..., :3] = ramp(shares)
+    rgba[..., :3] = ramp(_stretched(values, valid, ends))
     rgba[~valid] = 0
     rgba[..., 3] = np.where(valid, 255, 0)
-    return Picture(rgba, {}, ends)
+    return Rendered(rgba, {}, ends)
