@@ -53,7 +53,10 @@ def draw_series(
         colour = ACCENTS[list(series).index(peak) % len(ACCENTS)]
         axes.plot(steps[best], series[peak][best], marker="o", markersize=6, color=colour, markeredgecolor=PAPER)
     axes.set_xlim(steps[0] - 0.5, steps[-1] + 0.5)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, steps=[1, 2, 5, 10]))
+    if len(steps) <= 8:
+        axes.set_xticks(list(steps))
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     decimals = _decimals(axes.get_yticks())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, language, decimals)))

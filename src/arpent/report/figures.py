@@ -25,7 +25,7 @@ from arpent.report.style import FAINT, SOFT, canvas, frame, publish, word, write
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Panel", "confusion", "curves", "panels", "preview"]
+__all__ = ["Panel", "compose", "confusion", "curves", "panels", "preview"]
 
 _MAP_AREA = 20.0  # square inches of a lone map
 _LONGEST = 8.0  # inches; longer sides are squeezed into it
@@ -73,6 +73,11 @@ def panels(shown: Sequence[Panel], path: Path, *, title: str = "", language: Lan
         title: above all.
         language: of class names, numbers and words.
     """
+    return publish(compose(shown, title, language), path)
+
+
+def compose(shown: Sequence[Panel], title: str, language: Language) -> Figure:
+    """The figure that `panels` writes."""
     if not shown:
         raise InvalidSetting("a figure has no map to show", cure="Give at least one panel.")
     pictures = [rendered(panel.raster, panel.classes) for panel in shown]
@@ -97,7 +102,7 @@ def panels(shown: Sequence[Panel], path: Path, *, title: str = "", language: Lan
         _draw(figure, box, panel, picture, language)
     if entries:
         legend(figure, Box(right, below, side, tall), entries, heads)
-    return publish(figure, path)
+    return figure
 
 
 def _height(shown: Sequence[Panel]) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 
 from arpent.core import ClassMap, Grid, Language, ground_sampling_distance
 from arpent.language import length, number, percent
-from arpent.report.pictures import Rendered, Range, ramp
+from arpent.report.pictures import Range, Rendered, ramp
 from arpent.report.style import INK, SOFT, word, write
 
 if TYPE_CHECKING:

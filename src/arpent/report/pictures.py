@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from arpent.core import ClassMap, Raster
 
-__all__ = ["Rendered", "Range", "rendered", "ramp"]
+__all__ = ["Range", "Rendered", "ramp", "rendered"]
 
 _LARGEST = 1500  # pixels on a side; more would be lost in a figure
 _CUT = 2.0  # per cent at each end that a stretch lets go dark or bright
