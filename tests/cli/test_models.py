@@ -170,6 +170,15 @@ def test_fetch_without_network_says_what_to_put_where(arpent: Run, home: Path) -
     assert str(home / "mobilenet-v2" / "model.safetensors") in said.err
 
 
+def test_fetch_checks_a_file_that_is_here(arpent: Run, home: Path) -> None:
+    (home / "resnet34").mkdir(parents=True)
+    (home / "resnet34" / "model.safetensors").write_bytes(b"weights")
+    said = arpent("models", "fetch", "resnet34")
+    assert (said.code, "first seen" in said.out, "the publisher shows no checksum" in said.err) == (0, True, True)
+    (row,) = arpent("models", "fetch", "resnet34", "--json").document
+    assert (row["name"], row["checked"]) == ("resnet34", "recorded")
+
+
 def test_fetch_of_a_misspelt_name_downloads_nothing(arpent: Run, home: Path) -> None:
     said = arpent("models", "fetch", "mobilenet-v2", "resnet-34", "--json")
     assert (said.code, said.document["error"]["class"]) == (2, "UnknownName")

@@ -28,13 +28,14 @@ from arpent.core.bundle import (
 from arpent.core.contract import Contract
 from arpent.core.hashing import file_sha256
 from arpent.core.writing import publish_file, sync_folder, write_file, writing
-from arpent.errors import BundleInvalid, WeightsMismatch
+from arpent.errors import BundleInvalid, InvalidSetting, NotWritable, WeightsMismatch
 from arpent.models.registry import build
 
 __all__ = ["Bundle", "load_bundle", "load_state", "save_bundle"]
 
 SUFFIX = ".safetensors"
 _REST = "model"  # the part of a folder bundle that holds tensors of no submodule
+_OTHER_FORMATS = {".bin", ".ckpt", ".onnx", ".pt", ".pth", ".xml"}
 _LISTED = 8  # names of tensors that an error shows before it only counts
 
 
@@ -56,8 +57,13 @@ def save_bundle(path: Path | str, model: nn.Module, contract: Contract) -> Path:
 
     The bytes depend on the weights and the contract alone. The bundle takes its name when it is whole, so that a
     failed write leaves an earlier bundle of that name as it was.
+
+    Raises:
+        NotWritable: the place cannot be written, or is a folder that holds something other than a bundle.
+        DiskFull: no space left.
     """
     path = Path(path)
+    _check_place(path)
     beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     state = {name: _plain(tensor) for name, tensor in model.state_dict().items()}
     try:
@@ -122,6 +128,22 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor], where: str) -> Non
             cure="Check the architecture and its settings, or the layout the weights were imported as.",
         )
     model.load_state_dict(dict(state))
+
+
+def _check_place(path: Path) -> None:
+    """Refuses to put a bundle in the place of what is none."""
+    if path.suffix in _OTHER_FORMATS:
+        raise InvalidSetting(
+            f"{path} is not a name for a bundle",
+            expected=f"a name that ends in {SUFFIX}, or that of a folder",
+            cure=f"Name it {path.with_suffix(SUFFIX)}.",
+        )
+    strange = path.is_dir() and any(path.iterdir()) and not (path / FOLDER_HEADER).is_file()
+    if strange or (path.is_dir() and path.suffix == SUFFIX):
+        raise NotWritable(
+            f"{path} is a folder that holds something other than a bundle",
+            cure=f"Name a new folder, or a file that ends in {SUFFIX}.",
+        )
 
 
 def _write_folder(folder: Path, parts: Mapping[str, dict[str, Tensor]], contract: Contract) -> None:
