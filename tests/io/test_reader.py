@@ -2,12 +2,14 @@ import os
 import subprocess
 import sys
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
+import rasterio.control
 import rasterio.shutil
 import rasterio.warp
 from affine import Affine
@@ -257,6 +259,45 @@ def test_no_data_is_never_averaged_into_its_neighbours(write_tiff, utm):
     assert (found.pixels[:, found.valid] == 1000).all()
 
 
+@pytest.mark.parametrize("nodata", [None, float("nan")])
+def test_not_a_number_stays_where_it_is(write_tiff, utm, nodata):
+    pixels = np.full((2, 60, 60), 10.0, "float32")
+    pixels[1, 20:40, 20:40] = np.nan
+    path = write_tiff("a.tif", pixels, utm(60, 60), nodata=nodata)
+    grid = utm(30, 30, 17.3, left=500_031.0, top=4_999_969.0)
+    with open_image(path, grid=grid) as image:
+        found = image.read(grid.window)
+    hole = (~found.valid).sum() * 17.3**2
+    assert 180**2 < hole < 240**2  # 200 m wide, and the pixels that would have been made from it
+    assert (found.pixels[:, found.valid] == 10).all()
+
+
+def test_an_unknown_resampling_is_told_at_once(write_tiff, utm):
+    with pytest.raises(UnknownName, match="Did you mean 'bilinear'"):
+        open_image(write_tiff("a.tif", noise(1, 8, 8), utm(8, 8)), resampling="bilinaer")
+
+
+def test_control_points_are_no_georeference(write_tiff, utm):
+    path = write_tiff("raw.tif", noise(1, 20, 30), Grid(20, 30))
+    corners = [(0, 0, 2.0, 43.0), (0, 30, 2.3, 43.0), (20, 0, 2.0, 42.8), (20, 30, 2.3, 42.8)]
+    with warnings.catch_warnings(action="ignore"), rasterio.open(path, "r+") as dataset:
+        dataset.gcps = [rasterio.control.GroundControlPoint(*corner) for corner in corners], "EPSG:4326"
+    with open_image(path) as image:
+        assert image.grid.crs is None
+    with pytest.raises(GeoreferenceMissing):
+        open_image(path, grid=utm(20, 30))
+
+
+def test_a_grid_on_the_other_side_of_the_date_line(write_tiff):
+    pixels = np.full((1, 200, 200), 9, "uint8")
+    path = write_tiff("fiji.tif", pixels, Grid.north_up(779_000, 8_120_000, 100, 200, 200, "EPSG:32760"))
+    with open_image(path, grid=Grid.north_up(179.7, -16.85, 0.001, 150, 150, "EPSG:4326")) as image:
+        assert image.read(image.grid.window).valid.any()
+    beyond = Grid.north_up(160_000, 8_130_000, 100, 300, 600, "EPSG:32701")
+    with open_image(path, grid=beyond) as image:
+        assert image.read(beyond.window).valid.any()
+
+
 def test_an_invalid_pixel_by_mask_is_never_averaged_either(write_tiff, utm):
     pixels = np.full((1, 60, 60), 100, "uint8")
     pixels[:, :30] = 255
@@ -289,6 +330,33 @@ def test_bands_of_a_warped_image_are_those_asked_for(write_tiff, utm):
     with open_image(path, grid=grid, bands=("n", "g", "n")) as image:
         found = image.read(grid.window)
     np.testing.assert_array_equal(found.pixels[:, 10, 10], [400, 200, 400])
+
+
+@pytest.mark.parametrize("how", ["nodata", "mask", "alpha"])
+def test_some_bands_of_a_warped_image_keep_its_holes(write_tiff, utm, how):
+    pixels = np.full((4, 60, 60), 100, "uint8")
+    hole = np.zeros((60, 60), bool)
+    hole[20:40, 20:40] = True
+    options = {}
+    if how == "nodata":
+        pixels[:, hole], options = 0, {"nodata": 0}
+    elif how == "mask":
+        options = {"mask": np.where(hole, 0, 255).astype("uint8")}
+    else:
+        pixels[3], options = np.where(hole, 0, 255), {"photometric": "RGB", "alpha": "YES"}
+    path = write_tiff("a b&c<d>.tif", pixels, utm(60, 60), **options)
+    grid = utm(40, 40, 10.0, left=500_104.0, top=4_999_896.0)
+    first = "red" if how == "alpha" else "band_1"
+    with open_image(path, bands=(first,), grid=grid) as image:
+        found = image.read(grid.window)
+    assert 18**2 <= (~found.valid).sum() <= 20**2
+    assert (found.pixels[0, found.valid] == 100).all()
+
+
+def test_coordinates_that_are_nowhere(write_tiff, utm):
+    path = write_tiff("lost.tif", noise(1, 8, 8), utm(8, 8, left=1e12))
+    with pytest.raises(NoOverlap):
+        open_image(path, grid=Grid.north_up(2, 45, 0.001, 8, 8, "EPSG:4326"))
 
 
 def test_no_common_ground(write_tiff, utm):

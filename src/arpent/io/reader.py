@@ -6,13 +6,13 @@ import weakref
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from types import TracebackType
-from typing import Self
+from typing import Self, get_args
 
 import numpy as np
 
 from arpent import core
 from arpent.core import Grid, Raster, Sensor, Window, ground_sampling_distance
-from arpent.errors import BandMismatch, InvalidSetting
+from arpent.errors import BandMismatch, InvalidSetting, UnknownName
 from arpent.io import cache
 from arpent.io.bands import Layer, default_layers, pick
 from arpent.io.header import BandHeader, Header
@@ -46,10 +46,13 @@ def open_image(
         FileMissing: nothing there.
         UnreadableFile: not an image, or damaged.
         BandMismatch: the image has no such band.
+        UnknownName: no sensor or no resampling of that name.
         GeoreferenceMissing: a grid is asked for and the image names no place on earth.
         NoOverlap: the image does not reach the grid.
         NetworkMissing: the address cannot be reached.
     """
+    if resampling not in get_args(ResamplingName):
+        raise UnknownName.among(resampling, get_args(ResamplingName), "resampling")
     scene = locate(source, core.sensor(sensor) if isinstance(sensor, str) else sensor)
     layers = default_layers(scene.layers) if bands is None else pick(scene.layers, bands, scene.source)
     names = tuple(layer.name for layer in layers) if bands is None else tuple(bands)
