@@ -6,7 +6,7 @@ from arpent.io.handles import Handles
 @pytest.fixture
 def handles(tmp_path):
     (tmp_path / "a.txt").write_text("a")
-    made = Handles(lambda: (tmp_path / "a.txt").open())
+    made = Handles((tmp_path / "a.txt").open)
     yield made
     made.close()
 

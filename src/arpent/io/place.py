@@ -131,7 +131,8 @@ def _in_pixels(own: Grid, wanted: Grid, cols: NDArray[np.float64], rows: NDArray
         transformer = Transformer.from_crs(own.crs.to_wkt(), wanted.crs.to_wkt(), always_xy=True)
         xs, ys = transformer.transform(xs, ys)
     i = ~wanted.transform
-    return np.stack([i.a * xs + i.b * ys + i.c, i.d * xs + i.e * ys + i.f])
+    with np.errstate(invalid="ignore"):  # infinite times zero
+        return np.stack([i.a * xs + i.b * ys + i.c, i.d * xs + i.e * ys + i.f])
 
 
 def _reached(own: Grid, wanted: Grid) -> Window:
@@ -165,4 +166,4 @@ def _tidy(scale: float) -> float:
 
 def _corner_text(grid: Grid) -> str:
     box = grid.bounds
-    return f"{grid.crs} x {box.left:g}…{box.right:g} y {box.bottom:g}…{box.top:g}"
+    return f"{grid.crs} x {box.left:.8g}…{box.right:.8g} y {box.bottom:.8g}…{box.top:.8g}"
