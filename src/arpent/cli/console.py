@@ -234,9 +234,13 @@ class _ShownBar:
         self._live.remove_task(self._task.id)
 
 
+_SPACES = "\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"
+"""Spaces of French typography, which Python does not count as printable."""
+
+
 def printable(text: str) -> str:
     """The text with control characters made visible: a file name must not steer anybody's terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    return "".join(c if c.isprintable() or c in _SPACES else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def plain(value: object) -> object:

@@ -71,6 +71,6 @@ def predict(
         "map": made.path,
         "preview": preview,
         "areas": {area.entry.en: area.square_metres for area in made.areas},
-        "metrics": made.accuracy,
+        "metrics": made.scores.summary() if made.scores else {},
     }
     show(document, class_table(made.areas, settings.language), f"map      {made.path}", f"preview  {preview}")

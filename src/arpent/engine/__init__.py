@@ -13,14 +13,14 @@ from arpent.engine.settings import FitSettings, OptimiserSettings, Precision, Pr
 if TYPE_CHECKING:
     from arpent.engine.checkpoint import read_checkpoint, write_checkpoint
     from arpent.engine.devices import choose_device
-    from arpent.engine.fit import Epoch, Fit, fit
     from arpent.engine.job import Job, check_contract, run_job
     from arpent.engine.ledger import Ledger, fingerprint
     from arpent.engine.optimise import Schedule, make_optimiser
     from arpent.engine.outputs import Sink
-    from arpent.engine.predict import Image, Prediction, PredictOptions, predict
+    from arpent.engine.prediction import Image, Prediction, PredictOptions, predict
     from arpent.engine.runtime import RUNTIMES, OpenVinoNetwork, TorchNetwork, start_network
     from arpent.engine.task import Answer, Batch, Dense, Meter, Network, Product, Rows, Task
+    from arpent.engine.training import Epoch, Fit, fit
 
 __all__ = [
     "RUNTIMES",
@@ -64,16 +64,16 @@ _HOMES = {
     "Answer": "task",
     "Batch": "task",
     "Dense": "task",
-    "Epoch": "fit",
-    "Fit": "fit",
-    "Image": "predict",
+    "Epoch": "training",
+    "Fit": "training",
+    "Image": "prediction",
     "Job": "job",
     "Ledger": "ledger",
     "Meter": "task",
     "Network": "task",
     "OpenVinoNetwork": "runtime",
-    "PredictOptions": "predict",
-    "Prediction": "predict",
+    "PredictOptions": "prediction",
+    "Prediction": "prediction",
     "Product": "task",
     "RUNTIMES": "runtime",
     "Rows": "task",
@@ -84,9 +84,9 @@ _HOMES = {
     "check_contract": "job",
     "choose_device": "devices",
     "fingerprint": "ledger",
-    "fit": "fit",
+    "fit": "training",
     "make_optimiser": "optimise",
-    "predict": "predict",
+    "predict": "prediction",
     "read_checkpoint": "checkpoint",
     "run_job": "job",
     "start_network": "runtime",

@@ -16,7 +16,7 @@ from arpent.core.progress import Progress, Silent
 from arpent.data import Normaliser
 from arpent.engine.ledger import Ledger, fingerprint
 from arpent.engine.outputs import Sink
-from arpent.engine.predict import Prediction, PredictOptions, Prepare, predict
+from arpent.engine.prediction import Prediction, PredictOptions, Prepare, predict
 from arpent.engine.runtime import start_network
 from arpent.engine.settings import PredictSettings
 from arpent.engine.task import Product, Task

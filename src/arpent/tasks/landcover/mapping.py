@@ -10,6 +10,7 @@ from arpent.core import Progress, Silent, file_sha256
 from arpent.engine import Job, Prediction, run_job
 from arpent.errors import BundleInvalid
 from arpent.io import open_image
+from arpent.metrics import DenseScores
 from arpent.models import Bundle, load_bundle
 from arpent.store import Place, Run
 from arpent.tasks.landcover.scoring import ClassArea, areas_of, score_map
@@ -28,14 +29,14 @@ class LandcoverMap:
         path: of the class map.
         areas: the ground that each class covers.
         prediction: how it went.
-        accuracy: overall accuracy and mIoU against the truth, where one was given.
+        scores: against the truth, where one was given.
     """
 
     run: Run
     path: Path
     areas: list[ClassArea]
     prediction: Prediction
-    accuracy: dict[str, float]
+    scores: DenseScores | None
 
 
 def map_image(
@@ -64,7 +65,7 @@ def map_image(
         ContractMismatch: the image does not fit the model.
     """
     bundle = load_bundle(model)
-    task = _task_of(bundle, model, probabilities=settings.probabilities)
+    task = _task_of(bundle, model, settings)
     kept = settings.model_dump(mode="json") | {"image": image, "model": str(model)}
     with (
         open_image(image, bands=bundle.contract.band_names, sensor=settings.sensor) as reader,
@@ -77,17 +78,16 @@ def map_image(
             done = run_job(job)
         path = run.path / "classes.tif"
         areas = areas_of(path, task.classes)
-        accuracy = {}
+        scores = None
         if truth is not None:
             scores = score_map(path, truth, task.classes).scores()
-            accuracy = {"accuracy": scores.accuracy, "miou": scores.miou}
+            run.add_metrics(scores.summary())
             run.add_input(truth, role="truth")
-        metres = {f"area_m2/{a.entry.en}": a.square_metres for a in areas if a.square_metres is not None}
-        run.add_metrics(accuracy | metres)
-        return LandcoverMap(run.finish(), path, areas, done, accuracy)
+        run.add_metrics({f"area_m2/{a.entry.en}": a.square_metres for a in areas if a.square_metres is not None})
+        return LandcoverMap(run.finish(), path, areas, done, scores)
 
 
-def _task_of(bundle: Bundle, source: Path, *, probabilities: bool) -> LandcoverTask:
+def _task_of(bundle: Bundle, source: Path, settings: MapSettings) -> LandcoverTask:
     """The task that a bundle was trained for."""
     contract = bundle.contract
     if contract.task != "landcover" or contract.classes is None:
@@ -98,6 +98,6 @@ def _task_of(bundle: Bundle, source: Path, *, probabilities: bool) -> LandcoverT
         classes=contract.classes.name,
         bands=contract.band_names,
         architecture=contract.architecture,
-        probabilities=probabilities,
+        probabilities=settings.probabilities,
     )
-    return LandcoverTask(config, contract.classes)
+    return LandcoverTask(config, contract.classes, settings.language)

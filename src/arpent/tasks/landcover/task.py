@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from arpent.core import ClassMap, nomenclature
+from arpent.core import ClassMap, Language, nomenclature
 from arpent.engine import Answer, Batch, Dense, Network, Product
+from arpent.language import say
 from arpent.metrics import ConfusionMatrix
 from arpent.models import build
 from arpent.tasks.landcover.settings import LandcoverSettings
@@ -25,9 +26,10 @@ _PERCENT_NODATA = 255
 class LandcoverTask:
     """The land-cover task, as the engine knows it."""
 
-    def __init__(self, config: LandcoverSettings, classes: ClassMap | None = None) -> None:
+    def __init__(self, config: LandcoverSettings, classes: ClassMap | None = None, language: Language = "en") -> None:
         self.config = config
         self.classes = classes or nomenclature(config.classes)
+        self._language = language
 
     @property
     def network_settings(self) -> dict[str, Any]:
@@ -67,7 +69,7 @@ class LandcoverTask:
                 finish=self._most_likely,
                 classes=self.classes,
                 overviews="mode",
-                title="Land cover",
+                title=say("task.landcover", self._language),
             )
         ]
         if self.config.probabilities:
@@ -76,12 +78,12 @@ class LandcoverTask:
                     "probabilities",
                     "scores",
                     channels=count,
-                    bands=self.classes.labels(),
+                    bands=self.classes.labels(self._language),
                     dtype="uint8",
                     nodata=_PERCENT_NODATA,
                     finish=_percent,
                     unit="%",
-                    title="Probability of each class",
+                    title=say("landcover.probabilities", self._language),
                 )
             )
         return made

@@ -1,0 +1,145 @@
+"""``arpent demo``: the whole way from images to a map, on a landscape whose truth is known."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from arpent.cli.console import facts, note, progress, show
+from arpent.cli.tables import class_table
+from arpent.core import Language
+from arpent.language import duration, percent, say, storage
+
+if TYPE_CHECKING:
+    from arpent.metrics import DenseScores
+    from arpent.tasks.landcover import LandcoverMap, TrainSettings
+
+__all__ = ["app"]
+
+app = typer.Typer(help="From synthetic commune to land-cover map in minutes.")
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """How much the demo does."""
+
+    training_scenes: int
+    training_size: int
+    scene_size: int
+    epochs: int
+    patches: int
+
+
+_FULL = _Scale(training_scenes=12, training_size=1024, scene_size=4096, epochs=6, patches=120)
+_FAST = _Scale(training_scenes=4, training_size=512, scene_size=1024, epochs=3, patches=40)
+
+_LEARNT, _MAPPED = 7, 1
+"""Seeds of the landscape that is learnt from and of the one that is mapped: two communes of one family."""
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What the demo shows."""
+
+    landcover: LandcoverMap
+    scores: DenseScores
+    seconds: dict[str, float]
+
+
+@app.callback(invoke_without_command=True)
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for images and runs.")] = Path("arpent-demo"),
+    language: Annotated[str, typer.Option("--language", "-l", help="Language of names: en or fr.")] = "en",
+    fast: Annotated[bool, typer.Option("--fast", help="Smaller images and less training.")] = False,
+) -> None:
+    """Simulates a commune, trains a small network on it, maps a scene it has not seen, and compares with the truth."""
+    from arpent.language import language_named
+
+    chosen = language_named(language)
+    done = _run(output, _FAST if fast else _FULL, chosen)
+    names = [one.entry.en for one in done.landcover.areas]
+    iou = dict(zip(names, map(float, done.scores.iou_by_class), strict=True))
+    preview = done.landcover.run.path / "preview.png"
+    peak = _peak_memory()
+    document = {
+        "map": done.landcover.path,
+        "preview": preview,
+        "miou": done.scores.miou,
+        "accuracy": done.scores.accuracy,
+        "iou": iou,
+        "areas_m2": {one.entry.en: one.square_metres for one in done.landcover.areas},
+        "seconds": done.seconds,
+        "peak_memory_bytes": peak,
+    }
+    steps = [(say(f"demo.{step}", chosen), duration(seconds, chosen)) for step, seconds in done.seconds.items()]
+    lines = [
+        ("mIoU", percent(done.scores.miou, chosen)),
+        (say("word.accuracy", chosen), percent(done.scores.accuracy, chosen)),
+        *steps,
+        (say("word.memory", chosen), storage(peak, chosen)),
+        (say("word.map", chosen), done.landcover.path),
+        (say("demo.preview", chosen), preview),
+    ]
+    show(document, class_table(done.landcover.areas, chosen, iou=iou), facts(lines))
+
+
+def _run(folder: Path, scale: _Scale, language: Language) -> _Done:
+    """Simulates, trains, maps and scores."""
+    from arpent.store import Place
+    from arpent.tasks.landcover import MapSettings, map_image, train
+    from arpent.testing.simulation import Simulation, simulate
+
+    seconds: dict[str, float] = {}
+
+    def timed(step: str, since: float) -> float:
+        seconds[step] = perf_counter() - since
+        return perf_counter()
+
+    clock = perf_counter()
+    note(say("demo.begin", language))
+    learnt = Simulation(seed=_LEARNT, size=scale.training_size, scenes=scale.training_scenes)
+    simulate(folder / "training", learnt, force=True, progress=progress())
+    scene = simulate(folder / "scene", Simulation(seed=_MAPPED, size=scale.scene_size), force=True, progress=progress())
+    clock = timed("simulate", clock)
+    place = Place(exact=folder / "model", force=True)
+    run = train(_training(folder / "training" / "index.csv", scale), place, progress=progress())
+    clock = timed("train", clock)
+    made = map_image(
+        str(scene[0].image),
+        run.path / run.manifest.product("model").file,
+        Place(exact=folder / "map", force=True),
+        MapSettings(language=language),
+        truth=scene[0].mask,
+        progress=progress(),
+    )
+    timed("predict", clock)
+    assert made.scores is not None  # the truth was given
+    return _Done(made, made.scores, seconds)
+
+
+def _training(index: Path, scale: _Scale) -> TrainSettings:
+    from arpent.data import Augment
+    from arpent.engine import FitSettings, OptimiserSettings
+    from arpent.tasks.landcover import TrainSettings
+
+    return TrainSettings(
+        index=str(index),
+        name="commune",
+        patch=256,
+        patches=scale.patches,
+        batch_size=4,
+        augment=Augment(gain=0.1, bias=0.1),
+        fit=FitSettings(epochs=scale.epochs, best="miou", optimiser=OptimiserSettings(rate=4e-3)),
+    )
+
+
+def _peak_memory() -> int:
+    """Largest resident memory of this process so far, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
