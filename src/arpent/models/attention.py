@@ -23,7 +23,7 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, heads: int, bias: Tens
     Returns:
         (B, N, D).
     """
-    q, k, v = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (queries, keys, values))
+    q, k, v = (x.reshape(*x.shape[:2], heads, -1).transpose(1, 2) for x in (queries, keys, values))
     if bias is not None:
         bias = bias.to(q.dtype)
     return functional.scaled_dot_product_attention(q, k, v, attn_mask=bias).transpose(1, 2).flatten(2)

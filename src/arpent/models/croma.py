@@ -204,16 +204,17 @@ class Croma(nn.Module):
         given = {modality: pixels for modality, pixels in images.items() if pixels is not None}
         for modality, pixels in given.items():
             self._check(modality, pixels)
-        sizes = {pixels.shape[-2:] for pixels in given.values()}
-        if len(sizes) != 1:
+        sizes = [pixels.shape[-2:] for pixels in given.values()]
+        if not sizes:
+            raise ContractMismatch("CROMA was given no image", cure="Give an optical image, a radar image, or both.")
+        if sizes[0] != sizes[-1]:
             raise ContractMismatch(
-                "CROMA takes an optical image, a radar image, or both of one size",
-                found=" and ".join(f"{height} × {width} px" for height, width in sorted(sizes)) or "neither",
-                cure="Bring both images to one grid.",
+                "the optical and the radar images are not of one size",
+                found=" and ".join(f"{height} × {width} px" for height, width in sizes),
+                cure="Bring both to one grid.",
             )
-        first = next(iter(given.values()))
-        rows, cols = (side // self.settings.patch for side in first.shape[-2:])
-        return distance_bias(rows, cols, self.settings.heads, device=first.device)
+        rows, cols = (side // self.settings.patch for side in sizes[0])
+        return distance_bias(rows, cols, self.settings.heads, device=next(iter(given.values())).device)
 
     def _check(self, modality: Modality, pixels: Tensor) -> None:
         settings, patch = self.settings, self.settings.patch

@@ -176,7 +176,7 @@ class Planaura(nn.Module):
         if not attention:
             canvas.fill(self._embedded_parts(pixels, grid, stride))
         elif deep is not None and whole:
-            canvas.fill([(_WHOLE, deep[:, 1:].reshape(len(deep), *grid, -1))])
+            canvas.fill([(_WHOLE, deep[:, 1:].reshape(deep.shape[0], *grid, -1))])
         else:
             canvas.fill(self._attended_parts(pixels, grid, stride))
 
@@ -243,7 +243,7 @@ class Planaura(nn.Module):
         tokens = (encoder.patch_embed(pixels) + self._positions(table, grid).at(_WHOLE)).flatten(1, 3)
         if visible is not None:
             tokens = tokens.gather(1, visible[..., None].expand(-1, -1, tokens.shape[-1]))
-        first = (encoder.cls_token + table[:, :1]).expand(len(tokens), -1, -1)
+        first = (encoder.cls_token + table[:, :1]).expand(tokens.shape[0], -1, -1)
         return cast(Tensor, encoder(torch.cat([first, tokens], dim=1)))
 
     def _embedded_parts(self, pixels: Tensor, grid: TokenGrid, stride: int) -> Iterator[tuple[SubGrid, Tensor]]:
@@ -254,7 +254,7 @@ class Planaura(nn.Module):
     def _attended_parts(self, pixels: Tensor, grid: TokenGrid, stride: int) -> Iterator[tuple[SubGrid, Tensor]]:
         positions = self._positions(self.encoder.pos_embed, grid)
         parts = sub_grids(grid, self.settings.patch // stride)
-        longest, batch = parts[0].of(grid).tokens, len(pixels)
+        longest, batch = parts[0].of(grid).tokens, pixels.shape[0]
         at_once = max(1, self.tokens_at_once // (longest * batch))
         for first in range(0, len(parts), at_once):
             chunk = parts[first : first + at_once]
@@ -273,7 +273,7 @@ class Planaura(nn.Module):
         """Images (B, C, T, H, W) from encoded tokens, (B, 1 + tokens, width) of all of `grid` or the visible ones."""
         first, tokens = self.decoder_embed(encoded).split([1, encoded.shape[1] - 1], dim=1)
         if visible is not None:
-            everywhere = self.mask_token.to(tokens.dtype).expand(len(tokens), grid.tokens, -1)
+            everywhere = self.mask_token.to(tokens.dtype).expand(tokens.shape[0], grid.tokens, -1)
             tokens = everywhere.scatter(1, visible[..., None].expand(-1, -1, tokens.shape[-1]), tokens)
         table = self.decoder_pos_embed
         tokens = tokens + self._positions(table, grid).at(_WHOLE).flatten(0, 2)

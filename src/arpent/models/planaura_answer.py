@@ -50,7 +50,7 @@ class Canvas:
         self._invalid = invalid
         self._dims = dims
         kept = width if dims is None else len(dims)
-        self.features = torch.empty(len(invalid), *grid, kept, device=invalid.device)
+        self.features = torch.empty(invalid.shape[0], *grid, kept, device=invalid.device)
         self.cosine: Tensor | None = None
         self.which_before: Tensor | None = None
         if grid.frames > 1:

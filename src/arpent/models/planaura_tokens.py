@@ -100,7 +100,7 @@ class ResampledPositions:
     def at(self, part: SubGrid) -> Tensor:
         """Those of one part, (T, rows, cols, D)."""
         rows = self._down[part.rows] @ self._table.flatten(2)
-        return self._across[part.cols] @ rows.unflatten(2, self._table.shape[2:])
+        return self._across[part.cols] @ rows.reshape(*rows.shape[:2], *self._table.shape[2:])
 
 
 class ComputedPositions:
@@ -154,7 +154,7 @@ def resample_table(table: Tensor, grid: TokenGrid, source_frames: int) -> Tensor
 def unfold_table(table: Tensor, frames: int) -> Tensor:
     """(1, 1 + T·side², D) without its first row, as (T, side, side, D)."""
     side = isqrt((table.shape[1] - 1) // frames)
-    return table[0, 1:].unflatten(0, (frames, side, side))
+    return table[0, 1:].reshape(frames, side, side, -1)
 
 
 def sin_cos_table(frames: Tensor, rows: Tensor, cols: Tensor, width: int) -> Tensor:
