@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import rasterio
 import rasterio.shutil
+import rasterio.warp
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning
@@ -204,3 +205,16 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         name: write(folder / f"{name}.tif", pixels[np.newaxis].astype("float32"), grid)
         for name, pixels in (("noise", noise), ("smooth", smooth))
     }
+
+
+@pytest.fixture(scope="session")
+def across() -> Callable[[float], Grid]:
+    """A grid in UTM 31N, the zone next to that of the scenes, over four fifths of them: ``across(10.0)``."""
+
+    def make(resolution: float) -> Grid:
+        (x,), (y,) = rasterio.warp.transform("EPSG:32630", "EPSG:32631", [702_100.0], [4_897_900.0])
+        side = int(4200 * 0.8 / resolution)
+        left, top = x - side * resolution / 2, y + side * resolution / 2
+        return Grid.north_up(left, top, resolution, side, side, "EPSG:32631")
+
+    return make
