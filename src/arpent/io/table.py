@@ -251,10 +251,11 @@ class RowWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
-            if self._usable:
+        finished = False
+        try:
+            if kind is None and self._usable:
                 self.close()
-        elif self._checkpoints:
-            self.suspend()
-        else:
-            self.abandon()
+            finished = kind is None
+        finally:
+            if not finished:
+                (self.suspend if self._checkpoints else self.abandon)()
