@@ -10,6 +10,7 @@ from __future__ import annotations
 import array
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -20,6 +21,8 @@ INSIDE = "--loopback-up"
 
 def main(command: list[str]) -> None:
     """Replaces this process by the command, offline."""
+    # A shell's background jobs ignore Ctrl-C, and their children inherit that; tests of interruption could not pass.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if command[:1] == [INSIDE]:
         raise_loopback()
         os.execvp(command[1], command[1:])

@@ -26,6 +26,9 @@ LOOPBACK = {"localhost", "127.0.0.1", "::1", "0.0.0.0", "::", ""}
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
+# One width of terminal for everybody: tables fold long paths where they must.
+os.environ["COLUMNS"] = "200"
+
 settings.register_profile("arpent", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", parent=settings.get_profile("arpent"), derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "arpent")

@@ -241,7 +241,8 @@ def as_nobody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Pa
         folder.chmod(0o555)
         closed.append(folder)
         for parent in folder.parents:  # pytest keeps its folders to their owner
-            if parent.is_relative_to(tmp_path_factory.getbasetemp().parent):
+            # The folder of the user and, below it, one for each worker of a parallel run.
+            if parent.is_relative_to(tmp_path_factory.getbasetemp().parents[1]) and parent.stat().st_uid == me:
                 parent.chmod(parent.stat().st_mode | 0o055)
         if me == 0:
             os.seteuid(65534)
