@@ -59,11 +59,13 @@ def points(grid: Grid, window: Window, k: int) -> Points:
         us = t.a * cols[None, :] + t.b * rows[:, None] + t.c - HOME[0]
         vs = t.d * cols[None, :] + t.e * rows[:, None] + t.f - HOME[1]
         return Points(us, vs)
-    # Nodes lie at multiples of _NODE of the grid, not of the window: every window interpolates between the same ones.
+    # Nodes lie at multiples of _NODE in the lattice: every window, and every grid of it, interpolates between the same.
+    origin = lattice(grid)
+    rows, cols = rows + origin.row, cols + origin.col
     node_rows = np.arange(math.floor(rows[0] / _NODE), math.floor(rows[-1] / _NODE) + 2)
     node_cols = np.arange(math.floor(cols[0] / _NODE), math.floor(cols[-1] / _NODE) + 2)
-    x = t.a * (node_cols * _NODE)[None, :] + t.b * (node_rows * _NODE)[:, None] + t.c
-    y = t.d * (node_cols * _NODE)[None, :] + t.e * (node_rows * _NODE)[:, None] + t.f
+    down, right = node_rows[:, None] * _NODE - origin.row, node_cols[None, :] * _NODE - origin.col
+    x, y = t.a * right + t.b * down + t.c, t.d * right + t.e * down + t.f
     east, north = _to_home(crs.to_wkt()).transform(x, y)
     return Points(
         _between(east - HOME[0], rows / _NODE - node_rows[0], cols / _NODE - node_cols[0]),
