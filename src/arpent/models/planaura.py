@@ -296,5 +296,4 @@ def _position_table(grid: TokenGrid, width: int) -> Tensor:
 def _initialise(module: nn.Module) -> None:
     if isinstance(module, (nn.Linear, nn.Conv3d)):
         nn.init.xavier_uniform_(module.weight.view(len(module.weight), -1))
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
+        nn.init.zeros_(module.bias)
