@@ -90,7 +90,8 @@ class ClassMap(BaseModel):
 
     def keep(self, ids: Sequence[int], name: str) -> ClassMap:
         """The same nomenclature with only some of its classes."""
-        return self.model_copy(update={"name": name, "classes": tuple(self.by_id(number) for number in ids)})
+        # Not a copy: that would take along the tables that were computed for all classes.
+        return ClassMap(name=name, classes=tuple(self.by_id(number) for number in ids), nodata=self.nodata)
 
 
 @cache
