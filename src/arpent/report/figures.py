@@ -89,9 +89,9 @@ def compose(shown: Sequence[Panel], title: str, language: Language) -> Figure:
         box = Box(right, below, _width(panel, height), height)
         boxes.append(box)
         right = box.right + _GAP + (0.75 if picture.range else 0.0)
-    classed = [(panel, picture) for panel, picture in zip(shown, pictures, strict=True) if panel.classes]
-    heads = [panel.title for panel, _ in classed]
-    entries = entries_of([picture for _, picture in classed], classed[0][0].classes, language) if classed else []  # type: ignore[arg-type]
+    classes = _nomenclature(shown)
+    heads = [panel.title for panel in shown if panel.classes]
+    entries = entries_of([p for p, panel in zip(pictures, shown, strict=True) if panel.classes], classes, language)
     side = _legend_width([entry.label for entry in entries], len(heads)) if entries else 0.0
     tall = max(height, 0.24 * (len(entries) + (len(heads) > 1)))
     boxes = [Box(box.left, below + tall - height, box.width, height) for box in boxes]
@@ -103,6 +103,18 @@ def compose(shown: Sequence[Panel], title: str, language: Language) -> Figure:
     if entries:
         legend(figure, Box(right, below, side, tall), entries, heads)
     return figure
+
+
+def _nomenclature(shown: Sequence[Panel]) -> ClassMap | None:
+    """The one nomenclature of all class maps of a figure, for they share a legend."""
+    found = [panel.classes for panel in shown if panel.classes]
+    if any(classes != found[0] for classes in found):
+        raise InvalidSetting(
+            "the maps of a figure use different nomenclatures",
+            found=", ".join(classes.name for classes in found),
+            cure="Draw a figure for each, or bring them to one nomenclature.",
+        )
+    return found[0] if found else None
 
 
 def _height(shown: Sequence[Panel]) -> float:

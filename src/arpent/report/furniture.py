@@ -52,8 +52,10 @@ class Entry:
     shares: tuple[str, ...]
 
 
-def entries_of(pictures: Sequence[Rendered], classes: ClassMap, language: Language) -> list[Entry]:
+def entries_of(pictures: Sequence[Rendered], classes: ClassMap | None, language: Language) -> list[Entry]:
     """The classes that any of the pictures shows, the largest first, with their share in each."""
+    if classes is None:
+        return []
 
     def told(share: float) -> str:
         if share == 0.0:
@@ -138,7 +140,8 @@ def scale_bar(figure: Figure, box: Box, grid: Grid, language: Language) -> None:
     style: dict[str, Any] = {"color": INK, "linewidth": 1.2, "solid_capstyle": "butt", "transform": figure.transFigure}
     corners = [(left, y + 0.05), (left, y), (right, y), (right, y + 0.05)]
     figure.add_artist(Line2D([x / wide for x, _ in corners], [v / tall for _, v in corners], **style))
-    write(figure, right + 0.08, y - 0.01, length(metres, language), size=8, colour=SOFT)
+    text = length(metres, language) if metres < 1000 else f"{number(metres / 1000, language)}\N{NO-BREAK SPACE}km"
+    write(figure, right + 0.08, y - 0.01, text, size=8, colour=SOFT)
 
 
 def _round_length(metres: float) -> float:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -135,10 +134,8 @@ def _growth(material: Material, day: float) -> float:
     """Share of `lush` on a day of the year."""
     if material.bare is None:
         return 1.0
-    for (start, before), (end, after) in pairwise(material.calendar):
-        if start <= day <= end:
-            return before + (after - before) * (day - start) / (end - start)
-    return material.calendar[-1][1]
+    days, shares = zip(*material.calendar, strict=True)
+    return float(np.interp(day, days, shares))
 
 
 def _scatter(index: int, variant: int) -> tuple[float, float]:
