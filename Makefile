@@ -64,4 +64,4 @@ lock: $(READY) ## resolve requirements.lock anew from pyproject.toml
 		--python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header -o requirements.lock
 
 clean: ## remove what was made here, the environment included
-	@rm -rf .venv .demo site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.*
+	@rm -rf .venv arpent-demo site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.*

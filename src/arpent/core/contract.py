@@ -94,7 +94,7 @@ class Contract(BaseModel):
             if not any(band.answers_to(name) for name in found)
         ]
         if self.gsd and gsd and not 1 / 1.5 <= gsd / self.gsd <= 1.5:
-            reasons.append(f"pixels of {gsd:g} m where the model was made for {self.gsd:g} m")
+            reasons.append(f"pixels of {gsd:.3g} m where the model was made for {self.gsd:.3g} m")
         if self.dtype and dtype != self.dtype:
             reasons.append(f"pixels of type {dtype} where the model was trained on {self.dtype}")
         return reasons

@@ -155,7 +155,7 @@ def run_job(job: Job) -> Prediction:
         ),
     )
     for number, product in enumerate(products):
-        _publish(job, product, done.files[product.name], picture="preview" if number == 0 else product.name)
+        _publish(job, product, done.files[product.name], picture="preview" if number == 0 else f"{product.name}_view")
     return done
 
 

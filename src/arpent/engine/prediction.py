@@ -146,13 +146,10 @@ def predict(
     plan = TilePlan.of(grid.height, grid.width, shape)
     done = ledger.read(options.fingerprint)
     outputs = _open_outputs(task.products(), grid, shape, sinks, done)
-    if done.next_row:
-        arrays = ledger.arrays(done)
-        for output in outputs.dense:
-            output.restore(done.next_row, arrays)
     loop = _Loop(task, network, image, prepare, plan, outputs, ledger, options, clock)
     try:
         loop.run(done)
+        files = {name: sink.close() for name, sink in outputs.sinks.items()}
     except BaseException as stop:
         for sink in outputs.sinks.values():
             sink.suspend()
@@ -162,7 +159,6 @@ def predict(
             f"stopped while predicting {image.source}; the finished rows are kept",
             cure="Run the same command with --resume to go on.",
         ) from stop
-    files = {name: sink.close() for name, sink in outputs.sinks.items()}
     return Prediction(files, clock.tiles, perf_counter() - clock.started, clock.network, plan.cost)
 
 
@@ -214,6 +210,10 @@ class _Loop:
 
     def run(self, done: Progressed) -> None:
         """All rows from `done` on. Files are written beside the network, one row behind it."""
+        if done.next_row:
+            arrays = self.ledger.arrays(done)
+            for output in self.outputs.dense:
+                output.restore(done.next_row, arrays)
         rows = range(done.next_row, len(self.plan.rows))
         tiles = (tile for row in rows for tile in self.plan.row_of_tiles(row))
         title, count = Path(self.image.source).name, len(rows) * len(self.plan.cols)

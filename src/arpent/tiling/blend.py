@@ -80,7 +80,9 @@ class RowBlender:
         self._seam_below = self._new_seam(0)
 
     def _new_seam(self, row: int) -> _Sums:
-        """Room for what tile row `row` knows about the next one."""
+        """Room for what tile row `row` knows about the next one; none behind the last row."""
+        if row == len(self._plan.rows):
+            return _Sums.zeros(self._channels, 0, self._plan.width)
         span = self._plan.rows[row]
         return _Sums.zeros(self._channels, span.kept_end - span.final_end, self._plan.width)
 
@@ -130,8 +132,7 @@ class RowBlender:
         self._expected = (tile.row + 1, 0)
         self._carry = _Sums.zeros(self._channels, 0, 0)
         self._seam_above = self._seam_below
-        if tile.row + 1 < len(self._plan.rows):
-            self._seam_below = self._new_seam(tile.row + 1)
+        self._seam_below = self._new_seam(tile.row + 1)
 
     def state(self) -> dict[str, Pixels]:
         """All that the next row of tiles needs to know; to be asked for between rows."""

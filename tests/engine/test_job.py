@@ -1,0 +1,193 @@
+"""From file to run folder: resume after kill -9, bounded memory, contracts, and one file that cannot look finished."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+
+from arpent import __version__
+from arpent.core import Band, Contract, Grid, Normalisation, Strip, nomenclature
+from arpent.engine import Job, PredictSettings, run_job
+from arpent.errors import ContractMismatch, NoValidPixels
+from arpent.io import CogWriter, RasterSpec, open_image, validate_stac
+from arpent.models import build, load_bundle, save_bundle
+from arpent.store import Place, open_run, verify
+from arpent.tasks.landcover import LandcoverSettings, LandcoverTask
+
+BANDS = ("red", "green", "blue", "nir")
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    """A small U-Net with random weights whose answers differ from place to place."""
+    torch.manual_seed(5)
+    settings = {"channels": 4, "classes": 11, "widths": [8, 16]}
+    contract = Contract(
+        task="landcover",
+        architecture="unet",
+        settings=settings,
+        bands=tuple(Band(name=name) for name in BANDS),
+        gsd=0.2,
+        dtype="uint8",
+        normalisation=Normalisation(origin="test", mean=(128.0,) * 4, std=(60.0,) * 4),
+        classes=nomenclature("commune"),
+        arpent=__version__,
+    )
+    return save_bundle(tmp_path_factory.mktemp("bundle") / "model.safetensors", build("unet", settings), contract)
+
+
+def write_image(path, height, width, *, bands=BANDS, resolution=0.2, fill=None, dtype="uint8", nodata=0):
+    grid = Grid.north_up(650_000, 6_860_000, resolution, height, width, 2154)
+    rng = np.random.default_rng(height)
+    with CogWriter(path, RasterSpec(grid, bands, dtype, nodata=nodata, compression="zstd")) as writer:
+        for strip in grid.window.strips(512):
+            if fill is None:
+                low = rng.integers(1, 255, (len(bands), 32, 32), dtype=np.uint8)
+                values = np.resize(low.repeat(16, 1).repeat(16, 2), (len(bands), strip.height, width)).astype(dtype)
+            else:
+                values = np.full((len(bands), strip.height, width), fill, dtype)
+            writer.write(Strip(strip.row, values))
+    return path
+
+
+def predict_into(run_path, image, bundle_path, *, resume=False, probabilities=True, **settings):
+    bundle = load_bundle(bundle_path)
+    task = LandcoverTask(LandcoverSettings(probabilities=probabilities), bundle.contract.classes)
+    chosen = PredictSettings(**{"tile": 256, "runtime": "torch", "device": "cpu", **settings})
+    place = Place(exact=Path(run_path), resume=resume)
+    with open_image(image, bands=BANDS) as reader, place.begin("landcover", "test", {"image": str(image)}) as run:
+        run_job(Job(task, bundle, reader, run, chosen))
+        return run.finish()
+
+
+def test_a_run_is_complete_described_and_verified(bundle, tmp_path):
+    run = predict_into(tmp_path / "run", write_image(tmp_path / "scene.tif", 700, 900), bundle)
+    names = {product.name: product.kind for product in run.manifest.products}
+    assert names == {
+        "classes": "raster",
+        "preview": "picture",
+        "probabilities": "raster",
+        "probabilities_view": "picture",
+    }
+    assert verify(open_run(run.path)).files == 7  # two maps, their items, the names of classes, two pictures
+    assert not (run.path / "scratch").exists()
+    for product in run.manifest.products:
+        if product.stac:
+            validate_stac(json.loads((run.path / product.stac.file).read_text()))
+    with rasterio.open(run.path / "classes.tif") as made, rasterio.open(run.path / "probabilities.tif") as chances:
+        classes = made.read(1)
+        assert set(np.unique(classes)) <= set(nomenclature("commune").ids.tolist())
+        percent = chances.read().astype(int)
+        chosen = np.take_along_axis(percent, nomenclature("commune").index_of_id[classes][None], 0)[0]
+        assert (chosen == percent.max(0)).all()
+        assert np.abs(percent.sum(0) - 100).max() <= 6
+
+
+def test_killed_at_five_moments_and_resumed_every_file_is_the_same_to_the_byte(bundle, tmp_path):
+    image = write_image(tmp_path / "scene.tif", 2600, 600)
+    whole = predict_into(tmp_path / "whole", image, bundle)
+    script = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "import test_job\n"
+        f"test_job.predict_into({str(tmp_path / 'killed')!r}, {str(image)!r}, {str(bundle)!r}, resume=True)\n"
+    )
+    chance = random.Random(4)
+    ledger = tmp_path / "killed"
+    kills = 0
+    for _ in range(5):
+        child = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
+        before = rows_done(ledger)
+        while child.poll() is None and rows_done(ledger) == before:
+            time.sleep(0.005)
+        time.sleep(chance.random() * 0.15)
+        if child.poll() is None:
+            child.send_signal(signal.SIGKILL)
+            kills += 1
+        child.wait()
+        if (tmp_path / "killed" / "manifest.json").exists():
+            break
+        assert not (tmp_path / "killed" / "classes.tif").exists()
+    assert kills >= 3
+    if not (tmp_path / "killed" / "manifest.json").exists():
+        predict_into(tmp_path / "killed", image, bundle, resume=True)
+    for name in ("classes.tif", "probabilities.tif", "classes.tif.aux.xml"):
+        assert (tmp_path / "killed" / name).read_bytes() == (whole.path / name).read_bytes(), name
+
+
+def rows_done(run_path):
+    found = list(Path(run_path).rglob("ledger.json"))
+    if not found:
+        return 0
+    try:
+        return json.loads(found[0].read_text())["next_row"]
+    except (ValueError, FileNotFoundError):
+        return 0
+
+
+@pytest.mark.parametrize("stop_after", ["classes.tif", "probabilities.tif"])
+def test_killed_between_two_products_nothing_is_lost_or_made_twice(bundle, tmp_path, stop_after, monkeypatch):
+    image = write_image(tmp_path / "scene.tif", 600, 300)
+    whole = predict_into(tmp_path / "whole", image, bundle)
+    close = CogWriter.close
+
+    def dies(self):
+        done = close(self)
+        if done.name == stop_after:
+            raise SystemError("killed here")
+        return done
+
+    with monkeypatch.context() as patch, pytest.raises(SystemError):
+        patch.setattr(CogWriter, "close", dies)
+        predict_into(tmp_path / "run", image, bundle)
+    predict_into(tmp_path / "run", image, bundle, resume=True)
+    for name in ("classes.tif", "probabilities.tif"):
+        assert (tmp_path / "run" / name).read_bytes() == (whole.path / name).read_bytes()
+
+
+def test_an_image_that_does_not_fit_the_model_is_refused_with_all_that_differs(bundle, tmp_path):
+    coarse = write_image(tmp_path / "coarse.tif", 300, 300, resolution=1.0, dtype="uint16")
+    with pytest.raises(ContractMismatch, match=r"pixels of 1 m .* 0\.2 m; pixels of type uint16 .* uint8"):
+        predict_into(tmp_path / "run", coarse, bundle)
+
+
+def test_an_image_of_no_data_leaves_no_product(bundle, tmp_path):
+    empty = write_image(tmp_path / "empty.tif", 300, 300, fill=0)
+    with pytest.raises(NoValidPixels, match="no pixel with data"):
+        predict_into(tmp_path / "run", empty, bundle)
+    assert not list((tmp_path / "run").glob("*.tif"))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 700), (333, 2)])
+def test_images_of_any_size_are_mapped(bundle, tmp_path, shape):
+    run = predict_into(tmp_path / "run", write_image(tmp_path / "scene.tif", *shape), bundle)
+    with rasterio.open(run.path / "classes.tif") as made:
+        assert made.shape == shape
+        assert (made.read(1) > 0).all()
+
+
+@pytest.mark.alone
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_height_of_the_image(bundle, tmp_path):
+    """Peak resident memory at 4 000 × 4 000 and at 4 000 × 40 000, within a tenth."""
+    peaks = {}
+    for height in (4_000, 40_000):
+        image = write_image(tmp_path / f"{height}.tif", height, 4_000)
+        script = (
+            f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+            "import resource, test_job\n"
+            f"run, image, bundle = {str(tmp_path / f'run{height}')!r}, {str(image)!r}, {str(bundle)!r}\n"
+            "test_job.predict_into(run, image, bundle, probabilities=False, tile=512)\n"
+            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+        )
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+        peaks[height] = int(done.stdout.split()[-1])
+        image.unlink()
+    assert peaks[40_000] <= 1.1 * peaks[4_000], peaks
