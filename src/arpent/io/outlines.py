@@ -290,7 +290,7 @@ def _is_free(taken, points, u, v, w):  # type: ignore[no-untyped-def]  # noqa: A
 
 
 @numba.njit(nogil=True, cache=True)
-def _thin(points, begin, end, least, limit, taken, before, after, kept):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _thin(points, begin, end, least, limit, taken, fixed, before, after, kept):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Drops points of one border, smallest triangle first, as long as `least` inner ones stay."""
     left = end - begin - 2
     queue = [(np.int64(0), np.int64(0), np.int64(0))]
@@ -306,7 +306,7 @@ def _thin(points, begin, end, least, limit, taken, before, after, kept):  # type
         u, w = before[v], after[v]
         if not kept[v] or w - u != span or _double_area(points, u, v, w) != area:
             continue
-        if not _is_near(points, u, w, limit) or not _is_free(taken, points, u, v, w):
+        if fixed[v] or not _is_near(points, u, w, limit) or not _is_free(taken, points, u, v, w):
             continue
         kept[v] = False
         taken[points[v, 1], points[v, 0]] = 0
@@ -321,7 +321,7 @@ def _thin(points, begin, end, least, limit, taken, before, after, kept):  # type
 
 
 @numba.njit(nogil=True, cache=True)
-def _thin_all(points, starts, limit, taken, bottom, kept):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _thin_all(points, starts, limit, taken, fixed, bottom, kept):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Drops points of all borders; `bottom` is the row of the band's lower edge, -1 for the last band."""
     before, after = np.empty(points.shape[0], np.int64), np.empty(points.shape[0], np.int64)
     for i in range(points.shape[0]):
@@ -344,11 +344,11 @@ def _thin_all(points, starts, limit, taken, bottom, kept):  # type: ignore[no-un
             least = 1  # nothing new on the lower edge: the band below decides what lies there
         elif (x1, y1, x2, y2) in straight or (x2, y2, x1, y1) in straight:
             least = 1  # two borders must not become the same line
-        if _thin(points, begin, end, least, limit, taken, before, after, kept) == 0:
+        if _thin(points, begin, end, least, limit, taken, fixed, before, after, kept) == 0:
             straight.add((x1, y1, x2, y2))
 
 
-def simplified(borders: Borders, tolerance: float, shape: tuple[int, int], *, is_last: bool) -> Borders:
+def simplified(borders: Borders, tolerance: float, shape: tuple[int, int], *, is_first: bool, is_last: bool) -> Borders:
     """The borders of a band with fewer points: none moves by more than `tolerance` pixels, none touches another.
 
     A point may go when no other point lies in the triangle that it makes with its neighbours: then no border can cross
@@ -358,11 +358,17 @@ def simplified(borders: Borders, tolerance: float, shape: tuple[int, int], *, is
         borders: of a band, counted from its upper edge.
         tolerance: in pixels; 0 only drops points on straight lines.
         shape: rows and columns of the band.
+        is_first: whether the map begins with this band.
         is_last: whether the map ends below this band.
     """
+    rows, columns = shape
     kept = np.empty(len(borders.points), np.bool_)
-    taken = np.zeros((shape[0] + 1, shape[1] + 1), np.uint8)
-    _thin_all(borders.points, borders.starts, tolerance**2, taken, -1 if is_last else shape[0], kept)
+    taken = np.zeros((rows + 1, columns + 1), np.uint8)
+    # The map keeps its four corners.
+    at_corner = np.isin(borders.points[:, 0], (0, columns)) & np.isin(
+        borders.points[:, 1], ([0] if is_first else []) + ([rows] if is_last else [])
+    )
+    _thin_all(borders.points, borders.starts, tolerance**2, taken, at_corner, -1 if is_last else rows, kept)
     before = np.concatenate([[0], np.cumsum(kept)])
     return Borders(
         borders.points[kept],

@@ -153,7 +153,7 @@ def _sieve(parent, classes, areas, pairs, smallest):  # type: ignore[no-untyped-
             if head[here] < 0:
                 tail[here] = link
             head[here] = link
-    queue = [(0.0, 0)]
+    queue = [(np.int64(0), 0)]
     queue.pop()
     for label in range(1, size):
         if parent[label] == label and areas[label] < smallest:
@@ -238,19 +238,25 @@ class Patches:
         self._count = 1
         self._parent = np.zeros(_FIRST_ROOM, np.int32)
         self._classes = np.zeros(_FIRST_ROOM, np.uint8)
-        self._areas = np.zeros(_FIRST_ROOM, np.float64)
+        self._areas = np.zeros(_FIRST_ROOM, np.int64)
         self._bottoms = np.zeros(_FIRST_ROOM, np.int64)
         self._pairs: list[NDArray[np.int64]] = []
         self._last_row: NDArray[np.int32] | None = None
         self._rows = 0
 
-    def add(self, values: NDArray[np.uint8], pixel_areas: NDArray[np.float64]) -> NDArray[np.int32]:
-        """Provisional labels ``(rows, columns)`` of the next band, in which a pixel of each row has these areas."""
+    def add(self, values: NDArray[np.uint8], pixel_areas: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Provisional labels ``(rows, columns)`` of the next band.
+
+        Args:
+            values: ``(rows, columns)`` of class numbers.
+            pixel_areas: of a pixel in each row, in whole units of any size: whole numbers add up to the same sum in
+                any order, so that patches compare in the same way however the map is cut.
+        """
         labels = np.empty(values.shape, np.int32)
         found = _label(values, self._valid, labels)
         first, end = self._count, self._count + found
         self._reserve(end)
-        classes, areas = np.zeros(found + 1, np.uint8), np.zeros(found + 1, np.float64)
+        classes, areas = np.zeros(found + 1, np.uint8), np.zeros(found + 1, np.int64)
         bottoms = np.zeros(found + 1, np.int64)
         _measure(values, labels, pixel_areas, classes, areas, bottoms)
         labels[labels > 0] += first - 1
@@ -272,7 +278,7 @@ class Patches:
         room = max(size, 2 * self._parent.size) - self._parent.size
         self._parent = np.concatenate([self._parent, np.zeros(room, np.int32)])
         self._classes = np.concatenate([self._classes, np.zeros(room, np.uint8)])
-        self._areas = np.concatenate([self._areas, np.zeros(room, np.float64)])
+        self._areas = np.concatenate([self._areas, np.zeros(room, np.int64)])
         self._bottoms = np.concatenate([self._bottoms, np.zeros(room, np.int64)])
 
     def _note_contacts(self, labels: NDArray[np.int32]) -> None:
@@ -280,11 +286,11 @@ class Patches:
         pairs = np.empty(2 * seen.size, np.int64)
         self._pairs.append(np.unique(pairs[: _contacts(seen, pairs)]))
 
-    def table(self, smallest: float = 0.0) -> PatchTable:
+    def table(self, smallest: int = 0) -> PatchTable:
         """All patches, once the last band is in; those below the area `smallest` merged into their neighbours."""
         parent, size = self._parent[: self._count], self._count
         _roots(parent, size)
-        classes, areas = self._classes[:size].copy(), np.zeros(size, np.float64)
+        classes, areas = self._classes[:size].copy(), np.zeros(size, np.int64)
         np.add.at(areas, parent, self._areas[:size])
         if smallest > 0 and self._pairs:
             pairs = np.concatenate(self._pairs)

@@ -9,12 +9,13 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import Transformer
 
-from arpent.core import Grid
+from arpent.core import Grid, ground_sampling_distance
 from arpent.io.footprint import footprint
 
 __all__ = ["polygon_areas"]
 
-_SEGMENT = 64  # pixels: a longer side is cut, since straight on the map is not straight in another projection
+# Longer sides are cut, since what is straight on the map is curved in another projection.
+_SEGMENT, _SEGMENT_GROUND = 64, 5_000.0  # pixels, metres
 _WIDE = 100.0  # degrees of longitude
 
 
@@ -27,9 +28,9 @@ def _equal_area(grid: Grid) -> Transformer:
         # Parallels stay straight, and longitudes beyond 180 degrees are not folded back.
         target = f"+proj=cea +lon_0={middle} +ellps=WGS84 +over"
     else:
-        column, row = grid.width / 2, grid.height / 2
+        column, row, t = grid.width / 2, grid.height / 2, grid.transform
         to_lonlat = Transformer.from_crs(crs.to_wkt(), "OGC:CRS84", always_xy=True)
-        longitude, latitude = to_lonlat.transform(*(grid.transform * (column, row)))
+        longitude, latitude = to_lonlat.transform(t.a * column + t.b * row + t.c, t.d * column + t.e * row + t.f)
         target = f"+proj=laea +lon_0={longitude} +lat_0={latitude} +ellps=WGS84"
     return Transformer.from_crs(crs.to_wkt(), target, always_xy=True)
 
@@ -37,10 +38,11 @@ def _equal_area(grid: Grid) -> Transformer:
 def polygon_areas(grid: Grid, polygons: NDArray[Any]) -> NDArray[np.float64]:
     """Square metres on the ellipsoid of shapely polygons ``(n,)`` in the CRS of the grid.
 
-    Off by less than a millionth for polygons made of the grid's pixels.
+    Off by less than a hundred-thousandth for polygons made of the grid's pixels.
     """
     transformer = _equal_area(grid)
-    longest = _SEGMENT * max(grid.pixel_width, grid.pixel_height)
+    metres = ground_sampling_distance(grid) or 1.0
+    longest = min(_SEGMENT, max(1 / 64, _SEGMENT_GROUND / metres)) * min(grid.pixel_width, grid.pixel_height)
     fine = shapely.segmentize(polygons, longest)
 
     def to_metres(points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -8,17 +8,19 @@ patches that are still open. Between the passes the patches wait in compressed f
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
 import shapely
 from numpy.typing import NDArray
 
-from arpent.core import ClassMap, Grid, Language, Strip, Window, pixel_area, writing
+from arpent.core import ClassMap, Grid, Language, Strip, pixel_area, writing
 from arpent.errors import BandMismatch, InvalidSetting
 from arpent.io.outlines import simplified, traced
 from arpent.io.patches import Patches, PatchTable
@@ -32,6 +34,7 @@ __all__ = ["ClassStrips", "polygonise"]
 _BAND_PIXELS = 1 << 23  # pixels of a band: some 150 MB in the compiled loops
 _LEAST_ROWS, _MOST_ROWS = 64, 4096
 _ROWS_PER_AREA = 64  # pixel areas change slowly: one for as many rows is off by less than a thousandth
+_UNITS_PER_PIXEL = 1 << 16
 _SCHEMA = pa.schema(
     [("numero", pa.int32()), ("classe", pa.string()), ("area_m2", pa.float64()), ("geometry", pa.binary())]
 )
@@ -145,13 +148,14 @@ class _Job:
     def _find(self, grid: Grid, strips: Iterable[Strip], scratch: Path, min_area: float) -> PatchTable:
         """First pass: all patches, and their labels in one file per band."""
         patches = Patches(self.classes.ids, sieved=min_area > 0)
+        areas = _PixelAreas.of(grid) if min_area > 0 else _PixelAreas(np.ones(grid.height, np.int64), 1.0)
         row = 0
         for number, values in enumerate(_bands(strips, grid)):
             self._check(values)
-            labels = patches.add(values, _pixel_areas(grid, row, len(values)))
+            labels = patches.add(values, areas.rows[row : row + len(values)])
             (scratch / f"{number}").write_bytes(pa.compress(labels, codec="zstd", asbytes=True))
             row += len(values)
-        return patches.table(min_area)
+        return patches.table(math.ceil(min_area / areas.unit))
 
     def _check(self, values: NDArray[np.uint8]) -> None:
         for value in np.flatnonzero(np.bincount(values.ravel(), minlength=256)):
@@ -172,7 +176,7 @@ class _Job:
             is_last = number == len(windows) - 1
             borders = traced(seen, is_last=is_last)
             if simplify > 0:
-                borders = simplified(borders, simplify, window.shape, is_last=is_last)
+                borders = simplified(borders, simplify, window.shape, is_first=number == 0, is_last=is_last)
             for band, halves in halves_of(borders.moved(window.row), closing).items():
                 waiting.setdefault(band, []).append(halves)
             above = seen[-1:]
@@ -202,12 +206,25 @@ class _Job:
         return pa.Table.from_arrays(columns, schema=_SCHEMA)
 
 
-def _pixel_areas(grid: Grid, row: int, rows: int) -> NDArray[np.float64]:
-    """Square metres of a pixel in each of some rows; 1 for a picture without CRS."""
-    if grid.crs is None:
-        return np.ones(rows)
-    windows = list(Window(row, 0, rows, grid.width).strips(_ROWS_PER_AREA))
-    return np.repeat([pixel_area(grid, window) for window in windows], [window.height for window in windows])
+@dataclass(frozen=True)
+class _PixelAreas:
+    """How large pixels are, row by row.
+
+    Attributes:
+        rows: ``(height,)`` area of a pixel of each row, in whole units.
+        unit: square metres.
+    """
+
+    rows: NDArray[np.int64]
+    unit: float
+
+    @classmethod
+    def of(cls, grid: Grid) -> Self:
+        windows = list(grid.window.strips(_ROWS_PER_AREA))
+        metres = np.array([pixel_area(grid, window) for window in windows])
+        unit = float(metres.max()) / _UNITS_PER_PIXEL
+        units = np.maximum(1, np.rint(metres / unit)).astype(np.int64)
+        return cls(np.repeat(units, [window.height for window in windows]), unit)
 
 
 def _bands(strips: Iterable[Strip], grid: Grid) -> Iterator[NDArray[np.uint8]]:
