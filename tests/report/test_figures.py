@@ -129,7 +129,7 @@ def test_north_is_where_the_grid_says(land: Raster) -> None:
 
 
 def test_scale_bars_are_round_and_true(classes: ClassMap) -> None:
-    for resolution, expected in ((0.2, "5 m"), (10.0, "200 m"), (30.0, "500 m"), (1000.0, "20 km")):
+    for resolution, expected in ((0.2, "5 m"), (10.0, "200 m"), (30.0, "1 km"), (1000.0, "20 km")):
         grid = Grid.north_up(549_000, 6_701_000, resolution, 100, 100, "EPSG:2154")
         raster = Raster(np.full((1, 100, 100), 7, np.uint8), np.ones((100, 100), np.bool_), grid, ("class",))
         figure = compose([Panel(raster, "", classes)], "", "en")

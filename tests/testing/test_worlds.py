@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import re
 import subprocess
 import sys
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -203,6 +206,15 @@ def test_wrong_settings_are_refused(commune: Commune, home: Grid) -> None:
         commune.quality("sentinel-1", home)
     with pytest.raises(GeoreferenceMissing, match="coordinate reference system"):
         commune.truth(Grid(10, 10))
+
+
+@pytest.mark.parametrize("page", ["simulate.md", "simulate.fr.md"])
+def test_the_example_in_the_documentation_runs(root: Path, page: str) -> None:
+    text = (root / "docs" / "howto" / page).read_text("utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    scope: dict[str, Any] = {}
+    exec(example, scope)
+    assert scope["scene"].image.pixels.shape == (12, 256, 256)
 
 
 def test_communes_are_values(commune: Commune) -> None:
