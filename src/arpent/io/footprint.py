@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +18,8 @@ from arpent.errors import InputError
 __all__ = ["Footprint", "footprint"]
 
 _POINTS_PER_SIDE = 32
-_DETAIL = 1e-5  # degrees, about a metre: points of the outline that add less are left out
-_DECIMALS = 7  # of a degree: a centimetre
+_DETAIL, _SHARE = 1e-5, 1e-3  # degrees, about a metre, or a share of the size: points that add less are left out
+_DECIMALS = 8  # of a degree: a millimetre
 _ROUND_THE_EARTH = 360.0
 
 
@@ -47,7 +48,8 @@ def footprint(grid: Grid) -> Footprint:
         pole = 90.0 if lats.mean() > 0 else -90.0
         lons, lats = np.append(lons, [lons[-1], lons[0]]), np.append(lats, [pole, pole])
     whole = shapely.make_valid(Polygon(np.column_stack([lons, lats])))
-    return _cut(whole.simplify(_DETAIL))
+    west, south, east, north = whole.bounds
+    return _cut(whole.simplify(min(_DETAIL, _SHARE * min(east - west, north - south))))
 
 
 def _outline(grid: Grid, to_lonlat: Transformer) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -70,20 +72,19 @@ def _outline(grid: Grid, to_lonlat: Transformer) -> tuple[NDArray[np.float64], N
 def _cut(whole: Polygon | MultiPolygon) -> Footprint:
     """Parts between -180 and 180 degrees."""
     west, south, east, north = whole.bounds
-    parts: list[Polygon] = []
-    for turns in range(
-        int(np.floor((west + 180) / _ROUND_THE_EARTH)), int(np.floor((east + 180) / _ROUND_THE_EARTH)) + 1
-    ):
+    pieces = []
+    for turns in range(math.floor((west + 180) / _ROUND_THE_EARTH), math.floor((east + 180) / _ROUND_THE_EARTH) + 1):
         shift = turns * _ROUND_THE_EARTH
         world = shapely.box(-180 + shift, -90, 180 + shift, 90)
-        inside = shapely.transform(whole.intersection(world), lambda points, by=shift: points - [by, 0.0])
-        parts.extend(part for part in shapely.get_parts(inside) if part.geom_type == "Polygon" and part.area > 0)
-    parts = [shapely.orient_polygons(shapely.set_precision(part, 10**-_DECIMALS)) for part in parts]
-    geometry = parts[0] if len(parts) == 1 else MultiPolygon(parts)
-    if len(parts) == 1:
-        west, south, east, north = parts[0].bounds
-    elif east - west > _ROUND_THE_EARTH - _DETAIL:
+        pieces.append(shapely.transform(whole.intersection(world), lambda points, by=shift: points - [by, 0.0]))
+    # Around a pole, the last piece continues the first one.
+    found = shapely.set_precision(shapely.union_all(pieces), 10**-_DECIMALS)
+    parts = shapely.orient_polygons([part for part in shapely.get_parts(found) if part.geom_type == "Polygon"])
+    geometry = parts[0] if len(parts) == 1 else MultiPolygon(list(parts))
+    if east - west > _ROUND_THE_EARTH - _DETAIL:
         west, east = -180.0, 180.0
+    elif len(parts) == 1:
+        west, south, east, north = parts[0].bounds
     else:
         west, east = (west + 180) % _ROUND_THE_EARTH - 180, (east + 180) % _ROUND_THE_EARTH - 180
     box = (west, max(south, -90.0), east, min(north, 90.0))

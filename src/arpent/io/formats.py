@@ -17,6 +17,8 @@ from odc.geo.crs import CRS
 
 from arpent.errors import DiskFull, OutputError
 
+_NO_CRS = 'LOCAL_CS["Undefined Cartesian SRS"]'  # GeoPackage's own words for "not on earth", its system -1
+
 __all__ = ["GeometryColumn", "write_csv", "write_geopackage", "write_jsonl"]
 
 
@@ -104,8 +106,7 @@ def write_geopackage(
     if geometry is not None:
         kind = next(iter(geometry.kinds)) if len(geometry.kinds) == 1 else "Unknown"
         options = {"geometry_name": geometry.name, "geometry_type": kind, "GEOMETRY_NAME": geometry.name}
-        # An empty text says "unknown" where None would make pyogrio warn.
-        options["crs"] = geometry.crs.to_wkt() if geometry.crs is not None else ""
+        options["crs"] = geometry.crs.to_wkt() if geometry.crs is not None else _NO_CRS
     reader = pa.RecordBatchReader.from_batches(flat, batches)
     try:
         pyogrio.write_arrow(reader, target, layer=layer, driver="GPKG", **options)

@@ -170,7 +170,7 @@ def validate_stac(item: Mapping[str, Any]) -> None:
     Raises:
         OutputError: it is not valid; the message names the first thing that is wrong.
     """
-    from pystac.errors import STACError
+    from pystac.errors import STACTypeError, STACValidationError
     from pystac.validation import validate_dict
 
     try:
@@ -179,7 +179,7 @@ def validate_stac(item: Mapping[str, Any]) -> None:
         raise EnvironmentLack(
             "checking STAC items needs a JSON schema checker", cure="Install it: pip install jsonschema."
         ) from problem
-    except STACError as problem:
+    except (STACTypeError, STACValidationError) as problem:
         raise OutputError(
             f"item '{item.get('id')}' is not valid STAC {STAC_VERSION}",
             found=str(problem).split("\n\n")[0],

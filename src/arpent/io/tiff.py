@@ -187,7 +187,7 @@ def read_directories(data: bytes) -> Sequence[Directory]:
                 raise struct.error("a directory reaches past the end of the file")
             found.append(dict(reader.entry(first + i * step) for i in range(count)))
             at = reader.number(first + count * step, reader.flavour.offset)
-    except (struct.error, KeyError) as problem:
+    except (struct.error, KeyError, OverflowError) as problem:
         raise UnreadableFile(
             "this is not a whole TIFF file", found=str(problem), cure="Copy or download the file again."
         ) from problem
