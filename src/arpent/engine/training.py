@@ -18,6 +18,7 @@ from arpent.core.progress import Bar, Progress, Silent
 from arpent.core.writing import write_file
 from arpent.engine.average import MovingAverage
 from arpent.engine.checkpoint import read_checkpoint, write_checkpoint
+from arpent.engine.devices import choose_device
 from arpent.engine.optimise import Schedule, make_optimiser
 from arpent.engine.settings import FitSettings
 from arpent.engine.task import Batch, Task
@@ -133,7 +134,10 @@ class _Trainer:
     def __init__(self, task: Task, model: nn.Module, settings: FitSettings, folder: Path, batches: int) -> None:
         self._task, self._settings, self._folder = task, settings, folder
         # Mixed precision is ours (bfloat16 needs no loss scaling): accelerate fixes its own for the whole process.
-        self._accelerator = Accelerator(cpu=settings.device == "cpu", mixed_precision="no")
+        device = choose_device(settings.device)
+        if device.type == "cuda" and device.index is not None:
+            torch.cuda.set_device(device)
+        self._accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="no")
         optimiser = make_optimiser(settings.optimiser, model.parameters())
         model = model.to(memory_format=torch.channels_last)
         self._model, self._optimiser = self._accelerator.prepare(model, optimiser)

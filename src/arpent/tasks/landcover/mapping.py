@@ -74,7 +74,7 @@ def map_image(
         run.add_input(image)
         run.use_bundle(model, file_sha256(model if model.is_file() else model / "bundle.json"))
         with run.timed("predict"):
-            job = Job(task, bundle, reader, run, settings.predict, taken, settings.language, progress or Silent())
+            job = Job(task, bundle, reader, run, settings, taken, settings.language, progress or Silent())
             done = run_job(job)
         path = run.path / "classes.tif"
         areas = areas_of(path, task.classes)

@@ -54,11 +54,9 @@ class TrainSettings(Settings):
     """How the network is trained."""
 
 
-class MapSettings(Settings):
+class MapSettings(PredictSettings):
     """How a land-cover map is made."""
 
-    predict: PredictSettings = PredictSettings()
-    """How the image is cut and the network run."""
     probabilities: bool = False
     """Also give the probability of each class, in percent."""
     sensor: str | None = None

@@ -1,0 +1,205 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+
+from arpent.core import Grid, Strip, nomenclature
+from arpent.engine import FitSettings
+from arpent.errors import BundleInvalid, DatasetError, SplitLeak
+from arpent.io import CogWriter, RasterSpec
+from arpent.models import load_bundle, save_bundle
+from arpent.store import Place, open_run, read_contract, verify
+from arpent.tasks.landcover import (
+    LandcoverSettings,
+    LandcoverTask,
+    MapSettings,
+    areas_of,
+    dice_loss,
+    map_image,
+    score_map,
+    train,
+)
+
+
+def image_of(folder):
+    return next(folder.rglob("image_bd-ortho_*.tif"))
+
+
+def truth_of(folder):
+    return next(folder.rglob("truth_bd-ortho_*.tif"))
+
+
+def test_a_training_leaves_a_bundle_that_says_all(trained, train_settings):
+    model = trained.path / trained.manifest.product("model").file
+    contract = read_contract(model)
+    assert contract.band_names == ("red", "green", "blue", "nir")
+    assert [band.wavelength for band in contract.bands] == [620.0, 550.0, 460.0, 830.0]
+    assert contract.gsd == pytest.approx(0.2, rel=1e-3)
+    assert contract.dtype == "uint8"
+    assert contract.classes == nomenclature("commune")
+    assert contract.recipe["settings"] == json.loads(train_settings().model_dump_json())
+    assert contract.metrics["miou"] == trained.manifest.metrics["validation/miou"]
+    assert {entry.role for entry in trained.manifest.inputs} == {"index", "image", "mask"}
+    assert all(entry.sha256 for entry in trained.manifest.inputs)
+    verify(open_run(trained.path))
+
+
+def test_training_learns(train_settings, tmp_path):
+    """Twelve epochs on four small places beat the first one by far."""
+    run = train(train_settings(fit=FitSettings(epochs=12, best="miou", device="cpu")), Place(exact=tmp_path / "run"))
+    lines = (run.path / "history.jsonl").read_text().splitlines()
+    losses = [json.loads(line)["train_loss"] for line in lines]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_a_map_is_scored_and_its_areas_add_up(trained, commune_folder, tmp_path):
+    made = map_image(
+        str(image_of(commune_folder)),
+        trained.path / "model.safetensors",
+        Place(exact=tmp_path / "map"),
+        MapSettings(runtime="torch", device="cpu"),
+        truth=truth_of(commune_folder),
+    )
+    ground = sum(area.square_metres for area in made.areas)
+    assert ground == pytest.approx((256 * 0.2) ** 2, rel=2e-3)
+    assert sum(area.share for area in made.areas) == pytest.approx(1)
+    assert made.scores.miou == made.run.manifest.metrics["miou"] > 0.05
+    assert made.run.manifest.bundle.sha256
+    with rasterio.open(made.path) as product:
+        assert product.colormap(1)[5][:3] == (0x15, 0x53, 0xAE)
+        assert product.tags(1)["STATISTICS_VALID_PERCENT"] == "100"
+
+
+def test_the_resumed_training_gives_the_same_bundle(trained, train_settings, tmp_path, monkeypatch):
+    from arpent.engine import training
+
+    keep = training._Trainer._end_epoch
+
+    def stops(self, *args, **kwargs):
+        keep(self, *args, **kwargs)
+        if self.state.epoch == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(Exception, match="--resume"):
+        patch.setattr(training._Trainer, "_end_epoch", stops)
+        train(train_settings(), Place(exact=tmp_path / "run"))
+    again = train(train_settings(), Place(exact=tmp_path / "run", resume=True))
+    first, second = (load_bundle(run.path / "model.safetensors").model.state_dict() for run in (trained, again))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_split_that_leaks_is_refused(commune_folder, train_settings, tmp_path):
+    index = (commune_folder / "index.csv").read_text().splitlines()
+    header, row = index[0] + ",split", index[1]
+    leaky = commune_folder / "leaky.csv"
+    leaky.write_text("\n".join([header, f"{row},train", f"{row},val"]) + "\n")
+    with pytest.raises((SplitLeak, DatasetError)):
+        train(train_settings(index=str(leaky)), Place(exact=tmp_path / "run"))
+
+
+def test_an_index_that_cannot_be_split_says_what_to_fill_in(commune_folder, train_settings, tmp_path):
+    index = (commune_folder / "index.csv").read_text().splitlines()
+    single = commune_folder / "single.csv"
+    single.write_text("\n".join(index[:2]) + "\n")
+    with pytest.raises(DatasetError, match="Fill the column 'split'"):
+        train(train_settings(index=str(single)), Place(exact=tmp_path / "run"))
+
+
+def test_a_model_of_another_task_is_refused(trained, commune_folder, tmp_path):
+    bundle = load_bundle(trained.path / "model.safetensors")
+    other = save_bundle(
+        tmp_path / "other.safetensors", bundle.model, bundle.contract.model_copy(update={"task": "change"})
+    )
+    with pytest.raises(BundleInvalid, match="no land-cover model"):
+        map_image(str(image_of(commune_folder)), other, Place(exact=tmp_path / "map"), MapSettings())
+
+
+def test_a_picture_without_georeference_is_mapped_and_counted_in_shares(trained, tmp_path):
+    path = tmp_path / "picture.tif"
+    spec = RasterSpec(Grid(100, 90), ("red", "green", "blue", "nir"), "uint8")
+    with CogWriter(path, spec) as writer:
+        writer.write(Strip(0, np.random.default_rng(0).integers(0, 255, (4, 100, 90), dtype=np.uint8)))
+    made = map_image(
+        str(path), trained.path / "model.safetensors", Place(exact=tmp_path / "map"), MapSettings(runtime="torch")
+    )
+    assert all(area.square_metres is None for area in made.areas)
+    assert sum(area.share for area in made.areas) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("latitude", [0.0, 47.0, 69.0])
+def test_areas_are_those_of_the_ellipsoid_in_any_projection(tmp_path, latitude):
+    """A map in degrees gives the area of its cap, by the closed formula of the authalic latitude."""
+    path = tmp_path / "map.tif"
+    grid = Grid.north_up(2.0, latitude + 1.0, 0.01, 100, 100, 4326)
+    classes = nomenclature("commune")
+    with CogWriter(path, RasterSpec(grid, ("class",), "uint8", 0, classes, "mode")) as writer:
+        writer.write(Strip(0, np.full((1, 100, 100), 5, np.uint8)))
+    water = next(area for area in areas_of(path, classes) if area.entry.en == "water")
+    assert water.square_metres == pytest.approx(zone(latitude, latitude + 1.0) / 360, rel=1e-6)
+
+
+def zone(low, high):
+    """Square metres between two parallels all around WGS 84."""
+    a, f = 6378137.0, 1 / 298.257223563
+    e2 = f * (2 - f)
+    e = e2**0.5
+
+    def half(latitude):
+        s = np.sin(np.radians(latitude))
+        return s / (1 - e2 * s * s) + np.log((1 + e * s) / (1 - e * s)) / (2 * e)
+
+    return np.pi * a * a * (1 - e2) * (half(high) - half(low))
+
+
+def test_a_map_is_scored_on_its_own_grid_and_only_where_both_speak(tmp_path):
+    classes = nomenclature("commune")
+    grid = Grid.north_up(650_000, 6_860_000, 1.0, 20, 20, 2154)
+    fine = Grid.north_up(650_000, 6_860_000, 0.5, 40, 40, 2154)
+
+    def write(name, where, values):
+        path = tmp_path / name
+        with CogWriter(path, RasterSpec(where, ("class",), "uint8", 0, classes, "mode")) as writer:
+            writer.write(Strip(0, values[None]))
+        return path
+
+    answer = np.full((20, 20), 5, np.uint8)
+    answer[:5] = 0
+    truth = np.full((40, 40), 5, np.uint8)
+    truth[:, :20] = 7
+    truth[-8:] = 0
+    matrix = score_map(write("map.tif", grid, answer), write("truth.tif", fine, truth), classes)
+    water, trees = classes.index_of_id[5], classes.index_of_id[7]
+    assert matrix.total == 11 * 20
+    assert matrix.counts[water, water] == matrix.counts[trees, water] == 110
+
+
+def test_dice_is_nought_for_a_sure_answer_and_one_for_a_wrong_one():
+    target = torch.tensor([[[0, 1], [2, -1]]])
+    right = torch.nn.functional.one_hot(target.clamp(min=0), 3).permute(0, 3, 1, 2) * 50.0
+    assert dice_loss(right, target) == pytest.approx(0, abs=1e-5)
+    assert dice_loss(right.roll(1, dims=1), target) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_batch_without_truth_teaches_nothing():
+    task = LandcoverTask(LandcoverSettings(network={"widths": [8]}))
+    model = task.build()
+    loss = task.loss(model(torch.randn(1, 4, 8, 8)), {"target": torch.full((1, 8, 8), -1)})
+    loss.backward()
+    assert loss == 0
+    assert all((parameter.grad == 0).all() for parameter in model.parameters())
+
+
+def test_products_speak_the_language_asked_for(trained, commune_folder, tmp_path):
+    made = map_image(
+        str(image_of(commune_folder)),
+        trained.path / "model.safetensors",
+        Place(exact=tmp_path / "map"),
+        MapSettings(runtime="torch", language="fr", probabilities=True),
+    )
+    with rasterio.open(Path(made.run.path) / "probabilities.tif") as product:
+        assert product.descriptions[0] == "bâtiment"
+    item = json.loads((made.run.path / "classes.tif.stac.json").read_text())
+    assert item["assets"]["data"]["title"] == "occupation du sol"
