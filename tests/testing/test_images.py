@@ -191,3 +191,9 @@ def test_speckle_is_new_every_day() -> None:
     truth = Commune().truth(grid)
     forest = np.isin(truth, (6, 7))
     assert abs(np.corrcoef(one[0][forest], two[0][forest])[0, 1]) < 0.25
+
+
+def test_the_noisiest_radar_has_one_look() -> None:
+    grid = Commune().grid("sentinel-1", size=80)
+    smooth, wild = (Commune(noise=k).view("sentinel-1", grid).pixels.astype(float) for k in (0.0, 50.0))
+    assert 1.0 / (wild / smooth).var() == pytest.approx(1.0, rel=0.1)

@@ -27,7 +27,8 @@ class Camera:
         share: noise as a share of the signal.
         white: reflectance of the brightest number, for cameras whose images are toned for the eye; None for those
             that count linearly.
-        top: the greatest number.
+        gain: numbers per unit of reflectance, for raw counts; None for products with a scale of their own.
+        top: the greatest number, of toned images and raw counts.
         air: share of the atmosphere left in the image: 0 for surface reflectance, 1 as seen from orbit.
     """
 
@@ -35,19 +36,19 @@ class Camera:
     floor: float = 0.0015
     share: float = 0.012
     white: float | None = None
+    gain: float | None = None
     top: float = 10_000.0
     air: float = 0.0
 
 
-# BD ORTHO is toned by hand: a square root and a white point bring means and deviations near those that FLAIR
-# prints (105, 111, 102, 106 and 52, 45, 44, 40). Pléiades Neo: MTF 0.15 … 0.2 at the Nyquist frequency, that is a
-# blur of 0.6 px, and 11 significant bits (Airbus, Pléiades Neo user guide). MSI: signal to noise of 100 and more
-# (ESA, Sentinel-2 MSI performance).
+# BD ORTHO is toned by hand: a square root and a white point bring means and deviations near those that FLAIR prints
+# (105, 111, 102, 106 and 52, 45, 44, 40). Pléiades Neo: MTF 0.15 … 0.2 at the Nyquist frequency, that is a blur of
+# 0.6 px, and 11 significant bits (Airbus, Pléiades Neo user guide); vegetation in the near infrared comes to half
+# their range. MSI: signal to noise of 100 and more (ESA, Sentinel-2 MSI performance).
 _CAMERAS = {
     "bd-ortho": Camera(blur=0.45, floor=0.0010, share=0.035, white=0.40, top=255.0, air=0.10),
-    "pleiades-neo": Camera(blur=0.60, floor=0.0012, share=0.018, top=2047.0, air=1.0),
+    "pleiades-neo": Camera(blur=0.60, floor=0.0012, share=0.018, gain=2900.0, top=2047.0, air=1.0),
 }
-_PNEO_GAIN = 2900.0  # numbers per unit of reflectance: vegetation in the near infrared comes to half the range
 _NEAR_INFRARED_WHITE = 1.05
 
 
@@ -139,8 +140,8 @@ def encode(light: F32, sensor: Sensor, bands: tuple[Band, ...]) -> NDArray[np.ge
         scale = np.array(whites, np.float32)[:, None, None]
         numbers = np.sqrt(np.clip(light / scale, 0, None)) * np.float32(optics.top)
         return np.asarray(np.clip(np.rint(numbers), 0, optics.top).astype(kind))
-    if sensor.name == "pleiades-neo":
-        numbers = light * np.float32(_PNEO_GAIN)
+    if optics.gain is not None:
+        numbers = light * np.float32(optics.gain)
         return np.asarray(np.clip(np.rint(numbers), 1, optics.top).astype(kind))
     numbers = (light - np.float32(sensor.offset)) / np.float32(sensor.scale)
     ceiling = min(int(np.iinfo(kind.name).max), round((1.6 - sensor.offset) / sensor.scale))

@@ -244,7 +244,7 @@ def _radar(shot: Shot, window: Window) -> Painted:
     dark = np.zeros(seen.material.shape, np.bool_)
     light(seen.material, seen.variant, seen.texture, dark, table, np.ones(len(shot.bands), np.float32), k, power)
     origin = lattice(shot.grid)
-    looks = LOOKS / max(shot.noise, 1e-3) ** 2
+    looks = max(1.0, LOOKS / max(shot.noise, 1e-3) ** 2)  # one look is as noisy as a radar gets
     speckle(shot.seed("speckle"), origin.row + window.row, origin.col + window.col, looks, power)
     return Painted(power, majority(seen))
 

@@ -54,7 +54,7 @@ class Simulation(Settings):
     """Sensors, by name, or "all"."""
     size: Annotated[int, Field(ge=1, le=1_000_000)] = 1024
     """Pixels on a side of each image."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Which landscape of its family."""
     family: str = "bocage"
     """Kind of landscape: bocage, openfield or coteaux."""
@@ -80,7 +80,7 @@ class Simulation(Settings):
         """The sensors, with "all" spelt out; an error for an unknown one."""
         if self.sensor == ("all",):
             return sensor_names()
-        return tuple(sensor(name).name for name in self.sensor)
+        return tuple(dict.fromkeys(sensor(name).name for name in self.sensor))
 
     @property
     def commune(self) -> Commune:

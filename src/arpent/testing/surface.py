@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from arpent.testing.compiled import compiled
-from arpent.testing.events import after_event, event_at, flood_level
+from arpent.testing.events import EventKind, after_event, event_at, flood_level
 from arpent.testing.fields import country, wood
 from arpent.testing.layout import Place, World, crown, place, pond, river
 from arpent.testing.materials import number
@@ -20,6 +20,7 @@ __all__ = ["Look", "look"]
 _ASPHALT, _MEADOW, _BROADLEAF = number("asphalt"), number("meadow"), number("broadleaf")
 _RIVER, _POND, _FLOOD, _MUD = number("river"), number("pond"), number("flood water"), number("mud")
 _GRAVEL, _SWOLLEN = number("gravel"), number("swollen river")
+_FLOODED = int(EventKind.FLOOD)
 _SHORE = 20.0  # metres by which the shore of a river moves for each metre of water level
 
 
@@ -115,6 +116,6 @@ def look(world: World, u: float, v: float) -> Look:
     level = world.level + flood_level(event)
     spot = _lasting(world, at, level)
     if spot.material == _FLOOD:
-        return Look(spot, 3)
+        return Look(spot, _FLOODED)
     outcome = after_event(world, at, spot, event)
     return Look(outcome.spot, outcome.kind)

@@ -35,6 +35,7 @@ _EPOCH = dt.date(1970, 1, 1)
 _SUMMER = dt.date(2021, 6, 20)
 _UTM = "EPSG:32631"
 _CLEAR = Sky()
+_MOST = 2**63
 
 
 def _steady(when: dt.date) -> float:
@@ -83,9 +84,9 @@ class Commune:
     def __post_init__(self) -> None:
         family(self.family)
         for name, value in (("seed", self.seed), ("noise", self.noise), ("permutation", self.permutation)):
-            if not (math.isfinite(value) and value >= 0):
+            if not 0 <= value < _MOST:
                 raise InvalidSetting(
-                    f"'{name}' of a commune cannot be negative", found=value, cure="Give 0 or a positive number."
+                    f"'{name}' of a commune is out of range", found=value, cure="Give 0 or a positive number."
                 )
         if self.first_event > self.last_event:
             raise InvalidSetting(
