@@ -72,6 +72,13 @@ def test_a_model_with_two_answers_gives_both():
     torch.testing.assert_close(mean, image.mean((2, 3)))
 
 
+def test_a_model_with_kernels_over_time_runs():
+    model = torch.nn.Sequential(torch.nn.Conv3d(2, 3, 3, padding=1), torch.nn.ReLU())
+    clip = torch.randn(1, 2, 3, 8, 8)
+    with torch.inference_mode():
+        torch.testing.assert_close(TorchNetwork(model, torch.device("cpu"))(clip), model(clip))
+
+
 def test_auto_takes_openvino_on_a_cpu():
     assert start_network(classifier(), device="cpu").name == "openvino"
     assert start_network(classifier(), "torch", "cpu").name == "torch"

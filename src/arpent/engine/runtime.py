@@ -8,7 +8,7 @@ from typing import Any, get_args
 import torch
 from torch import Tensor, nn
 
-from arpent.engine.devices import choose_device
+from arpent.engine.devices import as_channels_last, channels_last, choose_device
 from arpent.engine.settings import Precision, RuntimeName
 from arpent.engine.task import Network
 from arpent.errors import ExtraMissing, InvalidSetting, UnknownName
@@ -25,18 +25,14 @@ class TorchNetwork:
 
     def __init__(self, model: nn.Module, device: torch.device, precision: Precision = "f32") -> None:
         self.device = device
-        self._model = model.to(device).to(memory_format=torch.channels_last).eval()
+        self._model = channels_last(model.to(device)).eval()
         self._reduced = precision == "bf16"
 
     def __call__(self, *inputs: Tensor) -> Any:  # noqa: ANN401 - models answer with tensors, tuples or mappings
         """One forward pass; outputs stay on the device, in float32."""
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self._reduced):
-            out = self._model(*(_channels_last(tensor.to(self.device)) for tensor in inputs))
+            out = self._model(*(as_channels_last(tensor.to(self.device)) for tensor in inputs))
         return out.float() if isinstance(out, Tensor) and self._reduced else out
-
-
-def _channels_last(tensor: Tensor) -> Tensor:
-    return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
 
 
 class OpenVinoNetwork:

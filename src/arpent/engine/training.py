@@ -18,7 +18,7 @@ from arpent.core.progress import Bar, Progress, Silent
 from arpent.core.writing import write_file
 from arpent.engine.average import MovingAverage
 from arpent.engine.checkpoint import read_checkpoint, write_checkpoint
-from arpent.engine.devices import choose_device
+from arpent.engine.devices import as_channels_last, channels_last, choose_device
 from arpent.engine.optimise import Schedule, make_optimiser
 from arpent.engine.settings import FitSettings
 from arpent.engine.task import Batch, Task
@@ -139,8 +139,7 @@ class _Trainer:
             torch.cuda.set_device(device)
         self._accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="no")
         optimiser = make_optimiser(settings.optimiser, model.parameters())
-        model = model.to(memory_format=torch.channels_last)
-        self._model, self._optimiser = self._accelerator.prepare(model, optimiser)
+        self._model, self._optimiser = self._accelerator.prepare(channels_last(model), optimiser)
         steps = math.ceil(batches / settings.accumulate) * settings.epochs
         self._schedule = Schedule(settings.optimiser, optimiser, steps)
         self._average = MovingAverage(self._plain(), settings.average) if settings.average else None
@@ -175,7 +174,7 @@ class _Trainer:
                 f"no epoch reached a finite '{settings.best}' on the validation set",
                 cure="Lower the learning rate, or check the validation samples.",
             )
-        model = self._plain().to("cpu").to(memory_format=torch.contiguous_format).eval()
+        model = self._plain().to("cpu").eval()
         model.load_state_dict(read_checkpoint(self._folder / "best.pt")["model"])
         return Fit(model, best, tuple(state.history))
 
@@ -237,8 +236,7 @@ class _Trainer:
         def place(value: Any) -> Any:  # noqa: ANN401 - tensors, and lists that go with them
             if not isinstance(value, Tensor):
                 return value[rank::world] if isinstance(value, list) else value
-            value = value[rank::world]
-            return value.to(device, memory_format=torch.channels_last) if value.ndim == 4 else value.to(device)
+            return as_channels_last(value[rank::world].to(device))
 
         return {name: place(value) for name, value in batch.items()}
 

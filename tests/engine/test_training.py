@@ -194,11 +194,11 @@ def test_killed_without_warning_and_resumed_it_ends_in_the_same_weights(train, t
         f"""
         import sys, time
         sys.path.insert(0, {str(Path(__file__).parent)!r})
-        import torch, test_fit
+        import torch, test_training
         from conftest import ToyTask
         from pathlib import Path
 
-        class Slow(test_fit.Dots):
+        class Slow(test_training.Dots):
             def epoch(self, number, start=0):
                 for batch in super().epoch(number, start):
                     time.sleep(0.02)
@@ -206,8 +206,8 @@ def test_killed_without_warning_and_resumed_it_ends_in_the_same_weights(train, t
 
         torch.manual_seed(1)
         folder = Path({str(tmp_path / "killed")!r})
-        model = test_fit.WithDropout()
-        test_fit.fit(ToyTask(()), Slow(), test_fit.Dots(2), test_fit.settings(epochs=6), folder, model=model)
+        model = test_training.WithDropout()
+        test_training.fit(ToyTask(()), Slow(), test_training.Dots(2), test_training.settings(epochs=6), folder, model=model)
         """
     )
     child = subprocess.Popen([sys.executable, "-c", script])
