@@ -79,8 +79,9 @@ def test_a_model_with_kernels_over_time_runs():
         torch.testing.assert_close(TorchNetwork(model, torch.device("cpu"))(clip), model(clip))
 
 
-def test_auto_takes_openvino_on_a_cpu():
-    assert start_network(classifier(), device="cpu").name == "openvino"
+def test_auto_takes_openvino_on_a_cpu_where_there_is_work_enough():
+    assert start_network(classifier(), device="cpu", tiles=1000).name == "openvino"
+    assert start_network(classifier(), device="cpu", tiles=4).name == "torch"
     assert start_network(classifier(), "torch", "cpu").name == "torch"
 
 

@@ -25,6 +25,7 @@ from arpent.io import CogWriter, ImageReader, RasterSpec, RowWriter, quicklook, 
 from arpent.models import Bundle
 from arpent.report import figures
 from arpent.store import RunFolder
+from arpent.tiling import TilePlan
 
 __all__ = ["Job", "check_contract", "product_sinks", "run_job"]
 
@@ -138,7 +139,8 @@ def run_job(job: Job) -> Prediction:
     products = job.task.products()
     stride = getattr(job.bundle.model, "stride", _COMMON_STRIDE)
     shape = settings.shape(stride, tuple(product.scale for product in products))
-    network = start_network(job.bundle.model, settings.runtime, settings.device, settings.precision)
+    tiles = len(TilePlan.of(*image.grid.shape, shape))
+    network = start_network(job.bundle.model, settings.runtime, settings.device, settings.precision, tiles=tiles)
     done = predict(
         job.task,
         network,

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -234,7 +235,10 @@ class CogWriter:
             tail = self._tail_path(self._checkpoints)
             with tail.open("wb") as stream:
                 for level in self._levels:
-                    np.save(stream, level.pending)
+                    # Through memory: numpy writes to a file by itself, and hides the reason when the disk is full.
+                    packed = BytesIO()
+                    np.save(packed, level.pending)
+                    stream.write(packed.getbuffer())
                 stream.flush()
                 os.fsync(stream.fileno())
             sync_folder(self._folder)
