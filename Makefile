@@ -37,6 +37,7 @@ demo: $(READY) ## train on a synthetic commune, map it, and show where the resul
 test: $(READY) ## all tests, offline, with coverage; ends with the skips by reason
 	@rm -f .venv/skips; $(BIN)/coverage erase
 	@$(PYTEST) -n $(WORKERS) --dist loadfile -m "not alone"
+	@rm -f .coverage.* # what tests killed in the middle of a write has left
 	@$(PYTEST) --cov-append -m alone || { code=$$?; test $$code -eq 5 || exit $$code; } # 5: no test of that kind yet
 	@$(BIN)/coverage report
 	@if test -s .venv/skips; then echo "Skipped, by reason:"; sort .venv/skips | uniq -c; else echo "Nothing was skipped."; fi

