@@ -5,6 +5,7 @@ import torch
 from arpent.engine import OpenVinoNetwork, Product, TorchNetwork, choose_device, start_network
 from arpent.errors import DeviceMissing, InvalidSetting, UnknownName
 from arpent.models import build
+from arpent.models.openvino import openvino
 from arpent.tiling import TileShape
 
 pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install 'arpent[fast]'")
@@ -34,13 +35,11 @@ def test_openvino_and_torch_give_the_same_classes_in_f32(toy_task, run_in_memory
 
 
 def test_the_precision_that_openvino_uses_is_the_one_asked_for():
-    import openvino
-
     image = torch.zeros(2, 2, 32, 32)
     exact = OpenVinoNetwork(classifier(), "f32").compiled_for(image)
-    assert exact.get_property("INFERENCE_PRECISION_HINT") == openvino.Type.f32
+    assert exact.get_property("INFERENCE_PRECISION_HINT") == openvino().Type.f32
     reduced = OpenVinoNetwork(classifier(), "bf16").compiled_for(image)
-    assert reduced.get_property("INFERENCE_PRECISION_HINT") == openvino.Type.bf16
+    assert reduced.get_property("INFERENCE_PRECISION_HINT") == openvino().Type.bf16
 
 
 @pytest.mark.parametrize("kind", [OpenVinoNetwork, lambda m, p: TorchNetwork(m, torch.device("cpu"), p)])

@@ -7,6 +7,7 @@ import torch
 from arpent.core import Contract
 from arpent.errors import InvalidSetting, NotWritable, UnknownName
 from arpent.models import Bundle, Croma, CromaSettings, UNet, export, load_bundle
+from arpent.models.openvino import openvino
 
 
 @pytest.fixture
@@ -45,11 +46,10 @@ def test_onnx_gives_the_answers_of_torch_at_any_size(
 
 
 def test_openvino_gives_the_answers_of_torch_at_any_size(bundle: Bundle, tmp_path: Path) -> None:
-    import openvino
-
+    core = openvino().Core()
     path = export(bundle, tmp_path / "model.xml", "openvino")
-    graph = openvino.Core().read_model(path)
-    compiled = openvino.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    graph = core.read_model(path)
+    compiled = core.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     for shape in [(1, 4, 64, 64), (3, 4, 96, 160)]:
         images = torch.rand(shape)
         with torch.inference_mode():

@@ -127,7 +127,7 @@ def _openvino() -> Finding:
     if find_spec("openvino") is None:
         return Finding("openvino", "advice", "not installed", "For fast prediction on CPU: pip install 'arpent[fast]'.")
     try:
-        openvino = import_module("openvino")
+        openvino = import_module("arpent.models.openvino").openvino()  # importing it plainly reports to its maker
         devices = openvino.Core().available_devices
     except (ImportError, OSError, RuntimeError) as problem:
         return Finding("openvino", "broken", f"{problem}".partition("\n")[0], "Install it again: arpent[fast].")

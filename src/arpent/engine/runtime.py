@@ -12,6 +12,7 @@ from arpent.engine.devices import as_channels_last, channels_last, choose_device
 from arpent.engine.settings import Precision, RuntimeName
 from arpent.engine.task import Network
 from arpent.errors import ExtraMissing, InvalidSetting, UnknownName
+from arpent.models.openvino import openvino
 
 __all__ = ["RUNTIMES", "OpenVinoNetwork", "TorchNetwork", "start_network"]
 
@@ -59,8 +60,6 @@ class OpenVinoNetwork:
         """The compiled model for inputs of these sizes."""
         shapes = tuple(tensor.shape for tensor in inputs)
         if shapes not in self._compiled:
-            import openvino
-
             graph = self._exported(inputs).clone()
             graph.reshape({index: list(shape) for index, shape in enumerate(shapes)})
             # OpenVINO's own default on recent CPUs is bfloat16: the precision is always said.
@@ -69,19 +68,17 @@ class OpenVinoNetwork:
                 "INFERENCE_NUM_THREADS": torch.get_num_threads(),
                 "PERFORMANCE_HINT": "LATENCY",
             }
-            self._compiled[shapes] = openvino.Core().compile_model(graph, "CPU", wanted)
+            self._compiled[shapes] = openvino().Core().compile_model(graph, "CPU", wanted)
         return self._compiled[shapes]
 
     def _exported(self, inputs: tuple[Tensor, ...]) -> Any:  # noqa: ANN401 - OpenVINO publishes no types
         if self._graph is None:
-            import openvino
-
             # A batch of one would be taken for a constant.
             examples = tuple(torch.cat([tensor, tensor])[:2].float().cpu() for tensor in inputs)
             free = tuple({axis: torch.export.Dim.AUTO for axis in range(e.ndim) if axis != 1} for e in examples)
             with torch.no_grad():
                 program = torch.export.export(self._module, examples, dynamic_shapes=free)
-            self._graph = openvino.convert_model(program)
+            self._graph = openvino().convert_model(program)
         return self._graph
 
 

@@ -15,6 +15,7 @@ from arpent.core.bundle import HEADER_KEY, contract_document, encode_contract
 from arpent.core.writing import publish_file, writing
 from arpent.errors import ExtraMissing, InvalidSetting, UnknownName
 from arpent.models.load import Bundle, save_bundle
+from arpent.models.openvino import openvino
 
 __all__ = ["EXPORTS", "export"]
 
@@ -88,7 +89,7 @@ def _onnx(bundle: Bundle, path: Path) -> Path:
 
 def _openvino(bundle: Bundle, path: Path) -> Path:
     try:
-        import openvino
+        library = openvino()
     except ImportError as error:
         raise ExtraMissing.of("fast", "exporting to OpenVINO") from error
     example = _example(bundle)
@@ -99,10 +100,10 @@ def _openvino(bundle: Bundle, path: Path) -> Path:
             with torch.no_grad():
                 free = dict.fromkeys((0, 2, 3), torch.export.Dim.AUTO)
                 program = torch.export.export(bundle.model, (example,), dynamic_shapes=(free,))
-            graph = openvino.convert_model(program)
+            graph = library.convert_model(program)
             graph.set_rt_info(_contract(bundle), [HEADER_KEY])
             file = scratch / path.name
-            openvino.save_model(graph, file, compress_to_fp16=False)
+            library.save_model(graph, file, compress_to_fp16=False)
             # The graph comes last: without it the weights beside it are nobody's.
             publish_file(file.with_suffix(".bin"), path.with_suffix(".bin"))
             publish_file(file, path)
