@@ -27,7 +27,6 @@ from rio_cogeo import cog_validate
 from arpent.core import Grid, Strip, nomenclature
 from arpent.errors import DiskFull, InvalidSetting, NotWritable, OutputError, RunDamaged
 from arpent.io import CogWriter, RasterSpec, assemble, scratch_bytes
-from arpent.io.overviews import halved
 from arpent.io.tiff import read_directories
 
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
@@ -152,12 +151,6 @@ def test_many_bands_lie_apart(tmp_path: Path) -> None:
     assert verdict(tmp_path / "a.tif") == ([], [])
 
 
-def test_a_wide_row_of_blocks_is_cut_to_fit_memory() -> None:
-    assert RasterSpec(utm(10_000, 100_000), ("v",), "uint8").block == 512
-    assert RasterSpec(utm(10_000, 100_000), ("a", "b", "c"), "float32").block == 192
-    assert RasterSpec(utm(10_000, 10_000), tuple(f"d{i}" for i in range(768)), "float32").block == 64
-
-
 def test_larger_files_are_big_tiffs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(assemble, "_CLASSIC_LIMIT", 50_000)
     spec = RasterSpec(utm(1100, 1300), ("a", "b"), "uint16", 0)
@@ -252,39 +245,6 @@ def test_statistics_are_those_of_valid_finite_pixels(tmp_path: Path) -> None:
     assert np.isfinite(second.maximum)
     with rasterio.open(tmp_path / "a.tif") as dataset:
         assert dataset.units == ("dB", "dB")
-
-
-@settings(max_examples=40)
-@given(
-    st.sampled_from(DTYPES),
-    st.sampled_from(["average", "mode", "nearest"]),
-    st.sampled_from([None, 0, 2, 127]),
-    st.integers(1, 7),
-    st.integers(1, 7),
-    st.integers(0, 1000),
-)
-def test_overviews_equal_the_definition(
-    dtype: str, method: Any, nodata: float | None, height: int, width: int, seed: int
-) -> None:
-    pixels = np.random.default_rng(seed).choice([0, 1, 2, 3, 127], (2, height, width)).astype(dtype)
-    if method == "mode" and dtype.startswith("float"):
-        method = "average"  # a product of floats by majority is refused
-    found = halved(pixels, method, nodata)
-    padded = np.pad(pixels, ((0, 0), (0, height % 2), (0, width % 2)), mode="edge")
-    for band, row, col in np.ndindex(found.shape):
-        four = list(padded[band, 2 * row : 2 * row + 2, 2 * col : 2 * col + 2].ravel().tolist())
-        valid = [v for v in four if v != nodata]
-        if method == "nearest":
-            wanted = four[0]
-        elif not valid:
-            wanted = nodata
-        elif method == "mode":
-            wanted = min(v for v in valid if valid.count(v) == max(map(valid.count, valid)))
-        elif dtype.startswith("float"):
-            wanted = pytest.approx(sum(valid) / len(valid))
-        else:
-            wanted = int(np.floor(sum(valid) / len(valid) + 0.5))
-        assert found[band, row, col] == wanted
 
 
 class Killed(Exception):
@@ -409,23 +369,6 @@ def test_strips_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="closed or failed"):
         writer.write(Strip(0, np.zeros((1, 5, 100), "uint8")))
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"dtype": "complex64"},
-        {"bands": ()},
-        {"overviews": "median"},
-        {"nodata": 300},
-        {"nodata": float("nan")},
-        {"classes": nomenclature("commune"), "dtype": "uint16"},
-        {"overviews": "mode", "dtype": "float32"},
-    ],
-)
-def test_impossible_products_are_refused_before_they_begin(wrong: dict[str, Any]) -> None:
-    with pytest.raises(InvalidSetting):
-        RasterSpec(**{"grid": utm(5, 5), "bands": ("v",), "dtype": "uint8", **wrong})
 
 
 LIMITED = """

@@ -290,8 +290,14 @@ def _is_free(taken, points, u, v, w):  # type: ignore[no-untyped-def]  # noqa: A
 
 
 @numba.njit(nogil=True, cache=True)
-def _thin(points, begin, end, least, limit, taken, fixed, before, after, kept):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Drops points of one border, smallest triangle first, as long as `least` inner ones stay."""
+def _thin(points, begin, end, least, limit, obstacles, chain):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Drops points of one border, smallest triangle first, as long as `least` inner ones stay.
+
+    `obstacles` are the corners taken by points, and which points must stay; `chain` is the point before and after each
+    point, and whether it is kept.
+    """
+    taken, fixed = obstacles
+    before, after, kept = chain
     left = end - begin - 2
     queue = [(np.int64(0), np.int64(0), np.int64(0))]
     queue.pop()
@@ -344,7 +350,7 @@ def _thin_all(points, starts, limit, taken, fixed, bottom, kept):  # type: ignor
             least = 1  # nothing new on the lower edge: the band below decides what lies there
         elif (x1, y1, x2, y2) in straight or (x2, y2, x1, y1) in straight:
             least = 1  # two borders must not become the same line
-        if _thin(points, begin, end, least, limit, taken, fixed, before, after, kept) == 0:
+        if _thin(points, begin, end, least, limit, (taken, fixed), (before, after, kept)) == 0:
             straight.add((x1, y1, x2, y2))
 
 

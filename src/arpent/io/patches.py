@@ -135,69 +135,92 @@ def _roots(parent, size):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN20
 
 
 @numba.njit(nogil=True, cache=True)
+def _links(size, pairs):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Neighbours of each patch as linked lists, which are joined by one assignment.
+
+    Gives the first link of each patch, its last one, the link after each link, and the patch that a link leads to.
+    """
+    head, tail = np.full(size, -1, np.int64), np.full(size, -1, np.int64)
+    following, target = np.full(2 * pairs.size, -1, np.int64), np.empty(2 * pairs.size, np.int32)
+    for i in range(pairs.size):
+        one, other = np.int32(pairs[i] >> 32), np.int32(pairs[i] & 0xFFFFFFFF)
+        for link, here, there in ((2 * i, one, other), (2 * i + 1, other, one)):
+            target[link] = there
+            following[link] = head[here]
+            if head[here] < 0:
+                tail[here] = link
+            head[here] = link
+    return head, tail, following, target
+
+
+@numba.njit(nogil=True, cache=True)
+def _largest_neighbour(patch, parent, areas, links):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """The neighbour with the largest area, the first in reading order on a tie; -1 if there is none."""
+    head, _, following, target = links
+    best, link = -1, head[patch]
+    while link >= 0:
+        near = _root(parent, target[link])
+        larger = best < 0 or areas[near] > areas[best] or (areas[near] == areas[best] and near < best)
+        if near != patch and larger:
+            best = near
+        link = following[link]
+    return best
+
+
+@numba.njit(nogil=True, cache=True)
+def _absorb(one, other, parent, areas, links):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Makes two patches one, with the area and the neighbours of both; gives the number it has then."""
+    head, tail, following, _ = links
+    one, other = _root(parent, one), _root(parent, other)
+    if one == other:
+        return one
+    first, second = min(one, other), max(one, other)
+    parent[second] = first
+    areas[first] += areas[second]
+    if head[first] < 0:
+        head[first], tail[first] = head[second], tail[second]
+    elif head[second] >= 0:
+        following[tail[first]] = head[second]
+        tail[first] = tail[second]
+    return first
+
+
+@numba.njit(nogil=True, cache=True)
 def _sieve(parent, classes, areas, pairs, smallest):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Merges patches below an area into their largest neighbour, the smallest patch first.
 
     Ties go to the patch that comes first in reading order. A patch takes the class of the neighbour it joins, and
     thereby joins all its neighbours of that class. A patch without neighbours stays.
     """
-    size = parent.size
-    head, tail = np.full(size, -1, np.int64), np.full(size, -1, np.int64)
-    following = np.full(2 * pairs.size, -1, np.int64)
-    other_end = np.empty(2 * pairs.size, np.int32)
-    for i in range(pairs.size):
-        one, other = np.int32(pairs[i] >> 32), np.int32(pairs[i] & 0xFFFFFFFF)
-        for link, here, there in ((2 * i, one, other), (2 * i + 1, other, one)):
-            other_end[link] = there
-            following[link] = head[here]
-            if head[here] < 0:
-                tail[here] = link
-            head[here] = link
+    links = _links(parent.size, pairs)
+    head, _, following, target = links
     queue = [(np.int64(0), 0)]
     queue.pop()
-    for label in range(1, size):
+    for label in range(1, parent.size):
         if parent[label] == label and areas[label] < smallest:
             entry = (areas[label], label)
             queue.append(entry)
     heapq.heapify(queue)
-    joining = np.empty(size, np.int32)
+    joining = np.empty(parent.size, np.int32)
     while len(queue) > 0:
         area, patch = heapq.heappop(queue)
         if parent[patch] != patch or areas[patch] != area:
             continue
-        best = -1
-        link = head[patch]
-        while link >= 0:
-            near = _root(parent, other_end[link])
-            if near != patch and (
-                best < 0 or areas[near] > areas[best] or (areas[near] == areas[best] and near < best)
-            ):
-                best = near
-            link = following[link]
+        best = _largest_neighbour(patch, parent, areas, links)
         if best < 0:
             continue
-        count = 0
-        link = head[patch]
+        colour = classes[best]
+        # Joining changes the lists: who joins is found out first.
+        count, link = 0, head[patch]
         while link >= 0:
-            near = _root(parent, other_end[link])
-            if near != patch and classes[near] == classes[best]:
+            near = _root(parent, target[link])
+            if near != patch and classes[near] == colour:
                 joining[count] = near
                 count += 1
             link = following[link]
-        colour = classes[best]
+        root = patch
         for i in range(count):
-            one, other = _root(parent, patch), _root(parent, joining[i])
-            if one == other:
-                continue
-            first, second = min(one, other), max(one, other)
-            parent[second] = first
-            areas[first] += areas[second]
-            if head[first] < 0:
-                head[first], tail[first] = head[second], tail[second]
-            elif head[second] >= 0:
-                following[tail[first]] = head[second]
-                tail[first] = tail[second]
-        root = _root(parent, patch)
+            root = _absorb(root, joining[i], parent, areas, links)
         classes[root] = colour
         if areas[root] < smallest:
             heapq.heappush(queue, (areas[root], root))

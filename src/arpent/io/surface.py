@@ -43,7 +43,9 @@ def polygon_areas(grid: Grid, polygons: NDArray[Any]) -> NDArray[np.float64]:
     transformer = _equal_area(grid)
     metres = ground_sampling_distance(grid) or 1.0
     longest = min(_SEGMENT, max(1 / 64, _SEGMENT_GROUND / metres)) * min(grid.pixel_width, grid.pixel_height)
-    fine = shapely.segmentize(polygons, longest)
+    fine, boxes = polygons.copy(), shapely.bounds(polygons)
+    large = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]) > longest
+    fine[large] = shapely.segmentize(polygons[large], longest)
 
     def to_metres(points: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.column_stack(transformer.transform(points[:, 0], points[:, 1]))
