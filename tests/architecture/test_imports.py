@@ -1,8 +1,11 @@
 """Who may import whom, on paper and in a running Python."""
 
+import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,6 +44,36 @@ def test_every_room_has_its_floor(root: Path) -> None:
     rooms = {path.parent.name for path in (root / "src" / "arpent").glob("*/__init__.py")}
     named = {word for line in contract.splitlines() for word in line.replace("|", " ").split()}
     assert rooms <= named
+
+
+def test_each_room_imports_what_the_architecture_page_allows(root: Path, modules: list[Any]) -> None:
+    """The table of docs/architecture.md, read against every import there is."""
+    page = (root / "docs" / "architecture.md").read_text("utf-8")
+    allowed = {
+        room: set(re.findall(r"\w+", cells.rpartition("|")[2]))
+        for room, cells in re.findall(r"^\| `(\w+)/` \|(.*) \|$", page, re.MULTILINE)
+    }
+    everything = set(allowed)
+    allowed["cli"], allowed["tasks"] = everything, everything - {"cli", "testing", "web"}
+    trespasses = {
+        f"{module.name} imports {name}"
+        for module in modules
+        if module.room in allowed
+        for name in _imported_rooms(module.tree) - {module.room, "errors"} - allowed[module.room]
+    }
+    assert trespasses == set()
+    assert everything == {path.parent.name for path in (root / "src" / "arpent").glob("*/__init__.py")}
+
+
+def _imported_rooms(tree: ast.Module) -> set[str]:
+    """Rooms that a module names in any import, at its top or inside a function."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            names.add(node.module or "")
+        elif isinstance(node, ast.Import):
+            names |= {entry.name for entry in node.names}
+    return {name.split(".")[1] for name in names if name.startswith("arpent.")}
 
 
 @pytest.mark.parametrize("room", FREE)
