@@ -325,16 +325,16 @@ def test_kill_9_at_random_moments_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_resuming_refuses_what_does_not_belong_together(tmp_path: Path) -> None:
-    spec = RasterSpec(utm(100, 100), ("v",), "uint8", 0)
+    spec = RasterSpec(utm(100, 700), ("v",), "uint8", 0)
     writer = CogWriter(tmp_path / "a.tif", spec)
     writer.write(Strip(0, pixels_of(spec)[:, :50]))
     state = writer.checkpoint()
     writer.suspend()
     with pytest.raises(RunDamaged, match="another product"):
-        CogWriter.resume(tmp_path / "a.tif", RasterSpec(utm(100, 100), ("v",), "uint8", 1), state)
-    log = tmp_path / ".a.tif.partial" / "level-0.blocks"
+        CogWriter.resume(tmp_path / "a.tif", RasterSpec(utm(100, 700), ("v",), "uint8", 1), state)
+    log = tmp_path / ".a.tif.partial" / "level-1.blocks"
     os.truncate(log, 0)
-    state["levels"][0]["bytes"] = 10
+    state["levels"][1]["bytes"] = 10
     with pytest.raises(RunDamaged, match="shorter than at its last checkpoint"):
         CogWriter.resume(tmp_path / "a.tif", spec, state)
     with pytest.raises(RunDamaged, match="does not hold its checkpoint"):

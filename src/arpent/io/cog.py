@@ -13,7 +13,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -110,17 +110,18 @@ class CogWriter:
         self._usable = True
         self._levels: list[_Level] = []
         tails = self._load_tail() if state else []
-        with writing(self.path):
+        with writing(self.path), ExitStack() as opened:
             for index, grid in enumerate(spec.levels):
+                known = state["levels"][index] if state else None
+                log = BlockLog.reopen(self._folder, index, known) if known else BlockLog(self._folder, index)
+                opened.callback(log.close)
                 rows = np.empty((len(spec.bands), min(spec.block, grid.height), grid.width), spec.dtype)
-                if not state:
-                    self._levels.append(_Level(grid, BlockLog(self._folder, index), rows))
-                    continue
-                known = state["levels"][index]
-                level = _Level(grid, BlockLog.reopen(self._folder, index, known), rows, known["rows"])
-                level.filled = tails[index].shape[1]
-                level.pending[...] = tails[index]
+                level = _Level(grid, log, rows)
+                if known:
+                    level.received, level.filled = known["rows"], tails[index].shape[1]
+                    level.pending[...] = tails[index]
                 self._levels.append(level)
+            opened.pop_all()
         if state:
             self._tally.restore(state["tally"])
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="arpent-cog")
