@@ -109,7 +109,7 @@ def test_show_tells_where_a_published_model_comes_from(arpent: Run) -> None:
     said = arpent("models", "show", "croma-large")
     assert "https://huggingface.co/antofuller/CROMA" in said.out
     assert "not here; arpent models fetch croma-large" in said.out
-    assert arpent("models", "show", "croma-large", "--json").document["licence"] == "CC-BY-4.0"
+    assert arpent("models", "show", "croma-large", "--json").document["licence"] == "MIT"
 
 
 @pytest.mark.parametrize("name", ["none.safetensors", "croma-larg"])
@@ -143,6 +143,26 @@ def test_import_of_a_published_name_takes_the_file_that_stands_for_it(arpent: Ru
     assert said.code == 0, said.err
     assert said.document == {"bundle": "r.safetensors", "left_out": ["fc.weight", "fc.bias"]}
     assert load_bundle(tmp_path / "r.safetensors").contract.licence == "apache-2.0"
+
+
+def test_import_says_which_published_models_fit_and_what_it_cannot_describe(arpent: Run, root: Path) -> None:
+    golden = root / "tests" / "golden"
+    words = (
+        "models",
+        "import",
+        golden / "planaura_tiny_official_layout.pth",
+        "--as",
+        "planaura",
+        "-o",
+        "p.safetensors",
+    )
+    heads = ("--heads", 4, "--decoder-heads", 4)
+    said = arpent(*words, *heads)
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert "planaura-hls, planaura-s2, planaura-s2-senegal" in said.err
+    assert arpent(*words, *heads, "--like", "planaura-s2").code == 0
+    said = arpent("models", "import", golden / "croma_tiny_official_layout.pt", "--as", "croma", "-o", "c.safetensors")
+    assert "describes neither bands nor statistics of: radar (2 bands)." in said.err
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,18 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from arpent.core import nomenclature
+from arpent.core import file_sha256, nomenclature
 from arpent.errors import FileMissing, InvalidSetting, UnreadableFile, WeightsMismatch, WeightsMissing
-from arpent.models import ImportSettings, import_weights, load_bundle, open_model, read_checkpoint, save_bundle
+from arpent.models import (
+    ImportSettings,
+    import_weights,
+    importers,
+    load_bundle,
+    open_model,
+    published_model,
+    read_checkpoint,
+    save_bundle,
+)
 
 STARTS = [
     b"",
@@ -157,6 +166,63 @@ def test_counters_of_batch_norm_may_be_missing_as_in_old_files(
     import_weights(tmp_path / "old.pth", "flair")
 
 
+class TestALayoutOfSeveralPublishedModels:
+    @pytest.fixture
+    def planaura(self, root: Path) -> Path:
+        return root / "tests" / "golden" / "planaura_tiny_official_layout.pth"
+
+    def test_that_expect_different_images_must_be_told_apart(self, planaura: Path) -> None:
+        with pytest.raises(InvalidSetting) as raised:
+            import_weights(planaura, "planaura", ImportSettings(heads=4, decoder_heads=4))
+        told = str(raised.value)
+        assert "planaura-hls, planaura-s2, planaura-s2-senegal" in told
+        assert "--like" in told
+
+    @pytest.mark.parametrize("name", ["planaura-hls", "planaura-s2", "planaura-s2-senegal"])
+    def test_gets_the_images_of_the_one_that_is_named(self, name: str, planaura: Path) -> None:
+        contract = import_weights(planaura, "planaura", ImportSettings(heads=4, decoder_heads=4, like=name)).contract
+        images = published_model(name).images
+        assert (contract.normalisation, contract.nodata) == (images.normalisation(), images.nodata)
+        assert (contract.gsd, contract.bands) == (images.gsd, images.described_bands())
+
+    def test_needs_no_word_when_the_file_is_one_of_them(self, planaura: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        entry = published_model("planaura-s2")
+        file = entry.files[0].model_copy(update={"sha256": file_sha256(planaura)})
+        published = entry.model_copy(update={"files": (file,)})
+        monkeypatch.setattr(
+            importers, "published_model", lambda name: published if name == entry.name else published_model(name)
+        )
+        contract = import_weights(planaura, "planaura", ImportSettings(heads=4, decoder_heads=4)).contract
+        assert (contract.nodata, contract.source) == (0.0, entry.page)
+
+    def test_needs_no_word_when_all_expect_the_same_images(self, root: Path) -> None:
+        contract = import_weights(root / "tests" / "golden" / "croma_tiny_official_layout.pt", "croma").contract
+        assert contract.normalisation == published_model("croma-large").images.normalisation()
+
+
+def test_what_a_contract_cannot_describe_is_said(root: Path) -> None:
+    golden = root / "tests" / "golden"
+    contract = import_weights(golden / "croma_tiny_official_layout.pt", "croma").contract
+    assert (len(contract.bands), contract.recipe["undescribed"]) == (12, ["radar (2 bands)"])
+    planaura = ImportSettings(heads=4, decoder_heads=4, like="planaura-s2")
+    other = import_weights(golden / "planaura_tiny_official_layout.pth", "planaura", planaura).contract
+    assert "undescribed" not in other.recipe
+
+
+def test_what_inference_left_in_a_checkpoint_is_listed(root: Path, tmp_path: Path) -> None:
+    state = torch.load(root / "tests" / "golden" / "planaura_tiny_official_layout.pth", weights_only=True)
+    state["backbone.patchify_mask.weight"] = torch.ones(1, 1, 16, 16)
+    torch.save({"model_state_dict": state, "epoch": 3}, tmp_path / "p.pth")
+    said = ImportSettings(heads=4, decoder_heads=4, like="planaura-s2")
+    assert import_weights(tmp_path / "p.pth", "planaura", said).contract.recipe["left_out"] == [
+        "backbone.patchify_mask.weight"
+    ]
+    parts = torch.load(root / "tests" / "golden" / "croma_tiny_official_layout.pt", weights_only=True)
+    flat = {f"{part}.{name}": tensor for part, state in parts.items() for name, tensor in state.items()}
+    torch.save({"attn_bias": torch.zeros(1, 16, 9, 9), **flat}, tmp_path / "c.pt")
+    assert import_weights(tmp_path / "c.pt", "croma").contract.recipe["left_out"] == ["attn_bias"]
+
+
 class TestOtherBands:
     @pytest.fixture
     def six_bands(self, tmp_path: Path) -> Path:
@@ -236,9 +302,6 @@ class TestAPublishedName:
 
 
 def test_the_very_file_that_was_published_is_recognised(flair_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from arpent.core import file_sha256
-    from arpent.models import importers, published_model
-
     entry = published_model("flair-rgbi-15")
     known = entry.model_copy(update={"files": (entry.files[0].model_copy(update={"sha256": file_sha256(flair_file)}),)})
     monkeypatch.setattr(importers, "published_model", lambda _: known)

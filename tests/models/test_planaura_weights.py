@@ -13,7 +13,7 @@ from torch.nn import functional
 from arpent.errors import ContractMismatch, InvalidSetting, WeightsMismatch
 from arpent.models.load import load_state
 from arpent.models.planaura import Planaura, PlanauraSettings
-from arpent.models.planaura_weights import fit_planaura, planaura_settings, planaura_state
+from arpent.models.planaura_weights import fit_planaura, planaura_leftovers, planaura_settings, planaura_state
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -60,6 +60,8 @@ def test_leftovers_of_inference_are_set_aside(checkpoint: dict[str, Tensor], sha
     found = planaura_state(left)
     assert found["encoder.pos_embed"] is original
     loaded(found, shape)
+    assert planaura_leftovers(left) == ("backbone.patchify_mask.weight", "backbone.encoder.pos_embed")
+    assert planaura_leftovers(checkpoint) == ()
 
 
 @pytest.mark.parametrize("wrong", [{"model_state_dict": 3}, {"encoder.norm.weight": "text"}, {"epoch": 1}])

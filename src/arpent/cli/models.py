@@ -112,6 +112,8 @@ def import_model(
     left_out = bundle.contract.recipe["left_out"]
     if left_out:
         note(f"Left out: {', '.join(left_out)}.")
+    if undescribed := bundle.contract.recipe.get("undescribed"):
+        note(f"The contract describes neither bands nor statistics of: {', '.join(undescribed)}.")
     show({"bundle": written, "left_out": left_out}, f"{written} holds {_summary(bundle.contract)}.")
 
 

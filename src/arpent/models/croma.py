@@ -19,7 +19,11 @@ from arpent.core.settings import Settings
 from arpent.errors import ContractMismatch, WeightsMismatch
 from arpent.models.attention import attend
 
-__all__ = ["Croma", "CromaOutput", "CromaSettings", "croma_settings", "croma_state", "distance_bias"]
+__all__ = ["CROMA_BIAS", "Croma", "CromaOutput", "CromaSettings", "croma_settings", "croma_state", "distance_bias"]
+
+CROMA_BIAS = "attn_bias"
+"""What torchgeo's checkpoints carry beside the weights: `distance_bias` for one size of image, computed anew here."""
+
 
 Count = Annotated[int, Field(ge=1)]
 Modality = Literal["optical", "radar"]
@@ -273,7 +277,7 @@ def croma_state(checkpoint: Mapping[str, Any], modalities: tuple[Modality, ...] 
         if nested
         else dict(checkpoint)
     )
-    tensors.pop("attn_bias", None)
+    tensors.pop(CROMA_BIAS, None)
     strange = [name for name, value in tensors.items() if not _ours(name) or not isinstance(value, Tensor)]
     if strange or not tensors:
         raise WeightsMismatch(

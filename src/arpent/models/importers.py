@@ -55,16 +55,17 @@ def import_weights(file: Path | str, layout: str, settings: ImportSettings | Non
     Raises:
         FileMissing, UnreadableFile: the file, among them one that would run code when it is opened.
         WeightsMismatch: tensors are missing, unexpected or misshapen.
-        InvalidSetting: the bands cannot be guessed.
+        InvalidSetting: the bands cannot be guessed, or several published models that expect different images fit.
     """
     file, settings = Path(file), settings or ImportSettings()
     known = recognise(read_checkpoint(file), layout, settings)
-    kin = published_model(settings.like) if settings.like else _kin(layout, known.channels)
-    contract = _contract(known, layout, settings, kin)
     sha256 = file_sha256(file)
     itself = _published_as(sha256)
+    kin = published_model(settings.like) if settings.like else itself or _kin(layout, known.channels)
+    contract = _contract(known, layout, settings, kin)
+    recipe = {"imported_as": layout, "file": file.name, "sha256": sha256, "left_out": list(known.left_out)}
     origin = {
-        "recipe": {"imported_as": layout, "file": file.name, "sha256": sha256, "left_out": list(known.left_out)},
+        "recipe": {**recipe, "undescribed": list(known.undescribed)} if known.undescribed else recipe,
         "licence": settings.licence or (itself.licence if itself else None),
         "source": itself.page if itself else None,
     }
@@ -152,11 +153,22 @@ def _published_as(sha256: str) -> Published | None:
 
 
 def _kin(layout: str, channels: int) -> Published | None:
-    """The first model of the catalog with this layout and as many bands."""
+    """The model of the catalog with this layout and as many bands; the first of several that expect the same images."""
     of_torchvision = "timm" if layout == "torchvision" else layout
     entries = (published_model(name) for name in published_names())
-    same = (e for e in entries if e.layout == of_torchvision and e.images)
-    return next((e for e in same if e.images and len(e.images.described_bands()) == channels), None)
+    fitting = [
+        entry
+        for entry in entries
+        if entry.layout == of_torchvision and entry.images and len(entry.images.described_bands()) == channels
+    ]
+    if any(entry.images != fitting[0].images for entry in fitting):
+        raise InvalidSetting(
+            f"weights in the layout '{layout}' with {channels} bands fit several published models, which expect "
+            "different images",
+            found=", ".join(entry.name for entry in fitting),
+            cure=f"Say whose images yours expect: --like {fitting[0].name}, for one.",
+        )
+    return fitting[0] if fitting else None
 
 
 def _contract(known: Recognised, layout: str, settings: ImportSettings, kin: Published | None) -> Contract:

@@ -14,9 +14,9 @@ from typing import Any
 from torch import Tensor
 
 from arpent.errors import InvalidSetting, UnknownName, WeightsMismatch
-from arpent.models.croma import croma_settings, croma_state
+from arpent.models.croma import CROMA_BIAS, croma_settings, croma_state
 from arpent.models.import_settings import LayoutSettings
-from arpent.models.planaura_weights import planaura_settings, planaura_state
+from arpent.models.planaura_weights import planaura_leftovers, planaura_settings, planaura_state
 
 __all__ = ["Recognised", "layout_names", "recognise"]
 
@@ -34,6 +34,7 @@ class Recognised:
         classes: maps or scores of the output; 0 for features.
         state: tensors under the names of Arpent's network.
         left_out: tensors of the checkpoint that the network does not take.
+        undescribed: inputs of the network beside the one whose bands are counted, of which a contract says nothing.
     """
 
     architecture: str
@@ -42,6 +43,7 @@ class Recognised:
     classes: int
     state: Mapping[str, Tensor]
     left_out: tuple[str, ...] = ()
+    undescribed: tuple[str, ...] = ()
 
 
 def layout_names() -> tuple[str, ...]:
@@ -130,14 +132,22 @@ def _encoder(state: dict[str, Tensor], settings: LayoutSettings, layout: str) ->
 def _planaura(checkpoint: Checkpoint, settings: LayoutSettings) -> Recognised:
     state = planaura_state(checkpoint)
     told = planaura_settings(state, frames=settings.frames, heads=settings.heads, decoder_heads=settings.decoder_heads)
-    return Recognised("planaura", told.model_dump(mode="json"), told.channels, 0, state)
+    return Recognised("planaura", told.model_dump(mode="json"), told.channels, 0, state, planaura_leftovers(checkpoint))
 
 
 def _croma(checkpoint: Checkpoint, _: LayoutSettings) -> Recognised:
     state = croma_state(checkpoint)
     told = croma_settings(state)
-    channels = told.optical_channels if "optical" in told.modalities else told.radar_channels
-    return Recognised("croma", told.model_dump(mode="json"), channels, 0, state)
+    both = len(told.modalities) == 2
+    return Recognised(
+        "croma",
+        told.model_dump(mode="json"),
+        told.optical_channels if "optical" in told.modalities else told.radar_channels,
+        classes=0,
+        state=state,
+        left_out=(CROMA_BIAS,) if CROMA_BIAS in checkpoint else (),
+        undescribed=(f"radar ({told.radar_channels} bands)",) if both else (),
+    )
 
 
 _LAYOUTS: Mapping[str, Callable[[Checkpoint, LayoutSettings], Recognised]] = {

@@ -12,12 +12,17 @@ from arpent.errors import ContractMismatch, InvalidSetting, WeightsMismatch
 from arpent.models.planaura import Planaura, PlanauraSettings
 from arpent.models.planaura_tokens import TokenGrid, resample_table
 
-__all__ = ["fit_planaura", "planaura_settings", "planaura_state"]
+__all__ = ["fit_planaura", "planaura_leftovers", "planaura_settings", "planaura_state"]
 
 _PREFIX = "backbone."
 _TABLES = ("encoder.pos_embed", "decoder_pos_embed")
 _BY_BAND = ("encoder.patch_embed.proj.weight", "decoder_pred.weight", "decoder_pred.bias")
 _PUBLISHED = PlanauraSettings()
+
+# Files saved after inference carry two leftovers: a kernel of ones, and the positions at the stride that was run beside
+# the original ones at the patch's own stride, which say all that the former do.
+_KERNEL = "patchify_mask.weight"
+_POSITIONS, _ORIGINAL = "encoder.pos_embed", "encoder.pos_embed_original"
 
 
 def planaura_state(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -30,20 +35,21 @@ def planaura_state(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
     Raises:
         WeightsMismatch: when something in it is not a tensor.
     """
-    tensors = checkpoint.get("model_state_dict", checkpoint)
-    if not isinstance(tensors, Mapping) or not all(isinstance(value, Tensor) for value in tensors.values()):
-        raise WeightsMismatch(
-            "not a checkpoint of Planaura",
-            found="values that are not tensors",
-            expected="named tensors, or a training checkpoint with 'model_state_dict'",
-            cure="Check the file, or the layout it is imported as.",
-        )
-    state = {name.removeprefix(_PREFIX): value for name, value in tensors.items()}
-    # Files saved after inference carry two leftovers: a kernel of ones, and the positions at the patch's own stride
-    # beside those of the stride that was run. The former say all that the latter do.
-    state.pop("patchify_mask.weight", None)
-    original = state.pop("encoder.pos_embed_original", None)
-    return state if original is None else {**state, "encoder.pos_embed": original}
+    state = {name.removeprefix(_PREFIX): tensor for name, tensor in _tensors(checkpoint).items()}
+    state.pop(_KERNEL, None)
+    original = state.pop(_ORIGINAL, None)
+    return state if original is None else {**state, _POSITIONS: original}
+
+
+def planaura_leftovers(checkpoint: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of a checkpoint's tensors that `planaura_state` sets aside.
+
+    Raises:
+        WeightsMismatch: when something in it is not a tensor.
+    """
+    names = {name.removeprefix(_PREFIX): name for name in _tensors(checkpoint)}
+    aside = (_KERNEL, _POSITIONS) if _ORIGINAL in names else (_KERNEL,)
+    return tuple(names[name] for name in aside if name in names)
 
 
 def planaura_settings(
@@ -127,6 +133,18 @@ def fit_planaura(
     if target.grid != source.grid:
         fitted |= {name: resample_table(fitted[name], target.grid, source.frames) for name in _TABLES}
     return fitted
+
+
+def _tensors(checkpoint: Mapping[str, Any]) -> Mapping[str, Tensor]:
+    tensors = checkpoint.get("model_state_dict", checkpoint)
+    if not isinstance(tensors, Mapping) or not all(isinstance(value, Tensor) for value in tensors.values()):
+        raise WeightsMismatch(
+            "not a checkpoint of Planaura",
+            found="values that are not tensors",
+            expected="named tensors, or a training checkpoint with 'model_state_dict'",
+            cure="Check the file, or the layout it is imported as.",
+        )
+    return tensors
 
 
 def _shape(state: Mapping[str, Tensor], name: str, axes: int) -> tuple[int, ...]:
