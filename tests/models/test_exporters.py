@@ -1,4 +1,6 @@
 import json
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -61,6 +63,18 @@ def test_openvino_gives_the_answers_of_torch_at_any_size(bundle: Bundle, tmp_pat
 
 def test_safetensors_is_a_bundle(bundle: Bundle, tmp_path: Path) -> None:
     assert load_bundle(export(bundle, tmp_path / "m.safetensors", "safetensors")).contract == bundle.contract
+
+
+@pytest.mark.parametrize(("to", "name"), [("onnx", "m.onnx"), ("openvino", "m.xml"), ("safetensors", "m.safetensors")])
+def test_what_is_written_is_as_open_to_others_as_any_new_file(
+    to: str, name: str, bundle: Bundle, tmp_path: Path
+) -> None:
+    before = os.umask(0o027)
+    try:
+        export(bundle, tmp_path / name, to)
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()} == {0o640}
 
 
 def test_a_misspelt_format_suggests_the_right_one(bundle: Bundle, tmp_path: Path) -> None:

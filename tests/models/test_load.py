@@ -1,6 +1,9 @@
+import errno
 import json
+import os
 import resource
 import signal
+import stat
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,6 +95,38 @@ def test_a_bundle_can_be_written_over(bundle: Path, small_model: UNet, small_con
     save_bundle(bundle, small_model, renewed)
     assert load_bundle(bundle).contract.licence == "etalab-2.0"
     assert [file.name for file in bundle.parent.iterdir()] == [bundle.name]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640)])
+@pytest.mark.parametrize("name", ["model.safetensors", "folder"])
+def test_a_bundle_is_as_open_to_others_as_any_new_file(
+    name: str, umask: int, mode: int, tmp_path: Path, small_model: UNet, small_contract: Contract
+) -> None:
+    before = os.umask(umask)
+    try:
+        path = save_bundle(tmp_path / name, small_model, small_contract)
+    finally:
+        os.umask(before)
+    files = list(path.iterdir()) if path.is_dir() else [path]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {mode}
+
+
+def test_a_folder_that_cannot_take_its_name_leaves_the_earlier_bundle_in_place(
+    tmp_path: Path, small_model: UNet, small_contract: Contract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = save_bundle(tmp_path / "folder", small_model, small_contract)
+    rename = Path.rename
+
+    def refused(self: Path, target: Path) -> Path:
+        if self.name.endswith(".partial"):
+            raise OSError(errno.EACCES, "Permission denied")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(NotWritable):
+        save_bundle(folder, small_model, small_contract.model_copy(update={"licence": "MIT"}))
+    assert load_bundle(folder).contract.licence == small_contract.licence
+    assert [file.name for file in tmp_path.iterdir()] == ["folder"]
 
 
 def test_loading_does_not_disturb_random_numbers(bundle: Path) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import shutil
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,6 +159,9 @@ def _write_folder(folder: Path, parts: Mapping[str, dict[str, Tensor]], contract
 
 
 def _write_tensors(file: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None) -> None:
+    # The library makes files that their owner alone may read; an empty file of our own tells what is usual here.
+    file.touch()
+    usual = stat.S_IMODE(file.stat().st_mode)
     try:
         save_file(tensors, file, metadata=metadata)
     except SafetensorError as error:
@@ -166,6 +170,7 @@ def _write_tensors(file: Path, tensors: dict[str, Tensor], metadata: dict[str, s
         if number is None:
             raise
         raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
+    file.chmod(usual)
     with file.open("rb") as stream:
         os.fsync(stream.fileno())
 
@@ -177,7 +182,11 @@ def _publish_folder(finished: Path, path: Path) -> None:
         # A folder cannot replace one that holds files, so the old one steps aside first.
         aside = path.with_name(f".{path.name}.{os.getpid()}.old")
         path.rename(aside)
-        finished.rename(path)
+        try:
+            finished.rename(path)
+        finally:
+            if not path.exists():
+                aside.rename(path)
         shutil.rmtree(aside)
     sync_folder(path.parent)
 
