@@ -84,6 +84,12 @@ def test_list_names_what_is_wrong_with_a_bundle(arpent: Run, bundle: Path) -> No
     assert "later version" in said.out
 
 
+def test_list_goes_on_past_what_cannot_be_read(arpent: Run, home: Path, bundle: Path) -> None:
+    (home / "broken.safetensors").symlink_to(home / "gone")
+    said = arpent("models", "list")
+    assert (said.code, "a link to a file" in said.out, "commune.safetensors" in said.out) == (0, True, True)
+
+
 def test_list_of_a_path_that_is_not_there_is_an_error(arpent: Run) -> None:
     said = arpent("models", "list", "nowhere")
     assert said.code == 3

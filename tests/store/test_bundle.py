@@ -1,4 +1,5 @@
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -199,3 +200,40 @@ def test_a_folder_is_searched_for_bundles_and_weights_are_passed_over(file: Path
     assert "later version" in found["later.safetensors"].problem
     assert [bundle.path for bundle in bundles_under(file)] == [file]
     assert list(bundles_under(tmp_path / "none")) == []
+
+
+def test_what_cannot_be_read_is_listed_and_the_search_goes_on(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "a-link.safetensors").symlink_to(tmp_path / "gone")
+    (tmp_path / "a-ring.safetensors").symlink_to(tmp_path / "a-ring.safetensors")
+    strange = tmp_path / "a-strange"
+    (strange / "bundle.json").mkdir(parents=True)
+    found = {bundle.path.name: bundle for bundle in bundles_under(tmp_path)}
+    assert list(found) == ["a-link.safetensors", "a-ring.safetensors", "a-strange", "model.safetensors"]
+    assert found["a-link.safetensors"].problem == "a link to a file that is not there"
+    assert "cannot be read" in found["a-ring.safetensors"].problem
+    assert "cannot be read" in found["a-strange"].problem
+    assert found["model.safetensors"].contract == CONTRACT
+
+
+def test_a_folder_whose_part_is_a_broken_link_is_listed(tmp_path: Path) -> None:
+    (tmp_path / "bundle.json").write_text(encode_contract(_document()))
+    (tmp_path / "head.safetensors").symlink_to(tmp_path / "gone")
+    (found,) = bundles_under(tmp_path)
+    assert (found.contract, found.bytes) == (CONTRACT, (tmp_path / "bundle.json").stat().st_size)
+
+
+def test_bundles_that_are_still_being_written_are_not_listed(file: Path, tmp_path: Path) -> None:
+    (tmp_path / ".model.safetensors.7.partial").mkdir()
+    (tmp_path / ".model.safetensors.7.partial" / "bundle.json").write_text(encode_contract(_document()))
+    assert [bundle.path for bundle in bundles_under(tmp_path)] == [file]
+
+
+def test_a_file_that_its_owner_has_closed_is_listed(file: Path, tmp_path: Path) -> None:
+    closed = tmp_path / "closed.safetensors"
+    closed.write_bytes(file.read_bytes())
+    closed.chmod(0)
+    if os.access(closed, os.R_OK):
+        pytest.skip("this user reads every file")
+    found = {bundle.path.name: bundle.problem for bundle in bundles_under(tmp_path)}
+    assert found["model.safetensors"] is None
+    assert "Check the permissions" in found["closed.safetensors"]

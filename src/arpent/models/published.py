@@ -162,4 +162,11 @@ def weights_file(name: str, folder: Path | None = None) -> Path | None:
     places = [folder / name / file]
     if sum(entry.files[0].name == file for entry in _catalog().values()) == 1:
         places.append(folder / file)
-    return next((place for place in places if place.is_file()), None)
+    return next((place for place in places if _is_file(place)), None)
+
+
+def _is_file(place: Path) -> bool:
+    try:
+        return place.is_file()
+    except PermissionError:  # a folder that is closed to us holds nothing for us
+        return False
