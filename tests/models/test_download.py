@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from arpent.core import Silent
-from arpent.errors import DiskFull, NetworkMissing, UnknownName, WeightsMissing
+from arpent.errors import DiskFull, NetworkMissing, UnknownName, UnreadableFile, WeightsMissing
 from arpent.models import Published, download, fetch, published_model
 
 REPO = "timm/resnet34.a1_in1k"  # the catalog has no checksum of it
@@ -97,8 +97,40 @@ def test_without_any_checksum_the_first_one_seen_is_recorded_and_held_to(hub: An
     assert fetch("resnet34")[0].checked == "recorded"
     (models_home / "resnet34" / FILE).unlink()
     hub.put(REPO, FILE, b"changed", tag="revision-2")
-    with pytest.raises(WeightsMissing, match="was removed"):
+    with pytest.raises(WeightsMissing, match=r"was removed.*if its publisher has renewed it, remove it from"):
         fetch("resnet34")
+
+
+@pytest.mark.parametrize("content", ["{", "", "[]", "[" * 100_000, '{"model.safetensors": 3}', '{"model.safetensors": "abc"}', "\xff"])
+def test_damaged_records_are_said_in_one_line(content: str, hub: Any, models_home: Path) -> None:
+    hub.put(REPO, FILE, CONTENT)
+    fetch("resnet34")
+    record = models_home / "resnet34" / "checksums.json"
+    record.write_text(content, "latin-1")
+    with pytest.raises(UnreadableFile, match="Restore it from a copy") as raised:
+        fetch("resnet34")
+    assert str(record) in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("tag", [None, "revision-1"])
+def test_a_file_that_was_not_checked_before_an_interruption_has_not_its_name(
+    tag: str | None, hub: Any, models_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.put(REPO, FILE, CONTENT, tag=tag)
+
+    def interrupted(_: Path) -> str:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(download, "file_sha256", interrupted)
+        fetch("resnet34")
+    assert not (models_home / "resnet34" / FILE).exists()
+    (models_home / "resnet34" / ".incoming" / FILE).write_bytes(b"damaged")  # by whatever interrupted
+    (fetched,) = fetch("resnet34")
+    assert fetched.checked == ("first seen" if tag else "server")
+    assert fetched.path.read_bytes() == CONTENT
+    assert sorted(file.name for file in fetched.path.parent.iterdir()) == ["checksums.json", FILE]
 
 
 def test_a_model_of_several_files_brings_them_all(hub: Any, models_home: Path) -> None:
