@@ -101,7 +101,18 @@ def test_without_any_checksum_the_first_one_seen_is_recorded_and_held_to(hub: An
         fetch("resnet34")
 
 
-@pytest.mark.parametrize("content", ["{", "", "[]", "[" * 100_000, '{"model.safetensors": 3}', '{"model.safetensors": "abc"}', "\xff"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "",
+        "[]",
+        pytest.param("[" * 100_000, id="deep"),
+        '{"model.safetensors": 3}',
+        '{"model.safetensors": "abc"}',
+        "\xff",
+    ],
+)
 def test_damaged_records_are_said_in_one_line(content: str, hub: Any, models_home: Path) -> None:
     hub.put(REPO, FILE, CONTENT)
     fetch("resnet34")
