@@ -45,7 +45,8 @@ def test_parts_partition_the_grid(rows: int, cols: int, frames: int, step: int) 
 def test_resampling_is_antialiased_linear_interpolation(source: int, target: int) -> None:
     row = images(1, 3, 1, source)
     expected = functional.interpolate(row, (1, target), mode="bilinear", antialias=True, align_corners=False)
-    torch.testing.assert_close(row @ resampling_weights(source, target).T, expected, rtol=0, atol=1e-5)
+    # Both count places in float32, whose last digits differ between the two ways.
+    torch.testing.assert_close(row @ resampling_weights(source, target).T, expected, rtol=0, atol=5e-5)
 
 
 @given(rows=st.integers(1, 30), cols=st.integers(1, 30), step=st.sampled_from([1, 2, 8]))
