@@ -82,13 +82,29 @@ class OpenVinoNetwork:
         return self._graph
 
 
+_WORTH_EXPORTING = 48
+"""Tiles from which on OpenVINO's head start of some seconds, for exporting the model, is caught up with."""
+
+
 def start_network(
-    model: nn.Module, runtime: RuntimeName = "auto", device: str = "auto", precision: Precision = "f32"
+    model: nn.Module,
+    runtime: RuntimeName = "auto",
+    device: str = "auto",
+    precision: Precision = "f32",
+    *,
+    tiles: int = _WORTH_EXPORTING,
 ) -> Network:
     """The model made ready on a runtime.
 
-    "auto" takes OpenVINO on a CPU where it is installed, since it is the fastest in the same precision, and PyTorch
-    otherwise.
+    "auto" takes OpenVINO on a CPU where it is installed and there is work enough, since it is the fastest in the same
+    precision, and PyTorch otherwise.
+
+    Args:
+        model: the network.
+        runtime: "auto", "torch" or "openvino".
+        device: see `choose_device`.
+        precision: of the arithmetic.
+        tiles: how many it will see; few are not worth exporting it for.
     """
     if runtime not in RUNTIMES:
         raise UnknownName.among(runtime, RUNTIMES, "runtime")
@@ -102,6 +118,7 @@ def start_network(
                 "OpenVINO runs on CPUs", found=f"device {device}", cure="Use --device cpu, or --runtime torch."
             )
         chosen = torch.device("cpu")
-    if runtime == "openvino" or (runtime == "auto" and chosen.type == "cpu" and installed):
+    worth = installed and chosen.type == "cpu" and tiles >= _WORTH_EXPORTING
+    if runtime == "openvino" or (runtime == "auto" and worth):
         return OpenVinoNetwork(model, precision)
     return TorchNetwork(model, chosen, precision)
