@@ -27,20 +27,20 @@ app = typer.Typer(help="From synthetic commune to land-cover map in minutes.")
 
 @dataclass(frozen=True)
 class _Scale:
-    """How much the demo does."""
+    """How much the demo does: sides of images in pixels, and of the blocks that are split in metres."""
 
-    training_scenes: int
     training_size: int
+    block: float
     scene_size: int
     epochs: int
     patches: int
 
 
-_FULL = _Scale(training_scenes=12, training_size=1024, scene_size=4096, epochs=6, patches=120)
-_FAST = _Scale(training_scenes=4, training_size=512, scene_size=1024, epochs=3, patches=40)
+_FULL = _Scale(training_size=3072, block=100.0, scene_size=4096, epochs=6, patches=520)
+_FAST = _Scale(training_size=1024, block=50.0, scene_size=1024, epochs=3, patches=160)
 
-_LEARNT, _MAPPED = 7, 1
-"""Seeds of the landscape that is learnt from and of the one that is mapped: two communes of one family."""
+_LEARNT, _MAPPED = 2, 1
+"""Seeds of the commune that is learnt from and of the one that is mapped."""
 
 
 @dataclass(frozen=True)
@@ -103,12 +103,11 @@ def _run(folder: Path, scale: _Scale, language: Language) -> _Done:
 
     clock = perf_counter()
     note(say("demo.begin", language))
-    learnt = Simulation(seed=_LEARNT, size=scale.training_size, scenes=scale.training_scenes)
-    simulate(folder / "training", learnt, force=True, progress=progress())
+    index = _blocks(folder / "training", scale)
     scene = simulate(folder / "scene", Simulation(seed=_MAPPED, size=scale.scene_size), force=True, progress=progress())
     clock = timed("simulate", clock)
     place = Place(exact=folder / "model", force=True)
-    run = train(_training(folder / "training" / "index.csv", scale), place, progress=progress())
+    run = train(_training(index, scale), place, progress=progress())
     clock = timed("train", clock)
     made = map_image(
         str(scene[0].image),
@@ -123,6 +122,16 @@ def _run(folder: Path, scale: _Scale, language: Language) -> _Done:
     return _Done(made, made.scores, seconds)
 
 
+def _blocks(folder: Path, scale: _Scale) -> Path:
+    """A commune cut into blocks, some of them set aside to choose the best epoch by; its index."""
+    from arpent.data import SampleIndex, cut_blocks, split_by_block
+    from arpent.testing.simulation import Simulation, simulate
+
+    simulate(folder, Simulation(seed=_LEARNT, size=scale.training_size), force=True, progress=progress())
+    blocks = cut_blocks(SampleIndex.read(folder / "index.csv"), scale.block)
+    return split_by_block(blocks, {"train": 0.8, "val": 0.2}, block=scale.block).write(folder / "blocks.csv")
+
+
 def _training(index: Path, scale: _Scale) -> TrainSettings:
     from arpent.data import Augment
     from arpent.engine import FitSettings, OptimiserSettings
@@ -131,9 +140,9 @@ def _training(index: Path, scale: _Scale) -> TrainSettings:
     return TrainSettings(
         index=str(index),
         name="commune",
-        patch=256,
+        patch=128,
         patches=scale.patches,
-        batch_size=4,
+        batch_size=8,
         augment=Augment(gain=0.1, bias=0.1),
         fit=FitSettings(epochs=scale.epochs, best="miou", optimiser=OptimiserSettings(rate=4e-3)),
     )
