@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from arpent.io import CogWriter, RasterSpec, open_image, read_ahead
 from arpent.models import build, load_bundle, save_bundle
 from arpent.store import Place
 from arpent.tasks.landcover import LandcoverSettings, LandcoverTask
+from arpent.testing.memory import peak_memory
 from arpent.tiling import RowBlender, TilePlan
 
 BANDS = ("red", "green", "blue", "nir")
@@ -191,8 +191,8 @@ def child(folder: Path, height: int) -> None:
     with CogWriter(image, RasterSpec(grid, BANDS, "uint8", compression="zstd")) as writer:
         for strip in grid.window.strips(512):
             writer.write(Strip(strip.row, np.full((4, strip.height, 2_000), 99, np.uint8)))
-    pipeline(image, folder / "model.safetensors", folder / f"run{height}", PredictSettings(device="cpu"))
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+    pipeline(image, folder / "model.safetensors", folder / f"run{height}", PredictSettings(runtime="torch", device="cpu"))
+    print(peak_memory())
 
 
 def main() -> None:

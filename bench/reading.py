@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from rasterio.windows import Window as RasterWindow
 
 from arpent.core import Grid, Window
 from arpent.io import open_image, read_ahead
+from arpent.testing.memory import peak_memory
 
 TILE = 512
 
@@ -138,7 +138,7 @@ def main() -> None:
 
 def report(speeds: dict[str, float], *, as_json: bool) -> None:
     """Speed of each case, and its ratio to the rasterio case before it."""
-    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    megabytes = peak_memory() / 1e6
     if as_json:
         json.dump({"megapixels_per_second": speeds, "peak_megabytes": megabytes}, sys.stdout, indent=2)
         return

@@ -49,6 +49,14 @@ def test_predict_prints_areas_and_where_the_map_is(arpent, model, scene, tmp_pat
     assert "\\x" not in said.out
 
 
+def test_the_run_of_a_training_stands_for_its_model(arpent, model, scene, tmp_path):
+    said = arpent("landcover", "predict", scene, "--model", model.parent, "-o", tmp_path / "map", "--json")
+    assert said.code == 0, said.err
+    wrong = arpent("landcover", "predict", scene, "--model", tmp_path / "map", "-o", tmp_path / "other")
+    assert wrong.code == 2
+    assert "product" in wrong.err
+
+
 def test_predict_tells_machines_everything_once(arpent, model, scene, tmp_path):
     words = ("--model", model, "-o", tmp_path / "map", "--runtime", "torch", "--precision", "bf16", "--json")
     said = arpent("landcover", "predict", scene, *words)

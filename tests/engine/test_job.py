@@ -182,10 +182,11 @@ def test_memory_does_not_grow_with_the_height_of_the_image(bundle, tmp_path):
         image = write_image(tmp_path / f"{height}.tif", height, 4_000)
         script = (
             f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-            "import resource, test_job\n"
+            "import test_job\n"
+            "from arpent.testing.memory import peak_memory\n"
             f"run, image, bundle = {str(tmp_path / f'run{height}')!r}, {str(image)!r}, {str(bundle)!r}\n"
             "test_job.predict_into(run, image, bundle, probabilities=False, tile=512)\n"
-            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+            "print(peak_memory())\n"
         )
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
         peaks[height] = int(done.stdout.split()[-1])

@@ -207,7 +207,8 @@ def test_killed_without_warning_and_resumed_it_ends_in_the_same_weights(train, t
         torch.manual_seed(1)
         folder = Path({str(tmp_path / "killed")!r})
         model = test_training.WithDropout()
-        test_training.fit(ToyTask(()), Slow(), test_training.Dots(2), test_training.settings(epochs=6), folder, model=model)
+        settings = test_training.settings(epochs=6)
+        test_training.fit(ToyTask(()), Slow(), test_training.Dots(2), settings, folder, model=model)
         """
     )
     child = subprocess.Popen([sys.executable, "-c", script])

@@ -442,7 +442,8 @@ with CogWriter(sys.argv[1], RasterSpec(Grid(height, 1500), ("v",), "uint8", 0, o
     strip = np.random.default_rng(0).integers(1, 5, (1, 500, 1500), "uint8")
     for row in range(0, height, 500):
         writer.write(Strip(row, strip))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+from arpent.testing.memory import peak_memory
+print(peak_memory())
 """
 
 

@@ -282,7 +282,8 @@ from arpent.io import open_image
 with open_image(sys.argv[1]) as image:
     for row in range(0, image.grid.height, 512):
         image.read(Window(row, 0, 512, image.grid.width))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+from arpent.testing.memory import peak_memory
+print(peak_memory())
 """
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -15,6 +13,7 @@ from arpent.cli.console import facts, note, progress, show
 from arpent.cli.tables import class_table
 from arpent.core import Language
 from arpent.language import duration, percent, say, storage
+from arpent.testing.memory import peak_memory
 
 if TYPE_CHECKING:
     from arpent.metrics import DenseScores
@@ -66,7 +65,7 @@ def demo(
     names = [one.entry.en for one in done.landcover.areas]
     iou = dict(zip(names, map(float, done.scores.iou_by_class), strict=True))
     preview = done.landcover.run.path / "preview.png"
-    peak = _peak_memory()
+    peak = peak_memory()
     document = {
         "map": done.landcover.path,
         "preview": preview,
@@ -146,9 +145,3 @@ def _training(index: Path, scale: _Scale) -> TrainSettings:
         augment=Augment(gain=0.1, bias=0.1),
         fit=FitSettings(epochs=scale.epochs, best="miou", optimiser=OptimiserSettings(rate=4e-3)),
     )
-
-
-def _peak_memory() -> int:
-    """Largest resident memory of this process so far, in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,5 +1,6 @@
 """Arithmetic on pixels: spectral indices, radiometry, quality masks."""
 
+from arpent.pixels.choice import highest
 from arpent.pixels.indices import SpectralIndex, index_names, spectral_index, spectral_indices
 from arpent.pixels.quality import QUALITY_LAYERS, SEVERITY, Quality, decode_quality, usable, worst_quality
 from arpent.pixels.radiometry import (
@@ -18,6 +19,7 @@ __all__ = [
     "SpectralIndex",
     "decibels_to_linear",
     "decode_quality",
+    "highest",
     "index_names",
     "linear_to_decibels",
     "spectral_index",

@@ -14,7 +14,7 @@ from arpent.store.manifest import (
     read_manifest,
 )
 from arpent.store.place import Place
-from arpent.store.reading import Run, RunEntry, Verification, open_run, runs_under, verify
+from arpent.store.reading import Run, RunEntry, Verification, bundle_in, open_run, runs_under, verify
 from arpent.store.run import RunFolder
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "RunFolder",
     "RunLock",
     "Verification",
+    "bundle_in",
     "bundles_under",
     "open_run",
     "read_contract",

@@ -12,7 +12,18 @@ from arpent.errors import ArpentError, FileMissing, RunDamaged
 from arpent.store.lock import RunLock
 from arpent.store.manifest import MANIFEST, FileRecord, Manifest, read_manifest
 
-__all__ = ["LOCK", "SCRATCH", "START", "Run", "RunEntry", "Verification", "open_run", "runs_under", "verify"]
+__all__ = [
+    "LOCK",
+    "SCRATCH",
+    "START",
+    "Run",
+    "RunEntry",
+    "Verification",
+    "bundle_in",
+    "open_run",
+    "runs_under",
+    "verify",
+]
 
 SCRATCH = ".scratch"
 """Folder of a run for files that are not finished; it goes when the run is finished."""
@@ -105,6 +116,15 @@ def open_run(path: str | Path) -> Run:
             cure="Repeat its command with --resume to go on, or with --force to start over.",
         )
     raise FileMissing(f"there is no run in {folder}", cure="Give a folder that holds a manifest.json.")
+
+
+def bundle_in(path: str | Path) -> Path:
+    """The model bundle at a path, which may be the run that has trained it."""
+    folder = Path(path)
+    if (folder / MANIFEST).exists() or (folder / SCRATCH / START).exists():
+        run = open_run(folder)
+        return run.file("model")
+    return folder
 
 
 def runs_under(root: str | Path) -> list[RunEntry]:

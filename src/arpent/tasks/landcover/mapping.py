@@ -12,7 +12,7 @@ from arpent.errors import BundleInvalid
 from arpent.io import open_image
 from arpent.metrics import DenseScores
 from arpent.models import Bundle, load_bundle
-from arpent.store import Place, Run
+from arpent.store import Place, Run, bundle_in
 from arpent.tasks.landcover.scoring import ClassArea, areas_of, score_map
 from arpent.tasks.landcover.settings import LandcoverSettings, MapSettings
 from arpent.tasks.landcover.task import LandcoverTask
@@ -53,7 +53,7 @@ def map_image(
 
     Args:
         image: anything that `io.open_image` reads.
-        model: the bundle.
+        model: the bundle, or the run that trained it.
         place: where the run goes.
         settings: how to do it.
         truth: a map of true classes to be scored against.
@@ -64,6 +64,7 @@ def map_image(
         BundleInvalid: the bundle is of another task.
         ContractMismatch: the image does not fit the model.
     """
+    model = bundle_in(model)
     bundle = load_bundle(model)
     task = _task_of(bundle, model, settings)
     kept = settings.model_dump(mode="json") | {"image": image, "model": str(model)}

@@ -16,6 +16,7 @@ from arpent.engine import Answer, Batch, Dense, Network, Product
 from arpent.language import say
 from arpent.metrics import ConfusionMatrix
 from arpent.models import build
+from arpent.pixels import highest
 from arpent.tasks.landcover.settings import LandcoverSettings
 
 __all__ = ["LandcoverTask", "dice_loss"]
@@ -93,7 +94,7 @@ class LandcoverTask:
         return {"scores": Dense(model(batch["image"]))}
 
     def _most_likely(self, scores: NDArray[np.float32]) -> NDArray[np.uint8]:
-        return np.asarray(self.classes.ids[scores.argmax(axis=0)][None])
+        return np.asarray(self.classes.ids[highest(scores)][None])
 
 
 def _percent(scores: NDArray[np.float32]) -> NDArray[np.float32]:
