@@ -202,4 +202,4 @@ def test_products_speak_the_language_asked_for(trained, commune_folder, tmp_path
     with rasterio.open(Path(made.run.path) / "probabilities.tif") as product:
         assert product.descriptions[0] == "bâtiment"
     item = json.loads((made.run.path / "classes.tif.stac.json").read_text())
-    assert item["assets"]["data"]["title"] == "occupation du sol"
+    assert item["assets"]["data"]["title"] == "Occupation du sol"

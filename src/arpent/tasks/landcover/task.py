@@ -70,7 +70,7 @@ class LandcoverTask:
                 finish=self._most_likely,
                 classes=self.classes,
                 overviews="mode",
-                title=say("task.landcover", self._language),
+                title=say("landcover.map", self._language),
             )
         ]
         if self.config.probabilities:
