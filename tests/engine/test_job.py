@@ -78,7 +78,7 @@ def test_a_run_is_complete_described_and_verified(bundle, tmp_path):
         "probabilities_view": "picture",
     }
     assert verify(open_run(run.path)).files == 7  # two maps, their items, the names of classes, two pictures
-    assert not (run.path / "scratch").exists()
+    assert not (run.path / ".scratch").exists()
     for product in run.manifest.products:
         if product.stac:
             validate_stac(json.loads((run.path / product.stac.file).read_text()))

@@ -78,6 +78,8 @@ def test_a_coarser_product_has_its_own_grid(toy_task, run_in_memory):
     assert (out[0, :2, :2] == -9).all()
     full = pixels[0, :88, :68].reshape(22, 4, 17, 4).mean((1, 3))
     np.testing.assert_allclose(out[0, 2:22, 2:17], full[2:, 2:], rtol=1e-6)
+    assert (out[0, 22, 2:] > 0).all()
+    assert (out[0, 2:, 17] > 0).all()
 
 
 def test_tiles_without_data_never_reach_the_network(toy_task, run_in_memory):

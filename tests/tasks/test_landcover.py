@@ -8,7 +8,7 @@ import torch
 
 from arpent.core import Grid, Strip, nomenclature
 from arpent.engine import FitSettings
-from arpent.errors import BundleInvalid, DatasetError, SplitLeak
+from arpent.errors import BundleInvalid, DatasetError, FileMissing, InvalidSetting, SplitLeak
 from arpent.io import CogWriter, RasterSpec
 from arpent.models import load_bundle, save_bundle
 from arpent.store import Place, open_run, read_contract, verify
@@ -203,3 +203,105 @@ def test_products_speak_the_language_asked_for(trained, commune_folder, tmp_path
         assert product.descriptions[0] == "bâtiment"
     item = json.loads((made.run.path / "classes.tif.stac.json").read_text())
     assert item["assets"]["data"]["title"] == "Occupation du sol"
+
+
+def stop_in_second_row(patch):
+    """Makes a prediction end as if killed once its first row of tiles is finished."""
+    from arpent.engine.ledger import Ledger
+
+    keep = Ledger.write
+
+    def write(self, progressed, arrays):
+        keep(self, progressed, arrays)
+        raise SystemError("killed here")
+
+    patch.setattr(Ledger, "write", write)
+
+
+@pytest.mark.parametrize("changed", ["image", "model"])
+def test_a_map_goes_on_only_with_the_same_image_and_model(trained, tmp_path, monkeypatch, changed):
+    image, model = tmp_path / "scene.tif", tmp_path / "model.safetensors"
+    bundle = load_bundle(trained.path / "model.safetensors")
+    save_bundle(model, bundle.model, bundle.contract)
+
+    def write(seed):
+        values = np.random.default_rng(seed).integers(0, 255, (4, 300, 90), dtype=np.uint8)
+        with CogWriter(image, RasterSpec(Grid(300, 90), ("red", "green", "blue", "nir"), "uint8")) as writer:
+            writer.write(Strip(0, values))
+
+    def run(resume):
+        place = Place(exact=tmp_path / "map", resume=resume)
+        return map_image(str(image), model, place, MapSettings(runtime="torch", tile=96, device="cpu"))
+
+    write(1)
+    with monkeypatch.context() as patch, pytest.raises(SystemError):
+        stop_in_second_row(patch)
+        run(resume=False)
+    if changed == "image":
+        write(2)
+    else:
+        with torch.no_grad():
+            for parameter in bundle.model.parameters():
+                parameter.neg_()
+        save_bundle(model, bundle.model, bundle.contract)
+    with pytest.raises(InvalidSetting, match="other inputs, model or settings"):
+        run(resume=True)
+
+
+def test_a_training_goes_on_only_with_the_same_images(train_settings, commune_folder, tmp_path, monkeypatch):
+    import shutil
+
+    from arpent.engine import training
+
+    data = tmp_path / "data"
+    shutil.copytree(commune_folder, data)
+    settings = train_settings(index=str(data / "index.csv"))
+
+    def stops(self, *args, **kwargs):
+        raise SystemError("killed here")
+
+    with monkeypatch.context() as patch, pytest.raises(SystemError):
+        patch.setattr(training._Trainer, "_validate", stops)
+        train(settings, Place(exact=tmp_path / "run"))
+    images = sorted(data.rglob("image_*.tif"))
+    shutil.copy(images[0], images[1])
+    with pytest.raises((InvalidSetting, SplitLeak), match=r"have changed|leak"):
+        train(settings, Place(exact=tmp_path / "run", resume=True))
+    truths = sorted(data.rglob("truth_*.tif"))
+    shutil.copy(commune_folder / images[1].relative_to(data), images[1])
+    truths[0].write_bytes(truths[1].read_bytes())
+    with pytest.raises(InvalidSetting, match="have changed"):
+        train(settings, Place(exact=tmp_path / "run", resume=True))
+
+
+def test_a_training_killed_before_its_manifest_is_finished_by_resuming(trained, train_settings, tmp_path, monkeypatch):
+    from arpent.store import RunFolder
+
+    def dies(self):
+        raise SystemError("killed here")
+
+    with monkeypatch.context() as patch, pytest.raises(SystemError):
+        patch.setattr(RunFolder, "finish", dies)
+        train(train_settings(), Place(exact=tmp_path / "run"))
+    again = train(train_settings(), Place(exact=tmp_path / "run", resume=True))
+    assert (again.path / "model.safetensors").read_bytes() == (trained.path / "model.safetensors").read_bytes()
+    verify(open_run(again.path))
+
+
+@pytest.mark.parametrize("truth", ["nowhere.tif", "smaller.tif"])
+def test_a_truth_that_cannot_be_used_is_refused_before_the_map_is_made(trained, tmp_path, truth):
+    def write(name, side, bands):
+        with CogWriter(tmp_path / name, RasterSpec(Grid(side, side), bands, "uint8")) as writer:
+            writer.write(Strip(0, np.ones((len(bands), side, side), np.uint8)))
+
+    write("scene.tif", 64, ("red", "green", "blue", "nir"))
+    write("smaller.tif", 32, ("class",))
+    with pytest.raises((FileMissing, DatasetError)):
+        map_image(
+            str(tmp_path / "scene.tif"),
+            trained.path / "model.safetensors",
+            Place(exact=tmp_path / "map"),
+            MapSettings(runtime="torch"),
+            truth=tmp_path / truth,
+        )
+    assert not list((tmp_path / "map").glob("*.tif"))

@@ -21,28 +21,22 @@ def class_table(
     areas: Sequence[ClassArea],
     language: Language,
     *,
-    truth: Mapping[str, float] | None = None,
     iou: Mapping[str, float] | None = None,
 ) -> Table:
-    """Ground and share of each class and, where the truth is known, its true ground and IoU.
+    """Ground and share of each class and, where the truth is known, its IoU.
 
     Args:
         areas: of a map.
         language: of names and numbers.
-        truth: true square metres by English name.
         iou: intersection over union by English name.
     """
     columns = [say("word.class", language), say("word.area", language), say("word.share", language)]
-    if truth is not None:
-        columns.append(say("word.truth", language))
     if iou is not None:
         columns.append("IoU")
     rows = []
     for one in areas:
         ground = "–" if one.square_metres is None else area(one.square_metres, language)
         row = [one.entry.label(language), ground, percent(one.share, language)]
-        if truth is not None:
-            row.append(area(truth[one.entry.en], language))
         if iou is not None:
             row.append(percent(iou[one.entry.en], language))
         rows.append(row)

@@ -40,6 +40,7 @@ class Job:
         image: open, with the bands of the contract in its order.
         run: where the products go.
         settings: how to run.
+        identity: hashes of the image's and the model's content; a run that is resumed must have the same.
         taken: when the image was taken, where that is known.
         language: of names on the preview.
         progress: who is told how far it is.
@@ -50,6 +51,7 @@ class Job:
     image: ImageReader
     run: RunFolder
     settings: PredictSettings
+    identity: tuple[str, ...] = ()
     taken: datetime | None = None
     language: Language = "en"
     progress: Progress = field(default_factory=Silent)
@@ -180,10 +182,10 @@ def _identity(job: Job, runtime: str) -> str:
     """Hash of all that decides the pixels, for the ledger."""
     grid = job.image.grid
     return fingerprint(
-        source=job.image.source,
+        content=job.identity,
         grid=[grid.shape, tuple(grid.transform), str(grid.crs)],
         contract=job.bundle.contract.model_dump(mode="json"),
-        settings=job.settings.model_dump(mode="json"),
+        settings=job.settings.model_dump(mode="json", exclude={"read_threads", "language"}),
         task=job.task.config.model_dump(mode="json"),
         runtime=runtime,
     )

@@ -60,6 +60,7 @@ class DenseOutput:
         self.key = f"{first.source}@{first.scale}:{first.merge}"
         self.products = tuple(products)
         self._source, self._scale, self._channels = first.source, first.scale, first.channels
+        self._image = Window(0, 0, plan.height, plan.width)
         self._plan = plan.coarsened(first.scale)
         self._blender = RowBlender(self._plan, first.channels)
         self._rows: dict[str, NDArray[np.generic]] = {}
@@ -90,7 +91,10 @@ class DenseOutput:
                 cure="Name the product's source as Task.infer names its answer.",
             )
         values = _numpy(entry.values[number])
-        counts = _coarse(valid, self._scale) if entry.valid is None else _numpy(entry.valid[number]).astype(bool)
+        if entry.valid is None:
+            counts = _coarse(valid, self._scale, tile.window.intersect(self._image).shape)
+        else:
+            counts = _numpy(entry.valid[number]).astype(bool)
         self._add(tile, values, counts)
 
     def add_nothing(self, tile: Tile) -> None:
@@ -153,10 +157,18 @@ class TableOutput:
         return tables
 
 
-def _coarse(valid: NDArray[np.bool_], scale: int) -> NDArray[np.bool_]:
-    """Valid pixels of a product `scale` times coarser: those all of whose pixels are."""
+def _coarse(valid: NDArray[np.bool_], scale: int, inside: tuple[int, int]) -> NDArray[np.bool_]:
+    """Valid pixels of a product `scale` times coarser: those all of whose pixels in the image are.
+
+    Args:
+        valid: of a tile.
+        scale: pixels of the image per pixel of the product.
+        inside: rows and columns of the tile that lie in the image; beyond them a tile is padded.
+    """
     if scale == 1:
         return valid
     height, width = (-(-side // scale) for side in valid.shape)
-    padded = np.pad(valid, ((0, height * scale - valid.shape[0]), (0, width * scale - valid.shape[1])), mode="edge")
-    return np.asarray(padded.reshape(height, scale, width, scale).all(axis=(1, 3)), bool)
+    rows, cols = inside
+    padding = ((0, height * scale - rows), (0, width * scale - cols))
+    whole = np.pad(valid[:rows, :cols], padding, mode="edge")
+    return np.asarray(whole.reshape(height, scale, width, scale).all(axis=(1, 3)), bool)

@@ -36,6 +36,10 @@ class TorchNetwork:
         return out.float() if isinstance(out, Tensor) and self._reduced else out
 
 
+_MOST_COMPILED = 12
+"""Sizes that stay compiled: four shapes of tile, with a few sizes of batch."""
+
+
 class OpenVinoNetwork:
     """A module converted to OpenVINO: exported once with free sizes, compiled once for each size that comes."""
 
@@ -68,6 +72,8 @@ class OpenVinoNetwork:
                 "INFERENCE_NUM_THREADS": torch.get_num_threads(),
                 "PERFORMANCE_HINT": "LATENCY",
             }
+            if len(self._compiled) == _MOST_COMPILED:
+                del self._compiled[next(iter(self._compiled))]
             self._compiled[shapes] = openvino().Core().compile_model(graph, "CPU", wanted)
         return self._compiled[shapes]
 

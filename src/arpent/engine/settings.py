@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -38,8 +39,8 @@ class PredictSettings(Settings):
 
     def shape(self, stride: int, scales: tuple[int, ...] = (1,)) -> TileShape:
         """The tiles for a network of this stride and products of these scales, all sizes rounded up to fit."""
-        quantum = max(scales)
-        unit = stride if stride % quantum == 0 else stride * quantum
+        quantum = math.lcm(*scales)
+        unit = math.lcm(stride, quantum)
 
         def rounded(length: int, to: int) -> int:
             return -(-length // to) * to

@@ -13,7 +13,7 @@ from arpent.store.manifest import (
     ProductKind,
     read_manifest,
 )
-from arpent.store.place import Place
+from arpent.store.place import Place, content_of
 from arpent.store.reading import Run, RunEntry, Verification, bundle_in, open_run, runs_under, verify
 from arpent.store.run import RunFolder
 
@@ -35,6 +35,7 @@ __all__ = [
     "Verification",
     "bundle_in",
     "bundles_under",
+    "content_of",
     "open_run",
     "read_contract",
     "read_manifest",

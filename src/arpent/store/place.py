@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from arpent.store.manifest import InputRecord
 from arpent.store.run import RunFolder
 
-__all__ = ["Place"]
+__all__ = ["Place", "content_of"]
 
 
 @dataclass(frozen=True)
@@ -41,3 +43,19 @@ class Place:
             force=self.force,
             resume=self.resume,
         )
+
+
+def content_of(record: InputRecord) -> str:
+    """A hash that changes when an input does, so that a resumed run can tell.
+
+    Of a file its bytes count, of a folder the names, sizes and times of its files; of an address only the address.
+    """
+    if record.sha256 is not None:
+        return record.sha256
+    facts = [record.source]
+    folder = Path(record.source)
+    if folder.is_dir():
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+            known = file.stat()
+            facts.append(f"{file.relative_to(folder)} {known.st_size} {known.st_mtime_ns}")
+    return sha256("\n".join(facts).encode()).hexdigest()

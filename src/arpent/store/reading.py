@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -128,7 +128,7 @@ def bundle_in(path: str | Path) -> Path:
 
 
 def runs_under(root: str | Path) -> list[RunEntry]:
-    """The runs directly below a folder, by name; folders of other kinds are passed over.
+    """The runs directly below a folder, by name; folders of other kinds are passed over. A run itself is one run.
 
     Raises:
         FileMissing: there is no such folder.
@@ -136,11 +136,12 @@ def runs_under(root: str | Path) -> list[RunEntry]:
     folder = Path(root)
     if not folder.is_dir():
         raise FileMissing(f"there is no folder {folder}", cure="Give the folder that holds the runs.")
-    return list(_entries(folder))
+    return list(_entries([folder])) or list(_entries(sorted(folder.iterdir())))
 
 
-def _entries(root: Path) -> Iterator[RunEntry]:
-    for path in sorted(root.iterdir()):
+def _entries(folders: Iterable[Path]) -> Iterator[RunEntry]:
+    """Those of the folders that are runs."""
+    for path in folders:
         if not path.is_dir():
             continue
         if (path / MANIFEST).exists():

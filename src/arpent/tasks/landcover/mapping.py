@@ -12,8 +12,8 @@ from arpent.errors import BundleInvalid
 from arpent.io import open_image
 from arpent.metrics import DenseScores
 from arpent.models import Bundle, load_bundle
-from arpent.store import Place, Run, bundle_in
-from arpent.tasks.landcover.scoring import ClassArea, areas_of, score_map
+from arpent.store import Place, Run, bundle_in, content_of
+from arpent.tasks.landcover.scoring import ClassArea, areas_of, check_truth, score_map
 from arpent.tasks.landcover.settings import LandcoverSettings, MapSettings
 from arpent.tasks.landcover.task import LandcoverTask
 
@@ -67,15 +67,21 @@ def map_image(
     model = bundle_in(model)
     bundle = load_bundle(model)
     task = _task_of(bundle, model, settings)
-    kept = settings.model_dump(mode="json") | {"image": image, "model": str(model)}
+    # How many threads read changes nothing, and may change when a run goes on.
+    kept = settings.model_dump(mode="json", exclude={"read_threads"}) | {"image": image, "model": str(model)}
     with (
         open_image(image, bands=bundle.contract.band_names, sensor=settings.sensor) as reader,
         place.begin("landcover", Path(image).stem, kept) as run,
     ):
-        run.add_input(image)
-        run.use_bundle(model, file_sha256(model if model.is_file() else model / "bundle.json"))
+        if truth is not None:
+            check_truth(truth, reader.grid)
+            run.add_input(truth, role="truth")
+        weights = file_sha256(model if model.is_file() else model / "bundle.json")
+        run.use_bundle(model, weights)
+        identity = (content_of(run.add_input(image)), weights)
         with run.timed("predict"):
-            job = Job(task, bundle, reader, run, settings, taken, settings.language, progress or Silent())
+            shown = progress or Silent()
+            job = Job(task, bundle, reader, run, settings, identity, taken, settings.language, shown)
             done = run_job(job)
         path = run.path / "classes.tif"
         areas = areas_of(path, task.classes)
@@ -83,7 +89,6 @@ def map_image(
         if truth is not None:
             scores = score_map(path, truth, task.classes).scores()
             run.add_metrics(scores.summary())
-            run.add_input(truth, role="truth")
         run.add_metrics({f"area_m2/{a.entry.en}": a.square_metres for a in areas if a.square_metres is not None})
         return LandcoverMap(run.finish(), path, areas, done, scores)
 

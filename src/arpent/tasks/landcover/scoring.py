@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from arpent.core import ClassMap, LandClass, Window, pixel_area
+from arpent.core import ClassMap, Grid, LandClass, Window, pixel_area
 from arpent.data import target_of
+from arpent.errors import DatasetError
 from arpent.io import open_image, read_ahead
 from arpent.metrics import ConfusionMatrix
 
-__all__ = ["ClassArea", "areas_of", "score_map"]
+__all__ = ["ClassArea", "areas_of", "check_truth", "score_map"]
 
 _BLOCK = 1024
 """Side in pixels of the blocks in which a pixel is taken to have one area; it changes by less than 1e-4 in one."""
@@ -58,6 +59,27 @@ def areas_of(path: Path, classes: ClassMap) -> list[ClassArea]:
     ]
 
 
+def check_truth(truth: Path, grid: Grid) -> None:
+    """Refuses a truth that a map on `grid` cannot be scored against, before the map is made.
+
+    Raises:
+        FileMissing: it is not there.
+        DatasetError: one of the two names no place on earth, and their sizes differ.
+        NoOverlap: it lies elsewhere.
+    """
+    with open_image(truth) as known:
+        placed = known.grid.georeferenced and grid.georeferenced
+        if not placed and known.grid.shape != grid.shape:
+            raise DatasetError(
+                f"{truth} cannot be laid over the map, since they differ in size and one names no place on earth",
+                found=f"{known.grid.width} × {known.grid.height}",
+                expected=f"{grid.width} × {grid.height}",
+                cure="Give a truth of the image's size, or georeference both.",
+            )
+    if placed:
+        open_image(truth, grid=grid, resampling="nearest").close()
+
+
 def score_map(path: Path, truth: Path, classes: ClassMap) -> ConfusionMatrix:
     """The confusion matrix of a map against true classes, on the grid of the map.
 
@@ -65,7 +87,9 @@ def score_map(path: Path, truth: Path, classes: ClassMap) -> ConfusionMatrix:
     """
     matrix = ConfusionMatrix(classes)
     with open_image(path) as answer:
-        placed = answer.grid.georeferenced
+        check_truth(truth, answer.grid)
+        with open_image(truth) as plain:
+            placed = plain.grid.georeferenced and answer.grid.georeferenced
         with open_image(truth, grid=answer.grid if placed else None, resampling="nearest") as known:
             blocks = list(_blocks(answer.grid.window))
             pairs = zip(read_ahead(answer.read, blocks), read_ahead(known.read, blocks), strict=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from arpent import __version__
-from arpent.core import Band, Contract, Normalisation, Progress, Silent
+from arpent.core import Band, Contract, Normalisation, Progress, Silent, write_file
 from arpent.core import sensor as sensor_named
 from arpent.data import (
     Batches,
@@ -24,12 +24,12 @@ from arpent.data import (
     split_by_domain,
     standardisation,
 )
-from arpent.engine import Fit, fit
-from arpent.errors import DatasetError
+from arpent.engine import Fit, fingerprint, fit
+from arpent.errors import DatasetError, InvalidSetting
 from arpent.io import ImageReader, open_image
 from arpent.models import save_bundle
 from arpent.report import figures
-from arpent.store import Place, Run, RunFolder
+from arpent.store import Place, Run, RunFolder, content_of
 from arpent.tasks.landcover.settings import TrainSettings
 from arpent.tasks.landcover.task import LandcoverTask
 
@@ -56,10 +56,11 @@ def train(settings: TrainSettings, place: Place, *, progress: Progress | None = 
     sides = _sides(index)
     task = LandcoverTask(settings.task)
     with place.begin("landcover-train", settings.name, settings.model_dump(mode="json")) as run:
-        run.add_input(settings.index, role="index")
+        content = [content_of(run.add_input(settings.index, role="index"))]
         for sample in (*sides.train, *sides.val):
-            run.add_input(sample.image, role="image")
-            run.add_input(sample.mask or "", role="mask")
+            content.append(content_of(run.add_input(sample.image, role="image")))
+            content.append(content_of(run.add_input(sample.mask or "", role="mask")))
+        _require_same(run, content)
         with run.timed("statistics"):
             statistics, first = _measured(sides.train, settings.task.bands)
         rule = standardisation(statistics, f"{settings.name}, training images")
@@ -76,6 +77,18 @@ def train(settings: TrainSettings, place: Place, *, progress: Progress | None = 
         _publish(run, fitted, _contract(settings, task, rule, first, fitted), run.scratch / "fit")
         run.add_metrics({f"validation/{name}": value for name, value in fitted.best.validation.items()})
         return run.finish()
+
+
+def _require_same(run: RunFolder, content: Sequence[str]) -> None:
+    """Refuses to go on with a training whose images have changed since it began."""
+    seen = run.scratch / "content.sha256"
+    now = fingerprint(content=list(content))
+    if seen.exists() and seen.read_text("ascii") != now:
+        raise InvalidSetting(
+            f"the images or masks of {run.path} have changed since this training began",
+            cure="Bring the old ones back to go on, or start over with --force.",
+        )
+    write_file(seen, now)
 
 
 def _sides(index: SampleIndex) -> _Sides:
@@ -164,5 +177,5 @@ def _publish(run: RunFolder, fitted: Fit, contract: Contract, folder: Path) -> N
     history = [asdict(epoch) for epoch in fitted.history]
     figures.curves(history, run.scratch / "curves.png")
     run.publish(run.scratch / "curves.png", kind="picture")
-    kept = (folder / "history.jsonl").rename(run.scratch / "history.jsonl")
+    kept = write_file(run.scratch / "history.jsonl", (folder / "history.jsonl").read_bytes())
     run.publish(kept, kind="text")
