@@ -49,6 +49,19 @@ def test_list_of_nothing(arpent: Command, tmp_path: Path, monkeypatch: pytest.Mo
     assert arpent("runs", "list", "none").code == 3
 
 
+def test_list_before_the_first_run(arpent: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = arpent("runs", "list", "--json")
+    assert (said.code, said.document) == (0, [])
+    assert "No runs in runs yet" in arpent("runs", "list").err
+    assert arpent("runs", "list", "runs").code == 3  # whoever names a folder means one that is there
+
+
+def test_list_of_a_run_itself(arpent: Command, run: Run) -> None:
+    (entry,) = arpent("runs", "list", run.path, "--json").document
+    assert (entry["path"], entry["products"]) == (str(run.path), ["classes"])
+
+
 def test_show(arpent: Command, run: Run) -> None:
     said = arpent("runs", "show", run.path)
     assert said.code == 0

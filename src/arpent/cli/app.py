@@ -39,7 +39,7 @@ class CommandEntry:
 
 COMMANDS: dict[str, CommandEntry] = {
     "demo": CommandEntry("arpent.cli.demo", "From synthetic commune to land-cover map in minutes."),
-    "landcover": CommandEntry("arpent.cli.landcover", "Land-cover maps: train, predict, evaluate."),
+    "landcover": CommandEntry("arpent.cli.landcover", "Land-cover maps: train a model, make a map."),
     "models": CommandEntry("arpent.cli.models", "Model bundles: list, show, import, fetch, export."),
     "runs": CommandEntry("arpent.cli.runs", "Run folders: list, show, verify."),
     "simulate": CommandEntry("arpent.cli.simulate", "Synthetic landscapes with exact truth, for any sensor."),

@@ -18,12 +18,16 @@ Folder = Annotated[Path, typer.Argument(help="The run folder.", metavar="RUN")]
 
 @app.command("list")
 def list_runs(
-    root: Annotated[Path, typer.Argument(help="Folder that holds the runs.", metavar="FOLDER")] = Path("runs"),
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder that holds the runs, or a run; runs/ if not given.", metavar="FOLDER")
+    ] = None,
 ) -> None:
     """The runs in a folder, with the state that each is in."""
     from arpent.store import runs_under
 
-    entries = runs_under(root)
+    root = folder or Path("runs")
+    # The default folder comes with the first run: before it, there are none, which is no fault.
+    entries = runs_under(root) if folder or root.exists() else []
     document = [
         {
             "path": entry.path,

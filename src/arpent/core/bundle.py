@@ -45,6 +45,7 @@ Migration = Callable[[dict[str, Any]], dict[str, Any]]
 MIGRATIONS: Mapping[int, Migration] = MappingProxyType({})
 """By format version: what turns a contract of that version into one of the next. Format 1 is the first."""
 
+_IMPORT_CURE = "If it holds published weights: arpent models import FILE --as LAYOUT -o BUNDLE."
 _LONGEST_HEADER = 100_000_000  # bytes; safetensors itself refuses longer ones
 
 
@@ -138,7 +139,13 @@ def _metadata(path: Path) -> str:
         (length,) = struct.unpack("<Q", prefix)
         size = path.stat().st_size
         if length > min(size - 8, _LONGEST_HEADER):
-            raise _foreign(path, f"a header of {length} bytes in a file of {size}")
+            # What is no safetensors file has any eight bytes here: the number would only puzzle.
+            raise BundleInvalid(
+                f"{path} is not a safetensors file",
+                found=f"a file of {size} bytes that does not begin with its header",
+                expected="a .safetensors file with Arpent's header",
+                cure=_IMPORT_CURE,
+            )
         header = _json_object(file.read(length), path)
     entries = header.get("__metadata__")
     if not isinstance(entries, dict) or not isinstance(entries.get(HEADER_KEY), str):
@@ -165,7 +172,7 @@ def _foreign(path: Path, found: str) -> BundleInvalid:
         f"{path} is not a model bundle",
         found=found,
         expected="a .safetensors file with Arpent's header",
-        cure="If it holds published weights: arpent models import FILE --as LAYOUT -o BUNDLE.",
+        cure=_IMPORT_CURE,
     )
 
 

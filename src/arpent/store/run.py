@@ -275,7 +275,7 @@ def _refuse_finished(path: Path, *, force: bool) -> None:
     if (path / MANIFEST).exists() and not force:
         raise RunExists(
             f"the run {path} is there already",
-            cure="Choose another name with --name, or replace it with --force.",
+            cure="Choose another folder with -o, or replace it with --force.",
         )
 
 
