@@ -31,8 +31,8 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: $(READY) ## train on a synthetic commune, map it, and show where the results are (SERVE=0: do not open the map)
-	@SERVE=$${SERVE:-1} $(BIN)/arpent demo
+demo: $(READY) ## train on a synthetic commune, map it, and show where the results are (SERVE is for the map, which is not there yet)
+	@$(BIN)/arpent demo
 
 test: $(READY) ## all tests, offline, with coverage; ends with the skips by reason
 	@rm -f .venv/skips; $(BIN)/coverage erase
