@@ -125,6 +125,32 @@ def test_alpha_is_left_out_unless_the_sensor_counts_it():
     assert not any(layer.alpha for layer in counted)
 
 
+@pytest.mark.parametrize("name", ["", "alpha", "Alpha band", "Band 4", "4", "dataMask"])
+def test_an_alpha_band_under_a_name_that_is_none_stays_a_mask(name):
+    shown = header(["red", "green", "blue", name], ["red", "green", "blue", "alpha"])
+    assert shown.alpha == 4
+    layers = name_layers(shown, None, "a.tif")
+    assert names_of(layers) == ["red", "green", "blue"]
+    with pytest.raises(BandMismatch, match=r"fourth band is not a mask, say whose image it is: --sensor bd-ortho\."):
+        pick(layers, ["nir"], "a.tif")
+
+
+@pytest.mark.parametrize("name", ["nir", "PIR", "B08", "infrared"])
+def test_an_alpha_band_under_a_name_of_its_own_is_a_band(name):
+    shown = header(["red", "green", "blue", name], ["red", "green", "blue", "alpha"])
+    assert (shown.alpha, shown.called_alpha) == (None, 4)
+    layers = name_layers(shown, None, "a.tif")
+    assert names_of(layers) == ["red", "green", "blue", name]
+    assert not any(layer.alpha for layer in layers)
+    with pytest.raises(BandMismatch) as caught:
+        pick(layers, ["swir"], "a.tif")
+    assert "fourth" not in str(caught.value)
+
+
+def test_the_same_words_for_every_band_do_not_rename_alpha():
+    assert header(["ortho"] * 4, ["red", "green", "blue", "alpha"]).alpha == 4
+
+
 def test_quality_layers_are_there_but_not_by_default():
     layers = name_layers(header(["B04", "Fmask"]), None, "a.tif")
     assert names_of(default_layers(layers)) == ["B04"]

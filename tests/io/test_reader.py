@@ -205,6 +205,29 @@ def test_a_near_infrared_band_that_a_writer_called_alpha(write_tiff, utm):
         assert image.read(Window(0, 0, 9, 9)).valid.all()
 
 
+@pytest.mark.parametrize("bands", [None, ("red", "nir"), ("nir",)])
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_band_with_a_name_is_no_mask_although_it_is_marked_alpha(write_tiff, utm, bands, masked):
+    pixels = noise(4, 20, 20, dtype="uint8", high=255)
+    pixels[3] = 0  # water: as alpha, it would hide everything
+    mask = np.full((20, 20), 255, "uint8")
+    if masked:
+        mask[:, :8] = 0
+    names = ("red", "green", "blue", "nir")
+    options = {"mask": mask} if masked else {}
+    path = write_tiff("rgbn.tif", pixels, utm(20, 20), photometric="RGB", alpha="YES", names=names, **options)
+    with open_image(path, bands=bands) as image:
+        found = image.read(image.grid.window)
+        assert image.bands == (bands or names)
+    np.testing.assert_array_equal(found.valid, mask > 0)
+    np.testing.assert_array_equal(found.pixels, pixels[[names.index(name) for name in image.bands]])
+    with open_image(path, bands=bands, grid=utm(18, 18, 10.0, left=500_003.0)) as image:
+        warped = image.read(image.grid.window)
+    assert warped.valid[1:-1, 9:-1].all()
+    assert warped.valid[:, :6].any() != masked
+    assert not warped.pixels[image.bands.index("nir")].any() if "nir" in image.bands else True
+
+
 def test_an_image_without_a_single_valid_pixel_opens(write_tiff, utm):
     with open_image(write_tiff("a.tif", np.zeros((1, 8, 8), "uint8"), utm(8, 8), nodata=0)) as image:
         assert not image.read(image.grid.window).valid.any()

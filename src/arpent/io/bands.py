@@ -16,6 +16,7 @@ QUALITY = frozenset({"fmask", "scl", "qa_pixel", "qa_radsat", "sr_qa_aerosol", "
 """Layers of flags or classes: reachable by name, never among the default bands, never interpolated."""
 
 _COLOURS = frozenset({"red", "green", "blue", "nir", "pan", "coastal", "rededge"})
+_FOURTH = 4  # the band that writers of four bytes per pixel mark as alpha, be it near infrared
 _PLACEHOLDER = re.compile(r"(?:band|layer)[ _-]?\d+", re.IGNORECASE)
 
 
@@ -30,6 +31,7 @@ class Layer:
         aliases: its common name and the other names it answers to.
         default: whether it is read when no band is named.
         alpha: whether the alpha band of its file says which pixels count.
+        left_out: index of that alpha band, which is no layer itself.
     """
 
     address: str
@@ -38,6 +40,7 @@ class Layer:
     aliases: tuple[str, ...] = ()
     default: bool = True
     alpha: bool = True
+    left_out: int | None = None
 
     @property
     def quality(self) -> bool:
@@ -128,6 +131,7 @@ def name_layers(header: Header, declared: Sensor | None, file_name: str) -> tupl
             aliases=named_by(guessed, name),
             default=len(bands) == 1 or not is_quality(name),
             alpha=alpha is not None,
+            left_out=alpha,
         )
         for band, name in zip(bands, names, strict=True)
     )
@@ -196,4 +200,6 @@ def _pick_one(layers: Sequence[Layer], name: str, source: str) -> Layer:
         cure = "The file does not name its bands: say which sensor made it, or use these names."
     else:
         cure = "Name one of these."
+    if any(layer.left_out == _FOURTH for layer in layers):
+        cure += " If the fourth band is not a mask, say whose image it is: --sensor bd-ortho."
     raise BandMismatch(f"{source} has no band '{name}'", found=f"bands {listed}", cure=cure)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,9 @@ from arpent.errors import UnreadableFile
 from arpent.io.gdal import open_dataset, translated
 
 __all__ = ["BandHeader", "Header", "header_of", "read_header"]
+
+_MASK_NAME = re.compile(r"alpha|a|opacity|transparency|mask|(?:alpha|data|band|layer)?[ _-]?(?:band|mask|channel|\d+)")
+"""What a band of validity is called, in small letters; a bare number says nothing to the contrary."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +68,15 @@ class Header:
     tags: Mapping[str, str]
 
     @property
-    def alpha(self) -> int | None:
-        """Index of the alpha band."""
+    def called_alpha(self) -> int | None:
+        """Index of the band that GDAL takes for alpha, rightly or not."""
         return next((band.index for band in self.bands if band.colour == "alpha"), None)
+
+    @property
+    def alpha(self) -> int | None:
+        """Index of the alpha band. One that the file gives another name, such as "nir", is none."""
+        index = self.called_alpha
+        return index if index and _is_mask([band.description for band in self.bands], index) else None
 
 
 def read_header(address: str, source: str) -> Header:
@@ -84,13 +94,26 @@ def header_of(dataset: rasterio.DatasetReader, address: str, source: str) -> Hea
             found=f"{len(inside)} images inside" if inside else "no bands",
             cure=f"Name one of them, for example {inside[0]}." if inside else "Give a raster.",
         )
-    return Header(
+    header = Header(
         address=address,
         source=source,
         grid=Grid(dataset.height, dataset.width, dataset.transform, _crs(dataset)),
         bands=tuple(_band(dataset, index) for index in dataset.indexes),
         tags=dataset.tags(),
     )
+    if header.called_alpha and not header.alpha and MaskFlags.alpha in dataset.mask_flag_enums[0]:
+        # The only mask is the one that GDAL makes of that band.
+        return replace(header, bands=tuple(replace(band, masked=False) for band in header.bands))
+    return header
+
+
+def _is_mask(descriptions: Sequence[str], index: int) -> bool:
+    """Whether a band that is marked as alpha is what it is called.
+
+    Writers of four bytes per pixel mark the fourth as alpha unless they are told better. A name of its own is better.
+    """
+    name = descriptions[index - 1].strip().casefold()
+    return not name or bool(_MASK_NAME.fullmatch(name)) or [d.strip().casefold() for d in descriptions].count(name) > 1
 
 
 def _crs(dataset: rasterio.DatasetReader) -> CRS | None:

@@ -89,8 +89,8 @@ class View:
             # GDAL warps every band that it sees: show it only those that are read, alpha last.
             self._address = select_bands(header, bands, alpha=bool(alpha), mask=masked and not alpha)
             self._indexes = list(range(1, len(bands) + 1))
-        elif self._warps and header.alpha and not masked:
-            self._address = select_bands(header, bands, alpha=False, mask=False)
+        elif self._warps and header.called_alpha and not alpha:
+            self._address = select_bands(header, bands, alpha=False, mask=masked)
         self._handles = Handles(self._open)
 
     @property
