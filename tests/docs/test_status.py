@@ -9,6 +9,7 @@ import pytest
 # How many rows the specs have: the numbered ones of "must work", and the further sections.
 EXPECTED = {
     "House": [str(n) for n in range(1, 12)],
+    "House: what must be shown": [str(n) for n in range(1, 6)],
     "Land cover": [*(f"A2.{n}" for n in range(1, 14)), "A3", "A4", "A5"],
     "Change": [*(f"A2.{n}" for n in range(1, 11)), "A3", "A4", "A5"],
     "Forecast": [*(f"A2.{n}" for n in range(1, 9)), "A3", "A4"],

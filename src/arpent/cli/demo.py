@@ -142,6 +142,6 @@ def _training(index: Path, scale: _Scale) -> TrainSettings:
         patch=128,
         patches=scale.patches,
         batch_size=8,
-        augment=Augment(gain=0.2, bias=0.4),  # communes differ in light and soil
+        augment=Augment(gain=0.15, bias=0.2),  # communes differ in light and soil
         fit=FitSettings(epochs=scale.epochs, best="miou", optimiser=OptimiserSettings(rate=4e-3)),
     )
