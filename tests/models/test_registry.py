@@ -6,7 +6,7 @@ import torch
 
 from arpent import models
 from arpent.errors import InvalidSetting, UnknownName, UnknownSetting
-from arpent.models import UNetSettings, architecture, architectures, build
+from arpent.models import TileNeeds, UNetSettings, architecture, architectures, build, tile_needs
 
 
 def test_every_architecture_builds_from_its_own_settings() -> None:
@@ -41,12 +41,33 @@ def test_the_u_net_of_smp_has_the_published_number_of_parameters() -> None:
     with torch.device("meta"):
         model = build("smp-unet", {"encoder": "resnet34", "channels": 4, "classes": 19})
     assert sum(p.numel() for p in model.parameters()) == 24_442_115
-    assert model.stride == 32
 
 
-def test_a_shallower_u_net_of_smp_has_a_smaller_stride() -> None:
+@pytest.mark.parametrize(
+    ("name", "settings", "needs"),
+    [
+        ("unet", {}, TileNeeds(8, 51)),
+        ("unet", {"widths": [4]}, TileNeeds(1, 2)),
+        ("smp-unet", {}, TileNeeds(32)),
+        ("smp-unet", {"decoder_widths": [32, 16, 8]}, TileNeeds(8)),
+        ("planaura", {}, TileNeeds(16)),
+        ("croma", {}, TileNeeds(8)),
+        ("timm", {}, TileNeeds(32)),
+    ],
+)
+def test_what_a_network_needs_of_its_tiles_is_known_before_it_is_built(name, settings, needs) -> None:
+    assert tile_needs(name, settings) == needs
+
+
+def test_tiles_for_no_such_network_are_refused() -> None:
+    with pytest.raises(UnknownName, match="Did you mean 'unet'"):
+        tile_needs("u-net", {})
+    with pytest.raises(UnknownSetting, match="Did you mean 'widths'"):
+        tile_needs("unet", {"width": [4]})
+
+
+def test_a_shallower_u_net_of_smp_takes_smaller_tiles() -> None:
     model = build("smp-unet", {"encoder": "resnet18", "decoder_widths": [32, 16, 8], "classes": 2})
-    assert model.stride == 8
     with torch.inference_mode():
         assert model.eval()(torch.zeros(1, 4, 24, 40)).shape == (1, 2, 24, 40)
 

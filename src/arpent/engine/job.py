@@ -22,7 +22,7 @@ from arpent.engine.settings import PredictSettings
 from arpent.engine.task import Product, Task
 from arpent.errors import ContractMismatch
 from arpent.io import CogWriter, ImageReader, RasterSpec, RowWriter, quicklook, recorded_statistics, stac_item
-from arpent.models import Bundle
+from arpent.models import Bundle, tile_needs
 from arpent.report import figures
 from arpent.store import RunFolder
 from arpent.tiling import TilePlan
@@ -139,8 +139,8 @@ def run_job(job: Job) -> Prediction:
     contract, image, settings = job.bundle.contract, job.image, job.settings
     check_contract(contract, image)
     products = job.task.products()
-    stride = getattr(job.bundle.model, "stride", _COMMON_STRIDE)
-    shape = settings.shape(stride, tuple(product.scale for product in products))
+    needs = tile_needs(contract.architecture, contract.settings)
+    shape = settings.shape(needs.stride, tuple(product.scale for product in products))
     tiles = len(TilePlan.of(*image.grid.shape, shape))
     network = start_network(job.bundle.model, settings.runtime, settings.device, settings.precision, tiles=tiles)
     done = predict(
@@ -161,10 +161,6 @@ def run_job(job: Job) -> Prediction:
     for number, product in enumerate(products):
         _publish(job, product, done.files[product.name], picture="preview" if number == 0 else f"{product.name}_view")
     return done
-
-
-_COMMON_STRIDE = 32
-"""Taken for networks that do not say theirs: encoders for photographs halve their input five times."""
 
 
 def _prepare(contract: Contract) -> Prepare:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from arpent.models.mlm import mlm_metadata
     from arpent.models.planaura import Planaura, PlanauraSettings
     from arpent.models.published import Published, models_folder, published_model, published_names, weights_file
-    from arpent.models.registry import Architecture, architecture, architectures, build
+    from arpent.models.registry import Architecture, architecture, architectures, build, tile_needs
+    from arpent.models.tiles import TileNeeds
     from arpent.models.unet import UNet, UNetSettings
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Planaura",
     "PlanauraSettings",
     "Published",
+    "TileNeeds",
     "UNet",
     "UNetSettings",
     "architecture",
@@ -52,6 +54,7 @@ __all__ = [
     "published_names",
     "read_checkpoint",
     "save_bundle",
+    "tile_needs",
     "weights_file",
 ]
 
@@ -66,7 +69,8 @@ _HOMES = {
     "mlm": ("mlm_metadata",),
     "planaura": ("Planaura", "PlanauraSettings"),
     "published": ("Published", "models_folder", "published_model", "published_names", "weights_file"),
-    "registry": ("Architecture", "architecture", "architectures", "build"),
+    "registry": ("Architecture", "architecture", "architectures", "build", "tile_needs"),
+    "tiles": ("TileNeeds",),
     "unet": ("UNet", "UNetSettings"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

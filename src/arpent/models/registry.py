@@ -14,9 +14,10 @@ from arpent.models.croma import Croma, CromaSettings
 from arpent.models.image_encoder import ImageEncoderSettings, build_image_encoder
 from arpent.models.planaura import Planaura, PlanauraSettings
 from arpent.models.smp import SmpUnetSettings, build_smp_unet
-from arpent.models.unet import UNet, UNetSettings
+from arpent.models.tiles import TileNeeds
+from arpent.models.unet import UNet, UNetSettings, unet_tiles
 
-__all__ = ["Architecture", "architecture", "architectures", "build"]
+__all__ = ["Architecture", "architecture", "architectures", "build", "tile_needs"]
 
 
 @dataclass(frozen=True)
@@ -28,22 +29,43 @@ class Architecture:
         title: what it is, for people.
         settings: the closed model of its settings.
         build: makes it, with random weights, from such settings.
+        needs: what it wants of its tiles, from such settings; nothing is built for it.
     """
 
     name: str
     title: str
     settings: type[Settings]
     build: Callable[[Any], nn.Module]
+    needs: Callable[[Any], TileNeeds]
+
+
+def _of_patches(settings: CromaSettings | PlanauraSettings) -> TileNeeds:
+    """Transformers take whole patches, and each of them looks at all others."""
+    return TileNeeds(settings.patch)
+
+
+def _of_smp_unet(settings: SmpUnetSettings) -> TileNeeds:
+    """Each level of the encoder halves its input."""
+    return TileNeeds(2 ** len(settings.decoder_widths))
+
+
+def _of_image_encoder(settings: ImageEncoderSettings) -> TileNeeds:
+    """Those made for photographs halve their input five times."""
+    return TileNeeds(32)
 
 
 _TABLE: Mapping[str, Architecture] = {
     entry.name: entry
     for entry in (
-        Architecture("croma", "CROMA: optical, radar and joint encoder", CromaSettings, Croma),
-        Architecture("planaura", "Planaura: encoder of dates, with an optional decoder", PlanauraSettings, Planaura),
-        Architecture("smp-unet", "U-Net with an encoder made for photographs", SmpUnetSettings, build_smp_unet),
-        Architecture("timm", "image encoder of timm", ImageEncoderSettings, build_image_encoder),
-        Architecture("unet", "small U-Net, quick on a CPU", UNetSettings, UNet),
+        Architecture("croma", "CROMA: optical, radar and joint encoder", CromaSettings, Croma, _of_patches),
+        Architecture(
+            "planaura", "Planaura: encoder of dates, with an optional decoder", PlanauraSettings, Planaura, _of_patches
+        ),
+        Architecture(
+            "smp-unet", "U-Net with an encoder made for photographs", SmpUnetSettings, build_smp_unet, _of_smp_unet
+        ),
+        Architecture("timm", "image encoder of timm", ImageEncoderSettings, build_image_encoder, _of_image_encoder),
+        Architecture("unet", "small U-Net, quick on a CPU", UNetSettings, UNet, unet_tiles),
     )
 }
 
@@ -73,6 +95,20 @@ def build(name: str, settings: Mapping[str, Any] | Settings) -> nn.Module:
         InvalidSetting: a value it cannot take.
     """
     chosen = architecture(name)
+    return chosen.build(_checked(chosen, settings))
+
+
+def tile_needs(name: str, settings: Mapping[str, Any] | Settings) -> TileNeeds:
+    """What the network that `build` would make of the same `name` and `settings` needs of its tiles.
+
+    Raises:
+        UnknownName, UnknownSetting, InvalidSetting: as `build`.
+    """
+    chosen = architecture(name)
+    return chosen.needs(_checked(chosen, settings))
+
+
+def _checked(chosen: Architecture, settings: Mapping[str, Any] | Settings) -> Settings:
     if isinstance(settings, Settings):
         settings = settings.model_dump(mode="json")
-    return chosen.build(parse(chosen.settings, settings, f"architecture '{name}'"))
+    return parse(chosen.settings, settings, f"architecture '{chosen.name}'")

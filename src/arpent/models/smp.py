@@ -27,7 +27,7 @@ class SmpUnetSettings(Settings):
 
 
 def build_smp_unet(settings: SmpUnetSettings) -> nn.Module:
-    """The network with random weights; its ``stride`` says of which numbers of pixels tiles must be multiples."""
+    """The network with random weights: ``(N, channels, H, W)`` to scores ``(N, classes, H, W)``."""
     import segmentation_models_pytorch as smp
 
     known = smp.encoders.get_encoder_names()
@@ -42,5 +42,4 @@ def build_smp_unet(settings: SmpUnetSettings) -> nn.Module:
         in_channels=settings.channels,
         classes=settings.classes,
     )
-    network.stride = 2**depth
     return network

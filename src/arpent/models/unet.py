@@ -12,8 +12,9 @@ from torch.nn import functional
 
 from arpent.core.settings import Settings
 from arpent.errors import InvalidSetting
+from arpent.models.tiles import TileNeeds
 
-__all__ = ["UNet", "UNetSettings"]
+__all__ = ["UNet", "UNetSettings", "unet_tiles"]
 
 Width = Annotated[int, Field(ge=1)]
 
@@ -38,11 +39,7 @@ class UNet(nn.Module):
     """Two convolutions per level on the way down and on the way up, joined level by level.
 
     The way up widens by repeating pixels, after a 1 × 1 convolution at the coarser level, where it is four times
-    cheaper. Every operation commutes with a shift by `stride` pixels.
-
-    Attributes:
-        stride: tiles are whole multiples of this many pixels, and start at multiples of it.
-        receptive_field: how many pixels away from an output pixel, on each side, the input can still change it.
+    cheaper. Every operation commutes with a shift by the stride that `unet_tiles` gives.
     """
 
     def __init__(self, settings: UNetSettings) -> None:
@@ -53,11 +50,10 @@ class UNet(nn.Module):
         self.narrow = nn.ModuleList(nn.Conv2d(deep, fine, 1) for fine, deep in pairwise(widths))
         self.decoder = nn.ModuleList(_level(2 * width, width, settings) for width in widths[:-1])
         self.head = nn.Conv2d(widths[0], settings.classes, 1)
-        self.stride = 2 ** (len(widths) - 1)
-        self.receptive_field = _reach(len(widths))
+        self._stride = unet_tiles(settings).stride
 
     def forward(self, images: Tensor) -> Tensor:
-        """``(N, channels, H, W)`` to scores ``(N, classes, H, W)``; H and W are multiples of `stride`."""
+        """``(N, channels, H, W)`` to scores ``(N, classes, H, W)``; H and W are multiples of the stride."""
         tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]  # torch leaves it untyped
         if not tracing and not torch.compiler.is_compiling():
             self._check(images)
@@ -74,11 +70,11 @@ class UNet(nn.Module):
 
     def _check(self, images: Tensor) -> None:
         height, width = images.shape[-2:]
-        if height % self.stride or width % self.stride:
+        if height % self._stride or width % self._stride:
             raise InvalidSetting(
                 "the U-Net cannot take images of this size",
                 found=f"{height} × {width} pixels",
-                expected=f"multiples of {self.stride}",
+                expected=f"multiples of {self._stride}",
                 cure="Pad the images, or choose another tile size.",
             )
 
@@ -99,6 +95,12 @@ def _convolution(inputs: int, outputs: int, settings: UNetSettings) -> list[nn.M
     if normalised:
         layers.append(nn.BatchNorm2d(outputs))
     return [*layers, nn.ReLU(inplace=True)]
+
+
+def unet_tiles(settings: UNetSettings) -> TileNeeds:
+    """What such a network needs of its tiles: each level below the first halves its input."""
+    levels = len(settings.widths)
+    return TileNeeds(2 ** (levels - 1), _reach(levels))
 
 
 def _reach(levels: int) -> int:
