@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from arpent.core import BUNDLE_FORMAT, Contract, nomenclature, sensor
-from arpent.core.bundle import contract_document, encode_contract, upgraded
+from arpent.core.bundle import contract_document, encode_contract
 from arpent.errors import ArpentError, BundleInvalid, FileMissing, UnreadableFile
 from arpent.store import bundles_under, read_contract
 
@@ -160,16 +160,6 @@ def test_a_nomenclature_that_contradicts_itself_is_damage(file: Path) -> None:
     file.write_bytes(_safetensors(document))
     with pytest.raises(BundleInvalid, match="uses a number twice"):
         read_contract(file)
-
-
-def test_migrations_run_one_after_the_other() -> None:
-    migrations = {
-        1: lambda old: {**old, "pixel": old["gsd"]},
-        2: lambda old: {key: value for key, value in old.items() if key != "gsd"},
-    }
-    new = upgraded({"format": 1, "gsd": 0.2}, Path("m"), migrations=migrations, newest=3)
-    assert new == {"format": 3, "pixel": 0.2}
-    assert upgraded({"format": 3, "pixel": 1}, Path("m"), migrations=migrations, newest=3)["pixel"] == 1
 
 
 def test_nothing_there_and_a_folder_without_a_contract_are_told_apart(tmp_path: Path) -> None:

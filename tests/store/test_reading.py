@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,7 @@ def test_paths_that_lead_out_are_refused(forge: Any, file: str) -> None:
 @pytest.mark.parametrize(
     ("edit", "words"),
     [
-        (lambda m: m.update(format=99), "later Arpent"),
+        (lambda m: m.update(format=99), "later version of Arpent"),
         (lambda m: m.update(format="1"), "format '1'"),
         (lambda m: m.update(format=True), "format True"),
         (lambda m: m.pop("format"), "format None"),
@@ -137,8 +138,8 @@ def test_too_large_and_unreadable_manifests(run: Run, monkeypatch: pytest.Monkey
 
 
 def test_an_earlier_format_is_brought_up_to_date(forge: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(manifest, "MANIFEST_FORMAT", 2)
-    monkeypatch.setitem(manifest._MIGRATIONS, 1, lambda content: content | {"format": 2, "name": content["name"] + "!"})
+    later = replace(manifest._FORMAT, newest=2, migrations={1: lambda old: old | {"name": old["name"] + "!"}})
+    monkeypatch.setattr(manifest, "_FORMAT", later)
     path = forge(lambda content: None)
     assert open_run(path).manifest.name == "x!"
 

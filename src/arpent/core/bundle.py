@@ -8,27 +8,25 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
 
 from arpent.core.contract import BUNDLE_FORMAT, Contract
+from arpent.core.formats import Format
 from arpent.errors import BundleInvalid, ConfigError, FileMissing, UnreadableFile
 
 __all__ = [
     "DIGEST_KEY",
     "FOLDER_HEADER",
     "HEADER_KEY",
-    "Migration",
     "contract_document",
     "decode_contract",
     "encode_contract",
     "read_contract",
     "read_document",
-    "upgraded",
 ]
 
 HEADER_KEY = "arpent"
@@ -39,11 +37,6 @@ FOLDER_HEADER = "bundle.json"
 
 DIGEST_KEY = "sha256"
 """The entry beside the contract's own that pins the whole of a single-file bundle: contract and tensors."""
-
-Migration = Callable[[dict[str, Any]], dict[str, Any]]
-
-MIGRATIONS: Mapping[int, Migration] = MappingProxyType({})
-"""By format version: what turns a contract of that version into one of the next. Format 1 is the first."""
 
 _IMPORT_CURE = "If it holds published weights: arpent models import FILE --as LAYOUT -o BUNDLE."
 _LONGEST_HEADER = 100_000_000  # bytes; safetensors itself refuses longer ones
@@ -87,36 +80,13 @@ def decode_contract(document: Mapping[str, Any], path: Path) -> Contract:
     """The contract that `document` holds, brought to the present format; `path` is named in errors."""
     fields = {key: value for key, value in document.items() if key != DIGEST_KEY}
     try:
-        return Contract.model_validate(upgraded(fields, path))
+        return Contract.model_validate(_FORMAT.upgraded(fields, path))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(step) for step in first["loc"])
         raise _damaged(path, f"{place}: {first['msg']}") from error
     except ConfigError as error:
         raise _damaged(path, error.what) from error
-
-
-def upgraded(
-    document: dict[str, Any],
-    path: Path,
-    *,
-    migrations: Mapping[int, Migration] = MIGRATIONS,
-    newest: int = BUNDLE_FORMAT,
-) -> dict[str, Any]:
-    """The `document` after every migration from its own format version to the `newest`."""
-    version = document.get("format")
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise _damaged(path, f"format {version!r}")
-    if version > newest:
-        raise BundleInvalid(
-            f"{path} was written by a later version of Arpent",
-            found=f"bundle format {version}",
-            expected=f"{newest} or less",
-            cure="Upgrade: pip install --upgrade arpent.",
-        )
-    for step in range(version, newest):
-        document = {**migrations[step](document), "format": step + 1}
-    return document
 
 
 def contract_document(contract: Contract) -> dict[str, Any]:
@@ -180,3 +150,6 @@ def _damaged(path: Path, found: str) -> BundleInvalid:
     return BundleInvalid(
         f"the contract of {path} is damaged", found=found, cure="Take a fresh copy, or export the model again."
     )
+
+
+_FORMAT = Format("bundle format", BUNDLE_FORMAT, _damaged, BundleInvalid)

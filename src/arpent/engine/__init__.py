@@ -5,9 +5,9 @@ Names are looked up when they are first used, so that settings open without torc
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from arpent.core.lazy import on_demand
 from arpent.engine.settings import FitSettings, OptimiserSettings, Precision, PredictSettings, RuntimeName
 
 if TYPE_CHECKING:
@@ -60,41 +60,18 @@ __all__ = [
     "write_checkpoint",
 ]
 
-_HOMES = {
-    "Answer": "task",
-    "Batch": "task",
-    "Dense": "task",
-    "Epoch": "training",
-    "Fit": "training",
-    "Image": "prediction",
-    "Job": "job",
-    "Ledger": "ledger",
-    "Meter": "task",
-    "Network": "task",
-    "OpenVinoNetwork": "runtime",
-    "PredictOptions": "prediction",
-    "Prediction": "prediction",
-    "Product": "task",
-    "RUNTIMES": "runtime",
-    "Rows": "task",
-    "Schedule": "optimise",
-    "Sink": "outputs",
-    "Task": "task",
-    "TorchNetwork": "runtime",
-    "check_contract": "job",
-    "choose_device": "devices",
-    "fingerprint": "ledger",
-    "fit": "training",
-    "make_optimiser": "optimise",
-    "predict": "prediction",
-    "read_checkpoint": "checkpoint",
-    "run_job": "job",
-    "start_network": "runtime",
-    "write_checkpoint": "checkpoint",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = on_demand(
+    __name__,
+    {
+        "checkpoint": ("read_checkpoint", "write_checkpoint"),
+        "devices": ("choose_device",),
+        "job": ("Job", "check_contract", "run_job"),
+        "ledger": ("Ledger", "fingerprint"),
+        "optimise": ("Schedule", "make_optimiser"),
+        "outputs": ("Sink",),
+        "prediction": ("Image", "PredictOptions", "Prediction", "predict"),
+        "runtime": ("RUNTIMES", "OpenVinoNetwork", "TorchNetwork", "start_network"),
+        "task": ("Answer", "Batch", "Dense", "Meter", "Network", "Product", "Rows", "Task"),
+        "training": ("Epoch", "Fit", "fit"),
+    },
+)

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -32,6 +30,7 @@ from arpent.io.overviews import halved, is_valid
 from arpent.io.scratch import BlockLog
 from arpent.io.spec import RasterSpec
 from arpent.io.tally import BandStatistics, Tally
+from arpent.io.unfinished import Unfinished
 
 __all__ = ["CogWriter"]
 
@@ -60,12 +59,8 @@ class _Level:
         return self.received == self.grid.height
 
 
-class CogWriter:
-    """Writes one raster product. See the module for how.
-
-    Leaving its context without an error closes it. Leaving with an error keeps the scratch folder if a checkpoint was
-    taken, since the product can be resumed from it, and removes it otherwise. In no case does a product appear that is
-    not whole.
+class CogWriter(Unfinished):
+    """Writes one raster product. See the module for how, and `Unfinished` for what becomes of it in its context.
 
     Args:
         path: of the product. A scratch folder ``.NAME.partial`` stands beside it until it is finished; one left over
@@ -75,13 +70,9 @@ class CogWriter:
     """
 
     def __init__(self, path: str | Path, spec: RasterSpec, *, threads: int = 2) -> None:
-        self.path, self.spec, self._threads = Path(path), spec, threads
-        self._folder = self.path.with_name(f".{self.path.name}.partial")
-        with writing(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            if self._folder.exists():
-                shutil.rmtree(self._folder)
-            self._folder.mkdir()
+        self._aim(path)
+        self.spec, self._threads = spec, threads
+        self._clear_scratch()
         self._begin({})
 
     @classmethod
@@ -91,8 +82,8 @@ class CogWriter:
         The last two checkpoints of a writer can be resumed.
         """
         writer = cls.__new__(cls)
-        writer.path, writer.spec, writer._threads = Path(path), spec, threads
-        writer._folder = writer.path.with_name(f".{writer.path.name}.partial")
+        writer._aim(path)
+        writer.spec, writer._threads = spec, threads
         if state.get("format") != _STATE_FORMAT or state.get("spec") != spec.fingerprint:
             raise RunDamaged(
                 f"the checkpoint of {path} belongs to another product",
@@ -106,8 +97,7 @@ class CogWriter:
         spec = self.spec
         self._codec = BlockCodec.of(spec)
         self._tally = Tally(spec.bands, spec.nodata)
-        self._checkpoints: int = state.get("checkpoint", 0)
-        self._usable = True
+        self._checkpoints = state.get("checkpoint", 0)
         self._levels: list[_Level] = []
         tails = self._load_tail() if state else []
         with writing(self.path), ExitStack() as opened:
@@ -157,19 +147,6 @@ class CogWriter:
                 expected=f"rows from {self.rows_written} on, at most to {self.spec.grid.height}",
                 cure="Write strips from top to bottom without gaps.",
             )
-
-    @contextmanager
-    def _guarded(self) -> Iterator[None]:
-        """A step that must succeed as a whole: after a failure, only `resume` and `abandon` make sense."""
-        if not self._usable:
-            raise OutputError(
-                f"{self.path.name} is closed or failed earlier",
-                cure="Resume it from its last checkpoint, or start anew.",
-            )
-        self._usable = False
-        with writing(self.path):
-            yield
-        self._usable = True
 
     def _feed(self, index: int, values: NDArray[np.generic]) -> None:
         level = self._levels[index]
@@ -302,29 +279,9 @@ class CogWriter:
         planes = 1 if self.spec.interleaved else len(self.spec.bands)
         return StoredLevel(level.grid, level.log.path, level.log.sizes().reshape(down, across, planes))
 
-    def abandon(self) -> None:
-        """Removes the scratch folder; a finished product stays."""
-        self.suspend()
-        shutil.rmtree(self._folder, ignore_errors=True)
-
     def suspend(self) -> None:
         """Lets go of all files and keeps the scratch folder, to be resumed from its last checkpoint."""
         self._usable = False
         self._pool.shutdown(cancel_futures=True)
         for level in self._levels:
             level.log.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        finished = False
-        try:
-            if kind is None and self._usable:
-                self.close()
-            finished = kind is None
-        finally:
-            if not finished:
-                (self.suspend if self._checkpoints else self.abandon)()

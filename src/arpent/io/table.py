@@ -7,11 +7,8 @@ never change, so a checkpoint is no more than their number.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import pyarrow as pa
@@ -19,9 +16,10 @@ import shapely
 from odc.geo.crs import CRS
 
 from arpent.core import publish_file, sync_folder, writing
-from arpent.errors import InvalidSetting, OutputError, RunDamaged
+from arpent.errors import InvalidSetting, RunDamaged
 from arpent.io.formats import GeometryColumn, write_csv, write_geopackage, write_jsonl
 from arpent.io.geoparquet import GeometryFacts, write_geoparquet, write_parquet
+from arpent.io.unfinished import Unfinished
 
 __all__ = ["RowWriter"]
 
@@ -32,12 +30,10 @@ _PART_BYTES = 64 << 20
 _GROUP_ROWS = 16_384  # rows of a row group: what a reader must fetch to see one row
 
 
-class RowWriter:
-    """Writes one table. See the module for how.
+class RowWriter(Unfinished):
+    """Writes one table. See the module for how, and `Unfinished` for what becomes of it in its context.
 
-    Leaving its context without an error closes it. Leaving with an error keeps the parts if a checkpoint was taken,
-    since the table can be resumed from it, and removes them otherwise. The product appears whole or not at all, and
-    does not depend on how rows were cut into tables.
+    The product does not depend on how rows were cut into tables.
 
     Args:
         path: of the product; its suffix names the format: ``.parquet`` (or ``.geoparquet``), ``.gpkg``, ``.csv``,
@@ -51,14 +47,10 @@ class RowWriter:
         self, path: str | Path, *, schema: pa.Schema | None = None, geometry: str = "geometry", crs: CRS | None = None
     ) -> None:
         self._prepare(path, schema, geometry, crs)
-        with writing(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            if self._folder.exists():
-                shutil.rmtree(self._folder)
-            self._folder.mkdir()
+        self._clear_scratch()
 
     def _prepare(self, path: str | Path, schema: pa.Schema | None, geometry: str, crs: CRS | None) -> None:
-        self.path = Path(path)
+        self._aim(path)
         if self.path.suffix.lower() not in _SUFFIXES:
             raise InvalidSetting(
                 f"{self.path.name} names no table format",
@@ -66,12 +58,10 @@ class RowWriter:
                 expected=", ".join(_SUFFIXES),
                 cure="Choose one of these suffixes.",
             )
-        self._folder = self.path.with_name(f".{self.path.name}.partial")
         self._schema = None if schema is None else schema.remove_metadata()
         self._geometry, self._crs = geometry, crs
         self._buffer: list[pa.Table] = []
-        self._parts = self._rows = self._checkpoints = 0
-        self._usable = True
+        self._parts = self._rows = 0
 
     @classmethod
     def resume(
@@ -137,19 +127,6 @@ class RowWriter:
             raise InvalidSetting(
                 f"rows do not fit the columns of {self.path.name}", found=problem, cure="Give all rows the same types."
             ) from problem
-
-    @contextmanager
-    def _guarded(self) -> Iterator[None]:
-        """A step that must succeed as a whole: after a failure, only `resume` and `abandon` make sense."""
-        if not self._usable:
-            raise OutputError(
-                f"{self.path.name} is closed or failed earlier",
-                cure="Resume it from its last checkpoint, or start anew.",
-            )
-        self._usable = False
-        with writing(self.path):
-            yield
-        self._usable = True
 
     def _part(self, number: int) -> Path:
         return self._folder / f"part-{number:06d}.arrow"
@@ -239,23 +216,3 @@ class RowWriter:
         """Keeps the scratch folder, to be resumed from the last checkpoint."""
         self._usable = False
         self._buffer = []
-
-    def abandon(self) -> None:
-        """Removes the scratch folder; a finished product stays."""
-        self.suspend()
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        finished = False
-        try:
-            if kind is None and self._usable:
-                self.close()
-            finished = kind is None
-        finally:
-            if not finished:
-                (self.suspend if self._checkpoints else self.abandon)()

@@ -5,8 +5,9 @@ Names are looked up when they are first used, so that the catalog of published m
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from arpent.core.lazy import on_demand
 
 if TYPE_CHECKING:
     from arpent.models.croma import Croma, CromaSettings
@@ -58,25 +59,21 @@ __all__ = [
     "weights_file",
 ]
 
-_HOMES = {
-    "croma": ("Croma", "CromaSettings"),
-    "exporters": ("EXPORTS", "export"),
-    "download": ("Fetched", "fetch"),
-    "import_settings": ("ImportSettings", "LayoutSettings"),
-    "importers": ("import_weights", "open_model", "read_checkpoint"),
-    "layouts": ("layout_names",),
-    "load": ("Bundle", "load_bundle", "load_state", "save_bundle"),
-    "mlm": ("mlm_metadata",),
-    "planaura": ("Planaura", "PlanauraSettings"),
-    "published": ("Published", "models_folder", "published_model", "published_names", "weights_file"),
-    "registry": ("Architecture", "architecture", "architectures", "build", "tile_needs"),
-    "tiles": ("TileNeeds",),
-    "unet": ("UNet", "UNetSettings"),
-}
-_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+__getattr__ = on_demand(
+    __name__,
+    {
+        "croma": ("Croma", "CromaSettings"),
+        "download": ("Fetched", "fetch"),
+        "exporters": ("EXPORTS", "export"),
+        "import_settings": ("ImportSettings", "LayoutSettings"),
+        "importers": ("import_weights", "open_model", "read_checkpoint"),
+        "layouts": ("layout_names",),
+        "load": ("Bundle", "load_bundle", "load_state", "save_bundle"),
+        "mlm": ("mlm_metadata",),
+        "planaura": ("Planaura", "PlanauraSettings"),
+        "published": ("Published", "models_folder", "published_model", "published_names", "weights_file"),
+        "registry": ("Architecture", "architecture", "architectures", "build", "tile_needs"),
+        "tiles": ("TileNeeds",),
+        "unet": ("UNet", "UNetSettings"),
+    },
+)

@@ -9,7 +9,7 @@ import json
 import math
 import platform
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -17,6 +17,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from pydantic import ValidationError as PydanticError
 
 from arpent import __version__
+from arpent.core.formats import Format
 from arpent.errors import FileMissing, RunDamaged, UnknownName
 
 __all__ = [
@@ -41,9 +42,6 @@ MANIFEST_FORMAT = 1
 
 _MOST_BYTES = 64 * 1024 * 1024
 """A manifest lists files, it does not hold them."""
-
-_MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
-"""From each earlier format to the next one."""
 
 
 def _inside(name: str) -> str:
@@ -221,30 +219,12 @@ def read_manifest(path: Path) -> Manifest:
         raise _damaged(path, f"no JSON ({problem})") from problem
     if not isinstance(content, dict):
         raise _damaged(path, "JSON that is not an object")
-    content = _migrated(path, content)
     try:
-        return Manifest.model_validate(content)
+        return Manifest.model_validate(_FORMAT.upgraded(content, path))
     except PydanticError as problem:
         first = problem.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise _damaged(path, f"{place}: {first['msg']}") from problem
-
-
-def _migrated(path: Path, content: dict[str, Any]) -> dict[str, Any]:
-    version = content.get("format")
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise _damaged(path, f"format {version!r}")
-    if version > MANIFEST_FORMAT:
-        raise RunDamaged(
-            f"{path} was written by a later Arpent",
-            found=f"format {version}",
-            expected=f"at most {MANIFEST_FORMAT}",
-            cure="Update Arpent: pip install --upgrade arpent.",
-        )
-    while version < MANIFEST_FORMAT:
-        content = _MIGRATIONS[version](content)
-        version += 1
-    return content
 
 
 def _damaged(path: Path, found: object) -> RunDamaged:
@@ -254,6 +234,9 @@ def _damaged(path: Path, found: object) -> RunDamaged:
         expected="the manifest of a run",
         cure="Restore the run folder from a copy, or make the run again in another folder.",
     )
+
+
+_FORMAT = Format("format", MANIFEST_FORMAT, _damaged, RunDamaged)
 
 
 def versions() -> dict[str, str]:

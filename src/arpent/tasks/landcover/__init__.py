@@ -5,9 +5,9 @@ Names are looked up when they are first used, so that settings open without torc
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from arpent.core.lazy import on_demand
 from arpent.tasks.landcover.settings import LandcoverSettings, MapSettings, TrainSettings
 
 if TYPE_CHECKING:
@@ -30,19 +30,12 @@ __all__ = [
     "train",
 ]
 
-_HOMES = {
-    "ClassArea": "scoring",
-    "LandcoverMap": "mapping",
-    "LandcoverTask": "task",
-    "areas_of": "scoring",
-    "dice_loss": "task",
-    "map_image": "mapping",
-    "score_map": "scoring",
-    "train": "training",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = on_demand(
+    __name__,
+    {
+        "mapping": ("LandcoverMap", "map_image"),
+        "scoring": ("ClassArea", "areas_of", "score_map"),
+        "task": ("LandcoverTask", "dice_loss"),
+        "training": ("train",),
+    },
+)
