@@ -10,6 +10,14 @@ from arpent.pixels.radiometry import (
     to_numbers,
     to_reflectance,
 )
+from arpent.pixels.upsampling import (
+    TokenAxis,
+    Upsampled,
+    nearest_tokens,
+    upsample,
+    upsample_with_zeros,
+    upsampling_matrix,
+)
 
 __all__ = [
     "QUALITY_LAYERS",
@@ -17,15 +25,21 @@ __all__ = [
     "ByteScale",
     "Quality",
     "SpectralIndex",
+    "TokenAxis",
+    "Upsampled",
     "decibels_to_linear",
     "decode_quality",
     "highest",
     "index_names",
     "linear_to_decibels",
+    "nearest_tokens",
     "spectral_index",
     "spectral_indices",
     "to_numbers",
     "to_reflectance",
+    "upsample",
+    "upsample_with_zeros",
+    "upsampling_matrix",
     "usable",
     "worst_quality",
 ]

@@ -2,17 +2,20 @@
 
 from arpent.tiling.blend import Patch, RowBlender
 from arpent.tiling.pad import pad_by_reflection
+from arpent.tiling.paint import RowPainter, painted
 from arpent.tiling.plan import Span, Tile, TilePlan, TileShape
 from arpent.tiling.taper import ramp, weights_along
 
 __all__ = [
     "Patch",
     "RowBlender",
+    "RowPainter",
     "Span",
     "Tile",
     "TilePlan",
     "TileShape",
     "pad_by_reflection",
+    "painted",
     "ramp",
     "weights_along",
 ]
