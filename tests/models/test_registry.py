@@ -10,7 +10,7 @@ from arpent.models import TileNeeds, UNetSettings, architecture, architectures, 
 
 
 def test_every_architecture_builds_from_its_own_settings() -> None:
-    assert architectures() == ("croma", "planaura", "smp-unet", "timm", "unet")
+    assert architectures() == ("croma", "planaura", "planaura-change", "smp-unet", "timm", "unet")
     for name in architectures():
         with torch.device("meta"):
             assert isinstance(build(name, architecture(name).settings()), torch.nn.Module), name

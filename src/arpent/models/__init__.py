@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from arpent.models.load import Bundle, load_bundle, load_state, save_bundle
     from arpent.models.mlm import mlm_metadata
     from arpent.models.planaura import Planaura, PlanauraSettings
+    from arpent.models.planaura_answer import INVALID, MISSING, PlanauraOutput
+    from arpent.models.planaura_change import ChangeHead, PlanauraChangeSettings
     from arpent.models.published import Published, models_folder, published_model, published_names, weights_file
     from arpent.models.registry import Architecture, architecture, architectures, build, tile_needs
     from arpent.models.tiles import TileNeeds
@@ -26,14 +28,19 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EXPORTS",
+    "INVALID",
+    "MISSING",
     "Architecture",
     "Bundle",
+    "ChangeHead",
     "Croma",
     "CromaSettings",
     "Fetched",
     "ImportSettings",
     "LayoutSettings",
     "Planaura",
+    "PlanauraChangeSettings",
+    "PlanauraOutput",
     "PlanauraSettings",
     "Published",
     "TileNeeds",
@@ -71,6 +78,8 @@ __getattr__ = on_demand(
         "load": ("Bundle", "load_bundle", "load_state", "save_bundle"),
         "mlm": ("mlm_metadata",),
         "planaura": ("Planaura", "PlanauraSettings"),
+        "planaura_answer": ("INVALID", "MISSING", "PlanauraOutput"),
+        "planaura_change": ("ChangeHead", "PlanauraChangeSettings"),
         "published": ("Published", "models_folder", "published_model", "published_names", "weights_file"),
         "registry": ("Architecture", "architecture", "architectures", "build", "tile_needs"),
         "tiles": ("TileNeeds",),

@@ -115,6 +115,7 @@ class Planaura(nn.Module):
 
     Args:
         settings: its shape.
+        head: says how likely each pixel changed (`arpent.models.planaura_change`); the published networks have none.
 
     Attributes:
         tokens_at_once: at strides below the patch, how many tokens are attended in one go; more is faster on a GPU
@@ -123,7 +124,7 @@ class Planaura(nn.Module):
 
     decoder_pos_embed: Tensor
 
-    def __init__(self, settings: PlanauraSettings) -> None:
+    def __init__(self, settings: PlanauraSettings, head: nn.Module | None = None) -> None:
         super().__init__()
         self.settings = settings
         self.tokens_at_once = 8192
@@ -138,6 +139,7 @@ class Planaura(nn.Module):
         self.apply(_initialise)
         nn.init.normal_(self.encoder.cls_token, std=0.02)
         nn.init.normal_(self.mask_token, std=0.02)
+        self.head = head
 
     def forward(
         self,
@@ -172,7 +174,8 @@ class Planaura(nn.Module):
 
         whole = stride == patch
         coarse = TokenGrid(grid.frames, x.shape[-2] // patch, x.shape[-1] // patch)
-        deep = self._encode(pixels, coarse) if reconstruct or (whole and attention) else None
+        judged = self.head is not None and grid.frames > 1
+        deep = self._encode(pixels, coarse) if reconstruct or judged or (whole and attention) else None
         if not attention:
             canvas.fill(self._embedded_parts(pixels, grid, stride))
         elif deep is not None and whole:
@@ -184,7 +187,10 @@ class Planaura(nn.Module):
         if reconstruct and deep is not None:
             painted = self._decode(deep, coarse).float()
             painted = painted.masked_fill(missing[:, None, None], MISSING)
-        return PlanauraOutput(canvas.features, canvas.cosine, canvas.which_before, painted)
+        change = None
+        if self.head is not None and judged and deep is not None:
+            change = self.head(pixels, deep[:, 1:].reshape(deep.shape[0], *coarse, -1), missing)
+        return PlanauraOutput(canvas.features, canvas.cosine, canvas.which_before, painted, change)
 
     def complete(self, x: Tensor, visible: Tensor) -> Tensor:
         """Paint whole images from some of their tokens: the task the network is trained on.

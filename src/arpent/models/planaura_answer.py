@@ -28,12 +28,15 @@ class PlanauraOutput(NamedTuple):
             one date.
         which_before: (B, h, w), int16: that earlier date's index; None for one date.
         reconstruction: (B, C, T, H, W), float32, `MISSING` at missing pixels; None unless asked for.
+        change: (B, H, W), float32: log-odds that a pixel changed, `INVALID` at missing ones; None for one date, or for
+            a network without a change head.
     """
 
     features: Tensor
     cosine: Tensor | None
     which_before: Tensor | None
     reconstruction: Tensor | None
+    change: Tensor | None = None
 
 
 class Canvas:

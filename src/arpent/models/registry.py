@@ -13,6 +13,7 @@ from arpent.errors import UnknownName
 from arpent.models.croma import Croma, CromaSettings
 from arpent.models.image_encoder import ImageEncoderSettings, build_image_encoder
 from arpent.models.planaura import Planaura, PlanauraSettings
+from arpent.models.planaura_change import PlanauraChangeSettings, build_planaura_change
 from arpent.models.smp import SmpUnetSettings, build_smp_unet
 from arpent.models.tiles import TileNeeds
 from arpent.models.unet import UNet, UNetSettings, unet_tiles
@@ -60,6 +61,13 @@ _TABLE: Mapping[str, Architecture] = {
         Architecture("croma", "CROMA: optical, radar and joint encoder", CromaSettings, Croma, _of_patches),
         Architecture(
             "planaura", "Planaura: encoder of dates, with an optional decoder", PlanauraSettings, Planaura, _of_patches
+        ),
+        Architecture(
+            "planaura-change",
+            "Planaura with a change head",
+            PlanauraChangeSettings,
+            build_planaura_change,
+            _of_patches,
         ),
         Architecture(
             "smp-unet", "U-Net with an encoder made for photographs", SmpUnetSettings, build_smp_unet, _of_smp_unet
