@@ -259,3 +259,37 @@ def test_a_small_full_disk(suffix: str, tmp_path: Path) -> None:
         assert list(tmp_path.iterdir()) == []
     finally:
         subprocess.run(["umount", "-l", tmp_path], check=True)
+
+
+@pytest.mark.parametrize("suffix", [*SUFFIXES, ".geoparquet"])
+def test_halves_and_floats_come_back_in_every_format(tmp_path: Path, suffix: str) -> None:
+    values = np.random.default_rng(2).normal(size=(500, 2)).astype(np.float16)
+    columns = {"half": values[:, 0], "single": values[:, 1].astype(np.float32), "id": np.arange(500)}
+    path = write(tmp_path / f"a{suffix}", pa.table(columns), 77)
+    if suffix.endswith("parquet"):
+        with duckdb.connect() as base:
+            found = base.execute("SELECT half, single FROM read_parquet(?) ORDER BY id", [str(path)]).fetchnumpy()
+        assert pq.ParquetFile(path).schema_arrow.field("half").type == pa.float16()
+    elif suffix == ".gpkg":
+        read = pyogrio.raw.read_arrow(path)[1]
+        found = {name: read[name].to_numpy() for name in ("half", "single")}
+    else:
+        lines = path.read_text().splitlines()
+        rows = [json.loads(line) for line in lines] if suffix == ".jsonl" else list(csv.DictReader(lines))
+        found = {name: [float(row[name]) for row in rows] for name in ("half", "single")}
+    for number, name in enumerate(("half", "single")):
+        np.testing.assert_array_equal(np.asarray(found[name], np.float16), values[:, number])
+
+
+def test_a_table_keeps_what_arpent_notes_of_it_and_nothing_else(tmp_path: Path) -> None:
+    schema = pa.schema([("id", pa.int64())], metadata={"arpent:patches": "{}", "pandas": "{}"})
+    path = tmp_path / "a.parquet"
+    writer = RowWriter(path)
+    writer.write(pa.table({"id": [1, 2]}, schema=schema))
+    state = writer.checkpoint()
+    writer.suspend()
+    with RowWriter.resume(path, state) as rows:
+        rows.write(pa.table({"id": [3]}))
+    metadata = pq.ParquetFile(path).schema_arrow.metadata
+    assert metadata[b"arpent:patches"] == b"{}"
+    assert b"pandas" not in metadata

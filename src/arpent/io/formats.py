@@ -27,8 +27,10 @@ def _is_nested(kind: pa.DataType) -> bool:
 
 
 def _flat(table: pa.Table) -> pa.Table:
-    """The table with lists and structs as JSON text, for formats that have no such columns."""
+    """The table with lists and structs as JSON text and halves as floats, for formats that have no such columns."""
     for index, column in enumerate(table.schema):
+        if pa.types.is_float16(column.type):
+            table = table.set_column(index, column.name, table[column.name].cast(pa.float32()))
         if _is_nested(column.type):
             texts = [None if value is None else _json(value) for value in table[column.name].to_pylist()]
             table = table.set_column(index, column.name, pa.array(texts, pa.string()))
@@ -36,7 +38,13 @@ def _flat(table: pa.Table) -> pa.Table:
 
 
 def _flat_schema(schema: pa.Schema) -> pa.Schema:
-    return pa.schema([pa.field(f.name, pa.string()) if _is_nested(f.type) else f for f in schema])
+    return pa.schema([pa.field(f.name, _flat_type(f.type)) for f in schema])
+
+
+def _flat_type(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_float16(kind):
+        return pa.float32()
+    return pa.string() if _is_nested(kind) else kind
 
 
 def _json(value: object) -> str:

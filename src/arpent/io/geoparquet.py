@@ -57,7 +57,7 @@ class GeometryFacts:
 
 def write_parquet(target: BinaryIO, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
     """Writes tables without geometry, one row group each."""
-    with pq.ParquetWriter(target, schema, compression=_COMPRESSION) as writer:
+    with pq.ParquetWriter(target, schema, **_storage(schema)) as writer:
         for table in tables:
             writer.write_table(table, row_group_size=max(1, table.num_rows))
 
@@ -73,11 +73,27 @@ def write_geoparquet(
     covering = "bbox" if "bbox" not in schema.names else f"{geometry}_bbox"
     box_type = pa.struct([(corner, pa.float64()) for corner in _CORNERS])
     facts = GeometryFacts()
-    with pq.ParquetWriter(target, schema.append(pa.field(covering, box_type)), compression=_COMPRESSION) as writer:
+    whole = schema.append(pa.field(covering, box_type))
+    with pq.ParquetWriter(target, whole, **_storage(whole)) as writer:
         for table in tables:
             boxes = facts.add(shapely.from_wkb(table[geometry].to_numpy()))
             writer.write_table(table.append_column(covering, _box_column(boxes)), row_group_size=max(1, table.num_rows))
         writer.add_key_value_metadata({"geo": json.dumps(_metadata(facts, geometry, crs, covering))})
+
+
+def _storage(schema: pa.Schema) -> dict[str, Any]:
+    """How columns are packed. Measured numbers hardly ever repeat, so no dictionary is tried for them.
+
+    Splitting floats into their first, second … bytes lets them shrink by a quarter more. Halves are left whole:
+    DuckDB 2.0 cannot read them split.
+    """
+    split = [field.name for field in schema if pa.types.is_float32(field.type)]
+    measured = {*split, *(field.name for field in schema if pa.types.is_float16(field.type))}
+    listed = [field.name for field in schema if field.name not in measured]
+    options: dict[str, Any] = {"compression": _COMPRESSION}
+    if split:
+        options["use_byte_stream_split"] = split
+    return options | {"use_dictionary": listed} if measured else options
 
 
 def _box_column(boxes: np.ndarray[Any, Any]) -> pa.StructArray:

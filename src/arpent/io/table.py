@@ -24,6 +24,7 @@ from arpent.io.unfinished import Unfinished
 __all__ = ["RowWriter"]
 
 _SUFFIXES = (".parquet", ".geoparquet", ".gpkg", ".csv", ".jsonl")
+_OWN = b"arpent:"  # keys of metadata that a table may carry
 _STATE_FORMAT = 1
 _PART_ROWS = 65_536  # rows held in memory before they are sealed
 _PART_BYTES = 64 << 20
@@ -38,7 +39,8 @@ class RowWriter(Unfinished):
     Args:
         path: of the product; its suffix names the format: ``.parquet`` (or ``.geoparquet``), ``.gpkg``, ``.csv``,
             ``.jsonl``. Columns that hold lists or structs become JSON text in ``.gpkg`` and ``.csv``.
-        schema: of the rows; None takes that of the first table.
+        schema: of the rows; None takes that of the first table. Of its metadata, keys that begin with ``arpent:`` are
+            kept in the file where the format has room for them (Parquet).
         geometry: name of the column that holds geometries as WKB, where the table has one of that name.
         crs: of the geometries.
     """
@@ -58,7 +60,7 @@ class RowWriter(Unfinished):
                 expected=", ".join(_SUFFIXES),
                 cure="Choose one of these suffixes.",
             )
-        self._schema = None if schema is None else schema.remove_metadata()
+        self._schema = None if schema is None else _bare(schema)
         self._geometry, self._crs = geometry, crs
         self._buffer: list[pa.Table] = []
         self._parts = self._rows = 0
@@ -103,7 +105,7 @@ class RowWriter(Unfinished):
         """Adds rows."""
         with self._guarded():
             if self._schema is None:
-                self._schema = table.schema.remove_metadata()
+                self._schema = _bare(table.schema)
             self._buffer.append(self._fitted(table))
             self._rows += table.num_rows
             if (
@@ -216,3 +218,9 @@ class RowWriter(Unfinished):
         """Keeps the scratch folder, to be resumed from the last checkpoint."""
         self._usable = False
         self._buffer = []
+
+
+def _bare(schema: pa.Schema) -> pa.Schema:
+    """The schema without what other libraries have noted in its metadata."""
+    own = {key: value for key, value in (schema.metadata or {}).items() if key.startswith(_OWN)}
+    return schema.with_metadata(own) if own else schema.remove_metadata()
