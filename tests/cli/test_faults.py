@@ -12,30 +12,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from arpent import __version__
-from arpent.core import Band, Contract, Grid, Normalisation, Strip, nomenclature
+from arpent.core import Grid, Strip
 from arpent.io import CogWriter, RasterSpec
-from arpent.models import build, save_bundle
+from arpent.testing.toys import toy_bundle
 
 BANDS = ("red", "green", "blue", "nir")
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    torch.manual_seed(0)
-    settings = {"channels": 4, "classes": 11, "widths": [8, 16]}
-    contract = Contract(
-        task="landcover",
-        architecture="unet",
-        settings=settings,
-        bands=tuple(Band(name=name) for name in BANDS),
-        normalisation=Normalisation(origin="test", mean=(100.0,) * 4, std=(50.0,) * 4),
-        classes=nomenclature("commune"),
-        arpent=__version__,
-    )
-    return save_bundle(tmp_path_factory.mktemp("model") / "model.safetensors", build("unet", settings), contract)
+    return toy_bundle(tmp_path_factory.mktemp("model") / "model.safetensors")
 
 
 def write(path, height=300, width=300, *, crs=2154, bands=BANDS, dtype="uint8", nodata=None, values=None):

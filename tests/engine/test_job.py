@@ -11,16 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-import torch
 
-from arpent import __version__
-from arpent.core import Band, Contract, Grid, Normalisation, Strip, nomenclature
+from arpent.core import Grid, Strip, nomenclature
 from arpent.engine import Job, PredictSettings, run_job
 from arpent.errors import ContractMismatch, NoValidPixels
 from arpent.io import CogWriter, RasterSpec, open_image, validate_stac
-from arpent.models import build, load_bundle, save_bundle
+from arpent.models import load_bundle
 from arpent.store import Place, open_run, verify
 from arpent.tasks.landcover import LandcoverSettings, LandcoverTask
+from arpent.testing.toys import toy_bundle
 
 BANDS = ("red", "green", "blue", "nir")
 
@@ -28,20 +27,7 @@ BANDS = ("red", "green", "blue", "nir")
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory):
     """A small U-Net with random weights whose answers differ from place to place."""
-    torch.manual_seed(5)
-    settings = {"channels": 4, "classes": 11, "widths": [8, 16]}
-    contract = Contract(
-        task="landcover",
-        architecture="unet",
-        settings=settings,
-        bands=tuple(Band(name=name) for name in BANDS),
-        gsd=0.2,
-        dtype="uint8",
-        normalisation=Normalisation(origin="test", mean=(128.0,) * 4, std=(60.0,) * 4),
-        classes=nomenclature("commune"),
-        arpent=__version__,
-    )
-    return save_bundle(tmp_path_factory.mktemp("bundle") / "model.safetensors", build("unet", settings), contract)
+    return toy_bundle(tmp_path_factory.mktemp("bundle") / "model.safetensors", gsd=0.2, dtype="uint8")
 
 
 def write_image(path, height, width, *, bands=BANDS, resolution=0.2, fill=None, dtype="uint8", nodata=0):

@@ -1,10 +1,10 @@
-"""Toy images, sinks and networks whose right answers are known. Needs torch."""
+"""Toy images, sinks, networks and bundles for tests and benchmarks. Needs torch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from arpent.core import Grid, Raster, Strip, Window
+from arpent import __version__
+from arpent.core import Contract, Grid, Normalisation, Raster, Strip, Window, nomenclature, sensor
+from arpent.models import UNetSettings, build, save_bundle
 
-__all__ = ["ArrayImage", "ArraySink", "Blur", "as_floats"]
+__all__ = ["ArrayImage", "ArraySink", "Blur", "as_floats", "toy_bundle"]
 
 
 @dataclass(frozen=True)
@@ -90,3 +92,37 @@ class Blur(nn.Module):
         for layer in self.layers:
             features = torch.tanh(layer(features))
         return functional.interpolate(features, scale_factor=2.0, mode="nearest")
+
+
+def toy_bundle(
+    path: Path,
+    *,
+    widths: tuple[int, ...] = (8, 16),
+    gsd: float | None = None,
+    dtype: Literal["uint8", "uint16", "int16", "float32"] | None = None,
+) -> Path:
+    """Saves a land-cover model with random weights, which are the same each time.
+
+    Args:
+        path: of the bundle.
+        widths: of the U-Net.
+        gsd: metres per pixel that it demands, if any.
+        dtype: type of the pixels that it demands, if any.
+    """
+    bands, classes = sensor("bd-ortho").bands, nomenclature("commune")
+    settings = UNetSettings(channels=len(bands), classes=len(classes), widths=widths)
+    contract = Contract(
+        task="landcover",
+        architecture="unet",
+        settings=settings.model_dump(mode="json"),
+        bands=bands,
+        gsd=gsd,
+        dtype=dtype,
+        normalisation=Normalisation(origin="toy", mean=(128.0,) * len(bands), std=(60.0,) * len(bands)),
+        classes=classes,
+        arpent=__version__,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        network = build("unet", settings)
+    return save_bundle(path, network, contract)
