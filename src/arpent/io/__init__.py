@@ -13,9 +13,10 @@ from arpent.io.table import RowWriter
 from arpent.io.tally import BandStatistics
 
 if TYPE_CHECKING:
-    from arpent.io.vector import ClassStrips, polygonise
+    from arpent.io.vector import Attributes, ClassStrips, polygonise
 
 __all__ = [
+    "Attributes",
     "BandStatistics",
     "ClassStrips",
     "CogWriter",
@@ -37,7 +38,7 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     # The compiler behind the vectoriser takes a second to import; who only reads or writes images does not wait for it.
-    if name in {"ClassStrips", "polygonise"}:
+    if name in {"Attributes", "ClassStrips", "polygonise"}:
         from arpent.io import vector
 
         return getattr(vector, name)

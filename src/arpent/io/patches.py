@@ -234,11 +234,13 @@ class PatchTable:
         patch_of: patch of each provisional label; entry 0 is 0, which is no patch.
         classes: class of each patch, by its number; numbers are in reading order of the first pixels.
         bottoms: last row of each patch.
+        areas: of each patch, in the units that the bands were given with.
     """
 
     patch_of: NDArray[np.int32]
     classes: NDArray[np.uint8]
     bottoms: NDArray[np.int64]
+    areas: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.classes) - 1
@@ -327,4 +329,4 @@ class Patches:
         bottoms = np.zeros(int(number[-1]) + 1, np.int64)
         patch_of = number[parent].astype(np.int32)
         np.maximum.at(bottoms, patch_of, self._bottoms[:size])
-        return PatchTable(patch_of, classes[is_root], bottoms)
+        return PatchTable(patch_of, classes[is_root], bottoms, areas[is_root])

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 import pyarrow as pa
 import shapely
 from numpy.typing import NDArray
 
-from arpent.core import ClassMap, Grid, Language, Strip, pixel_area, writing
+from arpent.core import ClassMap, Grid, Language, Strip, Window, pixel_area, writing
 from arpent.errors import BandMismatch, InvalidSetting
 from arpent.io.outlines import simplified, traced
 from arpent.io.patches import Patches, PatchTable
@@ -29,15 +29,13 @@ from arpent.io.rings import Halves, PixelPolygons, halves_of, polygons_of
 from arpent.io.surface import polygon_areas
 from arpent.io.table import RowWriter
 
-__all__ = ["ClassStrips", "polygonise"]
+__all__ = ["Attributes", "ClassStrips", "polygonise"]
 
 _BAND_PIXELS = 1 << 23  # pixels of a band: some 150 MB in the compiled loops
 _LEAST_ROWS, _MOST_ROWS = 64, 4096
 _ROWS_PER_AREA = 64  # pixel areas change slowly: one for as many rows is off by less than a thousandth
 _UNITS_PER_PIXEL = 1 << 16
-_SCHEMA = pa.schema(
-    [("numero", pa.int32()), ("classe", pa.string()), ("area_m2", pa.float64()), ("geometry", pa.binary())]
-)
+_SHAPE = (pa.field("area_m2", pa.float64()), pa.field("geometry", pa.binary()))
 
 
 @dataclass(frozen=True)
@@ -53,6 +51,36 @@ class ClassStrips:
     strips: Iterable[Strip]
 
 
+class Attributes(Protocol):
+    """What is said of each patch besides its area and its outline, and which patches are written at all.
+
+    First `chosen` is called once; then come the bands of the map from top to bottom, each to `add`, and after each
+    band `columns` is asked for the patches that are complete with it.
+    """
+
+    @property
+    def fields(self) -> Sequence[pa.Field]:
+        """Names and types of the columns."""
+        ...
+
+    def chosen(self, classes: NDArray[np.uint8], areas: NDArray[np.float64] | None) -> NDArray[np.bool_]:
+        """Which patches are written; entry 0 is no patch.
+
+        Args:
+            classes: of each patch, by its number.
+            areas: of each patch in m², where a smallest area was asked for.
+        """
+        ...
+
+    def add(self, window: Window, patches: NDArray[np.int32]) -> None:
+        """Takes the patch ``(rows, columns)`` of each pixel of a band; 0 where none that is written."""
+        ...
+
+    def columns(self, patches: NDArray[np.int32], classes: NDArray[np.uint8]) -> Sequence[pa.Array]:
+        """The columns of these patches, which have these classes."""
+        ...
+
+
 def polygonise(
     source: str | Path | ClassStrips,
     destination: str | Path,
@@ -62,8 +90,9 @@ def polygonise(
     simplify: float = 1.0,
     language: Language = "en",
     numbering: str | None = None,
+    attributes: Attributes | None = None,
 ) -> Path:
-    """Writes the patches of a class map as polygons: ``numero``, ``classe``, ``area_m2``, geometry.
+    """Writes the patches of a class map as polygons: ``numero``, ``classe``, ``area_m2``, ``geometry``.
 
     A patch is pixels of one class that touch along their sides. Polygons share their borders exactly, without gaps or
     overlaps, and do not depend on how the map is cut into strips or tiles.
@@ -77,11 +106,13 @@ def polygonise(
         simplify: how far a border may move, in pixels; 0 keeps the pixels' stairs.
         language: of ``classe``.
         numbering: code list that ``numero`` is taken from ("cosia"); None for the numbers of the map itself.
+        attributes: other columns instead of ``numero`` and ``classe``.
 
     Returns:
         The destination. ``area_m2``, of the polygon as written, is empty for pictures without CRS.
     """
-    job = _Job(Path(destination), classes, _numbers(classes, numbering), language)
+    columns = attributes or _ClassColumns(_numbers(classes, numbering), classes, language)
+    job = _Job(Path(destination), classes, columns)
     if isinstance(source, ClassStrips):
         return job.run(source.grid, source.strips, min_area, simplify)
     with open_image(source) as image:
@@ -122,13 +153,43 @@ def _band_rows(width: int) -> int:
 
 
 @dataclass(frozen=True)
+class _ClassColumns:
+    """Number and name of each patch's class; satisfies `Attributes`."""
+
+    numbers: Mapping[int, int]
+    classes: ClassMap
+    language: Language
+
+    @property
+    def fields(self) -> Sequence[pa.Field]:
+        return pa.field("numero", pa.int32()), pa.field("classe", pa.string())
+
+    def chosen(self, classes: NDArray[np.uint8], areas: NDArray[np.float64] | None) -> NDArray[np.bool_]:
+        del areas
+        return np.ones(len(classes), bool)
+
+    def add(self, window: Window, patches: NDArray[np.int32]) -> None:
+        """The class is known already."""
+
+    def columns(self, patches: NDArray[np.int32], classes: NDArray[np.uint8]) -> Sequence[pa.Array]:
+        del patches
+        names = {entry.id: entry.label(self.language) for entry in self.classes.classes}
+        ids = classes.tolist()
+        numbers = pa.array([self.numbers[number] for number in ids], pa.int32())
+        return numbers, pa.array([names[number] for number in ids], pa.string())
+
+
+@dataclass(frozen=True)
 class _Job:
     """One map on its way to polygons."""
 
     destination: Path
     classes: ClassMap
-    numbers: Mapping[int, int]
-    language: Language
+    attributes: Attributes
+
+    @property
+    def schema(self) -> pa.Schema:
+        return pa.schema([*self.attributes.fields, *_SHAPE])
 
     def run(self, grid: Grid, strips: Iterable[Strip], min_area: float, simplify: float) -> Path:
         if min_area > 0:
@@ -138,7 +199,7 @@ class _Job:
             with writing(self.destination):
                 scratch.mkdir(parents=True, exist_ok=True)
                 table = self._find(grid, strips, scratch, min_area)
-                with RowWriter(self.destination, schema=_SCHEMA, crs=grid.crs) as rows:
+                with RowWriter(self.destination, schema=self.schema, crs=grid.crs) as rows:
                     for polygons in self._polygons(grid, table, scratch, simplify):
                         rows.write(self._rows(grid, table, polygons))
         finally:
@@ -155,7 +216,11 @@ class _Job:
             labels = patches.add(values, areas.rows[row : row + len(values)])
             (scratch / f"{number}").write_bytes(pa.compress(labels, codec="zstd", asbytes=True))
             row += len(values)
-        return patches.table(math.ceil(min_area / areas.unit))
+        table = patches.table(math.ceil(min_area / areas.unit))
+        metres = np.asarray(table.areas * areas.unit, np.float64) if min_area > 0 else None
+        chosen = self.attributes.chosen(table.classes, metres)
+        # What is not written is no patch, and has no borders.
+        return replace(table, patch_of=np.where(chosen[table.patch_of], table.patch_of, 0).astype(np.int32))
 
     def _check(self, values: NDArray[np.uint8]) -> None:
         for value in np.flatnonzero(np.bincount(values.ravel(), minlength=256)):
@@ -173,6 +238,7 @@ class _Job:
             packed = (scratch / f"{number}").read_bytes()
             labels = np.frombuffer(pa.decompress(packed, window.size * 4, "zstd"), np.int32).reshape(window.shape)
             seen = np.concatenate([above, table.patch_of[labels]])
+            self.attributes.add(window, seen[1:])
             is_last = number == len(windows) - 1
             borders = traced(seen, is_last=is_last)
             if simplify > 0:
@@ -184,8 +250,6 @@ class _Job:
                 yield polygons_of(Halves.joined(waiting.pop(number)))
 
     def _rows(self, grid: Grid, table: PatchTable, found: PixelPolygons) -> pa.Table:
-        ids = table.classes[found.patches]
-        names = {entry.id: entry.label(self.language) for entry in self.classes.classes}
         t = grid.transform
 
         def to_ground(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -198,12 +262,11 @@ class _Job:
             polygons = shapely.reverse(polygons)
         areas = polygon_areas(grid, polygons) if grid.crs is not None else [None] * len(polygons)
         columns = [
-            pa.array([self.numbers[number] for number in ids.tolist()], pa.int32()),
-            pa.array([names[number] for number in ids.tolist()], pa.string()),
+            *self.attributes.columns(found.patches, table.classes[found.patches]),
             pa.array(areas, pa.float64()),
             pa.array(shapely.to_wkb(polygons), pa.binary()),
         ]
-        return pa.Table.from_arrays(columns, schema=_SCHEMA)
+        return pa.Table.from_arrays(columns, schema=self.schema)
 
 
 @dataclass(frozen=True)
