@@ -50,7 +50,7 @@ class Settings(BaseModel):
         refined = dict(given)
         for name, field in cls.model_fields.items():
             if nested_model(field.annotation) and isinstance(field.default, BaseModel):
-                declared = field.default.model_dump(exclude_unset=True)
+                declared = field.default.model_dump(exclude_unset=True, by_alias=True)
                 if isinstance(refined.get(name), Mapping):
                     refined[name] = _overlaid(declared, refined[name])
         return refined
@@ -93,7 +93,7 @@ def settings_of(model: type[BaseModel], prefix: str = "", holder: BaseModel | No
         holder: the default that a surrounding model declares for this group; its values are the defaults then.
     """
     for name, field in model.model_fields.items():
-        path = f"{prefix}{name}"
+        path = f"{prefix}{field.alias or name}"
         default = None if field.is_required() else field.get_default(call_default_factory=True)
         if holder is not None:
             default = getattr(holder, name)
@@ -163,23 +163,28 @@ def _follow(model: type[BaseModel], location: tuple[int | str, ...]) -> _Place:
     names: list[str] = []
     group: list[str] = []
     field: FieldInfo | None = None
-    known: tuple[str, ...] = tuple(model.model_fields)
+    known: tuple[str, ...] = tuple(_named(model))
     for position, part in enumerate(location):
         last = position == len(location) - 1
-        holder = next((m for m in models if part in m.model_fields), None)
+        holder = next((m for m in models if part in _named(m)), None)
         if holder is not None:
-            group, known = list(names), tuple(name for m in models for name in m.model_fields)
-            field = holder.model_fields[str(part)]
+            group, known = list(names), tuple(name for m in models for name in _named(m))
+            field = _named(holder)[str(part)]
             models = tuple(_models_in(field.annotation))
             names.append(str(part))
         elif isinstance(part, int) or not models:
             names.append(str(part))
         elif last:
-            group, known = list(names), tuple(name for m in models for name in m.model_fields)
+            group, known = list(names), tuple(name for m in models for name in _named(m))
             field = None
             names.append(part)
     path = ".".join(names)
     return _Place(path, ".".join(group), names[-1] if names else "", known, field)
+
+
+def _named(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a model by the names that users give them; an alias is one that Python could not have ("return")."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
