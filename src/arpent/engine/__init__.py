@@ -13,14 +13,16 @@ from arpent.engine.settings import FitSettings, OptimiserSettings, Precision, Pr
 if TYPE_CHECKING:
     from arpent.engine.checkpoint import read_checkpoint, write_checkpoint
     from arpent.engine.devices import choose_device
-    from arpent.engine.job import Job, check_contract, run_job
+    from arpent.engine.job import Job, SensedImage, check_contract, run_job
     from arpent.engine.ledger import Ledger, fingerprint
     from arpent.engine.optimise import Schedule, make_optimiser
     from arpent.engine.outputs import Sink
-    from arpent.engine.prediction import Image, Prediction, PredictOptions, predict
+    from arpent.engine.prediction import Image, Pad, Prediction, PredictOptions, Prepare, predict
+    from arpent.engine.processes import Processes
     from arpent.engine.runtime import RUNTIMES, OpenVinoNetwork, TorchNetwork, start_network
     from arpent.engine.task import Answer, Batch, Dense, Meter, Network, Product, Rows, Task
     from arpent.engine.training import Epoch, Fit, fit
+    from arpent.engine.training_run import train_run
 
 __all__ = [
     "RUNTIMES",
@@ -37,14 +39,18 @@ __all__ = [
     "Network",
     "OpenVinoNetwork",
     "OptimiserSettings",
+    "Pad",
     "Precision",
     "PredictOptions",
     "PredictSettings",
     "Prediction",
+    "Prepare",
+    "Processes",
     "Product",
     "Rows",
     "RuntimeName",
     "Schedule",
+    "SensedImage",
     "Sink",
     "Task",
     "TorchNetwork",
@@ -57,6 +63,7 @@ __all__ = [
     "read_checkpoint",
     "run_job",
     "start_network",
+    "train_run",
     "write_checkpoint",
 ]
 
@@ -65,13 +72,15 @@ __getattr__ = on_demand(
     {
         "checkpoint": ("read_checkpoint", "write_checkpoint"),
         "devices": ("choose_device",),
-        "job": ("Job", "check_contract", "run_job"),
+        "job": ("Job", "SensedImage", "check_contract", "run_job"),
         "ledger": ("Ledger", "fingerprint"),
         "optimise": ("Schedule", "make_optimiser"),
         "outputs": ("Sink",),
-        "prediction": ("Image", "PredictOptions", "Prediction", "predict"),
+        "prediction": ("Image", "Pad", "PredictOptions", "Prediction", "Prepare", "predict"),
+        "processes": ("Processes",),
         "runtime": ("RUNTIMES", "OpenVinoNetwork", "TorchNetwork", "start_network"),
         "task": ("Answer", "Batch", "Dense", "Meter", "Network", "Product", "Rows", "Task"),
         "training": ("Epoch", "Fit", "fit"),
+        "training_run": ("train_run",),
     },
 )

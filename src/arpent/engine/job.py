@@ -2,62 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from arpent.core import Contract, Grid, Language
 from arpent.core.progress import Progress, Silent
+from arpent.core.writing import writing
 from arpent.data import Normaliser
 from arpent.engine.ledger import Ledger, fingerprint
 from arpent.engine.outputs import Sink
-from arpent.engine.prediction import Prediction, PredictOptions, Prepare, predict
+from arpent.engine.prediction import Image, Pad, Prediction, PredictOptions, Prepare, predict
 from arpent.engine.runtime import start_network
 from arpent.engine.settings import PredictSettings
-from arpent.engine.task import Product, Task
+from arpent.engine.task import Network, Product, Task
 from arpent.errors import ContractMismatch
-from arpent.io import CogWriter, ImageReader, RasterSpec, RowWriter, quicklook, recorded_statistics, stac_item
+from arpent.io import CogWriter, RasterSpec, RowWriter, quicklook, recorded_statistics, stac_item
 from arpent.models import Bundle, tile_needs
 from arpent.report import figures
 from arpent.store import RunFolder
-from arpent.tiling import TilePlan
+from arpent.tiling import TilePlan, TileShape, pad_by_reflection
 
-__all__ = ["Job", "check_contract", "product_sinks", "run_job"]
+__all__ = ["Job", "SensedImage", "check_contract", "product_sinks", "run_job"]
+
+
+class SensedImage(Image, Protocol):
+    """An image that can be held against a contract; `io.ImageReader` satisfies it."""
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """One name per band."""
+        ...
+
+    @property
+    def gsd(self) -> float | None:
+        """Metres per pixel; None without georeference."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Type of its pixels."""
+        ...
 
 
 @dataclass(frozen=True)
 class Job:
-    """One image, one model, one run folder.
+    """One image, one model, and a run folder for what they give.
 
     Attributes:
         task: names the products.
         bundle: the model and its contract.
         image: open, with the bands of the contract in its order.
-        run: where the products go.
+        run: where the products go; several jobs may share it, if their products have different names.
         settings: how to run.
         identity: hashes of the image's and the model's content; a run that is resumed must have the same.
         taken: when the image was taken, where that is known.
+        until: when the last of several images was taken.
         language: of names on the preview.
         progress: who is told how far it is.
+        prepare: how pixels become network input. None: as the contract says, which the image is then held against;
+            a task that looks at several images at once has done both for each of them.
+        pad: what the network sees beyond the image's edges.
+        shape: how the image is cut; None: as settings and network ask.
+        network: the model as it runs, where it has been started already.
+        folder: for unfinished files and the ledger; jobs that share a run have one each. None: that of the run.
+        pictures: whether each map gets a picture, the first of them as the preview of the run.
     """
 
     task: Task
     bundle: Bundle
-    image: ImageReader
+    image: SensedImage
     run: RunFolder
     settings: PredictSettings
     identity: tuple[str, ...] = ()
     taken: datetime | None = None
+    until: datetime | None = None
     language: Language = "en"
     progress: Progress = field(default_factory=Silent)
+    prepare: Prepare | None = None
+    pad: Pad = pad_by_reflection
+    shape: TileShape | None = None
+    network: Network | None = None
+    folder: Path | None = None
+    pictures: bool = True
 
 
-def check_contract(contract: Contract, image: ImageReader) -> None:
+def check_contract(contract: Contract, image: SensedImage) -> None:
     """Refuses an image that does not fit what the model was made for.
 
     Raises:
@@ -129,38 +164,53 @@ class _Finished:
 
 
 def run_job(job: Job) -> Prediction:
-    """Predicts, and publishes every product with its STAC item and a preview; the caller finishes the run.
+    """Predicts, and publishes every product with its STAC item and a picture; the caller finishes the run.
 
     Raises:
         ContractMismatch: the image does not fit the model.
         NoValidPixels: the image has no pixel with data.
         Interrupted: by Ctrl-C; what is finished is kept.
     """
-    contract, image, settings = job.bundle.contract, job.image, job.settings
-    check_contract(contract, image)
-    products = job.task.products()
-    needs = tile_needs(contract.architecture, contract.settings)
-    shape = settings.shape(needs.stride, tuple(product.scale for product in products))
-    tiles = len(TilePlan.of(*image.grid.shape, shape))
-    network = start_network(job.bundle.model, settings.runtime, settings.device, settings.precision, tiles=tiles)
+    image, settings, products = job.image, job.settings, job.task.products()
+    if job.prepare is None:
+        check_contract(job.bundle.contract, image)
+    shape = job.shape or _shape(job, products)
+    network = job.network or _started(job, shape)
+    folder = job.folder or job.run.scratch
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     done = predict(
         job.task,
         network,
         image,
-        _prepare(contract),
+        job.prepare or _prepare(job.bundle.contract),
         shape=shape,
-        sinks=product_sinks(job.run.scratch, job.run.path, image.grid),
-        ledger=Ledger(job.run.scratch),
+        sinks=product_sinks(folder, job.run.path, image.grid),
+        ledger=Ledger(folder),
         options=PredictOptions(
             batch_size=settings.batch_size,
             read_threads=settings.read_threads,
-            fingerprint=_identity(job, network.name),
+            fingerprint=_identity(job, network.name, shape),
             progress=job.progress,
+            pad=job.pad,
         ),
     )
     for number, product in enumerate(products):
-        _publish(job, product, done.files[product.name], picture="preview" if number == 0 else f"{product.name}_view")
+        _publish(job, product, done.files[product.name])
+        if job.pictures and product.kind == "raster":
+            _draw(job, product, "preview" if number == 0 else f"{product.name}_view")
     return done
+
+
+def _shape(job: Job, products: Sequence[Product]) -> TileShape:
+    contract = job.bundle.contract
+    needs = tile_needs(contract.architecture, contract.settings)
+    return job.settings.shape(needs.stride, tuple(product.scale for product in products))
+
+
+def _started(job: Job, shape: TileShape) -> Network:
+    settings, tiles = job.settings, len(TilePlan.of(*job.image.grid.shape, shape))
+    return start_network(job.bundle.model, settings.runtime, settings.device, settings.precision, tiles=tiles)
 
 
 def _prepare(contract: Contract) -> Prepare:
@@ -174,7 +224,7 @@ def _prepare(contract: Contract) -> Prepare:
     return plain
 
 
-def _identity(job: Job, runtime: str) -> str:
+def _identity(job: Job, runtime: str, shape: TileShape) -> str:
     """Hash of all that decides the pixels, for the ledger."""
     grid = job.image.grid
     return fingerprint(
@@ -183,11 +233,12 @@ def _identity(job: Job, runtime: str) -> str:
         contract=job.bundle.contract.model_dump(mode="json"),
         settings=job.settings.model_dump(mode="json", exclude={"read_threads", "language"}),
         task=job.task.config.model_dump(mode="json"),
+        tiles=asdict(shape),
         runtime=runtime,
     )
 
 
-def _publish(job: Job, product: Product, file: Path, *, picture: str) -> None:
+def _publish(job: Job, product: Product, file: Path) -> None:
     """Describes a finished product and hands it to the run."""
     run, grid = job.run, job.image.grid.coarsened(product.scale)
     spec = _spec(product, job.image.grid) if product.kind == "raster" else None
@@ -197,15 +248,21 @@ def _publish(job: Job, product: Product, file: Path, *, picture: str) -> None:
         grid=grid,
         # STAC wants a moment; where the image's own is not known, it is that of the run, and the item says so.
         start=job.taken or datetime.now(UTC),
+        end=job.until,
         raster=spec,
         statistics=recorded_statistics(file) if spec is not None else (),
         properties={"arpent:task": run.task, "arpent:acquired": job.taken is not None},
     )
-    run.publish(file, kind=product.kind, stac=item)
-    if product.kind == "raster":
-        small = quicklook(run.path / file.name, classes=product.classes is not None)
-        drawn = run.scratch / f"{picture}.png"
-        figures.preview(
-            small, drawn, classes=product.classes, unit=product.unit, title=product.title, language=job.language
-        )
-        run.publish(drawn, kind="picture")
+    # The product's own name may hold dots, where those of images do.
+    run.publish(file, kind=product.kind, name=product.name, stac=item)
+
+
+def _draw(job: Job, product: Product, picture: str) -> None:
+    """Makes a picture of a published map."""
+    run = job.run
+    small = quicklook(run.path / f"{product.name}.tif", classes=product.classes is not None)
+    drawn = run.scratch / f"{picture}.png"
+    figures.preview(
+        small, drawn, classes=product.classes, unit=product.unit, title=product.title, language=job.language
+    )
+    run.publish(drawn, kind="picture")

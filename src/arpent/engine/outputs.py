@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from arpent.core import Strip, Window
 from arpent.engine.task import Answer, Dense, Product, Rows
 from arpent.errors import InvalidSetting
-from arpent.tiling import Patch, RowBlender, Tile, TilePlan
+from arpent.tiling import Patch, RowBlender, RowPainter, Tile, TilePlan, painted
 
 __all__ = ["DenseOutput", "Finished", "Sink", "TableOutput"]
 
@@ -57,20 +57,25 @@ class DenseOutput:
 
     def __init__(self, products: Sequence[Product], plan: TilePlan) -> None:
         first = products[0]
-        self.key = f"{first.source}@{first.scale}:{first.merge}"
+        self.key = f"{first.source}@{first.scale}:{first.merge}{first.inset or ''}"
         self.products = tuple(products)
         self._source, self._scale, self._channels = first.source, first.scale, first.channels
         self._image = Window(0, 0, plan.height, plan.width)
-        self._plan = plan.coarsened(first.scale)
-        self._blender = RowBlender(self._plan, first.channels)
+        self._blender: RowBlender | RowPainter
+        if first.merge == "paint":
+            self._plan = painted(plan, scale=first.scale, inset=first.inset)
+            self._blender = RowPainter(self._plan, first.channels)
+        else:
+            self._plan = plan.coarsened(first.scale)
+            self._blender = RowBlender(self._plan, first.channels)
         self._rows: dict[str, NDArray[np.generic]] = {}
 
     @classmethod
     def of(cls, products: Iterable[Product], plans: Mapping[str, TilePlan]) -> list[DenseOutput]:
         """Groups raster products by what they share; `plans` by way of merging."""
-        groups: dict[tuple[str, int, str, int], list[Product]] = {}
+        groups: dict[tuple[str, int, str, int, int], list[Product]] = {}
         for product in products:
-            key = (product.source, product.scale, product.merge, product.channels)
+            key = (product.source, product.scale, product.merge, product.channels, product.inset)
             groups.setdefault(key, []).append(product)
         return [cls(group, plans[key[2]]) for key, group in groups.items()]
 

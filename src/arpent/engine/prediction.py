@@ -26,7 +26,7 @@ from arpent.errors import Interrupted, NoValidPixels
 from arpent.io import read_ahead
 from arpent.tiling import Tile, TilePlan, TileShape, pad_by_reflection
 
-__all__ = ["Image", "PredictOptions", "Prediction", "Prepare", "SinkFactory", "predict"]
+__all__ = ["Image", "Pad", "PredictOptions", "Prediction", "Prepare", "SinkFactory", "predict"]
 
 
 class Image(Protocol):
@@ -49,6 +49,10 @@ class Image(Protocol):
 
 Prepare = Callable[[NDArray[np.generic], NDArray[np.bool_]], NDArray[np.float32]]
 """Pixels ``(C, H, W)`` and mask ``(H, W)`` as read → what the network takes. Runs in the reading threads."""
+
+Pad = Callable[[NDArray[np.float32], Window, Window], NDArray[np.float32]]
+"""Network input ``(C, h, w)`` of the window inside the image, that window, and the tile's, which reaches beyond the
+image at the bottom or on the right → the input for the whole tile. Runs in the reading threads."""
 
 SinkFactory = Callable[[Product, Mapping[str, Any] | None], Sink[Any]]
 """A new sink for a product or, when given what it said at its last checkpoint, one that goes on from there."""
@@ -171,12 +175,14 @@ class PredictOptions:
         read_threads: that read and prepare tiles ahead.
         fingerprint: hash of all that decides the pixels; a ledger with another one is refused.
         progress: who is told how far it is.
+        pad: what the network sees beyond the image's edges.
     """
 
     batch_size: int = 2
     read_threads: int = 2
     fingerprint: str = ""
     progress: Progress = field(default_factory=Silent)
+    pad: Pad = pad_by_reflection
 
 
 def _open_outputs(
@@ -188,7 +194,7 @@ def _open_outputs(
     rasters = [product for product in products if product.kind == "raster"]
     tables = [TableOutput(product) for product in products if product.kind == "table"]
     return _Outputs(
-        DenseOutput.of(rasters, {"taper": mixed, "centre": cores}),
+        DenseOutput.of(rasters, {"taper": mixed, "centre": cores, "paint": mixed}),
         tables,
         {product.name: sinks(product, done.sinks.get(product.name)) for product in products},
     )
@@ -254,7 +260,7 @@ class _Loop:
         pixels = self.prepare(raster.pixels, raster.valid)
         valid = np.zeros(tile.window.shape, bool)
         valid[: inside.height, : inside.width] = raster.valid
-        return _Prepared(tile, pad_by_reflection(pixels, inside, tile.window), valid)
+        return _Prepared(tile, self.options.pad(pixels, inside, tile.window), valid)
 
     def _process(self, prepared: Sequence[_Prepared]) -> bool:
         """Runs a batch through the network and feeds the outputs; whether it had any valid pixel."""
@@ -280,6 +286,7 @@ class _Loop:
             "image": torch.from_numpy(np.stack([entry.image for entry in seen])),
             "valid": torch.from_numpy(np.stack([entry.valid for entry in seen])),
             "windows": [entry.tile.window for entry in seen],
+            "tiles": [entry.tile for entry in seen],
         }
         answer = self.task.infer(self.network, batch)
         self.clock.network += perf_counter() - started

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +22,9 @@ from arpent.errors import InvalidSetting
 __all__ = ["Answer", "Batch", "Dense", "Meter", "Network", "Product", "Rows", "Task"]
 
 Batch = Mapping[str, Any]
-"""Tensors by name, all with the same first axis: ``image`` (B, C, H, W), ``valid`` (B, H, W), ``target`` …"""
+"""Tensors by name, all with the same first axis: ``image`` (B, C, H, W), ``valid`` (B, H, W), ``target`` …
+
+In a prediction also lists: ``windows``, the pixels that each entry shows, and ``tiles``, their places in the plan."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ class Product:
         nodata: written where nothing is known.
         scale: pixels of the image per pixel of the product.
         merge: "taper" mixes overlapping tiles; "centre" takes each pixel from the tile whose core it is in,
-            as codes and dates need it.
+            as codes and dates need it; "paint" lays tiles over each other, their middles on top (`tiling.RowPainter`).
+        inset: for "paint", pixels of the product by which the answer begins after its tile.
         finish: turns mixed values ``(channels, h, w)`` into bands ``(bands, h, w)``; None leaves them as they are.
         classes: for class maps; gives palette and names.
         overviews: how overviews are made.
@@ -80,7 +83,8 @@ class Product:
     dtype: str = "float32"
     nodata: float | None = None
     scale: int = 1
-    merge: Literal["taper", "centre"] = "taper"
+    merge: Literal["taper", "centre", "paint"] = "taper"
+    inset: int = 0
     finish: Finish | None = None
     classes: ClassMap | None = None
     overviews: Literal["average", "mode", "nearest"] = "average"
@@ -119,10 +123,14 @@ class Network(Protocol):
 
 
 class Meter(Protocol):
-    """Counts how good a model is, batch by batch."""
+    """Counts how good a model is, batch by batch; can be pickled, to be sent to the other processes of a training."""
 
     def update(self, out: Any, batch: Batch) -> None:  # noqa: ANN401 - whatever the task's model gives
         """Takes the model's output for a batch."""
+        ...
+
+    def merge(self, other: Self) -> None:
+        """Adds what another meter of the same kind has counted on other batches."""
         ...
 
     def compute(self) -> dict[str, float]:
@@ -143,7 +151,7 @@ class Task(Protocol):
         ...
 
     def loss(self, out: Any, batch: Batch) -> Tensor:  # noqa: ANN401 - whatever the task's model gives
-        """The scalar to minimise."""
+        """The scalar to minimise: a mean over the samples, if several processes are to learn what one would."""
         ...
 
     def metrics(self) -> Meter:

@@ -32,8 +32,8 @@ class ChangeSettings(PredictSettings):
     """Let the patches of all dates attend to one another; without it, patches are compared as embedded."""
     upsample: bool = True
     """Bring answers to the pixels of the image; without it, products have one pixel per answer."""
-    dates: bool = True
-    """Also write the dates that were compared."""
+    dates: Wanted = "auto"
+    """Also write the dates that were compared: yes, no, or auto for wherever all of them are known."""
     quality: Wanted = "auto"
     """Also write the quality of the dates compared: yes, no, or auto for wherever a quality layer is found."""
     missing_quality: MissingQuality = "error"
