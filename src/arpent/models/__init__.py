@@ -11,7 +11,7 @@ from arpent.core.lazy import on_demand
 
 if TYPE_CHECKING:
     from arpent.models.croma import Croma, CromaSettings
-    from arpent.models.download import Fetched, fetch
+    from arpent.models.download import Fetched, fetch, fetch_entry
     from arpent.models.exporters import EXPORTS, export
     from arpent.models.import_settings import ImportSettings, LayoutSettings
     from arpent.models.importers import import_weights, open_model, read_checkpoint
@@ -51,6 +51,7 @@ __all__ = [
     "build",
     "export",
     "fetch",
+    "fetch_entry",
     "import_weights",
     "layout_names",
     "load_bundle",
@@ -70,7 +71,7 @@ __getattr__ = on_demand(
     __name__,
     {
         "croma": ("Croma", "CromaSettings"),
-        "download": ("Fetched", "fetch"),
+        "download": ("Fetched", "fetch", "fetch_entry"),
         "exporters": ("EXPORTS", "export"),
         "import_settings": ("ImportSettings", "LayoutSettings"),
         "importers": ("import_weights", "open_model", "read_checkpoint"),

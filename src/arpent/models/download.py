@@ -17,7 +17,7 @@ from arpent.core.writing import publish_file, write_file, writing
 from arpent.errors import ExtraMissing, NetworkMissing, UnreadableFile, WeightsMissing
 from arpent.models.published import Published, PublishedFile, models_folder, published_model
 
-__all__ = ["Fetched", "fetch"]
+__all__ = ["Fetched", "fetch", "fetch_entry"]
 
 RECORD = "checksums.json"
 """Beside the weights: the SHA-256 seen at the first download of files whose publisher shows none."""
@@ -59,8 +59,14 @@ def fetch(name: str, *, folder: Path | None = None, progress: Progress | None = 
         WeightsMissing: the server does not have the file, or sent another one.
         UnreadableFile: the checksums that were recorded earlier are damaged.
     """
-    entry = published_model(name)
-    home = (folder or models_folder()) / name
+    return fetch_entry(published_model(name), folder=folder, progress=progress)
+
+
+def fetch_entry(
+    entry: Published, *, folder: Path | None = None, progress: Progress | None = None
+) -> tuple[Fetched, ...]:
+    """`fetch`, for a model that need not be in the catalog: a repository and its files say enough."""
+    home = (folder or models_folder()) / entry.name
     with writing(home):
         home.mkdir(parents=True, exist_ok=True)
     done = tuple(_one(entry, file, home, progress or Silent()) for file in entry.files)
