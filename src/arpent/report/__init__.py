@@ -1,6 +1,7 @@
 """Figures and pages, in one style."""
 
 from arpent.report.figures import Panel, confusion, curves, panels, preview
+from arpent.report.lines import lines
 from arpent.report.page import Picture, Section, Table, Text, page_html, write_page
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Text",
     "confusion",
     "curves",
+    "lines",
     "page_html",
     "panels",
     "preview",

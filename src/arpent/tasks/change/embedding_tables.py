@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from arpent.core import Grid
 from arpent.errors import UnreadableFile
 from arpent.models.planaura_answer import INVALID
-from arpent.tiling import Tile
+from arpent.tiling import Span, Tile
 
 __all__ = ["LAYOUT_KEY", "EmbeddingRows", "PatchLayout"]
 
@@ -90,10 +90,14 @@ class PatchLayout(BaseModel):
     def cells(self) -> Grid:
         """One cell per patch, `stride` pixels wide, centred on it: the grid of maps made of the table."""
         before = (self.patch - self.stride) / 2
-        rows, cols = (max(-(-(side - self.anchor) // self.stride), 1) for side in (self.height, self.width))
         image = self.image
         transform = image.transform @ Affine.translation(before, before) @ Affine.scale(self.stride)
-        return Grid(rows, cols, transform, image.crs)
+        return Grid(self._count(self.height), self._count(self.width), transform, image.crs)
+
+    def _count(self, side: int) -> int:
+        """Cells along a side; the last patch may reach over the edge, if the pixel that decides does not."""
+        padded = -(-side // self.patch) * self.patch
+        return max(min((padded - self.patch) // self.stride + 1, -(-(side - self.anchor) // self.stride)), 1)
 
     def cell_of(self, pixels: NDArray[np.int64]) -> NDArray[np.int64]:
         """The row (or column) of cells of patches that begin at these rows (or columns) of pixels."""
@@ -153,16 +157,20 @@ class EmbeddingRows:
         layout = self._layout
         rows = tile.down.start + layout.stride * np.arange(features.shape[0])
         cols = tile.across.start + layout.stride * np.arange(features.shape[1])
-        own = np.ix_(
-            (rows + layout.anchor >= tile.down.core_start) & (rows + layout.anchor < tile.down.core_end),
-            (cols + layout.anchor >= tile.across.core_start) & (cols + layout.anchor < tile.across.core_end),
-        )
+        own = np.ix_(self._owned(rows, tile.down), self._owned(cols, tile.across))
         vectors = features[own].reshape(-1, features.shape[-1])
         places = np.stack(np.meshgrid(rows, cols, indexing="ij"), axis=-1)[own].reshape(-1, 2)
         if not self._reference:
             known = (vectors != np.float32(INVALID)).any(axis=1)
             vectors, places = vectors[known], places[known]
         return self._table(vectors, places[:, 0], places[:, 1])
+
+    def _owned(self, starts: NDArray[np.int64], span: Span) -> NDArray[np.bool_]:
+        """Which patches, by their first row or column, have their anchor in the core of the tile."""
+        anchors = starts + self._layout.anchor
+        # Of an image too small for any anchor, the first patch counts.
+        end = max(span.core_end, self._layout.anchor + 1) if span.core_start == 0 else span.core_end
+        return np.asarray((anchors >= span.core_start) & (anchors < end))
 
     def _table(self, vectors: NDArray[np.float32], rows: NDArray[np.int64], cols: NDArray[np.int64]) -> pa.Table:
         t, half = self._layout.image.transform, self._layout.patch / 2
