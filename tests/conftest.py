@@ -1,8 +1,8 @@
 """What every test may count on: what a skip must say, where the images are, and that nothing reaches the network.
 
 A test that needs more than Python says so: ``@pytest.mark.requires("data")``. Where the thing is missing the test is
-skipped with a reason that names it; where ``ARPENT_REQUIRE`` lists it (``ARPENT_REQUIRE=data,chromium,postgis``, as
-CI does) the same lack is a failure. Every run ends with the skips, counted by reason.
+skipped with a reason that names it; where ``ARPENT_REQUIRE`` lists it (``ARPENT_REQUIRE=data,chromium``; CI names all
+that it brings) the same lack is a failure. Every run ends with the skips, counted by reason.
 
 A test that measures time or memory is marked ``alone``: ``make test`` runs it by itself, after the others.
 """
@@ -14,6 +14,7 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -85,10 +86,15 @@ def _lacks_gpu() -> str | None:
     return None if torch.cuda.is_available() else "this machine has no GPU that torch can use"
 
 
+def _lacks_openvino() -> str | None:
+    return None if find_spec("openvino") else "OpenVINO is not installed: pip install 'arpent[fast]'"
+
+
 LACKS: Mapping[str, Callable[[], str | None]] = {
     "chromium": _lacks_chromium,
     "data": _lacks_data,
     "gpu": _lacks_gpu,
+    "openvino": _lacks_openvino,
     "postgis": _lacks_postgis,
 }
 
@@ -111,7 +117,7 @@ def pytest_configure(config: pytest.Config) -> None:
     unknown = _required() - set(LACKS)
     if unknown:
         raise pytest.UsageError(f"ARPENT_REQUIRE names {sorted(unknown)}; known: {sorted(LACKS)}")
-    config.addinivalue_line("markers", "requires(*names): skip where one of data, chromium, postgis, gpu is missing")
+    config.addinivalue_line("markers", f"requires(*names): skip where one of {', '.join(LACKS)} is missing")
     config.addinivalue_line("markers", "alone: measures time or memory; make test runs it by itself")
     sys.addaudithook(_guard)
 

@@ -73,7 +73,7 @@ def test_what_is_there_is_used(run) -> None:
 def test_a_misspelt_requirement_is_an_error(run) -> None:
     answer = run(ARPENT_REQUIRE="postgres")
     assert answer.returncode == 4
-    assert "known: ['chromium', 'data', 'gpu', 'postgis']" in answer.stderr + answer.stdout
+    assert "known: ['chromium', 'data', 'gpu', 'openvino', 'postgis']" in answer.stderr + answer.stdout
 
 
 def test_skips_of_several_runs_can_be_collected(run, tmp_path: Path) -> None:

@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -7,8 +9,6 @@ from arpent.errors import DeviceMissing, InvalidSetting, UnknownName
 from arpent.models import build
 from arpent.models.openvino import openvino
 from arpent.tiling import TileShape
-
-pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install 'arpent[fast]'")
 
 
 def classifier():
@@ -20,6 +20,7 @@ def classifier():
     return model
 
 
+@pytest.mark.requires("openvino")
 def test_openvino_and_torch_give_the_same_classes_in_f32(toy_task, run_in_memory):
     pixels = np.random.default_rng(0).normal(size=(2, 200, 330)).astype(np.float32)
     product = Product("class", "map", channels=5, dtype="uint8", finish=lambda scores: scores.argmax(0)[None])
@@ -34,6 +35,25 @@ def test_openvino_and_torch_give_the_same_classes_in_f32(toy_task, run_in_memory
     assert np.unique(first).size > 2
 
 
+@pytest.mark.requires("gpu")
+@pytest.mark.parametrize(("precision", "alike", "apart"), [("f32", 0.99, 0.01), ("bf16", 0.97, 0.05)])
+def test_a_gpu_and_the_cpu_give_the_same_classes(toy_task, run_in_memory, precision, alike, apart):
+    """Within what TensorFloat-32 allows, in which a GPU may multiply although the numbers are in float32."""
+    pixels = np.random.default_rng(0).normal(size=(2, 200, 330)).astype(np.float32)
+    scores = Product("scores", "map", channels=5, bands=tuple("abcde"))
+    shape = TileShape(size=128, ring=8, halo=16, align=4)
+    model = classifier()
+
+    def answer(device, precision):
+        network = TorchNetwork(copy.deepcopy(model), torch.device(device), precision)
+        return run_in_memory(toy_task((scores,)), model, pixels, shape=shape, network=network)["scores"]
+
+    exact, found = answer("cpu", "f32"), answer("cuda", precision)
+    assert (exact.argmax(0) == found.argmax(0)).mean() >= alike
+    assert np.abs(found - exact).mean() <= apart * exact.std()
+
+
+@pytest.mark.requires("openvino")
 def test_the_precision_that_openvino_uses_is_the_one_asked_for():
     image = torch.zeros(2, 2, 32, 32)
     exact = OpenVinoNetwork(classifier(), "f32").compiled_for(image)
@@ -42,7 +62,13 @@ def test_the_precision_that_openvino_uses_is_the_one_asked_for():
     assert reduced.get_property("INFERENCE_PRECISION_HINT") == openvino().Type.bf16
 
 
-@pytest.mark.parametrize("kind", [OpenVinoNetwork, lambda m, p: TorchNetwork(m, torch.device("cpu"), p)])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(OpenVinoNetwork, marks=pytest.mark.requires("openvino")),
+        lambda model, precision: TorchNetwork(model, torch.device("cpu"), precision),
+    ],
+)
 def test_bfloat16_is_near_and_comes_back_as_float32(kind):
     model = classifier()
     image = torch.randn(2, 2, 64, 64)
@@ -51,6 +77,7 @@ def test_bfloat16_is_near_and_comes_back_as_float32(kind):
     assert (exact.argmax(1) == reduced.argmax(1)).float().mean() > 0.97
 
 
+@pytest.mark.requires("openvino")
 def test_any_size_runs_on_one_export():
     model = classifier()
     network = OpenVinoNetwork(model)
@@ -60,6 +87,7 @@ def test_any_size_runs_on_one_export():
             torch.testing.assert_close(network(image), model(image), rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.requires("openvino")
 def test_a_model_with_two_answers_gives_both():
     class Both(torch.nn.Module):
         def forward(self, image):
@@ -78,6 +106,7 @@ def test_a_model_with_kernels_over_time_runs():
         torch.testing.assert_close(TorchNetwork(model, torch.device("cpu"))(clip), model(clip))
 
 
+@pytest.mark.requires("openvino")
 def test_auto_takes_openvino_on_a_cpu_where_there_is_work_enough():
     assert start_network(classifier(), device="cpu", tiles=1000).name == "openvino"
     assert start_network(classifier(), device="cpu", tiles=4).name == "torch"

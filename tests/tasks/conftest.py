@@ -42,3 +42,11 @@ def train_settings(commune_folder):
 def trained(train_settings, tmp_path_factory):
     """A finished training run."""
     return train(train_settings(), Place(exact=Path(tmp_path_factory.mktemp("trained")) / "run"))
+
+
+@pytest.fixture(scope="session")
+def demo_network(train_settings, tmp_path_factory):
+    """A training of the network that the demo uses, with its default widths, on the small commune."""
+    fit = FitSettings(epochs=2, best="miou", device="cpu", optimiser=OptimiserSettings(rate=6e-3))
+    settings = train_settings(task=LandcoverSettings(), patches=240, batch_size=8, fit=fit)
+    return train(settings, Place(exact=Path(tmp_path_factory.mktemp("demo_network")) / "run"))

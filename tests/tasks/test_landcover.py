@@ -7,9 +7,10 @@ import rasterio
 import torch
 
 from arpent.core import Grid, Strip, nomenclature
+from arpent.data import Normaliser
 from arpent.engine import FitSettings
 from arpent.errors import BundleInvalid, DatasetError, FileMissing, InvalidSetting, SplitLeak
-from arpent.io import CogWriter, RasterSpec
+from arpent.io import CogWriter, RasterSpec, open_image
 from arpent.models import load_bundle, save_bundle
 from arpent.store import Place, open_run, read_contract, verify
 from arpent.tasks.landcover import (
@@ -22,6 +23,7 @@ from arpent.tasks.landcover import (
     score_map,
     train,
 )
+from arpent.testing.simulation import Simulation, simulate
 
 
 def image_of(folder):
@@ -71,6 +73,24 @@ def test_a_map_is_scored_and_its_areas_add_up(trained, commune_folder, tmp_path)
     with rasterio.open(made.path) as product:
         assert product.colormap(1)[5][:3] == (0x15, 0x53, 0xAE)
         assert product.tags(1)["STATISTICS_VALID_PERCENT"] == "100"
+
+
+def test_tiles_of_the_default_halo_change_few_classes(demo_network, tmp_path):
+    """The halo of 16 px is shorter than the receptive field of 51: what that costs is stated as a share, and small."""
+    (place,) = simulate(tmp_path / "scene", Simulation(size=1024, seed=1))
+    model = demo_network.file("model")
+    made = map_image(str(place.image), model, Place(exact=tmp_path / "map"), MapSettings(runtime="torch", device="cpu"))
+    assert made.prediction.tiles >= 9
+    bundle = load_bundle(model)
+    with open_image(place.image, bands=bundle.contract.band_names) as reader:
+        raster = reader.read(reader.grid.window)
+    pixels = Normaliser(bundle.contract.normalisation)(raster.pixels, raster.valid)
+    with torch.inference_mode():
+        whole = bundle.contract.classes.ids[bundle.model(torch.from_numpy(pixels)[None])[0].argmax(0).numpy()]
+    with rasterio.open(made.path) as product:
+        changed = (product.read(1) != whole).mean()
+    assert np.bincount(whole.ravel()).max() < 0.9 * whole.size  # no map of one class, which nothing could change
+    assert changed <= 0.005, f"{changed:.2%} of the classes differ"
 
 
 def test_the_resumed_training_gives_the_same_bundle(trained, train_settings, tmp_path, monkeypatch):

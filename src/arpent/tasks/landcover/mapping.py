@@ -80,8 +80,17 @@ def map_image(
         run.use_bundle(model, weights)
         identity = (content_of(run.add_input(image)), weights)
         with run.timed("predict"):
-            shown = progress or Silent()
-            job = Job(task, bundle, reader, run, settings, identity, taken, settings.language, shown)
+            job = Job(
+                task,
+                bundle,
+                reader,
+                run,
+                settings,
+                identity=identity,
+                taken=taken,
+                language=settings.language,
+                progress=progress or Silent(),
+            )
             done = run_job(job)
         path = run.path / "classes.tif"
         areas = areas_of(path, task.classes)
