@@ -9,11 +9,14 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import rasterio
+import shapely
 
 from arpent.core import Grid, Strip, nomenclature
-from arpent.engine import Job, PredictSettings, run_job
+from arpent.engine import Job, PredictSettings, Product, Rows, run_job
 from arpent.errors import ContractMismatch, NoValidPixels
 from arpent.io import CogWriter, RasterSpec, open_image, validate_stac
 from arpent.models import load_bundle
@@ -178,3 +181,35 @@ def test_memory_does_not_grow_with_the_height_of_the_image(bundle, tmp_path):
         peaks[height] = int(done.stdout.split()[-1])
         image.unlink()
     assert peaks[40_000] <= 1.1 * peaks[4_000], peaks
+
+
+class CountingTask(LandcoverTask):
+    """Also writes a line for each tile."""
+
+    def products(self):
+        table = Product("tiles", "lines", kind="table", file="lines.csv")
+        return [*super().products(), table, Product("places", "lines", kind="table")]
+
+    def infer(self, model, batch):
+        tiles = [tile.window for tile in batch["tiles"]]
+        grid = self.grid.transform
+        points = shapely.points([grid @ (tile.col, tile.row) for tile in tiles])
+        columns = {"row": [tile.row for tile in tiles], "geometry": pa.array(shapely.to_wkb(points), pa.binary())}
+        return {**super().infer(model, batch), "lines": Rows(pa.table(columns))}
+
+
+def test_tables_lie_in_the_images_own_system_under_the_name_asked_for(bundle, tmp_path):
+    image = write_image(tmp_path / "scene.tif", 300, 300)
+    loaded = load_bundle(bundle)
+    task = CountingTask(LandcoverSettings(), loaded.contract.classes)
+    chosen = PredictSettings(tile=256, runtime="torch", device="cpu")
+    with open_image(image, bands=BANDS) as reader, Place(exact=tmp_path / "run").begin("landcover", "a", {}) as run:
+        task.grid = reader.grid
+        run_job(Job(task, loaded, reader, run, chosen))
+        made = run.finish()
+    assert len(made.file("tiles").read_text().splitlines()) == 1 + 4
+    assert made.file("tiles").name == "lines.csv"
+    places = pq.ParquetFile(made.path / "places.parquet")
+    assert '"code":2154' in places.metadata.metadata[b"geo"].decode().replace(" ", "")
+    assert places.metadata.num_rows == 4
+    verify(open_run(made.path))

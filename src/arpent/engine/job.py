@@ -115,14 +115,14 @@ def product_sinks(
     """
 
     def sink(product: Product, state: Mapping[str, Any] | None) -> Sink[Any]:
-        name = f"{product.name}.tif" if product.kind == "raster" else f"{product.name}.parquet"
+        name = product.file_name
         path = folder / name
         if state is not None:
             for finished in (published / name, path):
                 if finished.exists():
                     return _Finished(finished)
         if product.kind == "table":
-            return RowWriter(path) if state is None else RowWriter.resume(path, state)
+            return RowWriter(path, crs=grid.crs) if state is None else RowWriter.resume(path, state, crs=grid.crs)
         spec = _spec(product, grid)
         return CogWriter(path, spec) if state is None else CogWriter.resume(path, spec, state)
 
@@ -260,7 +260,7 @@ def _publish(job: Job, product: Product, file: Path) -> None:
 def _draw(job: Job, product: Product, picture: str) -> None:
     """Makes a picture of a published map."""
     run = job.run
-    small = quicklook(run.path / f"{product.name}.tif", classes=product.classes is not None)
+    small = quicklook(run.path / product.file_name, classes=product.classes is not None)
     drawn = run.scratch / f"{picture}.png"
     figures.preview(
         small, drawn, classes=product.classes, unit=product.unit, title=product.title, language=job.language

@@ -58,7 +58,7 @@ class Product:
     """A file that a run makes.
 
     Attributes:
-        name: file name without suffix ("classes").
+        name: of the product, and of its file without suffix ("classes").
         kind: "raster" for maps, "table" for rows.
         source: the entry of the task's answer that it is made from.
         channels: how many channels that entry has.
@@ -73,6 +73,7 @@ class Product:
         classes: for class maps; gives palette and names.
         overviews: how overviews are made.
         unit, title: for people.
+        file: name of the file, where it is another one; the suffix of a table names its format (`io.RowWriter`).
     """
 
     name: str
@@ -90,6 +91,12 @@ class Product:
     overviews: Literal["average", "mode", "nearest"] = "average"
     unit: str | None = None
     title: str = ""
+    file: str = ""
+
+    @property
+    def file_name(self) -> str:
+        """Of the file that holds it."""
+        return self.file or f"{self.name}{'.tif' if self.kind == 'raster' else '.parquet'}"
 
     def finished(self, values: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.generic]:
         """Mixed values as they stand in the file, no-data included."""

@@ -56,7 +56,7 @@ def rows_of(height, width, patch, stride, shape, **options):
 def test_each_patch_is_written_once_at_its_exact_centre(height, width, sizes, ring):
     patch, stride = sizes
     shape = TileShape(96, ring * patch, patch, patch, patch, fixed=True)
-    layout, table = rows_of(height, width, patch, stride, shape)
+    _, table = rows_of(height, width, patch, stride, shape)
     rows, cols = table["row"].to_numpy(), table["col"].to_numpy()
     assert len(set(zip(rows, cols, strict=True))) == table.num_rows
     np.testing.assert_array_equal(table["f0"].to_numpy(), rows)
@@ -97,7 +97,7 @@ def test_patches_without_data_are_left_out():
 @pytest.mark.parametrize(("stride", "offset"), [(16, 0), (4, 7), (1, 7)])
 def test_the_references_own_table_has_corners_and_keeps_patches_without_data(stride, offset):
     shape = TileShape(64, 0, 16, 1, 1, fixed=True)
-    layout, table = rows_of(100, 64, 16, stride, shape, reference=True, holes=[(16, 32)])
+    _, table = rows_of(100, 64, 16, stride, shape, reference=True, holes=[(16, 32)])
     assert table.column_names == ["x", "y", "f0", "f70"]
     values = np.column_stack([table[name].to_numpy() for name in table.column_names])
     empty = values[:, 2] == -100

@@ -80,7 +80,7 @@ def test_equal_vectors_and_empty_streams_are_refused():
     with pytest.raises(InvalidSetting, match="fewer clusters"):
         fit_sample(np.ones((50, 3), np.float32), 2)
     with pytest.raises(NoValidPixels):
-        fit_kmeans(lambda: [], 2)
+        fit_kmeans(list, 2)
 
 
 def test_one_cluster_is_the_mean():
