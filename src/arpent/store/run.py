@@ -198,6 +198,28 @@ class RunFolder:
         self._products[product.name] = product
         return product
 
+    @property
+    def published(self) -> Mapping[str, Product]:
+        """The products so far, by name."""
+        return dict(self._products)
+
+    def keep(self, product: Product) -> bool:
+        """Takes over a product that an earlier attempt has published; whether its files are there as they were."""
+        records = (product, *filter(None, (product.stac,)), *product.sidecars)
+        for record in records:
+            file = self.path / record.file
+            if not file.is_file() or file.stat().st_size != record.bytes or file_sha256(file) != record.sha256:
+                return False
+        self._products[product.name] = product
+        return True
+
+    def withdraw(self, name: str) -> None:
+        """Takes a product back: the run will not know it, and its files go."""
+        product = self._products.pop(name)
+        with writing(self.path):
+            for record in (product, *filter(None, (product.stac,)), *product.sidecars):
+                (self.path / record.file).unlink(missing_ok=True)
+
     def finish(self) -> Run:
         """Writes the manifest, removes the scratch folder, gives back the lock: from now on the run exists."""
         manifest = Manifest(

@@ -119,6 +119,13 @@ class ReferenceConfig(Settings):
     search_target_folder_ignore: Any = None
     """Changes nothing here."""
 
+    @field_validator("concatenate_char")
+    @classmethod
+    def _apart(cls, mark: str) -> str:
+        if mark[0].isalnum():
+            raise ValueError("a mark that is no letter or digit, so that names can be taken apart again")
+        return mark
+
     @field_validator("process_bbox")
     @classmethod
     def _ordered(cls, box: tuple[float, float, float, float] | None) -> tuple[float, float, float, float] | None:
