@@ -1,0 +1,231 @@
+"""Which products belong to which pair: found in run folders, and in folders with the reference's file names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from arpent.errors import FileMissing, InvalidSetting
+from arpent.store import Manifest, open_run
+from arpent.store.manifest import MANIFEST
+from arpent.tasks.change.frames import MOST_FRAMES, Frame, Pair
+from arpent.tasks.change.mosaic_layers import ProductName, product_name
+from arpent.tasks.change.mosaic_settings import MosaicSettings
+from arpent.tasks.change.reference_names import compiled, date_in
+
+__all__ = ["Found", "PairProducts", "delete_residues", "find_pairs"]
+
+_RASTERS = {".tif", ".tiff"}
+_DATES = (r"\.(\d{7})T", r"_(\d{8})(?:T\d{6})?_")
+"""HLS: year and day of the year; Sentinel-2: year, month and day."""
+_RESIDUE = re.compile(r"\.(?!csv$|parquet$|geoparquet$)\w+(?:\.aux\.xml|\.ovr|\.stac\.json)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class PairProducts:
+    """The products of one pair.
+
+    Attributes:
+        name: unique among the pairs of a mosaic, which are taken in the order of their names.
+        files: by layer.
+        pair: the images that were compared, where that is known.
+        run: whether the files belong to a finished run folder, which vouches for them.
+    """
+
+    name: str
+    files: Mapping[str, Path]
+    pair: Pair | None = None
+    run: bool = False
+
+
+@dataclass(frozen=True)
+class Found:
+    """What lies in the folders.
+
+    Attributes:
+        pairs: in the order of their names.
+        sources: manifests and folders they were found in.
+        notes: what people should know about it.
+    """
+
+    pairs: tuple[PairProducts, ...]
+    sources: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def find_pairs(
+    sources: Sequence[str | Path], settings: MosaicSettings, frames: Mapping[str, Pair] | None = None
+) -> Found:
+    """The pairs in some folders.
+
+    In a run folder the manifest says what is there. Other folders are read as the reference's, which keeps one folder
+    for each date: files with the same suffix in different folders are one pair, unless a layer would come twice.
+
+    Args:
+        sources: run folders and other folders; one that is named twice counts once.
+        settings: where the images are that were compared, and how their names tell the date.
+        frames: the images that were compared, by suffix ("!before!after"), where the caller knows them.
+
+    Raises:
+        FileMissing: a folder is not there, or none holds a product.
+        RunDamaged: a run folder lacks a file of its manifest.
+    """
+    known = frames or {}
+    folders = list(dict.fromkeys(Path(source).resolve() for source in sources))
+    pairs: list[PairProducts] = []
+    plain: list[Path] = []
+    for folder in folders:
+        if not folder.is_dir():
+            raise FileMissing(f"there is no folder {folder}", cure="Give run folders of 'arpent change'.")
+        if (folder / MANIFEST).exists():
+            pairs.extend(_in_run(folder, settings, known))
+        else:
+            plain.append(folder)
+    if plain:
+        pairs.extend(_in_folders(plain, settings, known))
+    if not pairs:
+        raise FileMissing(
+            f"there is no product of a pair in {', '.join(map(str, folders)) or 'no folder at all'}",
+            expected="files such as cosine_map.tif",
+            cure="Compare pairs first: arpent change pair BEFORE AFTER -o RUN.",
+        )
+    pairs.sort(key=lambda one: one.name)
+    origins = tuple(folder / MANIFEST if (folder / MANIFEST).exists() else folder for folder in folders)
+    return Found(tuple(pairs), origins, tuple(_lacks(pairs)))
+
+
+def _lacks(pairs: Sequence[PairProducts]) -> Iterator[str]:
+    """A line for every layer that some pairs have and others not."""
+    for layer in sorted({layer for pair in pairs for layer in pair.files}):
+        without = [pair.name for pair in pairs if layer not in pair.files]
+        if without:
+            more = f" and {len(without) - 1} more" if len(without) > 1 else ""
+            yield f"{without[0]}{more}: no {layer}; used for what is there"
+
+
+def _in_run(folder: Path, settings: MosaicSettings, frames: Mapping[str, Pair]) -> Iterator[PairProducts]:
+    run = open_run(folder)
+    groups: dict[str, dict[str, Path]] = {}
+    for product in run.manifest.products:
+        named = product_name(product.name) if product.kind == "raster" else None
+        if named is not None:
+            groups.setdefault(named.suffix, {})[named.layer] = run.locate(product)
+    images = [*_images_of(run.manifest), *_listed(settings.inputs)]
+    for suffix, files in groups.items():
+        pair = frames.get(suffix) or _pair_of(suffix, images, settings)
+        yield PairProducts(f"{folder.name}{suffix}", files, pair, run=True)
+
+
+def _images_of(manifest: Manifest) -> list[str]:
+    """The images that a run has compared, in their order."""
+    return [record.source for record in manifest.inputs if record.role.split("/")[0] in {"image", "before", "after"}]
+
+
+def _listed(folders: Iterable[str]) -> list[str]:
+    """The rasters and folders of bands in some folders."""
+    found: list[str] = []
+    for folder in folders:
+        if not Path(folder).is_dir():
+            raise FileMissing(f"there is no folder {folder}", cure="Check where the compared images are.")
+        found.extend(str(path) for path in sorted(Path(folder).iterdir()) if not path.name.startswith("fmask_"))
+    return found
+
+
+def _in_folders(
+    folders: Sequence[Path], settings: MosaicSettings, frames: Mapping[str, Pair]
+) -> Iterator[PairProducts]:
+    groups: dict[str, dict[str, Path]] = {}
+    for folder in folders:
+        here: dict[str, dict[str, Path]] = {}
+        for path in sorted(folder.iterdir()):
+            named = _product(path)
+            if named is not None:
+                here.setdefault(named.suffix, {})[named.layer] = path
+        for suffix, files in here.items():
+            twice = groups.get(suffix, {}).keys() & files.keys()
+            groups.setdefault(f"{folder.name}{suffix}" if twice else suffix, {}).update(files)
+    images = _listed(settings.inputs)
+    for suffix, files in groups.items():
+        pair = frames.get(suffix) or _pair_of(suffix, images, settings)
+        yield PairProducts(suffix or folders[0].name, files, pair)
+
+
+def _product(path: Path) -> ProductName | None:
+    return product_name(path.stem) if path.suffix.lower() in _RASTERS and path.is_file() else None
+
+
+def _pair_of(suffix: str, images: Sequence[str], settings: MosaicSettings) -> Pair | None:
+    """The compared images of a pair among those that may be it."""
+    frames = [Frame(image) for image in images]
+    if suffix:
+        by_stem: dict[str, list[Frame]] = {}
+        for frame in frames:
+            by_stem.setdefault(frame.stem, []).append(frame)
+        # Images of different folders may have one name: each is taken once, as long as there is another.
+        own = (by_stem[stem] for stem in _stems_in(suffix, by_stem))
+        frames = [frames.pop(0) if len(frames) > 1 else frames[0] for frames in own]
+    if not 1 <= len(frames) <= MOST_FRAMES:
+        return None
+    dated = (Frame(frame.image, _date_of(frame.image, settings.date_regex)) for frame in frames)
+    return Pair(tuple(dated), suffix or frames[-1].stem)
+
+
+def _stems_in(suffix: str, stems: Collection[str]) -> tuple[str, ...]:
+    """The stems that a suffix is made of, each after the same separator; none where it is not made of them."""
+    ordered = sorted(stems, key=lambda stem: (-len(stem), stem))
+    for first in ordered:
+        separator = suffix[: suffix.find(first)] if first in suffix else ""
+        if not separator:
+            continue
+        found, rest = [], suffix
+        while rest:
+            following = next((stem for stem in ordered if rest.startswith(f"{separator}{stem}")), None)
+            if following is None:
+                break
+            found.append(following)
+            rest = rest[len(separator) + len(following) :]
+        if not rest:
+            return tuple(found)
+    return ()
+
+
+def _date_of(image: str, pattern: str | None) -> int | None:
+    """The date in an image's name as YYYYDDD; None where it names none."""
+    if pattern is not None:
+        return date_in(image, compiled(pattern))
+    for usual in _DATES:
+        with suppress(InvalidSetting):  # digits that are no date, found by a guess of ours
+            day = date_in(image, compiled(usual))
+            if day is not None:
+                return day
+    return None
+
+
+def delete_residues(pairs: Sequence[PairProducts], *, only_check: bool = False) -> int:
+    """Removes the rasters of pairs with all that stands beside them, but no table; how many files it were.
+
+    Args:
+        pairs: whose rasters go.
+        only_check: find out whether they may be removed, and remove nothing.
+
+    Raises:
+        InvalidSetting: a pair lies in a finished run folder, whose manifest vouches for its files.
+    """
+    for pair in pairs:
+        if pair.run:
+            raise InvalidSetting(
+                f"the products of {pair.name} belong to a finished run",
+                cure="Leave out --delete-residues, and remove the whole run folder when it is no longer needed.",
+            )
+    removed = 0
+    for pair in () if only_check else pairs:
+        for path in pair.files.values():
+            for beside in sorted(path.parent.iterdir()):
+                rest = beside.name.removeprefix(path.stem)
+                if rest != beside.name and _RESIDUE.fullmatch(rest) and beside.is_file():
+                    beside.unlink()
+                    removed += 1
+    return removed
