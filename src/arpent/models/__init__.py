@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from arpent.models.planaura_change import ChangeHead, PlanauraChangeSettings
     from arpent.models.published import Published, models_folder, published_model, published_names, weights_file
     from arpent.models.registry import Architecture, architecture, architectures, build, tile_needs
+    from arpent.models.stem import StemRule, extend_stem
     from arpent.models.tiles import TileNeeds
     from arpent.models.unet import UNet, UNetSettings
 
@@ -43,6 +44,7 @@ __all__ = [
     "PlanauraOutput",
     "PlanauraSettings",
     "Published",
+    "StemRule",
     "TileNeeds",
     "UNet",
     "UNetSettings",
@@ -50,6 +52,7 @@ __all__ = [
     "architectures",
     "build",
     "export",
+    "extend_stem",
     "fetch",
     "fetch_entry",
     "import_weights",
@@ -83,6 +86,7 @@ __getattr__ = on_demand(
         "planaura_change": ("ChangeHead", "PlanauraChangeSettings"),
         "published": ("Published", "models_folder", "published_model", "published_names", "weights_file"),
         "registry": ("Architecture", "architecture", "architectures", "build", "tile_needs"),
+        "stem": ("StemRule", "extend_stem"),
         "tiles": ("TileNeeds",),
         "unet": ("UNet", "UNetSettings"),
     },
