@@ -36,8 +36,8 @@ class Dense:
         valid: ``(B, h, w)``; where the answer counts. None: where the image does.
     """
 
-    values: Tensor
-    valid: Tensor | None = None
+    values: Tensor | NDArray[np.floating]
+    valid: Tensor | NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)

@@ -18,14 +18,14 @@ from numpy.typing import ArrayLike
 from arpent.core import ClassMap, Language, Raster
 from arpent.errors import InvalidSetting
 from arpent.report.charts import draw_matrix, draw_series
-from arpent.report.furniture import Box, colour_bar, entries_of, legend, north_arrow, scale_bar
-from arpent.report.pictures import Rendered, rendered
+from arpent.report.furniture import Box, colour_bar, colour_steps, entries_of, legend, north_arrow, scale_bar
+from arpent.report.pictures import Rendered, Steps, rendered
 from arpent.report.style import FAINT, SOFT, canvas, frame, publish, word, write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Panel", "compose", "confusion", "curves", "panels", "preview"]
+__all__ = ["Panel", "Steps", "compose", "confusion", "curves", "panels", "preview"]
 
 _MAP_AREA = 20.0  # square inches of a lone map
 _LONGEST = 8.0  # inches; longer sides are squeezed into it
@@ -43,12 +43,14 @@ class Panel:
         title: above it.
         classes: what its numbers mean, for a class map.
         unit: of its values, for a map of one quantity.
+        steps: its colours, where they have a meaning of their own; even ones from the least to the greatest if None.
     """
 
     raster: Raster
     title: str = ""
     classes: ClassMap | None = None
     unit: str | None = None
+    steps: Steps | None = None
 
 
 def preview(
@@ -80,7 +82,7 @@ def compose(shown: Sequence[Panel], title: str, language: Language) -> Figure:
     """The figure that `panels` writes."""
     if not shown:
         raise InvalidSetting("a figure has no map to show", cure="Give at least one panel.")
-    pictures = [rendered(panel.raster, panel.classes) for panel in shown]
+    pictures = [rendered(panel.raster, panel.classes, panel.steps) for panel in shown]
     height = _height(shown)
     above = _MARGIN + 0.1 + (0.32 if title else 0.0) + (0.26 if any(panel.title for panel in shown) else 0.0)
     below = 0.52
@@ -153,7 +155,10 @@ def _draw(figure: Figure, box: Box, panel: Panel, picture: Rendered, language: L
     north_arrow(figure, box, panel.raster.grid, language)
     if picture.range:
         bar = Box(box.right + 0.14, box.bottom, 0.17, box.height - (0.3 if panel.unit else 0.0))
-        colour_bar(figure, bar, picture.range, panel.unit, language)
+        if panel.steps is None:
+            colour_bar(figure, bar, picture.range, panel.unit, language)
+        else:
+            colour_steps(figure, bar, panel.steps, panel.unit, language)
 
 
 def curves(history: Sequence[Mapping[str, Any]], path: Path, *, language: Language = "en") -> Path:

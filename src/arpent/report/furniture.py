@@ -11,13 +11,13 @@ import numpy as np
 
 from arpent.core import ClassMap, Grid, Language, ground_sampling_distance
 from arpent.language import length, number, percent
-from arpent.report.pictures import Range, Rendered, ramp
+from arpent.report.pictures import Range, Rendered, Steps, ramp
 from arpent.report.style import INK, SOFT, word, write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Box", "Entry", "colour_bar", "entries_of", "legend", "north_arrow", "scale_bar"]
+__all__ = ["Box", "Entry", "colour_bar", "colour_steps", "entries_of", "legend", "north_arrow", "scale_bar"]
 
 _LINE = 0.235  # from one line of a legend to the next
 _LEAST_SHOWN = 0.001  # smaller shares are shown as "less than"
@@ -116,6 +116,24 @@ def colour_bar(figure: Figure, box: Box, ends: Range, unit: str | None, language
         value = ends.low + share * (ends.high - ends.low)
         text = number(value, language, _decimals(ends))
         write(figure, box.left + 0.27, box.bottom + share * box.height - 0.04, text, size=8)
+    if unit:
+        write(figure, box.left, box.top + 0.14, unit, size=8, colour=SOFT)
+
+
+def colour_steps(figure: Figure, box: Box, steps: Steps, unit: str | None, language: Language) -> None:
+    """An upright bar of colours of the same height, each with the greatest value that it stands for."""
+    wide, tall = figure.get_size_inches()
+    axes = figure.add_axes((box.left / wide, box.bottom / tall, 0.17 / wide, box.height / tall))
+    axes.imshow(steps.table[::-1][:, None, :], aspect="auto", interpolation="nearest")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_color(SOFT)
+        spine.set_linewidth(0.4)
+    height = box.height / (len(steps.ends) + 1)
+    for place, end in enumerate((steps.low, *steps.ends)):
+        text = number(end, language, 0 if end == round(end) else 2)
+        write(figure, box.left + 0.27, box.bottom + place * height - 0.04, text, size=8)
     if unit:
         write(figure, box.left, box.top + 0.14, unit, size=8, colour=SOFT)
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from arpent.core import ClassMap, Raster
 
-__all__ = ["Range", "Rendered", "ramp", "rendered"]
+__all__ = ["Range", "Rendered", "Steps", "ramp", "rendered"]
 
 _LARGEST = 1500  # pixels on a side; more would be lost in a figure
 _CUT = 2.0  # per cent at each end that a stretch lets go dark or bright
@@ -28,6 +28,28 @@ class Range:
 
 
 @dataclass(frozen=True)
+class Steps:
+    """Colours for ranges of one quantity, for maps whose values have a meaning of their own.
+
+    Attributes:
+        low: the least value.
+        ends: the greatest value of each range, ascending; what lies above the last has the colour `above`.
+        colours: one per range, as ``#rrggbb``.
+        above: see `ends`.
+    """
+
+    low: float
+    ends: tuple[float, ...]
+    colours: tuple[str, ...]
+    above: str = "#ffffff"
+
+    @property
+    def table(self) -> NDArray[np.uint8]:
+        """All colours in ascending order, ``(ranges + 1, 3)``."""
+        return np.array([tuple(bytes.fromhex(colour[1:])) for colour in (*self.colours, self.above)], np.uint8)
+
+
+@dataclass(frozen=True)
 class Rendered:
     """Pixels ready to be shown.
 
@@ -42,13 +64,15 @@ class Rendered:
     range: Range | None = None
 
 
-def rendered(raster: Raster, classes: ClassMap | None) -> Rendered:
-    """The picture of a raster: of classes, of three bands, or of one quantity."""
+def rendered(raster: Raster, classes: ClassMap | None, steps: Steps | None = None) -> Rendered:
+    """The picture of a raster: of classes, of three bands, or of one quantity (in steps, where they are given)."""
     step = max(1, -(-max(raster.grid.shape) // _LARGEST))
     pixels, valid = raster.pixels[:, ::step, ::step], raster.valid[::step, ::step]
     if classes is not None:
         return _class_map(pixels[0], valid, classes)
     finite = valid & np.isfinite(pixels.astype(np.float64)).all(axis=0)
+    if steps is not None:
+        return _in_steps(pixels[0], finite, steps)
     if len(raster.bands) >= 3:
         order = [raster.bands.index(name) for name in _RGB] if set(_RGB) <= set(raster.bands) else [0, 1, 2]
         return _composite(pixels[order], finite)
@@ -97,6 +121,14 @@ def ramp(shares: NDArray[np.float64]) -> NDArray[np.uint8]:
     at = np.linspace(0.0, 1.0, len(stops))
     channels = [np.interp(shares, at, stops[:, channel]) for channel in range(3)]
     return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
+
+
+def _in_steps(values: NDArray[np.generic], valid: NDArray[np.bool_], steps: Steps) -> Rendered:
+    rgba = np.zeros((*valid.shape, 4), np.uint8)
+    rgba[..., :3] = steps.table[np.searchsorted(steps.ends, values.astype(np.float64))]
+    rgba[~valid] = 0
+    rgba[..., 3] = np.where(valid, 255, 0)
+    return Rendered(rgba, {}, Range(steps.low, steps.ends[-1]))
 
 
 def _quantity(values: NDArray[np.generic], valid: NDArray[np.bool_]) -> Rendered:

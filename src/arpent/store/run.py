@@ -199,6 +199,11 @@ class RunFolder:
         return product
 
     @property
+    def bundle(self) -> BundleRecord | None:
+        """The model in use, once it is noted."""
+        return self._bundle
+
+    @property
     def published(self) -> Mapping[str, Product]:
         """The products so far, by name."""
         return dict(self._products)

@@ -1,0 +1,217 @@
+"""From a pair and a bundle to products in a run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arpent.core import Progress, Silent, Window, pixel_area
+from arpent.engine import Job, Network, Prediction, run_job
+from arpent.errors import NoValidPixels
+from arpent.io import open_image, read_ahead
+from arpent.models import Bundle
+from arpent.store import RunFolder, content_of
+from arpent.tasks.change.frames import Pair
+from arpent.tasks.change.pair_network import check_model, placing_of, start_pair_network
+from arpent.tasks.change.pairing import PairImage
+from arpent.tasks.change.placing import Placing
+from arpent.tasks.change.preview import draw_pair
+from arpent.tasks.change.settings import ChangeSettings
+from arpent.tasks.change.task import ChangeTask
+from arpent.tiling import TilePlan, TileShape
+
+__all__ = ["Compared", "compare", "tile_shape"]
+
+_BLOCK = 1024
+"""Side in pixels of the blocks in which a pixel is taken to have one area."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A pair that has been compared.
+
+    Attributes:
+        products: the published files, by the names of products without the suffix ("cosine_map").
+        preview: a picture of the dates and of what changed.
+        prediction: how it went.
+        figures: what was measured: ``valid_share`` of the pixels; of those, ``changed_share``, and ``changed_m2`` where
+            the image has a place on earth; ``mean_cosine``.
+    """
+
+    products: Mapping[str, Path]
+    preview: Path
+    prediction: Prediction
+    figures: Mapping[str, float]
+
+
+def compare(
+    run: RunFolder,
+    pair: Pair,
+    model: Bundle,
+    settings: ChangeSettings,
+    *,
+    suffix: str = "",
+    progress: Progress | None = None,
+    network: Network | None = None,
+) -> Compared:
+    """Compares the dates of a pair, and publishes what was asked for in a run, which may hold other pairs.
+
+    The caller finishes the run. Called again in a resumed run it goes on where it stopped, to the same bytes.
+
+    Args:
+        run: where products go, each as ``<product><suffix>``.
+        pair: the images.
+        model: the network and its contract.
+        settings: what is wanted, and how.
+        suffix: what distinguishes the products of this pair from those of others in the run.
+        progress: who is told how far it is.
+        network: the model as `start_pair_network` started it, for whoever compares many pairs in one way.
+
+    Raises:
+        BundleInvalid: the bundle is no model of change.
+        ContractMismatch: an image does not fit the model.
+        GeoreferenceMissing: the images cannot be laid over each other.
+        NoOverlap: they share no ground.
+        NoValidPixels: they share no ground with data.
+        FileMissing: an image, or a quality layer that is wanted, is not there.
+        Interrupted: by Ctrl-C; what is finished is kept.
+    """
+    planaura = check_model(model, len(pair.frames), settings)
+    placing = placing_of(planaura, settings)
+    shape = tile_shape(placing, settings)
+    with PairImage(pair, model.contract, settings) as image:
+        task = ChangeTask(planaura, image, settings, suffix)
+        tiles = len(TilePlan.of(*image.grid.shape, shape))
+        dates = [_moment(frame.frame.date) for frame in image.frames if frame.frame.date is not None]
+        folder = run.scratch / f"pair-{sha256(suffix.encode()).hexdigest()[:16]}"
+        job = Job(
+            task,
+            model,
+            image,
+            run,
+            settings,
+            identity=(_weights(run, model), *_inputs(run, pair)),
+            taken=min(dates, default=None),
+            until=max(dates) if len(set(dates)) > 1 else None,
+            language=settings.language,
+            progress=progress or Silent(),
+            prepare=_as_read,
+            pad=image.filled if settings.profile == "planaura" else image.mirrored,
+            shape=shape,
+            network=network or start_pair_network(model, task.asked, settings, tiles=tiles),
+            folder=folder,
+            pictures=False,
+        )
+        with run.timed("compare"):
+            done = _run(job, pair)
+        products = {
+            product.name.removesuffix(suffix) if suffix else product.name: run.path / product.file_name
+            for product in task.products()
+        }
+        figures = _figures(products, settings)
+        named = {f"{name}/{pair.name}" if suffix else name: value for name, value in figures.items()}
+        run.add_metrics(named)
+        picture = draw_pair(
+            image,
+            products.get("cosine_map"),
+            folder / f"preview{suffix}.png",
+            model.contract,
+            language=settings.language,
+        )
+        run.publish(picture, kind="picture", name=f"preview{suffix}")
+    return Compared(products, run.path / picture.name, done, figures)
+
+
+def tile_shape(placing: Placing, settings: ChangeSettings) -> TileShape:
+    """How images are cut: as the reference does, or with the overlap that the settings ask for, if tiles allow it.
+
+    Small tiles have smaller overlaps: ring and halo take at most an eighth of a side each.
+    """
+    side, patch = placing.side, placing.patch
+    if settings.profile == "planaura":
+        return TileShape(side, ring=0, halo=side // 4, align=1, fixed=True)
+    unit = placing.scale
+
+    def rounded(wanted: int) -> int:
+        return -(-min(wanted, side // 8) // unit) * unit
+
+    ring, halo = rounded(settings.ring), rounded(settings.halo)
+    while 2 * (ring + halo) + patch > side:
+        ring, halo = (ring, halo - unit) if halo else (ring - unit, 0)
+    return TileShape(side, ring, halo, align=patch, quantum=unit, fixed=True)
+
+
+def _run(job: Job, pair: Pair) -> Prediction:
+    try:
+        return run_job(job)
+    except NoValidPixels as empty:
+        names = " and ".join(frame.image for frame in pair.frames)
+        raise NoValidPixels(
+            f"{names} have no ground in common that holds data" if len(pair.frames) > 1 else f"{names} holds no data",
+            cure="Check where they lie, their no-data values, and the least share of a tile that must hold data "
+            "(--minimum-valid).",
+        ) from empty
+
+
+def _as_read(pixels: NDArray[np.generic], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """A pair is read as the network takes it."""
+    return np.asarray(pixels, np.float32)
+
+
+def _weights(run: RunFolder, model: Bundle) -> str:
+    """A hash of the model: that of its file where the run names it, else of its tensors."""
+    if run.bundle is not None:
+        return run.bundle.sha256
+    digest = sha256()
+    for name, tensor in model.model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _inputs(run: RunFolder, pair: Pair) -> tuple[str, ...]:
+    """Notes what is read, and gives hashes of its content."""
+    hashes = []
+    for number, frame in enumerate(pair.frames):
+        role = "after" if number == len(pair.frames) - 1 else "before"
+        hashes.append(content_of(run.add_input(frame.image, role=role if len(pair.frames) > 1 else "image")))
+        if frame.quality is not None:
+            hashes.append(content_of(run.add_input(frame.quality, role="quality")))
+        hashes.append(str(frame.date))
+    return tuple(hashes)
+
+
+def _moment(date: int) -> datetime:
+    """Midnight of a day given as YYYYDDD."""
+    return datetime(date // 1000, 1, 1, tzinfo=UTC) + timedelta(days=date % 1000 - 1)
+
+
+def _figures(products: Mapping[str, Path], settings: ChangeSettings) -> dict[str, float]:
+    """How much was compared, and how much of it has changed by the threshold."""
+    if "cosine_map" not in products:
+        return {}
+    valid, changed, total, metres = 0, 0, 0.0, 0.0
+    with open_image(products["cosine_map"]) as cosine:
+        placed = cosine.grid.georeferenced
+        blocks = list(_blocks(cosine.grid.window))
+        for block, raster in zip(blocks, read_ahead(cosine.read, blocks), strict=True):
+            values = raster.pixels[0][raster.valid]
+            below = int((values < settings.threshold).sum())
+            valid, changed, total = valid + values.size, changed + below, total + float(values.sum(dtype=np.float64))
+            metres += below * pixel_area(cosine.grid, block) if placed and below else 0.0
+        figures = {"valid_share": valid / cosine.grid.window.size}
+    if valid:
+        figures |= {"changed_share": changed / valid, "mean_cosine": total / valid}
+    return figures | ({"changed_m2": metres} if placed else {})
+
+
+def _blocks(window: Window) -> Iterator[Window]:
+    for strip in window.strips(_BLOCK):
+        for col in range(0, window.width, _BLOCK):
+            yield strip.intersect(Window(strip.row, col, strip.height, _BLOCK))

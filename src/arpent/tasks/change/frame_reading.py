@@ -1,0 +1,190 @@
+"""One date on the grid of the first: its bands in the order of the model, normalised, with its own no-data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arpent.core import Contract, Grid, Window
+from arpent.data import Normaliser
+from arpent.errors import BandMismatch, ContractMismatch, GeoreferenceMissing, NoOverlap
+from arpent.io import ImageReader, open_image
+from arpent.models import MISSING
+from arpent.tasks.change.frames import Frame
+
+__all__ = ["FramePixels", "FrameReader", "open_first", "open_other"]
+
+
+@dataclass(frozen=True)
+class FramePixels:
+    """A window of one date.
+
+    Attributes:
+        values: ``(bands, h, w)`` float32, normalised; `MISSING` where there is no data.
+        missing: ``(bands, h, w)``; where that is.
+    """
+
+    values: NDArray[np.float32]
+    missing: NDArray[np.bool_]
+
+
+class FrameReader:
+    """Reads windows of one date.
+
+    Args:
+        frame: what it is.
+        reader: open on the grid of the first date, with the bands of the model.
+        contract: says how numbers are normalised, and which number meant no data in training.
+        order: see below.
+
+    Attributes:
+        frame: see above.
+        order: for each band of the model, its place among those bands in the file.
+        names: how the file calls the bands of the model, in the model's order.
+        dtype: of the file's pixels.
+        nodata: the number that means no data in the file, or did in training; None where neither says.
+    """
+
+    def __init__(self, frame: Frame, reader: ImageReader, contract: Contract, order: tuple[int, ...]) -> None:
+        self.frame = frame
+        self.order = order
+        self.names = reader.bands
+        self.dtype: np.dtype[np.generic] = reader.dtype
+        self.nodata = reader.nodata if reader.nodata is not None else contract.nodata
+        self._reader = reader
+        self._normaliser = Normaliser(contract.normalisation) if contract.normalisation else None
+        self._empty = {number for number in (reader.nodata, contract.nodata) if number is not None}
+
+    @property
+    def grid(self) -> Grid:
+        """The grid that it is read on."""
+        return self._reader.grid
+
+    def read(self, window: Window) -> FramePixels:
+        """The window, normalised."""
+        raster = self._reader.read(window)
+        pixels = raster.pixels
+        missing = np.zeros(pixels.shape, bool)
+        if pixels.dtype.kind == "f":
+            np.logical_not(np.isfinite(pixels), out=missing)
+        for number in self._empty:
+            if pixels.dtype.kind == "f" or _fits(number, pixels.dtype):
+                missing |= pixels == pixels.dtype.type(number)
+        # A mask, or the end of the file, says nothing of single bands: then all are missing.
+        missing |= ~raster.valid & ~missing.any(axis=0)
+        values = self._normalised(pixels)
+        values[missing] = MISSING
+        return FramePixels(values, missing)
+
+    def _normalised(self, pixels: NDArray[np.generic]) -> NDArray[np.float32]:
+        if self._normaliser is None:
+            return pixels.astype(np.float32)
+        return self._normaliser(pixels)
+
+    def restored(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Normalised bands ``(bands, h, w)`` in the units and the order of the file."""
+        plain = values if self._normaliser is None else self._normaliser.inverse(values)
+        return np.asarray(plain[np.argsort(self.order)], np.float32)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._reader.close()
+
+
+def _fits(number: float, dtype: np.dtype[np.generic]) -> bool:
+    if not np.isfinite(number) or number != int(number):
+        return False
+    limits = np.iinfo(str(dtype))
+    return bool(limits.min <= number <= limits.max)
+
+
+def open_first(frame: Frame, contract: Contract, sensor: str | None) -> FrameReader:
+    """The first date, on its own grid.
+
+    Raises:
+        ContractMismatch: the image does not fit the model.
+    """
+    reader, order = _with_bands(frame, contract, sensor, None)
+    _check(reader, contract, reader.gsd)
+    return FrameReader(frame, reader, contract, order)
+
+
+def open_other(frame: Frame, contract: Contract, sensor: str | None, first: FrameReader) -> FrameReader:
+    """Another date, on the grid of the first: as it is where pixels coincide, by cubic resampling elsewhere.
+
+    Raises:
+        GeoreferenceMissing: one of the two names no place on earth, or neither does and their sizes differ.
+        NoOverlap: they share no ground.
+        ContractMismatch: the image does not fit the model.
+    """
+    plain, order = _with_bands(frame, contract, sensor, None)
+    grid = first.grid
+    # Its own resolution does not matter: it is brought to that of the first.
+    _check(plain, contract, None)
+    if plain.grid.crs is None and grid.crs is None:
+        if plain.grid.shape != grid.shape:
+            plain.close()
+            raise GeoreferenceMissing(
+                f"{first.frame.image} and {frame.image} cannot be laid over each other: "
+                "they name no place on earth, and differ in size",
+                found=f"{grid.width} × {grid.height} and {plain.grid.width} × {plain.grid.height}",
+                cure="Give pictures of one size, or georeference both.",
+            )
+        return FrameReader(frame, plain, contract, order)
+    plain.close()
+    for one, where in ((first.frame, grid), (frame, plain.grid)):
+        where.require_crs(one.image)
+    try:
+        reader, order = _with_bands(frame, contract, sensor, grid)
+    except NoOverlap as apart:
+        raise NoOverlap(
+            f"{first.frame.image} and {frame.image} share no ground",
+            found=apart.found,
+            expected=apart.expected,
+            cure="Check that both images show the same place.",
+        ) from apart
+    return FrameReader(frame, reader, contract, order)
+
+
+def _with_bands(
+    frame: Frame, contract: Contract, sensor: str | None, grid: Grid | None
+) -> tuple[ImageReader, tuple[int, ...]]:
+    """The image with the model's bands, and the order in which the file has them.
+
+    Bands are found by name. Files that do not name theirs have the model's, in its order, if the number is right.
+    """
+    with open_image(frame.image, sensor=sensor) as plain:
+        names = plain.bands
+    nameless = all(name == f"band_{place}" for place, name in enumerate(names, start=1))
+    wanted = [_name_of(band_number, contract, names) for band_number in range(len(contract.bands))]
+    if nameless and len(names) == len(contract.bands):
+        wanted = list(names)
+    elif nameless:
+        raise BandMismatch(
+            f"{frame.image} does not name its bands, and has not as many as the model takes",
+            found=f"{len(names)} bands",
+            expected=f"{len(contract.bands)}: {', '.join(contract.band_names)}",
+            cure="Give an image with these bands, or write their names into the file.",
+        )
+    reader = open_image(frame.image, bands=wanted, sensor=sensor, grid=grid, resampling="cubic")
+    places = [names.index(name) if name in names else len(names) for name in wanted]
+    order = tuple(int(place) for place in np.argsort(np.argsort(places, kind="stable"), kind="stable"))
+    return reader, order
+
+
+def _name_of(number: int, contract: Contract, names: tuple[str, ...]) -> str:
+    """How the file calls a band of the model; the model's own name where the file does not."""
+    band = contract.bands[number]
+    return next((name for name in names if band.answers_to(name)), band.name)
+
+
+def _check(reader: ImageReader, contract: Contract, gsd: float | None) -> None:
+    reasons = contract.differences(contract.band_names, gsd, str(reader.dtype))
+    if reasons:
+        reader.close()
+        raise ContractMismatch(
+            f"{reader.source} does not fit the model: {'; '.join(reasons)}",
+            cure="Use images like those of training, or a model made for these.",
+        )

@@ -1,0 +1,159 @@
+"""Several dates as one image, so that the engine reads a pair as it reads anything else."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from odc.geo.geom import box as box_of
+
+from arpent.core import Contract, Grid, Raster, Window, ground_sampling_distance
+from arpent.errors import InvalidSetting, NoOverlap
+from arpent.models import MISSING
+from arpent.pixels import Quality
+from arpent.tasks.change.frame_reading import FrameReader, open_first, open_other
+from arpent.tasks.change.frames import Pair
+from arpent.tasks.change.quality_layers import open_quality
+from arpent.tasks.change.settings import ChangeSettings
+from arpent.tiling import pad_by_reflection
+
+__all__ = ["PairImage"]
+
+
+class PairImage:
+    """All dates of a pair on the grid of the first one, read by windows; safe to read from several threads.
+
+    A window has the bands of each date after one another, normalised, `MISSING` where a date has no data; then, where
+    quality is known, one band of `Quality` codes for each date. Its mask says where all dates have data.
+
+    Attributes:
+        pair: what it shows.
+        source: its name, for people.
+        grid: that of the first date, or the part of it that the settings ask for.
+        frames: the dates, open.
+        sensor: whose images they are, where the settings say so.
+        channels: bands of each date.
+        codes: how many bands of quality codes there are: one for each date, or none.
+        bands: one name per band.
+        gsd: metres per pixel.
+        dtype: of what is read.
+    """
+
+    def __init__(self, pair: Pair, contract: Contract, settings: ChangeSettings) -> None:
+        self.pair = pair
+        self.source = pair.name
+        self.sensor = settings.sensor
+        self.channels = len(contract.bands)
+        self._least_valid = settings.least_valid
+        with ExitStack() as opened:
+            first = open_first(pair.frames[0], contract, settings.sensor)
+            opened.callback(first.close)
+            frames = [first]
+            for frame in pair.frames[1:]:
+                frames.append(open_other(frame, contract, settings.sensor, first))
+                opened.callback(frames[-1].close)
+            self.frames: tuple[FrameReader, ...] = tuple(frames)
+            self._part = _part(first.grid, pair.frames[0].image, settings)
+            self._quality = open_quality(pair.frames, first.grid, settings)
+            for layer in self._quality:
+                opened.callback(layer.close)
+            self._opened = opened.pop_all()
+        self.grid = first.grid.crop(self._part)
+        self.codes = len(self._quality)
+        self.gsd = ground_sampling_distance(self.grid)
+        self.dtype: np.dtype[np.generic] = np.dtype(np.float32)
+        dates = range(len(frames))
+        names = [f"{name}@{date}" for date in dates for name in contract.band_names]
+        self.bands = (*names, *(f"quality@{date}" for date in range(self.codes)))
+
+    def read(self, window: Window) -> Raster:
+        """The dates in a window of the grid; a window that holds too little of one of them counts as empty."""
+        there = Window(window.row + self._part.row, window.col + self._part.col, window.height, window.width)
+        pixels = np.empty((len(self.bands), *window.shape), np.float32)
+        valid = np.ones(window.shape, bool)
+        emptiest = 0.0
+        for number, frame in enumerate(self.frames):
+            seen = frame.read(there)
+            pixels[number * self.channels : (number + 1) * self.channels] = seen.values
+            valid &= ~seen.missing.any(axis=0)
+            emptiest = max(emptiest, float(seen.missing.mean(axis=(1, 2)).max()))
+        for layer, plane in zip(self._quality, pixels[len(self.frames) * self.channels :], strict=True):
+            plane[...] = layer.read(there)
+        if emptiest > 1 - self._least_valid:
+            valid[:] = False
+        return Raster(pixels, valid, self.grid.crop(window), self.bands)
+
+    def mirrored(self, pixels: NDArray[np.float32], inside: Window, window: Window) -> NDArray[np.float32]:
+        """`pixels` grown to a whole tile by mirroring. A hole is not mirrored: the mean of the band takes its place."""
+        grown = pad_by_reflection(pixels, inside, window)
+        height, width = inside.shape
+        for beyond in (grown[:, height:], grown[:, :height, width:]):
+            beyond[beyond == np.float32(MISSING)] = 0.0
+        return grown
+
+    def filled(self, pixels: NDArray[np.float32], inside: Window, window: Window) -> NDArray[np.float32]:
+        """`pixels` grown to a whole tile by no-data."""
+        grown = np.full((len(pixels), *window.shape), MISSING, np.float32)
+        grown[len(self.frames) * self.channels :] = Quality.FILL
+        grown[:, : inside.height, : inside.width] = pixels
+        return grown
+
+    def close(self) -> None:
+        """Close every file."""
+        self._opened.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _part(grid: Grid, source: str, settings: ChangeSettings) -> Window:
+    """The window of the first date that is compared."""
+    part = grid.window
+    if settings.box is not None:
+        part = _within(grid, source, settings).intersect(part)
+        if not part.size:
+            raise NoOverlap(
+                f"{source} does not reach the box asked for",
+                found=grid.bounds,
+                expected=", ".join(map(str, settings.box)),
+                cure="Check the box, and name its reference system with --box-crs.",
+            )
+    if settings.shift:
+        part = Window.between(part.row + settings.shift, part.col + settings.shift, part.row_end, part.col_end)
+        if min(part.shape) < 1:
+            raise InvalidSetting(
+                f"nothing of {source} is left when the first tile begins further down and to the right",
+                found=f"a shift of {settings.shift} px",
+                cure="Take a smaller one.",
+            )
+    return part
+
+
+def _within(grid: Grid, source: str, settings: ChangeSettings) -> Window:
+    """The window of `grid` that covers the box of the settings."""
+    assert settings.box is not None
+    left, bottom, right, top = settings.box
+    if not (left < right and bottom < top):
+        raise InvalidSetting(
+            "the box is empty",
+            found=", ".join(map(str, settings.box)),
+            expected="left, bottom, right, top",
+            cure="Give its corners in this order.",
+        )
+    crs = grid.require_crs(source)
+    outline = box_of(left, bottom, right, top, settings.box_crs or crs)
+    # Sides become curves in another system; they are followed in a hundred steps.
+    bounds = outline.to_crs(crs, resolution=max(right - left, top - bottom) / 100).boundingbox
+    covered = Grid(
+        1, 1, Affine(bounds.right - bounds.left, 0, bounds.left, 0, bounds.bottom - bounds.top, bounds.top), crs
+    )
+    return grid.window_of(covered)
