@@ -109,6 +109,7 @@ def place(own: Grid, wanted: Grid, source: str) -> Placement:
         )
     if shift is not None:
         return Placement(wanted, covered, shift)
+    covered = _trimmed(own, wanted, covered)
     scale_x, scale_y = _kernel_scales(own, wanted, covered)
     return Placement(wanted, covered, None, scale_x, scale_y)
 
@@ -146,6 +147,36 @@ def _reached(own: Grid, wanted: Grid) -> Window:
     # A footprint that crosses the edge of the map is wider than it looks; GDAL sorts that out when it warps.
     (left, top), (right, bottom) = points.min(axis=1), points.max(axis=1)
     return Window.between(math.floor(top), math.floor(left), math.ceil(bottom), math.ceil(right))
+
+
+def _trimmed(own: Grid, wanted: Grid, covered: Window) -> Window:
+    """`covered` without the rows and columns at its edges in which no pixel of `wanted` has its middle in `own`.
+
+    GDAL gives such pixels nothing, nor those whose middle is on the far edge. A window that was rounded outwards has
+    two such lines at each edge at most.
+    """
+    for _ in range(2):
+        row_end, col_end = covered.row_end, covered.col_end
+        rows, cols = (
+            np.arange(start, end, dtype=np.float64) + 0.5
+            for start, end in ((covered.row, row_end), (covered.col, col_end))
+        )
+        above, below = (_reaches(own, wanted, cols, np.full(cols.size, at)) for at in (rows[0], rows[-1]))
+        left, right = (_reaches(own, wanted, np.full(rows.size, at), rows) for at in (cols[0], cols[-1]))
+        inner = Window.between(covered.row + (not above), covered.col + (not left), row_end, col_end)
+        inner = Window.between(inner.row, inner.col, row_end - (not below), col_end - (not right))
+        if min(inner.shape) < 1 or inner == covered:
+            return covered
+        covered = inner
+    return covered
+
+
+def _reaches(own: Grid, wanted: Grid, cols: NDArray[np.float64], rows: NDArray[np.float64]) -> bool:
+    """Whether any of these positions of `wanted` lies in `own`."""
+    x, y = _in_pixels(wanted, own, cols, rows)
+    with np.errstate(invalid="ignore"):
+        inside = (x > -_TOLERANCE) & (x < own.width - _TOLERANCE) & (y > -_TOLERANCE) & (y < own.height - _TOLERANCE)
+    return bool(inside.any())
 
 
 def _kernel_scales(own: Grid, wanted: Grid, covered: Window) -> tuple[float, float]:

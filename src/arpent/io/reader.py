@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from os import PathLike
 from types import TracebackType
 from typing import Self, get_args
@@ -138,6 +139,11 @@ class ImageReader:
                     pixels[plane][at] = values
             valid &= seen
         return Raster(pixels, valid, self.grid.crop(window), self.bands)
+
+    @property
+    def covered(self) -> Window:
+        """The pixels of the grid that all of its files may reach; outside, nothing is valid."""
+        return reduce(Window.intersect, (view.covered for view, _ in self._views))
 
     def close(self) -> None:
         """Close every file. Reading afterwards raises ValueError."""

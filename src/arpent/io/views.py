@@ -94,6 +94,11 @@ class View:
         self._handles = Handles(self._open)
 
     @property
+    def covered(self) -> Window:
+        """The pixels of the reader's grid that the file may reach."""
+        return self._placement.covered
+
+    @property
     def working_set(self) -> int:
         """Bytes of decoded pixels that are worth keeping between one window and the next."""
         own = sum(band.dtype.itemsize for band in self._header.bands) * self._header.grid.width

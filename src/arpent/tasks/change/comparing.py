@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from arpent.errors import NoValidPixels
 from arpent.io import open_image, read_ahead
 from arpent.models import Bundle
 from arpent.store import RunFolder, content_of
-from arpent.tasks.change.frames import Pair
+from arpent.tasks.change.frames import Pair, day_of
 from arpent.tasks.change.pair_network import check_model, placing_of, start_pair_network
 from arpent.tasks.change.pairing import PairImage
 from arpent.tasks.change.placing import Placing
@@ -88,7 +88,8 @@ def compare(
     with PairImage(pair, model.contract, settings) as image:
         task = ChangeTask(planaura, image, settings, suffix)
         tiles = len(TilePlan.of(*image.grid.shape, shape))
-        dates = [_moment(frame.frame.date) for frame in image.frames if frame.frame.date is not None]
+        days = [day_of(frame.frame.date) for frame in image.frames if frame.frame.date is not None]
+        dates = [datetime.combine(day, time(), UTC) for day in days]
         folder = run.scratch / f"pair-{sha256(suffix.encode()).hexdigest()[:16]}"
         job = Job(
             task,
@@ -185,11 +186,6 @@ def _inputs(run: RunFolder, pair: Pair) -> tuple[str, ...]:
             hashes.append(content_of(run.add_input(frame.quality, role="quality")))
         hashes.append(str(frame.date))
     return tuple(hashes)
-
-
-def _moment(date: int) -> datetime:
-    """Midnight of a day given as YYYYDDD."""
-    return datetime(date // 1000, 1, 1, tzinfo=UTC) + timedelta(days=date % 1000 - 1)
 
 
 def _figures(products: Mapping[str, Path], settings: ChangeSettings) -> dict[str, float]:

@@ -62,6 +62,11 @@ class FrameReader:
         """The grid that it is read on."""
         return self._reader.grid
 
+    @property
+    def covered(self) -> Window:
+        """The part of that grid where it may have data."""
+        return self._reader.covered
+
     def read(self, window: Window) -> FramePixels:
         """The window, normalised."""
         raster = self._reader.read(window)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from pathlib import PurePath
 
 from arpent.errors import InvalidSetting
 
-__all__ = ["MOST_FRAMES", "Frame", "Pair"]
+__all__ = ["MOST_FRAMES", "Frame", "Pair", "day_of"]
 
 MOST_FRAMES = 3
 """Two dates before and one after."""
@@ -66,3 +67,8 @@ class Pair:
     def after(self) -> Frame:
         """The last date."""
         return self.frames[-1]
+
+
+def day_of(date: int) -> dt.date:
+    """The day that is written as YYYYDDD."""
+    return dt.date(date // 1000, 1, 1) + dt.timedelta(days=date % 1000 - 1)

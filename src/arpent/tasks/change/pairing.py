@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import reduce
 from types import TracebackType
 from typing import Self
 
@@ -33,7 +35,8 @@ class PairImage:
     Attributes:
         pair: what it shows.
         source: its name, for people.
-        grid: that of the first date, or the part of it that the settings ask for.
+        grid: the part of the first date's grid that is compared: where all dates may have data, in the box of the
+            settings. With the profile "planaura", whose tiles are counted from the first image's corner, all of it.
         frames: the dates, open.
         sensor: whose images they are, where the settings say so.
         channels: bands of each date.
@@ -57,7 +60,7 @@ class PairImage:
                 frames.append(open_other(frame, contract, settings.sensor, first))
                 opened.callback(frames[-1].close)
             self.frames: tuple[FrameReader, ...] = tuple(frames)
-            self._part = _part(first.grid, pair.frames[0].image, settings)
+            self._part = _part(frames, settings)
             self._quality = open_quality(pair.frames, first.grid, settings)
             for layer in self._quality:
                 opened.callback(layer.close)
@@ -115,9 +118,18 @@ class PairImage:
         self.close()
 
 
-def _part(grid: Grid, source: str, settings: ChangeSettings) -> Window:
+def _part(frames: Sequence[FrameReader], settings: ChangeSettings) -> Window:
     """The window of the first date that is compared."""
+    grid, source = frames[0].grid, frames[0].frame.image
     part = grid.window
+    if settings.profile == "arpent":
+        # Patches then begin where the shared ground does, which is used to its last pixel.
+        part = reduce(Window.intersect, (frame.covered for frame in frames))
+        if not part.size:
+            raise NoOverlap(
+                f"the images of {source} and its later dates share no ground",
+                cure="Check that all of them show the same place.",
+            )
     if settings.box is not None:
         part = _within(grid, source, settings).intersect(part)
         if not part.size:

@@ -12,6 +12,7 @@ from arpent.errors import NoOverlap
 from arpent.io import open_image, quicklook
 from arpent.language import say
 from arpent.report import figures
+from arpent.tasks.change.frames import day_of
 from arpent.tasks.change.mosaic_style import CHANGE_RAMP
 from arpent.tasks.change.pairing import PairImage
 
@@ -52,7 +53,7 @@ def _title(image: PairImage, number: int, language: Language) -> str:
     word = say("change.after" if number and number == len(image.frames) - 1 else "change.before", language)
     if len(image.frames) == 1:
         word = ""
-    return " ".join(filter(None, (word, "" if date is None else f"{date // 1000}-{date % 1000:03d}")))
+    return " ".join(filter(None, (word, "" if date is None else day_of(date).isoformat())))
 
 
 def _look(image: PairImage, number: int, contract: Contract) -> Raster:
