@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from arpent.io.cog import CogWriter
 from arpent.io.footprint import Footprint, footprint
 from arpent.io.prefetch import read_ahead
-from arpent.io.published import quicklook, recorded_statistics
+from arpent.io.published import quicklook, recorded_classes, recorded_statistics
 from arpent.io.reader import ImageReader, open_image
 from arpent.io.spec import RasterSpec, scratch_bytes
 from arpent.io.stac import stac_item, validate_stac
@@ -29,6 +29,7 @@ __all__ = [
     "polygonise",
     "quicklook",
     "read_ahead",
+    "recorded_classes",
     "recorded_statistics",
     "scratch_bytes",
     "stac_item",

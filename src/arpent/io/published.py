@@ -1,7 +1,8 @@
-"""What a published raster says of itself without being read: a small picture, and its statistics."""
+"""What a published raster says of itself without being read: a small picture, its statistics, its classes."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from os import PathLike, fspath
 
@@ -9,12 +10,12 @@ import numpy as np
 from affine import Affine
 from rasterio.enums import Resampling
 
-from arpent.core import Grid, Raster
+from arpent.core import Grid, Language, Raster
 from arpent.io.gdal import address_of, environment, is_remote, open_dataset, translated
 from arpent.io.header import header_of
 from arpent.io.tally import BandStatistics
 
-__all__ = ["quicklook", "recorded_statistics"]
+__all__ = ["quicklook", "recorded_classes", "recorded_statistics"]
 
 
 def quicklook(path: str | PathLike[str], largest: int = 1200, *, classes: bool = False) -> Raster:
@@ -57,6 +58,17 @@ def recorded_statistics(path: str | PathLike[str]) -> tuple[BandStatistics, ...]
             share = float(tags["STATISTICS_VALID_PERCENT"]) / 100
             found.append(BandStatistics(name, share, low, high, mean, std))
     return tuple(found)
+
+
+def recorded_classes(path: str | PathLike[str], language: Language = "en") -> dict[int, str]:
+    """Names of the classes that the file carries, by number; empty for a file that carries none."""
+    source = fspath(path)
+    with open_dataset(address_of(source), source) as dataset:
+        text = dataset.tags().get("CLASSES", "{}")
+    try:
+        return {int(number): str(names[language]) for number, names in json.loads(text).items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}  # metadata of that name, but of another origin
 
 
 def _number(tags: Mapping[str, str], name: str) -> float | None:

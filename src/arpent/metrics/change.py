@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from arpent.errors import DatasetError
 from arpent.metrics.dense import Interval
@@ -81,7 +80,7 @@ class BlockCounts:
         threshold: that decides; becomes an edge too.
     """
 
-    def __init__(self, edges: Sequence[float], threshold: float) -> None:
+    def __init__(self, edges: ArrayLike, threshold: float) -> None:
         self._edges = np.unique(np.append(np.asarray(edges, np.float64), threshold))
         self._place = int(np.searchsorted(self._edges, threshold)) + 1
         self._counts: dict[int, NDArray[np.int64]] = {}

@@ -1,10 +1,12 @@
 """Figures and pages, in one style."""
 
+from arpent.report.detection import DetectionLine, detection
 from arpent.report.figures import Panel, confusion, curves, panels, preview
 from arpent.report.lines import lines
 from arpent.report.page import Picture, Section, Table, Text, page_html, write_page
 
 __all__ = [
+    "DetectionLine",
     "Panel",
     "Picture",
     "Section",
@@ -12,6 +14,7 @@ __all__ = [
     "Text",
     "confusion",
     "curves",
+    "detection",
     "lines",
     "page_html",
     "panels",

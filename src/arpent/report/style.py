@@ -35,11 +35,16 @@ _FAMILY = "DejaVu Sans"  # comes with matplotlib: the same on every machine, wit
 
 _WORDS: Mapping[str, Mapping[Language, str]] = {
     "epoch": {"en": "epoch", "fr": "époque"},
+    "false_alarms": {"en": "false alarms", "fr": "fausses alarmes"},
     "loss": {"en": "loss", "fr": "perte"},
     "metrics": {"en": "validation", "fr": "validation"},
     "nothing": {"en": "no data", "fr": "aucune donnée"},
     "north": {"en": "N", "fr": "N"},
+    "precision": {"en": "precision", "fr": "précision"},
     "predicted": {"en": "predicted", "fr": "prédit"},
+    "recall": {"en": "recall", "fr": "rappel"},
+    "said": {"en": "probability given", "fr": "probabilité donnée"},
+    "seen": {"en": "share that changed", "fr": "part qui a changé"},
     "train_loss": {"en": "training", "fr": "entraînement"},
     "truth": {"en": "truth", "fr": "vérité"},
     "validation_loss": {"en": "validation", "fr": "validation"},
