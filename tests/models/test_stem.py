@@ -31,7 +31,10 @@ def test_zero_gives_exactly_the_answer_for_four_bands(architecture, more):
     wide = extend_stem(model, FOUR, SIX, "zero")
     image = torch.randn(2, 6, 64, 64)
     # The new camera lists its bands in the order of the old one, and two more.
-    assert torch.equal(wide(image), model(image[:, :4]))
+    if more:  # a sum over 6 bands, 2 of them times zero, may be taken in another order
+        torch.testing.assert_close(wide(image), model(image[:, :4]), atol=1e-6, rtol=1e-5)
+    else:
+        assert torch.equal(wide(image), model(image[:, :4]))
     assert first(model).shape[:2] != first(wide).shape[:2], "the network that was given stays as it is"
 
 
