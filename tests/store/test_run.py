@@ -330,3 +330,31 @@ def test_killed_at_any_moment_a_run_is_whole_or_can_go_on(tmp_path: Path, moment
     assert entry.run
     assert verify(entry.run).files == 40
     assert not list(entry.path.glob("*.partial"))
+
+
+def test_a_product_can_be_taken_back(tmp_path):
+    with RunFolder.create(tmp_path / "run", "landcover", "test", exact=True) as run:
+        for name in ("one", "two"):
+            (run.scratch / f"{name}.txt").write_text(name)
+            run.publish(run.scratch / f"{name}.txt", kind="text", stac={"id": name})
+        run.withdraw("one")
+        assert list(run.published) == ["two"]
+        finished = run.finish()
+    assert [product.name for product in finished.manifest.products] == ["two"]
+    assert not list(finished.path.glob("one*"))
+
+
+def test_products_of_an_earlier_attempt_are_kept_only_as_they_were(tmp_path):
+    place = {"task": "landcover", "name": "test", "exact": True}
+    with RunFolder.create(tmp_path / "run", **place) as first:
+        (first.scratch / "one.txt").write_text("one")
+        product = first.publish(first.scratch / "one.txt", kind="text")
+    with RunFolder.create(tmp_path / "run", **place, resume=True) as second:
+        assert second.keep(product)
+        assert second.published == {"one": product}
+    (tmp_path / "run" / "one.txt").write_text("two")
+    with RunFolder.create(tmp_path / "run", **place, resume=True) as third:
+        assert not third.keep(product)
+        (tmp_path / "run" / "one.txt").unlink()
+        assert not third.keep(product)
+        assert third.published == {}

@@ -28,6 +28,9 @@ from arpent.tiling import TilePlan, TileShape
 
 __all__ = ["Compared", "compare", "tile_shape"]
 
+_FIRST_DAY = 1_000_001
+"""Numbers below count dates, as the reference does where names tell none; they are no days."""
+
 _BLOCK = 1024
 """Side in pixels of the blocks in which a pixel is taken to have one area."""
 

@@ -121,7 +121,7 @@ def reference_settings(file: ReferenceFile, overrides: Mapping[str, Any]) -> Cha
         "stride": 0 if stride == model.patch_size else stride,
         "attention": model.embed_attention,
         "upsample": change.upsample_cosine_map,
-        "dates": dates_wanted(config),
+        "dates": "yes" if dates_wanted(config) else "no",
         "quality": "yes" if change.wanted and change.save_fmask_layer else "auto" if overrides.get("exclude") else "no",
         "reconstruct": config.save_reconstructed_images,
         "features": features.wanted and features.write_as_image,
