@@ -16,7 +16,6 @@ from arpent.tasks.change.clusters import cluster_embeddings
 from arpent.tasks.change.embedding_settings import ClusterSettings
 from arpent.tasks.change.embedding_sources import open_embeddings
 from arpent.tasks.change.embedding_tables import EmbeddingRows, PatchLayout
-from arpent.tiling import TilePlan, TileShape
 
 PATCH, SIDE, DIMS = 8, 20, 6
 IMAGE = Grid.north_up(500_000, 4_900_000, 10, PATCH * SIDE, PATCH * SIDE, 32631)
@@ -32,17 +31,6 @@ def field(shift=0, seed=0):
     return truth, features
 
 
-def table_file(path, features, dims=range(DIMS)):
-    layout = PatchLayout.of(IMAGE, PATCH, PATCH)
-    rows = EmbeddingRows(layout, tuple(dims))
-    plan = TilePlan.of(*IMAGE.shape, TileShape(64, 8, 8, 8, 8, fixed=True))
-    with RowWriter(path, schema=rows.schema, crs=IMAGE.crs) as writer:
-        for tile in plan:
-            row, col = tile.down.start // PATCH, tile.across.start // PATCH
-            writer.write(rows.of(features[None, row : row + 8, col : col + 8], [tile]))
-    return path
-
-
 def image_file(path, features):
     names = tuple(f"embedding {number}" for number in range(DIMS))
     spec = RasterSpec(IMAGE.coarsened(PATCH), names, "float32", nodata=-100)
@@ -52,11 +40,13 @@ def image_file(path, features):
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(embedding_table, tmp_path):
     """A run that keeps two dates, as a comparison of two images would."""
     with Place(exact=tmp_path / "pair").begin("change", "pair", {}) as folder:
         for number in range(2):
-            file = table_file(folder.scratch / f"feature_maps_{number}.parquet", field(number, number)[1])
+            file = embedding_table(
+                folder.scratch / f"feature_maps_{number}.parquet", field(number, number)[1], IMAGE, PATCH
+            )
             folder.publish(file, kind="table")
         image = image_file(folder.scratch / "feature_maps_0.tif", field()[1])
         folder.publish(image, kind="raster", name="feature_image")
@@ -71,9 +61,9 @@ def agreement(labels, truth):
     return np.mean(labels == np.array(owners)[truth])
 
 
-def test_a_table_and_an_image_hold_the_same_embeddings(tmp_path):
+def test_a_table_and_an_image_hold_the_same_embeddings(embedding_table, tmp_path):
     _, features = field()
-    table = open_embeddings(table_file(tmp_path / "a.parquet", features))[0]
+    table = open_embeddings(embedding_table(tmp_path / "a.parquet", features, IMAGE, PATCH))[0]
     image = open_embeddings(image_file(tmp_path / "a.tif", features))[0]
     assert table.dims == image.dims == tuple(range(DIMS))
     assert table.grid.matches(image.grid)
@@ -111,8 +101,8 @@ def test_two_dates_are_clustered_together(run, tmp_path):
     assert {"preview", "curve", "clusters_feature_maps_0_table"} <= names
 
 
-def test_the_table_says_what_the_map_shows(tmp_path):
-    source = table_file(tmp_path / "a.parquet", field()[1])
+def test_the_table_says_what_the_map_shows(embedding_table, tmp_path):
+    source = embedding_table(tmp_path / "a.parquet", field()[1], IMAGE, PATCH)
     made = cluster_embeddings([source], Place(exact=tmp_path / "out"), ClusterSettings(clusters=4, curve=False))
     rows = pq.read_table(made.run.path / "clusters.parquet")
     with rasterio.open(made.maps[0]) as file:
@@ -122,8 +112,8 @@ def test_the_table_says_what_the_map_shows(tmp_path):
     assert [labels[place] for place in places] == rows["cluster"].to_pylist()
 
 
-def test_a_second_run_gives_the_same_bytes(tmp_path):
-    source = table_file(tmp_path / "a.parquet", field()[1])
+def test_a_second_run_gives_the_same_bytes(embedding_table, tmp_path):
+    source = embedding_table(tmp_path / "a.parquet", field()[1], IMAGE, PATCH)
     settings = ClusterSettings(clusters=3, seed=5, table=False, curve=False)
     first, second = (cluster_embeddings([source], Place(exact=tmp_path / name), settings) for name in "ab")
     assert first.maps[0].read_bytes() == second.maps[0].read_bytes()
@@ -131,9 +121,12 @@ def test_a_second_run_gives_the_same_bytes(tmp_path):
         cluster_embeddings([source], Place(exact=tmp_path / "a"), settings)
 
 
-def test_other_dimensions_are_refused(tmp_path):
+def test_other_dimensions_are_refused(embedding_table, tmp_path):
     features = field()[1]
-    sources = [table_file(tmp_path / "a.parquet", features), table_file(tmp_path / "b.parquet", features, range(1, 7))]
+    sources = [
+        embedding_table(tmp_path / "a.parquet", features, IMAGE, PATCH),
+        embedding_table(tmp_path / "b.parquet", features, IMAGE, PATCH, range(1, 7)),
+    ]
     with pytest.raises(BandMismatch, match="same model"):
         cluster_embeddings(sources, Place(exact=tmp_path / "out"), ClusterSettings())
     assert not (tmp_path / "out").exists()

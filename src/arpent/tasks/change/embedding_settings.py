@@ -47,6 +47,10 @@ class ProbeSettings(Settings):
     """Labelled cells used at most."""
     pure: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Share of a cell that must carry one class of a mask for the cell to count."""
+    unlabelled: int | None = 0
+    """Number of a mask that means "not known", besides its no-data; none if all numbers are classes."""
+    date: int = -1
+    """Which date of a run that holds several: 0 for the first, -1 for the last."""
     penalties: tuple[Annotated[float, Field(gt=0)], ...] = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
     """Weights of the squared coefficients to choose from."""
     seed: Annotated[int, Field(ge=0)] = 0
