@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -123,14 +124,19 @@ def _whole_pixels(own: Grid, wanted: Grid) -> Window | None:
     return window if wanted.crop(window).matches(own) else None
 
 
+@lru_cache(maxsize=64)
+def _between(own: str, wanted: str) -> Transformer:
+    """From one reference system to another; to find the way takes longer than to read a small image."""
+    return Transformer.from_crs(own, wanted, always_xy=True)
+
+
 def _in_pixels(own: Grid, wanted: Grid, cols: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """Positions (column, row) of `own` as ``(2, n)`` positions of `wanted`; infinite where there is none."""
     t = own.transform
     xs, ys = t.a * cols + t.b * rows + t.c, t.d * cols + t.e * rows + t.f
     assert own.crs is not None and wanted.crs is not None  # `place` has asked
     if own.crs != wanted.crs:
-        transformer = Transformer.from_crs(own.crs.to_wkt(), wanted.crs.to_wkt(), always_xy=True)
-        xs, ys = transformer.transform(xs, ys)
+        xs, ys = _between(own.crs.to_wkt(), wanted.crs.to_wkt()).transform(xs, ys)
     i = ~wanted.transform
     with np.errstate(invalid="ignore"):  # infinite times zero
         return np.stack([i.a * xs + i.b * ys + i.c, i.d * xs + i.e * ys + i.f])
