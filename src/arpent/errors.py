@@ -23,7 +23,8 @@ An error says three things: what was found, what was expected, and the cure. ::
     │   ├── EmptySplit              a split without samples
     │   └── SplitLeak               the same ground on both sides of a split
     ├── TrainingError           a training run that cannot go on
-    │   └── LossNotFinite           the loss became NaN or infinite
+    │   ├── LossNotFinite           the loss became NaN or infinite
+    │   └── ProcessLost             another process of the same training has ended
     ├── OutputError             results cannot be kept
     │   ├── DiskFull                no space left where the product is written
     │   ├── NotWritable             a folder or file that may not be written
@@ -68,6 +69,7 @@ __all__ = [
     "NotWritable",
     "OutputError",
     "PartialFailure",
+    "ProcessLost",
     "RunDamaged",
     "RunExists",
     "RunLocked",
@@ -242,6 +244,10 @@ class TrainingError(ArpentError):
 
 class LossNotFinite(TrainingError):
     """The loss became NaN or infinite."""
+
+
+class ProcessLost(TrainingError):
+    """Another process of the same training has ended."""
 
 
 class OutputError(ArpentError):

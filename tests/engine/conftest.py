@@ -44,6 +44,9 @@ class ToyMeter:
         self.right += int((out.argmax(1)[keep] == batch["target"][keep]).sum())
         self.count += int(keep.sum())
 
+    def merge(self, other):
+        self.right, self.count = self.right + other.right, self.count + other.count
+
     def compute(self):
         return {"accuracy": self.right / max(self.count, 1)}
 

@@ -23,8 +23,8 @@ class Dots:
     def steps(self, number=0):
         return self.count
 
-    def epoch(self, number, start=0):
-        for index in range(start, self.count):
+    def epoch(self, number, start=0, stop=None, share=None):
+        for index in range(start, self.count if stop is None else stop):
             generator = torch.Generator().manual_seed(1000 * number + index)
             image = torch.randn(self.size, 2, 8, 8, generator=generator)
             gap = image[:, 0] - image[:, 1]
@@ -90,8 +90,8 @@ def test_a_training_stopped_and_resumed_ends_in_the_same_weights(train, changes,
     whole = train("whole", **changes)
 
     class StopsInThirdEpoch(Dots):
-        def epoch(self, number, start=0):
-            for index, batch in enumerate(super().epoch(number, start)):
+        def epoch(self, number, *where, **share):
+            for index, batch in enumerate(super().epoch(number, *where, **share)):
                 if (number, index) == (2, 3):
                     raise KeyboardInterrupt
                 yield batch
@@ -107,8 +107,8 @@ def test_accumulated_small_batches_teach_what_one_large_batch_teaches(train):
     """Without batch norm and dropout, whose results depend on the batch."""
 
     class Halves(Dots):
-        def epoch(self, number, start=0):
-            for batch in super().epoch(number, start):
+        def epoch(self, number, *where, **share):
+            for batch in super().epoch(number, *where, **share):
                 half = self.size // 2
                 yield {name: value[:half] for name, value in batch.items()}
                 yield {name: value[half:] for name, value in batch.items()}
@@ -199,8 +199,8 @@ def test_killed_without_warning_and_resumed_it_ends_in_the_same_weights(train, t
         from pathlib import Path
 
         class Slow(test_training.Dots):
-            def epoch(self, number, start=0):
-                for batch in super().epoch(number, start):
+            def epoch(self, number, *where, **share):
+                for batch in super().epoch(number, *where, **share):
                     time.sleep(0.02)
                     yield batch
 

@@ -32,6 +32,7 @@ __all__ = [
     "console",
     "facts",
     "flags",
+    "follows",
     "note",
     "plain",
     "printable",
@@ -100,6 +101,15 @@ def flags() -> Flags:
     return session().flags
 
 
+def follows() -> bool:
+    """Whether this process was started beside others (by torchrun, say) and is not the first: then it stays silent.
+
+    It computes its share, and the first one speaks for all.
+    """
+    rank, world = (os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE"))
+    return rank.isdecimal() and world.isdecimal() and 0 < int(rank) < int(world)
+
+
 def console(stream: TextIO | None = None) -> Console:
     """A rich console on a stream (standard output, if none is given)."""
     from rich.console import Console
@@ -119,7 +129,7 @@ def show(document: object, *people: RenderableType) -> None:
     """
     here = session()
     here.document = plain(document)
-    if here.flags.json:
+    if here.flags.json or follows():
         return
     out = console()
     for part in people:
@@ -128,7 +138,7 @@ def show(document: object, *people: RenderableType) -> None:
 
 def note(text: str) -> None:
     """A line for people on standard error, unless they asked for quiet."""
-    if not (flags().quiet or flags().json):
+    if not (flags().quiet or flags().json or follows()):
         sys.stderr.write(f"{printable(text)}\n")
         sys.stderr.flush()
 
@@ -167,7 +177,7 @@ def progress() -> Progress:
     from arpent.core.progress import Silent
 
     here = flags()
-    if here.quiet or here.json or not sys.stderr.isatty():
+    if here.quiet or here.json or follows() or not sys.stderr.isatty():
         return Silent()
     return _Shown()
 

@@ -13,11 +13,14 @@ from typing import TextIO
 
 import typer
 
-from arpent.cli.console import Session, printable
+from arpent.cli.console import Session, follows, printable
 from arpent.cli.exits import BUG, CLOSED_PIPE, USAGE, exit_code, in_our_words
-from arpent.errors import ArpentError, ConfigError
+from arpent.errors import ArpentError, ConfigError, Interrupted, LossNotFinite, ProcessLost
 
 __all__ = ["Ending"]
+
+_EVERYBODYS = (ConfigError, Interrupted, LossNotFinite, ProcessLost)
+"""What ends all processes of a training at once. The first one tells it; a launcher must not stop that one before."""
 
 
 class Ending:
@@ -61,6 +64,8 @@ class Ending:
         return True
 
     def _usage(self, problem: typer.TyperException) -> None:
+        if follows():
+            return
         self.code = USAGE
         message = problem.format_message()
         if message.startswith("Usage:"):  # a group called without a command answers with its help
@@ -73,6 +78,8 @@ class Ending:
         self._say(self.error)
 
     def _failure(self, problem: BaseException) -> None:
+        if follows() and isinstance(in_our_words(problem), _EVERYBODYS):
+            return
         if self.session.flags.debug:
             traceback.print_exception(problem, file=sys.stderr)
         self.error = in_our_words(problem)
@@ -94,7 +101,7 @@ class Ending:
     def settle(self) -> int:
         """Prints the document, flushes, and returns the exit code."""
         try:
-            if self.session.flags.json:
+            if self.session.flags.json and (self.error or not follows()):
                 self._stdout.write(f"{json.dumps(self._document(), indent=2, allow_nan=False)}\n")
             self._stdout.flush()
         except BrokenPipeError:

@@ -10,6 +10,7 @@ from arpent.data.normalise import NORMALISATIONS, Normaliser, byte_scale_of, dri
 from arpent.data.patches import GridPatches, PatchPlan, PatchRef, RandomPatches
 from arpent.data.pool import Opening, ReaderPool
 from arpent.data.sample import SPLITS, Sample, Split
+from arpent.data.share import WHOLE, Share
 from arpent.data.split import DEFAULT_FRACTIONS, split_by_block, split_by_domain
 from arpent.data.statistics import Statistics, StatisticsRecord, measure, statistics_of
 
@@ -17,6 +18,7 @@ __all__ = [
     "DEFAULT_FRACTIONS",
     "NORMALISATIONS",
     "SPLITS",
+    "WHOLE",
     "Augment",
     "Batch",
     "Batches",
@@ -34,6 +36,7 @@ __all__ = [
     "ReaderPool",
     "Sample",
     "SampleIndex",
+    "Share",
     "Split",
     "Statistics",
     "StatisticsRecord",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, NotRequired, Self, TypedDict
 
@@ -14,6 +14,7 @@ from arpent.data.augment import Augment, Patch, generator_for
 from arpent.data.normalise import Normaliser
 from arpent.data.patches import PatchPlan, PatchRef
 from arpent.data.pool import Opening, ReaderPool
+from arpent.data.share import WHOLE, Share
 from arpent.errors import DatasetError, InvalidSetting
 from arpent.io import ImageReader, read_ahead
 
@@ -28,7 +29,8 @@ class Batch(TypedDict):
 
     Keys: ``image`` float32 ``(B, C, H, W)``, normalised, 0 where there is no data; ``valid`` bool ``(B, H, W)``;
     ``target`` int64 ``(B, H, W)`` of class indices, -1 where the truth is not known, absent for samples without
-    truth; ``names`` and ``domains`` of the B samples.
+    truth; ``names`` and ``domains`` of the B samples; ``weight``, what the mean over this share of a batch counts
+    in the mean over the processes that train together (`Share`): 1 where there is one.
     """
 
     image: Tensor
@@ -36,6 +38,7 @@ class Batch(TypedDict):
     target: NotRequired[Tensor]
     names: list[str]
     domains: list[str]
+    weight: float
 
 
 class PatchLoader:
@@ -162,7 +165,7 @@ class Batches:
 
     Args:
         plan: which patches, in which order (`RandomPatches`, `GridPatches`).
-        load: reads one patch (`PatchLoader`).
+        load: reads one patch, as `PatchLoader` does.
         batch_size: patches of a batch.
         seed: of the augmentation.
         augment: for training; patches are taken as they are if not given.
@@ -173,7 +176,7 @@ class Batches:
     def __init__(
         self,
         plan: PatchPlan,
-        load: PatchLoader,
+        load: Callable[[PatchRef], Patch],
         *,
         batch_size: int,
         seed: int = 0,
@@ -196,12 +199,21 @@ class Batches:
         count = len(self._plan.epoch(number))
         return count // self._batch_size if self._drop_last else -(-count // self._batch_size)
 
-    def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch, from batch `start` on.
+    def epoch(self, number: int, start: int = 0, stop: int | None = None, share: Share = WHOLE) -> Iterator[Batch]:
+        """The batches of an epoch, from batch `start` on, up to `stop` if that is given.
 
         What a batch holds depends on the seed, the epoch and its place alone, so a run that was stopped goes on with
-        the very batches that it would have seen.
+        the very batches that it would have seen, and processes that train together see one batch between them: only
+        the patches of its `share` are read.
+
+        Raises:
+            InvalidSetting: full batches have fewer patches than there are processes.
         """
+        if share.world > self._batch_size:
+            raise InvalidSetting(
+                f"a batch of {self._batch_size} cannot be shared out among {share.world} processes",
+                cure=f"Set 'batch_size' to {share.world} or more, or start fewer processes.",
+            )
         refs = self._plan.epoch(number)
         end = len(refs) - len(refs) % self._batch_size if self._drop_last else len(refs)
 
@@ -213,17 +225,18 @@ class Batches:
 
         def batch(first: int) -> Batch:
             places = range(first, min(first + self._batch_size, end))
-            return collate([load(place) for place in places], [refs[place] for place in places])
+            mine = share.of(places)
+            return collate([load(place) for place in mine], [refs[place] for place in mine], share.weight(places))
 
-        firsts = range(start * self._batch_size, end, self._batch_size)
+        last = end if stop is None else min(stop * self._batch_size, end)
+        firsts = range(start * self._batch_size, last, self._batch_size)
         if not self._workers:
-            yield from map(batch, firsts)
-            return
+            return map(batch, firsts)
         # One batch more than threads may wait, so that a thread never stands still while the network works.
-        yield from read_ahead(batch, firsts, threads=self._workers, ahead=self._workers + 1)
+        return read_ahead(batch, firsts, threads=self._workers, ahead=self._workers + 1)
 
 
-def collate(patches: Sequence[Patch], refs: Sequence[PatchRef]) -> Batch:
+def collate(patches: Sequence[Patch], refs: Sequence[PatchRef], weight: float = 1.0) -> Batch:
     """The tensors of a batch; one copy of the pixels."""
     import torch
 
@@ -239,6 +252,7 @@ def collate(patches: Sequence[Patch], refs: Sequence[PatchRef]) -> Batch:
         valid=valid,
         names=[ref.name for ref in refs],
         domains=[ref.sample.domain for ref in refs],
+        weight=weight,
     )
     targets = [patch.target for patch in patches if patch.target is not None]
     if targets:

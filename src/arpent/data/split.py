@@ -116,7 +116,9 @@ def _shares(
         raise EmptySplit(
             f"{len(names)} {kind} cannot fill {len(fractions)} sides",
             found="; ".join(names),
-            cure="Take smaller blocks." if kind == "blocks" else "Split by block, or ask for fewer sides.",
+            cure="Take smaller blocks, or ask for fewer sides."
+            if kind == "blocks"
+            else "Name more domains in the column 'domain', fill the column 'split', or split by block of ground.",
         )
     sizes = np.array([areas[name] for name in names])
     sides = list(fractions)

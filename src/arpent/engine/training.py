@@ -16,15 +16,21 @@ from torch import Tensor, nn
 
 from arpent.core.progress import Bar, Progress, Silent
 from arpent.core.writing import write_file
+from arpent.data import WHOLE, Share
 from arpent.engine.average import MovingAverage
 from arpent.engine.checkpoint import read_checkpoint, write_checkpoint
-from arpent.engine.devices import as_channels_last, channels_last, choose_device
+from arpent.engine.devices import as_channels_last, channels_last
 from arpent.engine.optimise import Schedule, make_optimiser
+from arpent.engine.processes import Processes, peers
 from arpent.engine.settings import FitSettings
-from arpent.engine.task import Batch, Task
+from arpent.engine.task import Batch, Meter, Task
 from arpent.errors import EmptySplit, Interrupted, InvalidSetting, LossNotFinite, RunExists
 
 __all__ = ["Batches", "Epoch", "Fit", "fit"]
+
+
+_APART = 1_000_000_007
+"""Between the seeds of two processes; a prime far above the number of epochs."""
 
 
 class Batches(Protocol):
@@ -37,8 +43,12 @@ class Batches(Protocol):
         """Batches of an epoch; the same for all."""
         ...
 
-    def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch, from the one numbered `start` on."""
+    def epoch(self, number: int, start: int = 0, stop: int | None = None, share: Share = WHOLE) -> Iterator[Batch]:
+        """The batches of an epoch from the one numbered `start` on, up to `stop` if that is given.
+
+        Of each batch only the `share` of one process. Where that counts more or less than those of the others, the
+        batch says so in ``weight``: the mean over the processes of weight × loss is the loss of the whole batch.
+        """
         ...
 
 
@@ -101,24 +111,25 @@ def fit(
         progress: who is told how far it is.
         resume: go on from the checkpoint in `folder`, if there is one.
 
+    Started in several processes (``torchrun``), each computes its share of every batch and their gradients are
+    averaged: the batch is that of one process, not larger. The first process alone uses `folder`, and tells the others
+    what is in it. All of them return the same.
+
     Raises:
         EmptySplit: no batch to train or to validate on.
-        LossNotFinite: the loss is no longer a number; names the samples of the batch.
+        LossNotFinite: the loss is no longer a number, in any process; names the samples at fault.
         Interrupted: by Ctrl-C; the last finished epoch is kept.
+        ProcessLost: another process has ended.
         RunExists: `folder` holds a training already and `resume` is off.
     """
-    for name, batches in (("training", train), ("validation", validation)):
-        if not batches.steps():
-            raise EmptySplit(f"there is no {name} sample", cure="Check the index and its splits.")
-    if (folder / "checkpoint.pt").exists() and not resume:
-        raise RunExists(f"{folder} holds a training already", cure="Resume it (--resume), or choose another folder.")
-    folder.mkdir(parents=True, exist_ok=True)
+    processes = Processes.joined(settings.device)
+    kept = processes.told(lambda: _begun(train, validation, settings, folder, resume=resume))
     torch.manual_seed(settings.seed)
-    trainer = _Trainer(task, model or task.build(), settings, folder, train.steps())
-    if resume:
-        trainer.restore()
+    trainer = _Trainer(task, model or task.build(), settings, folder, train.steps(), processes)
+    if kept is not None:
+        trainer.restore(kept)
     try:
-        return trainer.run(train, validation, progress or Silent())
+        return trainer.run(train, validation, progress if progress and processes.leads else Silent())
     except KeyboardInterrupt as stop:
         raise Interrupted(
             f"training stopped in epoch {trainer.state.epoch + 1} of {settings.epochs}; finished epochs are kept",
@@ -128,16 +139,45 @@ def fit(
         trainer.close()
 
 
+def _begun(
+    train: Batches, validation: Batches, settings: FitSettings, folder: Path, *, resume: bool
+) -> dict[str, Any] | None:
+    """Makes the folder ready; the checkpoint to go on from, if there is one."""
+    for name, batches in (("training", train), ("validation", validation)):
+        if not batches.steps():
+            raise EmptySplit(f"there is no {name} sample", cure="Check the index and its splits.")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "checkpoint.pt"
+    if not path.exists():
+        return None
+    if not resume:
+        raise RunExists(f"{folder} holds a training already", cure="Resume it (--resume), or choose another folder.")
+    kept = read_checkpoint(path)
+    if kept["settings"] != settings.model_dump_json():
+        raise InvalidSetting(
+            f"the training in {folder} was started with other settings",
+            cure="Give the same settings to go on, or choose another folder.",
+        )
+    return kept
+
+
+@dataclass(frozen=True)
+class _Validated:
+    """What one process found on its part of the validation set: a loss per batch, and what its meter counted."""
+
+    losses: Sequence[float]
+    meter: Meter
+
+
 class _Trainer:
     """The moving parts of one call of `fit`."""
 
-    def __init__(self, task: Task, model: nn.Module, settings: FitSettings, folder: Path, batches: int) -> None:
-        self._task, self._settings, self._folder = task, settings, folder
+    def __init__(
+        self, task: Task, model: nn.Module, settings: FitSettings, folder: Path, batches: int, processes: Processes
+    ) -> None:
+        self._task, self._settings, self._folder, self._processes = task, settings, folder, processes
         # Mixed precision is ours (bfloat16 needs no loss scaling): accelerate fixes its own for the whole process.
-        device = choose_device(settings.device)
-        if device.type == "cuda" and device.index is not None:
-            torch.cuda.set_device(device)
-        self._accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="no")
+        self._accelerator = Accelerator(cpu=processes.device.type == "cpu", mixed_precision="no")
         optimiser = make_optimiser(settings.optimiser, model.parameters())
         self._model, self._optimiser = self._accelerator.prepare(channels_last(model), optimiser)
         steps = math.ceil(batches / settings.accumulate) * settings.epochs
@@ -145,7 +185,7 @@ class _Trainer:
         self._average = MovingAverage(self._plain(), settings.average) if settings.average else None
         self.state = _State()
         self._logs: Any = None
-        if self._accelerator.is_main_process:
+        if processes.leads:
             from torch.utils.tensorboard import SummaryWriter
 
             self._logs = SummaryWriter(str(folder / "logs"))
@@ -175,7 +215,7 @@ class _Trainer:
                 cure="Lower the learning rate, or check the validation samples.",
             )
         model = self._plain().to("cpu").eval()
-        model.load_state_dict(read_checkpoint(self._folder / "best.pt")["model"])
+        model.load_state_dict(self._processes.told(lambda: read_checkpoint(self._folder / "best.pt")["model"]))
         return Fit(model, best, tuple(state.history))
 
     def _stalled(self) -> bool:
@@ -183,40 +223,39 @@ class _Trainer:
         return patience is not None and self.state.stale >= patience
 
     def _train_epoch(self, train: Batches, bar: Bar) -> float:
-        """One pass; the mean loss."""
+        """One pass; the mean loss over all processes."""
         self._model.train()
-        # Dropout in an epoch depends on its number alone, so a resumed epoch draws what it would have drawn.
-        torch.manual_seed(self._settings.seed * 1_000_003 + self.state.epoch + 1)
+        rank, world = self._processes.rank, self._processes.world
+        # Dropout in an epoch depends on its number alone, so a resumed epoch draws what it would have drawn; and on
+        # the process, or all would drop the same places of their shares.
+        torch.manual_seed(self._settings.seed * 1_000_003 + self.state.epoch + 1 + rank * _APART)
         total, count = 0.0, train.steps()
         self._optimiser.zero_grad(set_to_none=True)
-        for number, batch in enumerate(train.epoch(self.state.epoch)):
+        for number, batch in enumerate(train.epoch(self.state.epoch, share=Share(rank, world))):
             last = number + 1 == count
             step = last or (number + 1) % self._settings.accumulate == 0
             in_group = self._settings.accumulate
             if number >= count - count % self._settings.accumulate:
                 in_group = count % self._settings.accumulate
-            total += self._learn(batch, step=step, share=1 / in_group)
+            with peers():
+                total += self._learn(batch, step=step, share=1 / in_group)
             bar.advance()
             bar.note(f"epoch {self.state.epoch + 1}/{self._settings.epochs} · loss {total / (number + 1):.3f}")
         return total / count
 
     def _learn(self, batch: Batch, *, step: bool, share: float) -> float:
-        """Forward and backward of one batch, and a step of the optimiser if it is time; the loss."""
-        here = self._mine(batch)
+        """Forward and backward of one batch, and a step of the optimiser if it is time; the loss of all processes."""
+        here = self._placed(batch)
         hold: AbstractContextManager[Any] = torch.enable_grad()
         if not step:
             hold = self._accelerator.no_sync(self._model)
         with hold:
             with self._autocast():
                 out = self._model(here["image"])
-                loss = self._task.loss(out, here)
-            value = float(loss.detach())
+                loss = self._task.loss(out, here) * batch.get("weight", 1.0)
+            value = self._processes.mean(loss.detach())
             if not math.isfinite(value):
-                raise LossNotFinite(
-                    f"the loss is no longer a number in epoch {self.state.epoch + 1}",
-                    found=value,
-                    cure=f"Lower the learning rate, or look at these samples: {_names(batch)}.",
-                )
+                raise self._diverged(float(loss.detach()), batch)
             self._accelerator.backward(loss * share)
         if step:
             if self._settings.clip is not None:
@@ -228,31 +267,46 @@ class _Trainer:
                 self._average.update(self._plain())
         return value
 
-    def _mine(self, batch: Batch) -> dict[str, Any]:
-        """This process's share of a global batch, on its device."""
-        rank, world = self._accelerator.process_index, self._accelerator.num_processes
+    def _diverged(self, value: float, batch: Batch) -> LossNotFinite:
+        """The error that all processes raise together when the loss of any of them is no number."""
+        everywhere = self._processes.gathered((value, list(batch.get("names", ()))))
+        # Each may be a number and their sum too large for one: then all are at fault.
+        wrong = [one for one in everywhere if not math.isfinite(one[0])] or everywhere
+        samples = _listed([name for _, names in wrong for name in names])
+        return LossNotFinite(
+            f"the loss is no longer a number in epoch {self.state.epoch + 1}",
+            found=wrong[0][0],
+            cure=f"Lower the learning rate, or look at these samples: {samples}.",
+        )
+
+    def _placed(self, batch: Batch) -> dict[str, Any]:
+        """The batch on this process's device."""
         device = self._accelerator.device
-
-        def place(value: Any) -> Any:  # noqa: ANN401 - tensors, and lists that go with them
-            if not isinstance(value, Tensor):
-                return value[rank::world] if isinstance(value, list) else value
-            return as_channels_last(value[rank::world].to(device))
-
-        return {name: place(value) for name, value in batch.items()}
+        return {
+            name: as_channels_last(value.to(device)) if isinstance(value, Tensor) else value
+            for name, value in batch.items()
+        }
 
     def _validate(self, validation: Batches) -> dict[str, float]:
-        """Loss and metrics with the weights that would be kept."""
+        """Loss and metrics with the weights that would be kept: the same in all processes, and as one would find."""
         kept = self._average.model if self._average is not None else self._plain()
+        self._processes.align(kept)
         kept.eval()
-        meter, total = self._task.metrics(), 0.0
-        device = self._accelerator.device
+        # Each takes a run of whole batches, so that their losses are those of one process to the last bit.
+        steps, rank, world = validation.steps(), self._processes.rank, self._processes.world
+        start, stop = steps * rank // world, steps * (rank + 1) // world
+        meter, losses = self._task.metrics(), []
         with torch.inference_mode(), self._autocast():
-            for batch in validation.epoch(0):
-                here = {name: v.to(device) if isinstance(v, Tensor) else v for name, v in batch.items()}
+            for batch in validation.epoch(0, start, stop):
+                here = self._placed(batch)
                 out = kept(here["image"])
-                total += float(self._task.loss(out, here))
+                losses.append(float(self._task.loss(out, here)))
                 meter.update(out, here)
-        return {"loss": total / validation.steps(), **meter.compute()}
+        first, *others = self._processes.gathered(_Validated(losses, meter))
+        for other in others:
+            first.meter.merge(other.meter)
+        total = sum(loss for part in (first, *others) for loss in part.losses)
+        return {"loss": total / steps, **first.meter.compute()}
 
     def _end_epoch(self, loss: float, validation: dict[str, float], bar: Bar) -> None:
         """Compares, keeps and writes down an epoch."""
@@ -272,9 +326,7 @@ class _Trainer:
         if better:
             state.best = epoch
         bar.note(" · ".join([f"epoch {state.epoch}", *(f"{k} {v:.3f}" for k, v in validation.items())]))
-        if self._accelerator.is_main_process:
-            self._keep(epoch, better=better)
-        self._accelerator.wait_for_everyone()
+        self._processes.alone(lambda: self._keep(epoch, better=better))
 
     def _better(self, epoch: Epoch) -> bool:
         value = epoch.validation[self._settings.best]
@@ -313,17 +365,8 @@ class _Trainer:
             "settings": self._settings.model_dump_json(),
         }
 
-    def restore(self) -> None:
-        """Goes on from the checkpoint in the folder, if there is one."""
-        path = self._folder / "checkpoint.pt"
-        if not path.exists():
-            return
-        kept = read_checkpoint(path)
-        if kept["settings"] != self._settings.model_dump_json():
-            raise InvalidSetting(
-                f"the training in {self._folder} was started with other settings",
-                cure="Give the same settings to go on, or choose another folder.",
-            )
+    def restore(self, kept: Mapping[str, Any]) -> None:
+        """Goes on from a checkpoint."""
         self._plain().load_state_dict(kept["model"])
         if self._average is not None:
             self._average.model.load_state_dict(kept["average"])
@@ -339,6 +382,6 @@ class _Trainer:
             self._logs.close()
 
 
-def _names(batch: Batch) -> str:
-    names = list(dict.fromkeys(str(name) for name in batch.get("names", ())))
-    return ", ".join(names[:8]) + (" …" if len(names) > 8 else "") if names else "those of this batch"
+def _listed(names: Sequence[object]) -> str:
+    once = list(dict.fromkeys(map(str, names)))
+    return ", ".join(once[:8]) + (" …" if len(once) > 8 else "") if once else "those of this batch"

@@ -128,6 +128,9 @@ class _Meter:
     def update(self, out: Tensor, batch: Batch) -> None:
         self._matrix.update(batch["target"], out.argmax(dim=1))
 
+    def merge(self, other: _Meter) -> None:
+        self._matrix.merge(other._matrix)
+
     def compute(self) -> dict[str, float]:
         scores = self._matrix.scores()
         return {"accuracy": scores.accuracy, "miou": scores.miou}

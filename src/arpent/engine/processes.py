@@ -1,0 +1,189 @@
+"""The processes that train one model together: how they join, what they tell each other, and how they end.
+
+Each is started by ``torchrun`` (or ``accelerate launch``) with the same command. The first one leads: it alone opens
+the run folder, writes, and speaks to the user. Whatever fails in it ends the others too, so that nobody waits for
+news that will not come.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from accelerate import PartialState
+from torch import Tensor, nn
+
+from arpent.engine.devices import choose_device
+from arpent.errors import DeviceMissing, InvalidSetting, ProcessLost
+
+__all__ = ["Processes", "peers"]
+
+T = TypeVar("T")
+
+_PATIENCE = timedelta(days=30)
+"""How long the others wait for the first process: statistics of a large set take hours."""
+
+
+@dataclass(frozen=True)
+class _News:
+    """What the first process has to tell: a value, or that it has failed."""
+
+    value: Any = None
+    failed: bool = False
+
+
+@dataclass(frozen=True)
+class Processes:
+    """The processes that train together; one, where nobody started more.
+
+    Attributes:
+        rank: number of this process, from 0 on.
+        world: how many there are.
+        device: where this one computes.
+    """
+
+    rank: int
+    world: int
+    device: torch.device
+
+    @classmethod
+    def joined(cls, device: str = "auto") -> Processes:
+        """Meets the other processes, if the command was started in several; may be called again.
+
+        Args:
+            device: where to compute: "auto", "cpu", "cuda" …; each process gets a GPU of its own.
+
+        Raises:
+            DeviceMissing: fewer GPUs than processes on this machine.
+            InvalidSetting: the device cannot be shared.
+        """
+        chosen = choose_device(device)
+        _require_one_each(chosen)
+        if chosen.type == "cuda" and chosen.index is not None:
+            torch.cuda.set_device(chosen)
+        state = PartialState(cpu=chosen.type == "cpu")
+        if state.num_processes > 1:
+            _line()
+        return cls(state.process_index, state.num_processes, state.device)
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the first process."""
+        return self.rank == 0
+
+    def told(self, make: Callable[[], T]) -> T:
+        """What `make` gives in the first process, in all of them; the others wait and call nothing.
+
+        The value travels by pickle. Where `make` fails, the first process has its error and the others `ProcessLost`.
+        """
+        if self.world == 1:
+            return make()
+        if not self.leads:
+            news = self._broadcast(_News())
+            if news.failed:
+                raise _lost("the first process of this training has ended")
+            value: T = news.value
+            return value
+        done = False
+        try:
+            value = make()
+            done = True
+        finally:
+            if not done:
+                with suppress(ProcessLost):  # its own failure is the one to tell
+                    self._broadcast(_News(failed=True))
+        self._broadcast(_News(value))
+        return value
+
+    def alone(self, make: Callable[[], T]) -> T | None:
+        """What `make` gives in the first process, and None in the others, which wait for it; see `told`."""
+        made: list[T] = []
+        self.told(lambda: made.append(make()))
+        return made[0] if made else None
+
+    def gathered(self, value: T) -> list[T]:
+        """The values of all processes, by their numbers, in every process; they travel by pickle."""
+        if self.world == 1:
+            return [value]
+        values: list[Any] = [None] * self.world
+        with peers():
+            dist.all_gather_object(values, value, group=_line())
+        return values
+
+    def mean(self, value: Tensor) -> float:
+        """The mean over the processes of a number that each of them has."""
+        if self.world == 1:
+            return float(value)
+        total = value.detach().clone()
+        with peers():
+            dist.all_reduce(total)
+        return float(total) / self.world
+
+    def align(self, model: nn.Module) -> None:
+        """Gives all processes the running statistics (of batch norm) that the first one has."""
+        if self.world > 1:
+            with peers(), torch.no_grad():
+                for buffer in model.buffers():
+                    dist.broadcast(buffer, 0)
+
+    def _broadcast(self, news: _News) -> _News:
+        box = [news]
+        with peers():
+            dist.broadcast_object_list(box, src=0, group=_line())
+        return box[0]
+
+
+@contextmanager
+def peers() -> Iterator[None]:
+    """Around work that needs the other processes.
+
+    Raises:
+        ProcessLost: one of them has ended.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        # NCCL's failures have a class; gloo's are known by their text alone.
+        if not isinstance(error, dist.DistError) and "gloo" not in str(error):
+            raise
+        raise _lost("another process of this training has ended") from error
+
+
+def _lost(what: str) -> ProcessLost:
+    return ProcessLost(what, cure="Its own last line says why; finished epochs are kept: go on with --resume.")
+
+
+def _require_one_each(device: torch.device) -> None:
+    """Refuses a device that the processes started here cannot share."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return
+    if str(device) not in ("cpu", "cuda"):
+        raise InvalidSetting(
+            f"several processes cannot share the device '{device}'",
+            expected="auto, cpu or cuda",
+            cure="Set 'device' to one of these, or start one process.",
+        )
+    here, there = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count()
+    if device.type == "cuda" and here > there:
+        raise DeviceMissing(
+            f"{here} processes need a GPU each",
+            found=f"{there} CUDA devices",
+            cure=f"Start {there} processes on this machine, or set 'device' to cpu.",
+        )
+
+
+@cache
+def _line() -> dist.ProcessGroup:
+    """What news travels over: a group of its own, slower to despair than the one that gradients travel over."""
+    atexit.register(dist.destroy_process_group)
+    group = dist.new_group(backend="gloo", timeout=_PATIENCE)
+    assert isinstance(group, dist.ProcessGroup)  # everybody is a member
+    return group

@@ -1,0 +1,72 @@
+"""A training as a run folder: begin it, prepare, fit, publish; in one process or in several, with the same lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from arpent.core import Settings
+from arpent.engine.processes import Processes
+from arpent.engine.training import Fit
+from arpent.store import Place, Run, RunFolder
+
+__all__ = ["train_run"]
+
+Prepared = TypeVar("Prepared")
+
+
+@dataclass(frozen=True)
+class _Begun(Generic[Prepared]):
+    """What the first process tells the others before they all train."""
+
+    prepared: Prepared
+    folder: Path
+
+
+def train_run(
+    processes: Processes,
+    place: Place,
+    task: str,
+    name: str,
+    settings: Settings,
+    *,
+    prepare: Callable[[RunFolder], Prepared],
+    fit: Callable[[Prepared, Path], Fit],
+    publish: Callable[[RunFolder, Prepared, Fit], None],
+) -> Run:
+    """Trains in a run folder that the first process opens, writes and finishes; the others take part in `fit` alone.
+
+    Args:
+        processes: that train together; see `Processes.joined`.
+        place: where the run goes.
+        task: of the run ("landcover-train").
+        name: of the run, where the place has none.
+        settings: all of them, for the manifest.
+        prepare: notes the inputs and measures what the training needs to know of them, in the first process. What it
+            gives travels to the others by pickle.
+        fit: trains, in every process, with what `prepare` gave and a folder for checkpoints.
+        publish: hands the products and metrics to the run, in the first process.
+
+    Returns:
+        The finished run, in every process. On other machines its folder need not exist.
+
+    Raises:
+        ProcessLost: another process has failed; its own error says why.
+        RunExists, RunLocked, NotWritable: see `RunFolder.create`.
+    """
+    document = settings.model_dump(mode="json")
+    with ExitStack() as held:
+        run = processes.alone(lambda: held.enter_context(place.begin(task, name, document)))
+
+        def own() -> RunFolder:
+            assert run is not None  # only the first process asks
+            return run
+
+        begun = processes.told(lambda: _Begun(prepare(own()), own().scratch / "fit"))
+        with own().timed("fit") if processes.leads else nullcontext():
+            fitted = fit(begun.prepared, begun.folder)
+        processes.alone(lambda: publish(own(), begun.prepared, fitted))
+        return processes.told(lambda: own().finish())

@@ -1,0 +1,249 @@
+"""One training in several processes, as typed: two of them on this machine's processor, and how they end."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import pytest
+import yaml
+
+from arpent.models import load_bundle
+from arpent.store import open_run, verify
+
+# No batch norm: its statistics are those of a process's share. Nine squares: in the last batch one process is idle.
+SETTINGS = {
+    "name": "together",
+    "task": {"network": {"widths": [4], "norm": "none"}, "loss": "cross-entropy"},
+    "patch": 64,
+    "patches": 9,
+    "batch_size": 4,
+    "fit": {"epochs": 12, "best": "miou", "device": "cpu", "average": 0.5, "optimiser": {"rate": 0.01}},
+}
+
+# Forks pairs of processes as a launcher would start them, so that the libraries are imported once for all of them.
+PAIRS = '''
+import atexit, gc, json, os, signal, socket, sys, time
+from pathlib import Path
+import numpy as np
+import torch, torch.nn.parallel, torch.utils.tensorboard
+import arpent.cli.landcover, arpent.data, arpent.tasks.landcover.training, arpent.report.figures
+from arpent.cli.app import main
+from arpent.data import PatchLoader
+from arpent.errors import UnreadableFile
+from arpent.tasks.landcover import LandcoverTask
+
+# What is imported or compiled at first use is better used before the forks.
+torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))])
+arpent.data.Statistics(("red",), "uint8").update(np.zeros((1, 8, 8), np.uint8))
+epoch = {"number": 1, "train_loss": 1.0, "validation": {"loss": 1.0, "miou": 0.5}}
+arpent.report.figures.curves([epoch, epoch | {"number": 2}], Path(sys.argv[1]) / "curves.png")
+
+
+def become(rank, world, port, case, folder):
+    """Runs the command as one process of `world`; never comes back."""
+    for number, name in ((1, "out"), (2, "err")):
+        os.dup2(os.open(folder / f"{case['name']}.{name}.{rank}", os.O_CREAT | os.O_WRONLY | os.O_TRUNC), number)
+    if world > 1:
+        os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world)}
+        os.environ |= {"LOCAL_WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    break_(case.get("broken"), rank, folder / f"{case['name']}.seeds.{rank}")
+    code = main(case["words"])
+    atexit._run_exitfuncs()
+    os._exit(code)  # taking the libraries down would need as long as the training
+
+
+def break_(what, rank, seeds):
+    """Spoils the second process; in all of them, notes what its random numbers come from."""
+    loss, read = LandcoverTask.loss, PatchLoader.__call__
+
+    def noted(self, out, batch):
+        if torch.is_grad_enabled():
+            with seeds.open("a") as lines:
+                lines.write(f"{torch.initial_seed()}\\n")
+        return loss(self, out, batch) * (float("nan") if what == "loss" and rank == 1 else 1)
+
+    def torn(self, ref):
+        if what == "image" and rank == 1:
+            raise UnreadableFile("far.tif is truncated", cure="Fetch it again.")
+        return read(self, ref)
+
+    LandcoverTask.loss, PatchLoader.__call__ = noted, torn
+
+
+def play(case, folder):
+    """Exit codes of the processes of one case."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    children = []
+    for rank in range(case["world"]):
+        child = os.fork()
+        if not child:
+            become(rank, case["world"], port, case, folder)
+        children.append(child)
+    while "stop_at" in case and not list(Path(case["stop_at"]).rglob("history.jsonl")):
+        time.sleep(0.005)
+    if "stop_at" in case:
+        for child in children:
+            os.kill(child, signal.SIGINT)
+    return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+
+
+gc.freeze()
+folder, answers = Path(sys.argv[1]), {}
+for case in json.loads(sys.argv[2]):
+    began = time.perf_counter()
+    codes = play(case, folder)
+    said = {n: [(folder / f"{case['name']}.{n}.{r}").read_text() for r in range(case["world"])] for n in ("out", "err")}
+    answers[case["name"]] = {"codes": codes, "seconds": time.perf_counter() - began, **said}
+print(json.dumps(answers))
+'''
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a case ended, process by process."""
+
+    codes: list[int]
+    seconds: float
+    out: list[str]
+    err: list[str]
+
+    @property
+    def lines(self):
+        """What users read on standard error."""
+        return "".join(self.err).splitlines()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    from arpent.cli.app import main
+
+    folder = tmp_path_factory.mktemp("together")
+    assert main(["simulate", "-o", str(folder / "data"), "--size", "128", "--scenes", "3", "--quiet"]) == 0
+    (folder / "train.yaml").write_text(yaml.safe_dump({**SETTINGS, "index": str(folder / "data" / "index.csv")}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ended(folder):
+    """All cases, by name: one process alone, and pairs of them."""
+
+    def case(name, *words, output=None, world=2, **more):
+        train = ["landcover", "train", str(folder / "train.yaml"), "-o", str(folder / (output or name))]
+        return {"name": name, "words": [*train, *words], "world": world, **more}
+
+    cases = [
+        case("alone", world=1),
+        case("stopped", output="pair", stop_at=str(folder / "pair")),
+        case("refused", output="pair"),
+        case("resumed", "--resume", "--json", output="pair"),
+        case("nan", broken="loss"),
+        case("torn", broken="image"),
+        case("unknown", "--set", "fit.best=f1"),
+        case("misspelt", "--set", "fit.epoch=1"),
+        case("usage", "--folder"),
+        case("narrow", "--set", "batch_size=1"),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", PAIRS, str(folder), json.dumps(cases)], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return {name: Ended(**answer) for name, answer in json.loads(done.stdout).items()}
+
+
+def history(folder):
+    return [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+
+
+def require_the_same_training(one, other):
+    """The same losses in every epoch, and the same weights."""
+    curves = [
+        [(epoch["train_loss"], epoch["validation"]["loss"], epoch["rate"]) for epoch in history(folder)]
+        for folder in (one, other)
+    ]
+    assert len(curves[0]) == SETTINGS["fit"]["epochs"]
+    for first, second in zip(*curves, strict=True):
+        assert first == pytest.approx(second, rel=1e-5)
+    assert curves[0][-1][0] < 0.9 * curves[0][0][0]
+    first, second = (load_bundle(folder / "model.safetensors").model.state_dict() for folder in (one, other))
+    for name, tensor in first.items():
+        assert tensor.numpy() == pytest.approx(second[name].numpy(), rel=1e-4, abs=1e-6)
+
+
+def test_two_processes_stopped_and_resumed_learn_what_one_learns(ended, folder):
+    assert ended["alone"].codes == [0], ended["alone"].err
+    assert ended["resumed"].codes == [0, 0], ended["resumed"].err
+    require_the_same_training(folder / "alone", folder / "pair")
+
+
+def test_ctrl_c_ends_both_with_one_line(ended):
+    assert ended["stopped"].codes == [130, 0]
+    (line,) = ended["stopped"].lines
+    assert "--resume" in line
+    assert "finished epochs are kept" in line
+
+
+def test_one_run_folder_one_manifest_one_voice(ended, folder):
+    assert ended["resumed"].lines == []
+    first, second = ended["resumed"].out
+    assert json.loads(first)["run"] == str(folder / "pair")
+    assert second == ""
+    run = open_run(folder / "pair")
+    assert run.manifest.attempts == 2
+    assert {"statistics", "fit"} <= set(run.manifest.timings)
+    assert [product.name for product in run.manifest.products] == ["model", "curves", "history"]
+    verify(run)
+
+
+def test_dropout_differs_between_processes_and_not_between_worlds(ended, folder):
+    seeds = {name: (folder / name).read_text().splitlines() for name in ("alone.seeds.0", "nan.seeds.0", "nan.seeds.1")}
+    assert seeds["nan.seeds.0"][0] == seeds["alone.seeds.0"][0] != seeds["nan.seeds.1"][0]
+    assert len(set(seeds["alone.seeds.0"])) == SETTINGS["fit"]["epochs"]
+
+
+def test_a_loss_that_is_no_number_in_one_process_ends_both_and_names_its_samples(ended, folder):
+    assert ended["nan"].codes == [6, 0]
+    (line,) = ended["nan"].lines
+    assert "no longer a number in epoch 1 (found nan)" in line
+    assert line.count("@") == 2  # the two squares of the second process's share, and not those of the first
+    assert ended["nan"].seconds < 20
+    assert not (folder / "nan" / "manifest.json").exists()
+
+
+def test_a_file_that_only_one_process_meets_is_told_by_it(ended):
+    assert ended["torn"].codes == [6, 3]
+    first, second = ended["torn"].err
+    assert "another process of this training has ended" in first
+    assert "far.tif is truncated" in second
+    assert [text.count("\n") for text in (first, second)] == [1, 1]
+    assert ended["torn"].seconds < 20
+
+
+@pytest.mark.parametrize(
+    ("case", "code", "words"),
+    [
+        ("refused", 7, "begun and not finished"),
+        ("unknown", 2, "'f1'"),
+        ("misspelt", 2, "Did you mean 'epochs'"),
+        ("usage", 2, "--folder"),
+        ("narrow", 2, "a batch of 1 cannot be shared out among 2 processes"),
+    ],
+)
+def test_what_fails_in_all_is_told_once(ended, case, code, words):
+    assert ended[case].codes == [code, 0]
+    (line,) = ended[case].lines
+    assert words in line
+
+
+@pytest.mark.slow
+def test_torchrun_as_the_guide_says(ended, folder):
+    words = ["--standalone", "--nproc-per-node", "2", "-m", "arpent", "landcover", "train", "train.yaml", "-o", "run"]
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", *words], cwd=folder, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("validation/miou") == 1
+    require_the_same_training(folder / "alone", folder / "run")
+    verify(open_run(folder / "run"))
