@@ -1,11 +1,14 @@
 """From file to run folder: resume after kill -9, bounded memory, contracts, and one file that cannot look finished."""
 
 import json
+import os
 import random
+import select
 import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +56,7 @@ def predict_into(run_path, image, bundle_path, *, resume=False, probabilities=Tr
     chosen = PredictSettings(**{"tile": 256, "runtime": "torch", "device": "cpu", **settings})
     place = Place(exact=Path(run_path), resume=resume)
     with open_image(image, bands=BANDS) as reader, place.begin("landcover", "test", {"image": str(image)}) as run:
-        run_job(Job(task, bundle, reader, run, chosen))
+        run_job(Job(task, bundle, reader, run, chosen, taken=datetime(2021, 6, 20, tzinfo=UTC)))
         return run.finish()
 
 
@@ -80,45 +83,91 @@ def test_a_run_is_complete_described_and_verified(bundle, tmp_path):
         assert np.abs(percent.sum(0) - 100).max() <= 6
 
 
+LAUNCHER = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+import matplotlib.backends.backend_agg, test_job
+print("ready", flush=True)
+for folder in map(str.strip, sys.stdin):
+    child = os.fork()
+    if child == 0:
+        test_job.predict_into(folder, *sys.argv[2:], resume=True, tile=128)
+        os._exit(0)
+    print(child, flush=True)
+    print(os.waitpid(child, 0)[1], flush=True)
+"""
+
+
+class Launcher:
+    """Starts predictions as processes of their own, which need not import everything anew."""
+
+    def __init__(self, image, bundle):
+        command = [sys.executable, "-c", LAUNCHER, Path(__file__).parent, image, bundle]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout.readline() == "ready\n"
+
+    def killed(self, folder, seconds):
+        """Whether a prediction into the folder was killed after so many seconds; if not, it has finished by then."""
+        self.process.stdin.write(f"{folder}\n")
+        self.process.stdin.flush()
+        child = int(self.process.stdout.readline())
+        if select.select([self.process.stdout], [], [], seconds)[0]:
+            assert int(self.process.stdout.readline()) == 0
+            return False
+        os.kill(child, signal.SIGKILL)
+        status = int(self.process.stdout.readline())
+        assert status in (0, signal.SIGKILL)
+        return status == signal.SIGKILL
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.process.communicate()
+
+
+@pytest.mark.slow
 def test_killed_at_five_moments_and_resumed_every_file_is_the_same_to_the_byte(bundle, tmp_path):
-    image = write_image(tmp_path / "scene.tif", 2600, 600)
-    whole = predict_into(tmp_path / "whole", image, bundle)
-    script = (
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-        "import test_job\n"
-        f"test_job.predict_into({str(tmp_path / 'killed')!r}, {str(image)!r}, {str(bundle)!r}, resume=True)\n"
-    )
+    image = write_image(tmp_path / "scene.tif", 900, 128)
     chance = random.Random(4)
-    ledger = tmp_path / "killed"
-    kills = 0
-    for _ in range(5):
-        child = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
-        before = rows_done(ledger)
-        while child.poll() is None and rows_done(ledger) == before:
-            time.sleep(0.005)
-        time.sleep(chance.random() * 0.15)
-        if child.poll() is None:
-            child.send_signal(signal.SIGKILL)
-            kills += 1
-        child.wait()
-        if (tmp_path / "killed" / "manifest.json").exists():
-            break
-        assert not (tmp_path / "killed" / "classes.tif").exists()
-    assert kills >= 3
-    if not (tmp_path / "killed" / "manifest.json").exists():
-        predict_into(tmp_path / "killed", image, bundle, resume=True)
-    for name in ("classes.tif", "probabilities.tif", "classes.tif.aux.xml"):
-        assert (tmp_path / "killed" / name).read_bytes() == (whole.path / name).read_bytes(), name
+    rows = []
+    with Launcher(image, bundle) as launcher:
+        began = time.perf_counter()
+        assert not launcher.killed(tmp_path / "whole", 60)
+        lasts = time.perf_counter() - began
+        whole = contents(tmp_path / "whole")
+        for _ in range(40):
+            folder = tmp_path / f"killed{len(list(tmp_path.glob('killed*/manifest.json')))}"
+            if launcher.killed(folder, lasts * chance.random()):
+                rows.append(rows_done(folder))
+                found = contents(folder)
+                assert found.items() <= whole.items() or "manifest.json" in found
+            if len(rows) >= 5 and len(set(rows)) >= 3:
+                break
+        assert len(rows) >= 5, f"only {len(rows)} predictions were killed"
+        assert len(set(rows)) >= 3, f"all of them were killed at rows {set(rows)}"
+        assert not launcher.killed(folder, 60) or (folder / "manifest.json").exists()
+    ends = [path.parent for path in tmp_path.glob("killed*/manifest.json")]
+    assert folder in ends
+    for end in ends:
+        assert contents(end) == whole
+
+
+def contents(run_path):
+    """What a run folder shows to others: every file's bytes; of the manifest all but the times."""
+    found = {path.name: path.read_bytes() for path in Path(run_path).glob("[!.]*")}
+    if "manifest.json" in found:
+        manifest = json.loads(found["manifest.json"])
+        found["manifest.json"] = {
+            key: value for key, value in manifest.items() if key not in ("created", "finished", "attempts", "timings")
+        }
+    return found
 
 
 def rows_done(run_path):
-    found = list(Path(run_path).rglob("ledger.json"))
-    if not found:
-        return 0
-    try:
-        return json.loads(found[0].read_text())["next_row"]
-    except (ValueError, FileNotFoundError):
-        return 0
+    """Finished rows of tiles that the ledger of an unfinished run names."""
+    ledger = Path(run_path) / ".scratch" / "ledger.json"
+    return json.loads(ledger.read_text())["next_row"] if ledger.exists() else 0
 
 
 @pytest.mark.parametrize("stop_after", ["classes.tif", "probabilities.tif"])
@@ -137,8 +186,7 @@ def test_killed_between_two_products_nothing_is_lost_or_made_twice(bundle, tmp_p
         patch.setattr(CogWriter, "close", dies)
         predict_into(tmp_path / "run", image, bundle)
     predict_into(tmp_path / "run", image, bundle, resume=True)
-    for name in ("classes.tif", "probabilities.tif"):
-        assert (tmp_path / "run" / name).read_bytes() == (whole.path / name).read_bytes()
+    assert contents(tmp_path / "run") == contents(whole.path)
 
 
 def test_an_image_that_does_not_fit_the_model_is_refused_with_all_that_differs(bundle, tmp_path):
