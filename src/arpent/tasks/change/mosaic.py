@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from arpent.core import Grid, Progress, Silent, Window, pixel_area, write_file
+from arpent.core import Grid, Progress, Raster, Silent, Window, pixel_area, write_file
 from arpent.engine.ledger import fingerprint
 from arpent.errors import ArpentError, FileMissing
 from arpent.io import open_image, quicklook, read_ahead, recorded_statistics, stac_item
@@ -22,7 +22,7 @@ from arpent.tasks.change.mosaic_layers import LAYERS, check_ignored, reference_l
 from arpent.tasks.change.mosaic_pairs import PairProducts, delete_residues, find_pairs
 from arpent.tasks.change.mosaic_settings import MosaicSettings
 from arpent.tasks.change.mosaic_stages import Made, Stages
-from arpent.tasks.change.mosaic_style import CHANGE_RAMP, qgis_style
+from arpent.tasks.change.mosaic_style import CHANGE_RAMP, CHANGE_STEPS, qgis_style
 
 __all__ = ["Fused", "Mosaic", "fuse", "mosaic"]
 
@@ -201,9 +201,8 @@ def _published(run: RunFolder, stages: Stages, made: Mapping[str, Made]) -> dict
         )
         run.publish(one.path, kind="raster", stac=item)
         files[name] = run.path / one.path.name
-    for name, picture in (("cosine_map", "preview"), ("persistence", "persistence_view")):
-        if name in files:
-            _draw(run, stages, made[name], files[name], f"mosaic_{picture}")
+    _draw(run, stages, made[stages.layer.name], "mosaic_preview")
+    _draw(run, stages, made["persistence"], "mosaic_persistence_view")
     if "cosine_map" in files:
         labels = [say("mosaic.changed", settings.language, value=stop.value) for stop in CHANGE_RAMP]
         style = qgis_style([*labels, say("mosaic.unchanged", settings.language)])
@@ -212,10 +211,14 @@ def _published(run: RunFolder, stages: Stages, made: Mapping[str, Made]) -> dict
     return files
 
 
-def _draw(run: RunFolder, stages: Stages, made: Made, path: Path, picture: str) -> None:
-    small = quicklook(path, classes=made.spec.overviews == "nearest")
+def _draw(run: RunFolder, stages: Stages, made: Made, picture: str) -> None:
+    """A picture of a product's first band."""
+    small = quicklook(run.path / made.path.name, classes=made.spec.overviews == "nearest")
+    first = Raster(small.pixels[:1], small.valid, small.grid, small.bands[:1])
+    steps = CHANGE_STEPS if made.layer == "cosine_map" else None
     drawn = run.scratch / f"{picture}.png"
-    figures.preview(small, drawn, title=made.spec.title, language=stages.settings.language)
+    shown = figures.Panel(first, steps=steps)
+    figures.panels([shown], drawn, title=made.spec.title, language=stages.settings.language)
     run.publish(drawn, kind="picture")
 
 

@@ -1,4 +1,4 @@
-"""How a mosaic looks in QGIS: red where the ground has changed, transparent where it has not."""
+"""How a map of cosines looks, in QGIS and in pictures: red where the ground has changed, clear where it has not."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
-__all__ = ["CHANGE_RAMP", "Stop", "qgis_style"]
+from arpent.report import figures
+
+__all__ = ["CHANGE_RAMP", "CHANGE_STEPS", "Stop", "qgis_style"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,11 @@ CHANGE_RAMP = (
 """Colours of a cosine; above the last stop nothing has changed and nothing is drawn."""
 
 _LOWEST = -1.0
+
+CHANGE_STEPS = figures.Steps(
+    _LOWEST, tuple(stop.value for stop in CHANGE_RAMP), tuple(stop.colour for stop in CHANGE_RAMP)
+)
+"""The same for the pictures of a run."""
 
 
 def qgis_style(labels: Sequence[str], ramp: Sequence[Stop] = CHANGE_RAMP) -> str:

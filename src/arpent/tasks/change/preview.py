@@ -13,15 +13,10 @@ from arpent.io import open_image, quicklook
 from arpent.language import say
 from arpent.report import figures
 from arpent.tasks.change.frames import day_of
-from arpent.tasks.change.mosaic_style import CHANGE_RAMP
+from arpent.tasks.change.mosaic_style import CHANGE_STEPS
 from arpent.tasks.change.pairing import PairImage
 
-__all__ = ["CHANGE_STEPS", "draw_pair"]
-
-CHANGE_STEPS = figures.Steps(
-    -1.0, tuple(stop.value for stop in CHANGE_RAMP), tuple(stop.colour for stop in CHANGE_RAMP)
-)
-"""Colours of a map of cosines: red where the ground has changed, white where it has not."""
+__all__ = ["draw_pair"]
 
 _LARGEST = 700  # pixels of the longer side of a panel
 
