@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from arpent.io.cog import CogWriter
 from arpent.io.footprint import Footprint, footprint
+from arpent.io.photo import orientation, upright
 from arpent.io.prefetch import read_ahead
 from arpent.io.published import quicklook, recorded_classes, recorded_statistics
 from arpent.io.reader import ImageReader, open_image
@@ -26,6 +27,7 @@ __all__ = [
     "RowWriter",
     "footprint",
     "open_image",
+    "orientation",
     "polygonise",
     "quicklook",
     "read_ahead",
@@ -33,6 +35,7 @@ __all__ = [
     "recorded_statistics",
     "scratch_bytes",
     "stac_item",
+    "upright",
     "validate_stac",
 ]
 
