@@ -27,6 +27,9 @@ def network():
     return build("planaura", SHAPE)
 
 
+CLEAR = torch.ones(2, 16, 16, dtype=torch.bool)
+
+
 def images(seed=0, frames=2):
     return torch.randn(2, 2, frames, 16, 16, generator=torch.Generator().manual_seed(seed))
 
@@ -60,21 +63,25 @@ def test_visible_pixels_and_those_without_data_do_not_count():
     hidden = torch.zeros(2, 2, 16, 16, dtype=torch.bool)
     hidden[:, :, :8] = True
     expected = (x[:, :, :, :8] ** 2).mean()
-    assert torch.isclose(painting_loss(Painted(painted, hidden), x, 4), expected)
+    assert torch.isclose(painting_loss(Painted(painted, hidden), x, CLEAR, 4), expected)
     painted[:, :, :, 8:] = 1e6
-    assert torch.isclose(painting_loss(Painted(painted, hidden), x, 4), expected)
+    assert torch.isclose(painting_loss(Painted(painted, hidden), x, CLEAR, 4), expected)
     painted[0, :, :, 0, 0] = 1e6
     x[0, :, :, 0, 0] = MISSING
+    painted[1, :, :, 2, 2] = 1e6
+    clear = CLEAR.clone()
+    clear[1, 2, 2] = False  # a cloud
     painted[1, 0, 0, 1, 1] = 1e6
     x[1, 0, 0, 1, 1] = torch.nan
-    assert painting_loss(Painted(painted, hidden), x, 4) < 2
+    assert painting_loss(Painted(painted, hidden), x, clear, 4) < 2
 
 
 def test_nothing_hidden_that_holds_data_gives_zero_not_nan():
     x = torch.full((1, 2, 1, 8, 8), MISSING)
     hidden = torch.ones(1, 1, 8, 8, dtype=torch.bool)
-    assert painting_loss(Painted(torch.ones_like(x), hidden), x, 4) == 0
-    assert painting_loss(Painted(torch.ones_like(x), hidden), x, 4, normalise=True) == 0
+    clear = torch.ones(1, 8, 8, dtype=torch.bool)
+    assert painting_loss(Painted(torch.ones_like(x), hidden), x, clear, 4) == 0
+    assert painting_loss(Painted(torch.ones_like(x), hidden), x, clear, 4, normalise=True) == 0
 
 
 def test_normalised_patches_leave_out_their_light():
@@ -89,10 +96,10 @@ def test_normalised_patches_leave_out_their_light():
     painted[:, :, :, :4, :4] = torch.nan_to_num((patch - centre) / (spread + 1e-6).sqrt(), 1e6)
     only = hidden.clone()
     only[:, :, 4:], only[:, :, :, 4:] = False, False
-    assert painting_loss(Painted(painted, only), x, 4, normalise=True) < 1e-9
+    assert painting_loss(Painted(painted, only), x, CLEAR, 4, normalise=True) < 1e-9
     brighter = torch.where(x == MISSING, x, 3 * x + 7)
-    plain = painting_loss(Painted(torch.zeros_like(x), hidden), x, 4, normalise=True)
-    assert torch.isclose(painting_loss(Painted(torch.zeros_like(x), hidden), brighter, 4, normalise=True), plain)
+    plain = painting_loss(Painted(torch.zeros_like(x), hidden), x, CLEAR, 4, normalise=True)
+    assert torch.isclose(painting_loss(Painted(torch.zeros_like(x), hidden), brighter, CLEAR, 4, normalise=True), plain)
 
 
 @pytest.mark.parametrize("frames", [1, 2])
@@ -105,7 +112,7 @@ def test_it_learns_to_paint(network, frames):
     optimiser = torch.optim.AdamW(model.parameters(), 3e-3)
     losses = []
     for _ in range(40):
-        loss = task.loss(model(x), {"image": x})
+        loss = task.loss(model(x), {"image": x, "target": torch.zeros(2, 16, 16)})
         losses.append(loss.item())
         optimiser.zero_grad()
         loss.backward()

@@ -131,6 +131,13 @@ def test_a_patch_has_all_dates_and_what_is_known_of_the_truth(folder, loader):
     assert (patch.target[10:12, 0:5] == 0).all()  # ground that stayed as it was, under the same clouds
 
 
+def test_without_a_mask_the_target_says_where_all_dates_show_the_ground(folder, loader):
+    sample = next(one for one in series_in(folder / "index.csv", 2) if "2022" in one.attributes["frames"][1])
+    target = loader(ref(sample)).target
+    assert (target[10:12] == -1).all() and target[2, 3] == -1
+    assert (target == 0).sum() == SIDE**2 - 2 * SIDE - 1
+
+
 def test_windows_that_reach_outside_are_filled(folder, loader):
     sample = pairs_in(folder / "index.csv")[0]
     whole, part = loader(ref(sample)), loader(ref(sample, 20, 20, 8, 8))

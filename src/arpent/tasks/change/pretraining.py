@@ -65,12 +65,15 @@ class MaskedAutoencoder(nn.Module):
         return visible, whole.repeat_interleave(patch, 2).repeat_interleave(patch, 3)
 
 
-def painting_loss(painted: Painted, images: Tensor, patch: int, *, normalise: bool = False) -> Tensor:
-    """Mean squared error of the hidden pixels that hold data.
+def painting_loss(painted: Painted, images: Tensor, clear: Tensor, patch: int, *, normalise: bool = False) -> Tensor:
+    """Mean squared error of the hidden pixels that show ground.
+
+    Clouds are far brighter than any ground, and nobody can guess them: a squared error would see nothing else.
 
     Args:
         painted: answer of a `MaskedAutoencoder`.
         images: (B, C, T, H, W), what was hidden; `MISSING` where there is no data.
+        clear: (B, H, W) bool, pixels that count.
         patch: side of a patch.
         normalise: compare each patch after bringing it to mean 0 and variance 1, so that texture counts and not light.
     """
@@ -78,7 +81,7 @@ def painting_loss(painted: Painted, images: Tensor, patch: int, *, normalise: bo
     target = torch.where(known, images, 0.0)
     if normalise:
         target = _standard(target, known, patch)
-    counted = known & painted.hidden[:, None]
+    counted = known & painted.hidden[:, None] & clear[:, None, None]
     total = ((painted.pixels.float() - target) ** 2 * counted).sum()
     return total / counted.sum().clamp(min=1)
 
@@ -131,7 +134,7 @@ class PaintingTask:
     def loss(self, out: Painted, batch: Batch) -> Tensor:
         """See `painting_loss`."""
         patch = self._network.settings.patch
-        return painting_loss(out, batch["image"], patch, normalise=self.masking.normalise)
+        return painting_loss(out, batch["image"], batch["target"] >= 0, patch, normalise=self.masking.normalise)
 
     def metrics(self) -> _Meter:
         """None besides the loss."""

@@ -188,7 +188,10 @@ class FrameLoader:
         self._pool.close()
 
     def __call__(self, ref: PatchRef) -> Patch:
-        """The patch: image (T·C, h, w), one date after the other; target 1 for change, 0 for none, -1 unknown."""
+        """The patch: image (T·C, h, w), one date after the other; target 1 for change, 0 for none, -1 unknown.
+
+        Without a mask of change, the target is 0 wherever all dates show the ground.
+        """
         sample, window = ref.sample, ref.window
         with self._pool.borrow(Opening(sample.image, self._bands, sample.sensor or None)) as first:
             inside = window.intersect(first.grid.window)
@@ -199,7 +202,7 @@ class FrameLoader:
                     f"patch {ref.name} lies outside its image", cure="Correct the window of the sample in the index."
                 )
             found = self._read(sample, first, inside)
-            target = None if sample.mask is None else self._truth(sample.mask, first, inside, found)
+            target = self._truth(sample.mask, first, inside, found)
         images = [self._normaliser(pixels, found.valid) for pixels in found.pixels]
         patch = Patch(np.concatenate(images), found.valid, target)
         return patch if inside == window else _padded(patch, inside, window)
@@ -223,7 +226,9 @@ class FrameLoader:
             raster = reader.read(inside)
         return np.asarray(usable(_codes(raster.pixels[0], layer, sensor), self._hidden) & raster.valid)
 
-    def _truth(self, mask: str, first: ImageReader, inside: Window, found: _Read) -> NDArray[np.int16]:
+    def _truth(self, mask: str | None, first: ImageReader, inside: Window, found: _Read) -> NDArray[np.int16]:
+        if mask is None:
+            return np.where(found.valid & found.clear.all(axis=0), 0, -1).astype(np.int16)
         with self._pool.borrow(self._opening(mask, first)) as reader:
             raster = reader.read(inside)
         target: NDArray[np.int16] = (raster.pixels[0] > 0).astype(np.int16)
