@@ -39,20 +39,19 @@ def begin(tmp_path_factory):
     return lambda: RunFolder.create(tmp_path_factory.mktemp("run") / "run", "change", "test", exact=True)
 
 
-def plain(cosines, layers, shifts, empty):
-    """The rule, written down as it is told: the first of the highest cosines chooses."""
+def plain(cosines, layers, shifts):
+    """The rule as it is told: the first of the highest cosines chooses; where there is none, the first of all."""
     height, width = cosines[0].shape[1:]
-    made = np.full_like(layers[0], empty)
+    made = np.empty_like(layers[0])
     for row in range(height):
         for col in range(width):
-            best, value = None, -np.inf
+            best, value = 0, -np.inf
             for number, shift in enumerate(shifts):
                 if row >= shift and col >= shift:
                     seen = cosines[number][0, row - shift, col - shift]
                     if seen != EMPTY and seen > value:
                         best, value = number, seen
-            if best is not None:
-                made[:, row, col] = layers[best][:, row - shifts[best], col - shifts[best]]
+            made[:, row, col] = layers[best][:, row - shifts[best], col - shifts[best]]
     return made
 
 
@@ -78,9 +77,9 @@ def test_every_layer_follows_the_highest_cosine(begin, data):
         fold_shifts(run, "!x", [f"!x!{shift}" for shift in shifts])
         assert set(run.published) == {"cosine_map!x", "before_date!x", "infer_0!x", "t!x"}
         finished = run.finish()
-    assert np.array_equal(read(finished, "cosine_map!x"), plain(cosines, cosines, shifts, EMPTY))
-    assert np.array_equal(read(finished, "before_date!x"), plain(cosines, dates, shifts, EMPTY))
-    assert np.array_equal(read(finished, "infer_0!x"), plain(cosines, pictures, shifts, -9999))
+    assert np.array_equal(read(finished, "cosine_map!x"), plain(cosines, cosines, shifts))
+    assert np.array_equal(read(finished, "before_date!x"), plain(cosines, dates, shifts))
+    assert np.array_equal(read(finished, "infer_0!x"), plain(cosines, pictures, shifts))
     left = {file.name for file in finished.path.iterdir() if "!x!" in file.name}
     assert left == set()
     assert (finished.path / "feature_maps_0!x.csv").read_text() == "x"

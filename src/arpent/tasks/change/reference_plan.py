@@ -127,6 +127,7 @@ def reference_settings(file: ReferenceFile, overrides: Mapping[str, Any]) -> Cha
         "features": features.wanted and features.write_as_image,
         "dims": features.embeddings or None,
         "table": _table(file),
+        "table_dims": "all",
         "batch_size": config.batch_size,
         "device": "auto" if config.use_gpu else "cpu",
         "box": config.process_bbox,

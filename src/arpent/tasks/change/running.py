@@ -14,6 +14,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from arpent.core import Normalisation, Progress, Silent, file_sha256, write_file
+from arpent.engine import Network
 from arpent.errors import ArpentError, ConfigError, ContractMismatch, InputError, InvalidSetting
 from arpent.models import Bundle
 from arpent.store import Place, Run, RunFolder
@@ -23,17 +24,23 @@ from arpent.tasks.change.mosaic import fuse
 from arpent.tasks.change.mosaic_layers import product_name
 from arpent.tasks.change.mosaic_pairs import PairProducts, delete_residues, find_pairs
 from arpent.tasks.change.mosaic_settings import MosaicSettings
+from arpent.tasks.change.pair_network import Asked, check_model, start_pair_network
+from arpent.tasks.change.pairing import PairImage
 from arpent.tasks.change.reference_config import ReferenceFile
 from arpent.tasks.change.reference_plan import PlannedPair, ReferencePlan, placed
 from arpent.tasks.change.save_folders import SaveFolders
 from arpent.tasks.change.settings import ChangeSettings
 from arpent.tasks.change.shifts import fold_shifts
+from arpent.tasks.change.task import ChangeTask
 from arpent.tasks.change.weights import ModelFit, find_model, is_bundle, load_model, published_checkpoint
 
 __all__ = ["PairOutcome", "ReferenceRun", "model_fit", "reference_model", "run_reference"]
 
 _OF_ONE_PAIR = (InputError, ConfigError, ContractMismatch)
 """What is wrong with a pair; all else, such as a full disk, is wrong with the run."""
+
+_MANY = 10_000
+"""Tiles that are worth the start of any runtime."""
 
 _RECORDS = "pairs"
 """Folder of the scratch folder with one record per finished pair."""
@@ -199,6 +206,7 @@ class _Work:
         self._run, self._plan, self._settings = run, plan, settings
         self._folders, self._progress = folders, progress
         self._names: dict[str, tuple[str, ...]] = {}
+        self._started: tuple[Asked, Network] | None = None
         self.outcomes: list[PairOutcome] = []
         self.placed: list[Path] = []
         self.notes: list[str] = []
@@ -254,9 +262,10 @@ class _Work:
         return "done"
 
     def _compare(self, planned: PlannedPair, bundle: Bundle) -> None:
-        run, plan = self._run, self._plan
+        run, plan, shown = self._run, self._plan, self._progress
         if len(plan.shifts) == 1:
-            compare(run, planned.pair, bundle, self._settings, suffix=planned.suffix, progress=self._progress)
+            network = self._network(planned, bundle, self._settings)
+            compare(run, planned.pair, bundle, self._settings, suffix=planned.suffix, progress=shown, network=network)
             self._drop_unasked(planned)
             return
         suffixes = []
@@ -264,9 +273,21 @@ class _Work:
             # Tables are those of the first prediction, as in the reference.
             settings = self._settings.model_copy(update={"shift": shift} | ({"table": "none"} if shift else {}))
             suffixes.append(f"{planned.suffix}{plan.config.concatenate_char}{shift}")
-            compare(run, planned.pair, bundle, settings, suffix=suffixes[-1], progress=self._progress)
+            # Without tables the network may be asked for less.
+            own = self._network(planned, bundle, settings)
+            compare(run, planned.pair, bundle, settings, suffix=suffixes[-1], progress=shown, network=own)
         fold_shifts(run, planned.suffix, suffixes, self._settings.language)
         self._drop_unasked(planned)
+
+    def _network(self, planned: PlannedPair, bundle: Bundle, settings: ChangeSettings) -> Network:
+        """The model, ready to run: started once for all pairs that ask the same of it."""
+        model = check_model(bundle, len(planned.pair.frames), settings)
+        with PairImage(planned.pair, bundle.contract, settings) as image:
+            asked = ChangeTask(model, image, settings).asked
+        if self._started is None or self._started[0] != asked:
+            # A list is long enough for the fastest runtime, whatever its first pair is like.
+            self._started = (asked, start_pair_network(bundle, asked, settings, tiles=_MANY))
+        return self._started[1]
 
     def _drop_unasked(self, planned: PlannedPair) -> None:
         """The map of cosines comes with every pair; a configuration may do without."""

@@ -45,16 +45,20 @@ class SaveFolders:
         number = min(int(match[1]), len(self.folders) - 1) if match else 0
         return self.folders[number] / f"{file.stem}{_ENDINGS.get(file.suffix, file.suffix)}"
 
-    def place(self, file: Path) -> Path:
+    def place(self, file: Path, target: Path | None = None) -> Path:
         """Gives a finished product its name there: a second one for the same bytes, or a copy on another disk.
+
+        Args:
+            file: the product.
+            target: where it goes, if not where products of its name do.
 
         Raises:
             RunExists: another file has that name.
         """
         target = self.target(file)
-        if target.exists() and (target.samefile(file) or _alike(target, file)):
+        if target.exists() and target.samefile(file):
             return target
-        if target.exists() and not self.force:
+        if target.exists() and not self.force and not _alike(target, file):
             raise _in_the_way([target])
         beside = target.with_name(f".{target.name}.{os.getpid()}.partial")
         with writing(target):

@@ -48,6 +48,8 @@ class ChangeSettings(PredictSettings):
     """Dimensions of the embeddings to keep; all if not given."""
     table: TableForm = "none"
     """Also write the embeddings of each date as a table with one row per answer: geoparquet or csv."""
+    table_dims: Literal["same", "all"] = "same"
+    """Dimensions in such a table: the same as in images, or all of them whatever the images have."""
     table_type: Literal["float16", "float32"] = "float16"
     """Type of the numbers in such a table."""
     minimum_valid: Annotated[float, Field(ge=0, le=1)] | None = None

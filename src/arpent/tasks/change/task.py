@@ -96,7 +96,7 @@ class ChangeTask:
             names.append("painted")
         if self._wish.odds and self._wish.frames > 1:
             names.append("odds")
-        return Asked(self._wish.frames, tuple(names), self.settings.dims)
+        return Asked(self._wish.frames, tuple(names), None if _whole_table(self.settings) else self.settings.dims)
 
     def build(self) -> nn.Module:
         """The network."""
@@ -130,7 +130,8 @@ class ChangeTask:
         elif codes is not None:
             answer["quality"] = self._quality_of_one(codes, tiles)
         if self._wish.dims:
-            answer |= self._features(arrays["features"], tiles)
+            chosen = list(self._wish.dims) if _whole_table(self.settings) else slice(None)
+            answer |= self._features(arrays["features"][..., chosen], tiles)
         if self._wish.table:
             for date in range(frames):
                 answer[f"table_{date}"] = Rows(self._rows.of(arrays["features"][:, date], batch["tiles"]))
@@ -230,10 +231,15 @@ def _dates_of(image: PairImage, settings: ChangeSettings) -> tuple[int, ...]:
 def _table_writer(model: Planaura, image: PairImage, settings: ChangeSettings, placing: Placing) -> EmbeddingRows:
     return EmbeddingRows(
         PatchLayout.of(image.grid, placing.patch, placing.stride),
-        _dims_of(model, settings),
+        tuple(range(model.settings.width)) if _whole_table(settings) else _dims_of(model, settings),
         precision=settings.table_type,
         reference=settings.profile == "planaura",
     )
+
+
+def _whole_table(settings: ChangeSettings) -> bool:
+    """Whether a table needs dimensions that images may do without."""
+    return settings.table != "none" and settings.table_dims == "all"
 
 
 def _dims_of(model: Planaura, settings: ChangeSettings) -> tuple[int, ...]:

@@ -1,0 +1,134 @@
+"""``arpent change run``: a configuration of Planaura, done from its list of pairs to its mosaics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from arpent.cli.console import note, progress, show, table
+from arpent.core import Language
+from arpent.engine.settings import Precision, RuntimeName
+from arpent.errors import PartialFailure
+from arpent.store import Place
+from arpent.tasks.change.reference_config import read_reference
+from arpent.tasks.change.reference_plan import ReferencePlan, plan_reference
+from arpent.tasks.change.settings import MissingQuality, Profile
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from arpent.tasks.change.running import ReferenceRun
+
+__all__ = ["app"]
+
+app = typer.Typer()
+
+
+@app.command()
+def run(
+    config: Annotated[Path, typer.Argument(help="Configuration of Planaura's infer_geotiff.", metavar="CONFIG.yaml")],
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="One key of the configuration; may be repeated."),
+    ] = None,
+    profile: Annotated[
+        Profile, typer.Option("--profile", help="Rules of tiling and merging; planaura gives the reference's numbers.")
+    ] = "arpent",
+    runtime: Annotated[RuntimeName, typer.Option("--runtime", help="What runs the network.")] = "auto",
+    precision: Annotated[Precision, typer.Option("--precision", help="Arithmetic of the network.")] = "f32",
+    exclude: Annotated[
+        str, typer.Option("--exclude", metavar="A,B,…", help="Qualities not compared, such as cloud,shadow,snow.")
+    ] = "",
+    missing_quality: Annotated[
+        MissingQuality, typer.Option("--missing-quality", help="What an image without a wanted quality layer means.")
+    ] = "error",
+    date0: Annotated[
+        int | None,
+        typer.Option("--date0", metavar="YYYYDDD", help="Date of all first images, instead of their names'."),
+    ] = None,
+    date1: Annotated[int | None, typer.Option("--date1", metavar="YYYYDDD", help="Date of all second images.")] = None,
+    date2: Annotated[int | None, typer.Option("--date2", metavar="YYYYDDD", help="Date of all third images.")] = None,
+    reset_patch_embedding: Annotated[
+        bool, typer.Option("--reset-patch-embedding", help="Accept other bands, whose first layer is untrained.")
+    ] = False,
+    language: Annotated[Language, typer.Option("--language", help="Language of titles and pictures.")] = "en",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Run folder; a dated one under runs/ if not given.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a run, and products of the same names.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")] = False,
+) -> None:
+    """Compares all pairs of a Planaura configuration and fuses them; products go where it says, and to a run folder."""
+    file = read_reference(config, assignments or ())
+    overrides: dict[str, Any] = {
+        "profile": profile,
+        "runtime": runtime,
+        "precision": precision,
+        "missing_quality": missing_quality,
+        "language": language,
+    }
+    if exclude:
+        overrides["exclude"] = tuple(word.strip() for word in exclude.split(",") if word.strip())
+    plan = plan_reference(file, overrides, (date0, date1, date2))
+    if dry_run:
+        _show_plan(plan)
+        return
+    from arpent.tasks.change.running import run_reference
+
+    place = Place(exact=output, force=force, resume=resume)
+    made = run_reference(plan, place, reset_patch_embedding=reset_patch_embedding, progress=progress())
+    _show_run(made)
+
+
+def _show_plan(plan: ReferencePlan) -> None:
+    for line in plan.notes:
+        note(line)
+    rows = [[one.pair.name, *(frame.date or "–" for frame in one.pair.frames), "ready"] for one in plan.pairs]
+    rows += [[one.item, *["–"] * plan.config.num_frames, str(one.error)] for one in plan.refused]
+    columns = ["pair", *(f"date {number}" for number in range(plan.config.num_frames)), "state"]
+    document = {
+        "generation": plan.file.generation,
+        "settings": plan.settings,
+        "pairs": [{"pair": one.pair, "suffix": one.suffix} for one in plan.pairs],
+        "refused": [{"item": one.item, "problem": str(one.error)} for one in plan.refused],
+        "folders": plan.folders,
+        "notes": plan.notes,
+    }
+    show(document, table(columns, rows), *(f"date {number}: {path}" for number, path in enumerate(plan.folders)))
+
+
+def _show_run(made: ReferenceRun) -> None:
+    for line in made.notes:
+        note(line)
+    failed = [one for one in made.outcomes if one.state == "failed"]
+    document = {
+        "run": made.run.path,
+        "outcomes": made.outcomes,
+        "files": made.placed,
+        "metrics": made.run.manifest.metrics,
+        "notes": made.notes,
+    }
+    show(document, _outcomes(made), f"run      {made.run.path}", *_folders(made.placed))
+    failures = made.run.manifest.failures
+    if failures:
+        raise PartialFailure(
+            f"{len(failures)} of {max(len(made.outcomes), len(failures))} could not be done",
+            found=failed[0].problem if failed else failures[0].message,
+            cure=f"Correct them and run again with --force; {made.run.path / 'manifest.json'} names them all.",
+        )
+
+
+def _outcomes(made: ReferenceRun) -> Table:
+    rows = [[one.item, one.state, round(one.seconds, 1), one.problem] for one in made.outcomes]
+    return table(["pair", "state", "seconds", "problem"], rows)
+
+
+def _folders(files: Sequence[Path]) -> list[str]:
+    counts: dict[Path, int] = {}
+    for file in files:
+        counts[file.parent] = counts.get(file.parent, 0) + 1
+    return [f"products {folder} ({count})" for folder, count in counts.items()]

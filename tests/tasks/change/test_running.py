@@ -1,0 +1,328 @@
+"""Whole configurations, from the list of pairs to the mosaics."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from odc.geo import CRS
+
+from arpent.core import Grid, Strip
+from arpent.errors import Interrupted, RunExists, WeightsMismatch
+from arpent.io import CogWriter, RasterSpec
+from arpent.store import Place, open_run
+from arpent.tasks.change import running
+from arpent.tasks.change.reference_config import read_reference
+from arpent.tasks.change.reference_plan import plan_reference
+from arpent.tasks.change.running import run_reference
+
+ROOT = Path(__file__).parents[3]
+EXAMPLES = ROOT / "examples" / "change"
+TINY = ROOT / "tests" / "golden" / "planaura_tiny_official_layout.pth"
+NETWORK = (
+    "model_params.load_params.source=local",
+    f"model_params.load_params.checkpoint_path={TINY}",
+    "model_params.img_size=64",
+    "model_params.embed_dim=96",
+    "model_params.depth=2",
+    "model_params.num_heads=4",
+    "model_params.decoder_embed_dim=64",
+    "model_params.decoder_depth=1",
+    "model_params.decoder_num_heads=4",
+    "mosaic_params.target_crs=EPSG:32611",
+    "feature_maps.embeddings=[0, 70]",
+)
+BEFORE = ("HLS.S30.T11UMU.2023237T185919.v2.tif", "HLS.S30.T11UMU.2023239T184921.v2.TIF")
+AFTER = "été calme.2024245T.tif"
+PRODUCTS = {
+    "before": ("cosine_map", "before_date", "after_date", "quality_fmask", "infer_0", "feature_maps_0"),
+    "after": ("infer_1", "feature_maps_1"),
+}
+
+
+def write(path, values, *, left=500_000, nodata=-9999, dtype="int16"):
+    grid = Grid.north_up(left, 5_900_000, 30, *values.shape[1:], CRS("EPSG:32611"))
+    names = ("B02", "B03", "B04", "B8A", "B11", "B12")[: len(values)]
+    writer = CogWriter(path, RasterSpec(grid, names if len(values) > 1 else ("Fmask",), dtype, nodata=nodata))
+    writer.write(Strip(0, values.astype(dtype)))
+    writer.close()
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory):
+    """Two dates before and one after, with their quality layers, as the reference's own example has them."""
+    folder = tmp_path_factory.mktemp("hls")
+    random = np.random.default_rng(0)
+    ground = random.integers(200, 3000, (6, 100, 130))
+    for sub, names in (("epoch2023", BEFORE), ("epoch2024", (AFTER,))):
+        (folder / sub).mkdir()
+        for number, name in enumerate(names):
+            seen = ground + random.integers(-40, 40, ground.shape)
+            seen[:, 20:50, 30:70] += 900 * (sub == "epoch2024")
+            seen[:, :5, :7] = -9999
+            write(folder / sub / name, seen, left=500_000 + 90 * number)
+            clouds = np.zeros((1, 100, 130), int)
+            clouds[0, 60:80, 10:40] = 2
+            write(folder / sub / f"fmask_{name}", clouds, left=500_000 + 90 * number, nodata=255, dtype="uint8")
+    rows = [f"     {before},{AFTER}\n" for before in BEFORE]
+    (folder / "hls_pairs.csv").write_text("input_file_0,input_file_1\n" + "".join(rows))
+    return folder
+
+
+@pytest.fixture
+def place(images, tmp_path, monkeypatch):
+    """A working folder with the example's list and images."""
+    for sub in ("epoch2023", "epoch2024"):
+        (tmp_path / sub).mkdir()
+        for file in (images / sub).iterdir():
+            (tmp_path / sub / file.name).hardlink_to(file)
+    shutil.copy(images / "hls_pairs.csv", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def plan(*assignments, name="planaura_hls", dates=(), **overrides):
+    file = read_reference(EXAMPLES / f"{name}.yaml", (*NETWORK, *assignments))
+    return plan_reference(file, {"runtime": "torch", "read_threads": 1, **overrides}, dates)
+
+
+def names(folder):
+    return {file.name for file in Path(folder).iterdir() if file.is_file()}
+
+
+def suffix(before):
+    return f"!{Path(before).stem}!{Path(AFTER).stem}"
+
+
+def read(path):
+    with rasterio.open(path) as file:
+        return file.read()
+
+
+@pytest.mark.parametrize("profile", ["planaura", "arpent"])
+def test_the_example_from_list_to_mosaic(place, profile):
+    made = run_reference(plan("save_reconstructed_images=true", profile=profile), Place(exact=place / "run"))
+    assert [outcome.state for outcome in made.outcomes] == ["done", "done"]
+    before, after = place / "epoch2023" / "inference", place / "epoch2024" / "inference"
+    for pair in BEFORE:
+        wanted = {f"{product}{suffix(pair)}.tif" for product in PRODUCTS["before"]}
+        assert wanted | {f"feature_maps_0{suffix(pair)}.geoparquet"} <= names(before)
+        wanted = {f"{product}{suffix(pair)}.tif" for product in PRODUCTS["after"]}
+        assert wanted | {f"feature_maps_1{suffix(pair)}.geoparquet"} <= names(after)
+    layers = ("cosine_map", "persistence", "before_date", "after_date", "before_input", "after_input", "quality_fmask")
+    assert {f"mosaic_{layer}_example_c.tif" for layer in layers} <= names(before)
+    assert not {name for name in names(after) if name.startswith("mosaic")}
+
+    first = f"cosine_map{suffix(BEFORE[0])}.tif"
+    assert (before / first).samefile(made.run.path / first)
+    cosine = read(before / first)
+    assert cosine.min() == -100
+    assert cosine.max() <= 1
+    dates = read(before / f"before_date{suffix(BEFORE[1])}.tif")
+    assert set(np.unique(dates)) == {-100, 2023239}
+    assert {0, 1} <= set(np.unique(read(before / f"quality_fmask{suffix(BEFORE[0])}.tif"))) <= {0, 1, 255}
+    with rasterio.open(after / f"infer_1{suffix(BEFORE[0])}.tif") as file:
+        assert (file.dtypes[0], file.nodata, file.count) == ("int16", -9999, 6)
+
+    manifest = open_run(place / "run").manifest
+    assert manifest.status == "complete"
+    assert manifest.settings["configuration"]["change_map"]["return"] is True
+    assert {record.role for record in manifest.inputs} >= {"configuration", "list", "before", "after"}
+    assert {path.resolve() for path in made.placed} == {path for folder in (before, after) for path in folder.iterdir()}
+
+
+def test_a_checkpoint_alone_names_images_of_the_first_generation(place):
+    text = (EXAMPLES / "planaura_hls.yaml").read_text("utf-8").replace("write_as_df", "write_as_csv")
+    (place / "first.yaml").write_text(text)
+    asked = read_reference(place / "first.yaml", (*NETWORK, "task_list=[infer]", "feature_maps.write_as_image=false"))
+    assert asked.generation == "2026-01"
+    made = run_reference(plan_reference(asked, {"runtime": "torch"}), Place(exact=place / "run"))
+    table = place / "epoch2024" / "inference" / f"feature_maps_1{suffix(BEFORE[0])}.csv"
+    assert table in [path.resolve() for path in made.placed]
+    assert table.read_text().startswith("x,y,f0" if plan().settings.profile == "planaura" else "")
+    assert not list(table.parent.glob("*.tif"))
+
+
+def test_a_pair_that_fails_does_not_stop_the_others(place):
+    (place / "epoch2023" / "torn.2023001T.tif").write_bytes((place / "epoch2023" / BEFORE[0]).read_bytes()[:900])
+    write(place / "epoch2023" / "far.2023001T.tif", np.full((6, 20, 20), 500), left=900_000)
+    write(place / "epoch2023" / "three.2023001T.tif", np.full((3, 20, 20), 500))
+    write(place / "epoch2023" / "bare.2023001T.tif", np.full((6, 64, 64), 500))
+    write(place / "epoch2023" / "empty.2023001T.tif", np.full((6, 64, 64), -9999))
+    shutil.copy(place / "epoch2023" / f"fmask_{BEFORE[0]}", place / "epoch2023" / "fmask_empty.2023001T.tif")
+    rows = ["gone.2023001T.tif", "torn.2023001T.tif", "far.2023001T.tif", "three.2023001T.tif"]
+    rows += ["bare.2023001T.tif", "empty.2023001T.tif", BEFORE[0]]
+    (place / "hls_pairs.csv").write_text("input_file_0,input_file_1\n" + "".join(f"{r},{AFTER}\n" for r in rows))
+    made = run_reference(plan("task_list=[infer]"), Place(exact=place / "run"))
+    states = {outcome.item.partition(" ")[0]: outcome for outcome in made.outcomes}
+    assert [name for name, outcome in states.items() if outcome.state == "done"] == [BEFORE[0]]
+    assert "no image" in states["gone.2023001T.tif"].problem
+    assert "share no ground" in states["far.2023001T.tif"].problem
+    assert "quality layer" in states["bare.2023001T.tif"].problem
+    assert "no ground in common that holds data" in states["empty.2023001T.tif"].problem
+    manifest = json.loads((place / "run" / "manifest.json").read_text())
+    assert manifest["status"] == "partial"
+    assert len(manifest["failures"]) == 6
+    assert all(product["name"].endswith((suffix(BEFORE[0]), "preview")) for product in manifest["products"])
+    assert all(suffix(BEFORE[0]) in name for name in names(place / "epoch2023" / "inference"))
+
+
+def test_products_are_never_written_over_without_force(place):
+    inference = place / "epoch2023" / "inference"
+    inference.mkdir()
+    older = inference / f"cosine_map{suffix(BEFORE[0])}.tif"
+    older.write_text("somebody's own")
+    asked = plan("task_list=[infer]", "feature_maps.return=false")
+    with pytest.raises(RunExists, match="--force"):
+        run_reference(asked, Place(exact=place / "run"))
+    assert older.read_text() == "somebody's own"
+    assert not (place / "run").exists()
+    run_reference(asked, Place(exact=place / "run", force=True))
+    assert older.stat().st_size > 100
+    with pytest.raises(RunExists):
+        run_reference(asked, Place(exact=place / "run"))
+    again = run_reference(asked, Place(exact=place / "run", force=True))
+    assert older.samefile(again.run.path / older.name)
+
+
+def test_finished_pairs_are_not_done_again(place, monkeypatch):
+    asked, compared = plan("task_list=[infer]"), []
+    real = running.compare
+
+    def stopping(run, pair, *rest, **options):
+        compared.append(pair.name)
+        if len(compared) == 2:
+            raise Interrupted("stopped", cure="Go on.")
+        return real(run, pair, *rest, **options)
+
+    monkeypatch.setattr(running, "compare", stopping)
+    with pytest.raises(Interrupted):
+        run_reference(asked, Place(exact=place / "run"))
+    made = run_reference(asked, Place(exact=place / "run", resume=True))
+    assert [outcome.state for outcome in made.outcomes] == ["kept", "done"]
+    assert compared == [asked.pairs[0].pair.name, asked.pairs[1].pair.name, asked.pairs[1].pair.name]
+    monkeypatch.setattr(running, "compare", real)
+    whole = run_reference(asked, Place(exact=place / "whole", force=True))
+    for product in whole.run.manifest.products:
+        if product.kind == "raster":
+            assert made.run.manifest.product(product.name).sha256 == product.sha256
+    assert {record.source for record in made.run.manifest.inputs} == {r.source for r in whole.run.manifest.inputs}
+
+
+def test_an_image_that_changed_meanwhile_is_compared_again(place, monkeypatch):
+    asked, real = plan("task_list=[infer]", "feature_maps.return=false"), running.compare
+    seen = []
+
+    def stopping(run, pair, *rest, **options):
+        seen.append(pair.name)
+        if len(seen) == 2:
+            raise Interrupted("stopped", cure="Go on.")
+        return real(run, pair, *rest, **options)
+
+    monkeypatch.setattr(running, "compare", stopping)
+    with pytest.raises(Interrupted):
+        run_reference(asked, Place(exact=place / "run"))
+    image = place / "epoch2023" / BEFORE[0]
+    image.unlink()
+    write(image, np.full((6, 100, 130), 700))
+    made = run_reference(asked, Place(exact=place / "run", resume=True, force=False))
+    assert made.outcomes[0].state in ("done", "failed")
+    assert made.outcomes[1].state == "done"
+
+
+def test_residues_go_when_the_mosaics_are_there_and_tables_stay(place):
+    made = run_reference(plan("mosaic_params.delete_residues=true"), Place(exact=place / "run"))
+    before = names(place / "epoch2023" / "inference")
+    assert {name for name in before if name.endswith(".tif")} == {n for n in before if n.startswith("mosaic_")}
+    assert len([name for name in before if name.endswith(".geoparquet")]) == 2
+    kinds = {p.name: p.kind for p in made.run.manifest.products}
+    assert all(name.startswith("mosaic") for name, kind in kinds.items() if kind == "raster")
+    assert all(path.exists() for path in made.placed)
+
+
+def test_mosaics_of_what_earlier_runs_have_left(place):
+    run_reference(plan("task_list=[infer]", "feature_maps.return=false"), Place(exact=place / "pairs"))
+    made = run_reference(plan("task_list=[mosaic]", "feature_maps.return=false"), Place(exact=place / "fused"))
+    assert made.outcomes == ()
+    mosaic = place / "epoch2023" / "inference" / "mosaic_persistence_example_c.tif"
+    assert read(mosaic).max() == 2
+    assert not [p for p in made.run.manifest.products if not p.name.startswith("mosaic") and p.kind == "raster"]
+
+
+def test_more_predictions_and_one_that_changes_nothing(place):
+    few = ("task_list=[infer]", "feature_maps.return=false", "change_map.save_fmask_layer=false")
+    run_reference(plan(*few), Place(exact=place / "one"))
+    once = read(place / "epoch2023" / "inference" / f"cosine_map{suffix(BEFORE[0])}.tif")
+    made = run_reference(plan(*few, "num_predictions=2"), Place(exact=place / "two", force=True))
+    twice = read(place / "epoch2023" / "inference" / f"cosine_map{suffix(BEFORE[0])}.tif")
+    assert twice.shape == once.shape
+    assert (twice >= once).all()
+    assert (twice[:, 64:, 64:] > once[:, 64:, 64:]).any()
+    assert np.array_equal(twice[:, :60], once[:, :60])
+    assert {p.name for p in made.run.manifest.products if p.kind == "raster"} == {
+        f"{product}{suffix(before)}" for before in BEFORE for product in ("cosine_map", "before_date", "after_date")
+    }
+
+
+@pytest.mark.parametrize(
+    "assignments, absent, present",
+    [
+        (("change_map.return=false", "feature_maps.write_as_df=false"), "cosine_map", "feature_maps_0"),
+        (("change_map.save_fmask_layer=false",), "quality_fmask", "before_date"),
+        (("change_map.save_fmask_layer=false", "change_map.save_dates_layer=false"), "before_date", "cosine_map"),
+        (("feature_maps.write_as_image=false",), "feature_maps_0", "cosine_map"),
+    ],
+)
+def test_only_what_is_asked_for_is_written(place, assignments, absent, present):
+    made = run_reference(plan("task_list=[infer]", *assignments), Place(exact=place / "run"))
+    written = {path.name.partition("!")[0] for path in made.placed if path.suffix == ".tif"}
+    assert absent not in written
+    assert present in written
+
+
+def test_one_date_and_three(place):
+    (place / "hls_pairs.csv").write_text(
+        f"input_file_0,input_file_1,input_file_2\n../epoch2023/{BEFORE[0]},../epoch2023/{BEFORE[1]},{AFTER}\n"
+    )
+    three = (
+        "num_frames=3",
+        "inference_input_folder_frame_1=epoch2024",
+        "inference_input_folder_frame_2=epoch2024",
+        "inference_save_folder_frame_2=third",
+        "model_params.keep_pos_embedding=false",
+        "task_list=[infer]",
+    )
+    made = run_reference(plan(*three), Place(exact=place / "three"))
+    stem = f"!{Path(BEFORE[0]).stem}!{Path(BEFORE[1]).stem}!{Path(AFTER).stem}"
+    assert f"feature_maps_2{stem}.tif" in names(place / "third")
+    dates = read(made.run.path / f"before_date{stem}.tif")
+    assert set(np.unique(dates)) <= {-100, 2023237, 2023239}
+    one = ("num_frames=1", "model_params.keep_pos_embedding=false", "task_list=[infer]")
+    made = run_reference(plan(*one), Place(exact=place / "one"))
+    assert {p.name for p in made.run.manifest.products if p.kind == "raster"} == {
+        f"{product}!{Path(BEFORE[0]).stem}" for product in ("feature_maps_0", "quality_fmask")
+    }
+
+
+def test_weights_of_another_network_stop_everything(place):
+    with pytest.raises(WeightsMismatch, match="depth 2 instead of 12"):
+        run_reference(plan("model_params.depth=12"), Place(exact=place / "run"))
+
+
+@pytest.mark.parametrize("name", ["planaura_s2", "planaura_s2_senegal"])
+def test_the_other_examples(place, name):
+    for number, date in enumerate((20230825, 20240901)):
+        write(place / f"T28_{date}_10m.tif", np.random.default_rng(number).integers(500, 2500, (6, 80, 90)))
+    text = "input_file_0;input_file_1\nT28_20230825_10m.tif;T28_20240901_10m.tif\n"
+    for listed in ("s2_pairs.csv", "senegal_pairs.csv"):
+        (place / listed).write_text(text)
+    changes = ["feature_maps.embeddings=null", "model_params.no_data=-9999"]
+    if name.endswith("senegal"):
+        changes += ["process_bbox=[500600, 5898200, 501800, 5899400]", "process_bbox_crs=EPSG:32611"]
+    made = run_reference(plan(*changes, name=name), Place(exact=place / "run"))
+    cosine = read(place / "inference_before" / "cosine_map!T28_20230825_10m!T28_20240901_10m.tif")
+    assert cosine.shape == ((1, 40, 40) if name.endswith("senegal") else (1, 80, 90))
+    assert "mosaic_cosine_map_example_c.tif" in names(place / "inference_before")
+    assert made.run.manifest.status == "complete"
