@@ -2,8 +2,24 @@
 
 Files become windows, windows tensors, tensors maps; see ``docs/architecture.md`` for the flow. Importing this
 package does nothing but define its version: each room is imported by name, and torch only by those that need it.
+`change` is looked up when it is first used.
 """
 
-__all__ = ["__version__"]
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from arpent.tasks.change.pairs import change
+
+__all__ = ["__version__", "change"]
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    if name == "change":
+        from arpent.tasks.change import pairs
+
+        return pairs.change
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

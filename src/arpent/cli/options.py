@@ -40,13 +40,14 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
             '''Trains a model.'''
 
     The command gets every leaf of the model as an option, together with ``--config`` and ``--set``, and is called
-    with the finished model.
+    with the finished model. A leaf that has the name of another parameter of the command is left to the command.
     """
     hints = typing.get_type_hints(command, include_extras=True)
     name, model = next(
         (key, hint) for key, hint in hints.items() if isinstance(hint, type) and issubclass(hint, Settings)
     )
     leaves = {setting.path.replace(".", _SEPARATOR): setting for setting in settings_of(model)}
+    leaves = {key: setting for key, setting in leaves.items() if key not in hints}
     own = [
         parameter.replace(annotation=hints.get(key, parameter.annotation), kind=inspect.Parameter.KEYWORD_ONLY)
         for key, parameter in inspect.signature(command).parameters.items()

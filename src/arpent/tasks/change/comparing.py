@@ -26,7 +26,7 @@ from arpent.tasks.change.settings import ChangeSettings
 from arpent.tasks.change.task import ChangeTask
 from arpent.tiling import TilePlan, TileShape
 
-__all__ = ["Compared", "compare", "tile_shape"]
+__all__ = ["Compared", "check_pair", "compare", "tile_shape"]
 
 _FIRST_DAY = 1_000_001
 """Numbers below count dates, as the reference does where names tell none; they are no days."""
@@ -130,6 +130,13 @@ def compare(
         )
         run.publish(picture, kind="picture", name=f"preview{suffix}")
     return Compared(products, run.path / picture.name, done, figures)
+
+
+def check_pair(pair: Pair, model: Bundle, settings: ChangeSettings) -> None:
+    """Opens everything and refuses what `compare` would refuse before it reads a pixel."""
+    planaura = check_model(model, len(pair.frames), settings)
+    with PairImage(pair, model.contract, settings) as image:
+        ChangeTask(planaura, image, settings)
 
 
 def tile_shape(placing: Placing, settings: ChangeSettings) -> TileShape:

@@ -16,6 +16,10 @@ from arpent.tasks.change.settings import ChangeSettings
 __all__ = ["Asked", "PairNetwork", "check_model", "outputs_named", "placing_of", "start_pair_network"]
 
 
+_PUBLISHED_WORK = 85_054_464 * 32**2
+"""Weights of the published network's blocks, times the patches of its tile."""
+
+
 @dataclass(frozen=True)
 class Asked:
     """What is wanted of the network.
@@ -80,7 +84,7 @@ def check_model(bundle: Bundle, frames: int, settings: ChangeSettings) -> Planau
     Raises:
         BundleInvalid: the bundle is no model of change.
         ContractMismatch: more dates than it knows the positions of.
-        InvalidSetting: dimensions that it does not have.
+        InvalidSetting: dimensions, or a stride, that it does not have; OpenVINO for a stride below the patch.
     """
     model = bundle.model
     if bundle.contract.task != "change" or not isinstance(model, Planaura):
@@ -95,7 +99,7 @@ def check_model(bundle: Bundle, frames: int, settings: ChangeSettings) -> Planau
         raise ContractMismatch(
             f"the model knows positions for {shape.frames} dates",
             found=f"{frames} images",
-            cure="Give fewer, or load the model with positions that are computed (keep_pos_embedding: false).",
+            cure="Give fewer, or a model of more dates (num_frames, with keep_pos_embedding: false).",
         )
     wrong = [dim for dim in settings.dims or () if dim >= shape.width]
     if wrong:
@@ -103,6 +107,13 @@ def check_model(bundle: Bundle, frames: int, settings: ChangeSettings) -> Planau
             f"embeddings have no dimension {', '.join(map(str, wrong))}",
             expected=f"0 to {shape.width - 1}",
             cure="Correct --dims.",
+        )
+    placing = placing_of(model, settings)
+    if settings.runtime == "openvino" and placing.stride < placing.patch:
+        raise InvalidSetting(
+            f"OpenVINO compares patches side by side only, {placing.patch} px apart",
+            found=f"stride {placing.stride}",
+            cure="Use --runtime torch, or leave --stride out.",
         )
     return model
 
@@ -118,21 +129,21 @@ def start_pair_network(bundle: Bundle, asked: Asked, settings: ChangeSettings, *
     """The network on the runtime that the settings name; the fastest for so many tiles, where they leave it open.
 
     Raises:
-        InvalidSetting: OpenVINO for a stride below the patch, whose parts only PyTorch gathers.
+        The errors of `check_model`.
     """
     model = check_model(bundle, asked.frames, settings)
     placing = placing_of(model, settings)
-    runtime = settings.runtime
-    if placing.stride < placing.patch:
-        if runtime == "openvino":
-            raise InvalidSetting(
-                f"OpenVINO compares patches side by side only, {placing.patch} px apart",
-                found=f"stride {placing.stride}",
-                cure="Use --runtime torch, or leave --stride out.",
-            )
-        runtime = "torch"
+    # The parts of a finer grid are gathered in PyTorch only.
+    runtime = settings.runtime if placing.stride == placing.patch else "torch"
     network = PairNetwork(model, asked, placing.stride, attention=settings.attention)
-    return start_network(network, runtime, settings.device, settings.precision, tiles=tiles)
+    work = round(tiles * _work(model, placing))
+    return start_network(network, runtime, settings.device, settings.precision, tiles=work)
+
+
+def _work(model: Planaura, placing: Placing) -> float:
+    """What a tile costs, as a share of a tile of the published network: small networks are not worth exporting."""
+    blocks = sum(parameter.numel() for parameter in model.encoder.blocks.parameters())
+    return blocks * (placing.side // placing.patch) ** 2 / _PUBLISHED_WORK
 
 
 def outputs_named(names: Sequence[str], answer: object) -> dict[str, Tensor]:

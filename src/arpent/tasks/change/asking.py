@@ -1,0 +1,77 @@
+"""From what a user names to a pair: images, their dates, and what is known of their quality. Opens without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from arpent.errors import InvalidSetting
+from arpent.tasks.change.frames import Frame, Pair
+from arpent.tasks.change.quality_layers import kind_of
+from arpent.tasks.change.reference_names import check_date, compiled, date_in
+
+__all__ = ["PairImages", "pair_of"]
+
+_DATES = (r"\.(\d{7})T", r"_(\d{8})(?:T|_|\.|$)", r"(?:^|_)(\d{8})T")
+"""How HLS and Sentinel-2 products write their dates."""
+
+
+@dataclass(frozen=True)
+class PairImages:
+    """Files of a pair.
+
+    Attributes:
+        images: in the order of their dates.
+        quality: a layer for each of them, in that order; none to look for them beside the images.
+        layer: kind of the layers; None to tell it from their names.
+    """
+
+    images: tuple[str, ...]
+    quality: tuple[str, ...] = ()
+    layer: str | None = None
+
+
+def pair_of(files: PairImages, dates: Sequence[str | int | None] = (), regex: str | None = None) -> Pair:
+    """The pair of these files.
+
+    Args:
+        files: images and quality layers.
+        dates: of the images, as YYYYDDD or YYYYMMDD; None, or nothing, for what their names say.
+        regex: how names give their dates; None for the ways of HLS and Sentinel-2, where a name without a date will do.
+
+    Raises:
+        InvalidSetting: not as many layers as images, a date that is none, or a name that does not fit `regex`.
+    """
+    if files.quality and len(files.quality) != len(files.images):
+        raise InvalidSetting(
+            "there must be a quality layer for each image, or none",
+            found=f"{len(files.quality)} for {len(files.images)} images",
+            cure="Give --quality once for each image, in their order.",
+        )
+    known = [*dates, *[None] * len(files.images)]
+    frames = []
+    for number, image in enumerate(files.images):
+        layer = files.quality[number] if files.quality else None
+        frame = Frame(image, _date(image, known[number], regex), layer)
+        kind = files.layer or (frame.layer if layer is None else kind_of(layer))
+        frames.append(Frame(frame.image, frame.date, frame.quality, kind))
+    return Pair(tuple(frames), " ".join(frame.stem for frame in frames))
+
+
+def _date(image: str, given: str | int | None, regex: str | None) -> int | None:
+    if given is not None:
+        text = str(given).replace("-", "")
+        if not text.isdecimal():
+            raise InvalidSetting(
+                f"{given} is not a date", expected="YYYYDDD or YYYYMMDD", cure="For the first of March 2024: 2024061."
+            )
+        return check_date(int(text))
+    if regex is None:
+        return next((date for one in _DATES if (date := date_in(image, compiled(one))) is not None), None)
+    found = date_in(image, compiled(regex))
+    if found is None:
+        raise InvalidSetting(
+            f"{image} carries no date that {regex} finds",
+            cure="Correct --date-regex, or give the dates with --date0, --date1 …",
+        )
+    return found
