@@ -1,0 +1,25 @@
+"""``arpent change``: all that compares dates of a place. Each command has a file of its own beside this one."""
+
+from __future__ import annotations
+
+import typer
+
+from arpent.cli import (
+    change_evaluate,
+    change_mosaic,
+    change_pair,
+    change_run,
+    change_train,
+)
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Change: two dates of a place, and what really changed.", no_args_is_help=True)
+for _part in (
+    change_pair,
+    change_run,
+    change_mosaic,
+    change_train,
+    change_evaluate,
+):
+    app.add_typer(_part.app)
