@@ -25,7 +25,7 @@ from arpent.errors import (
     UnknownName,
     UnreadableFile,
 )
-from arpent.store import Run, RunFolder, open_run, runs_under, verify
+from arpent.store import Place, Run, RunFolder, open_run, runs_under, verify
 
 SETTINGS = {"tile": 512, "bands": ["red", "nir"]}
 
@@ -162,6 +162,66 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path, content: str) 
     (home / "manifest.json").unlink()
     with pytest.raises(RunExists, match=r"thesis\.tex"):
         RunFolder.create(home, "t", "x", exact=True, force=True)
+
+
+def test_force_keeps_what_is_not_the_runs_and_says_so(tmp_path: Path) -> None:
+    said: list[str] = []
+    place = Place(exact=tmp_path / "run", force=True, tell=said.append)
+    with place.begin("t", "x", {}) as run:
+        (run.scratch / "classes.tif.aux.xml").write_text("<names/>")
+        (run.path / "deep").mkdir()
+        (run.path / "deep" / "page.html").write_text("page")
+        run.publish(run.path / "deep" / "page.html", kind="page")
+        (run.scratch / "classes.tif").write_text("first")
+        run.publish(run.scratch / "classes.tif", kind="raster", stac={"id": "a"})
+        run.finish()
+    (run.path / "thesis.tex").write_text("years of work")
+    (run.path / "notes").mkdir()
+    (run.path / "notes" / "classes.tif").write_text("mine")
+    (run.path / ".classes.tif.partial").mkdir()
+    assert said == []
+    with place.begin("t", "x", {}) as again:
+        assert again.foreign == ("notes", "thesis.tex")
+        assert {p.name for p in again.path.iterdir()} == {".lock", ".scratch", "notes", "thesis.tex"}
+        assert (again.path / "notes" / "classes.tif").read_text() == "mine"
+        write_one(again)
+    assert said == [f"kept in {run.path}, since no run made it: notes, thesis.tex"]
+
+
+def test_force_removes_what_an_unfinished_run_has_published(tmp_path: Path) -> None:
+    with RunFolder.create(tmp_path, "t", "x", exact=True) as run:
+        (run.scratch / "classes.tif").write_text("first")
+        run.publish(run.scratch / "classes.tif", kind="raster", stac={"id": "a"})
+        with (run.scratch / "made.jsonl").open("a") as torn:
+            torn.write('"half a na')
+    (tmp_path / "thesis.tex").touch()
+    with RunFolder.create(tmp_path, "t", "x", exact=True, force=True) as run:
+        assert {p.name for p in tmp_path.iterdir()} == {".lock", ".scratch", "thesis.tex"}
+        (run.scratch / "half.tif").touch()
+        run.abandon()
+    assert {p.name for p in tmp_path.iterdir()} == {"thesis.tex"}
+
+
+@pytest.mark.parametrize("name", ["../thesis.tex", "{}/thesis.tex", "out/thesis.tex", "out"])
+def test_what_a_run_names_outside_its_folder_is_never_removed(tmp_path: Path, name: str) -> None:
+    precious = tmp_path / "thesis.tex"
+    precious.write_text("years of work")
+    with RunFolder.create(tmp_path / "run", "t", "x", exact=True) as run:
+        (run.path / "out").symlink_to(tmp_path)
+        (run.scratch / "made.jsonl").write_text(json.dumps(name.format(tmp_path)) + "\n")
+    with RunFolder.create(tmp_path / "run", "t", "x", exact=True, force=True) as run:
+        assert run.foreign == ("out",)
+    assert precious.read_text() == "years of work"
+
+
+def test_a_damaged_manifest_gives_no_names_to_remove(tmp_path: Path) -> None:
+    with RunFolder.create(tmp_path, "t", "x", exact=True) as run:
+        write_one(run)
+    text = (tmp_path / "manifest.json").read_text()
+    (tmp_path / "manifest.json").write_text(text.replace('"bytes": 6', '"bytes": -6'))
+    with RunFolder.create(tmp_path, "t", "x", exact=True, force=True) as run:
+        assert run.foreign == ("classes.tif",)
+        assert not (tmp_path / "manifest.json").exists()
 
 
 def test_an_exact_folder_may_be_there_and_empty(tmp_path: Path) -> None:

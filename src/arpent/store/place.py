@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -12,6 +12,9 @@ from arpent.store.manifest import InputRecord
 from arpent.store.run import RunFolder
 
 __all__ = ["Place", "content_of"]
+
+_LISTED = 5
+"""Kept files that are named."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class Place:
         name: of the run; what the task suggests if not given.
         force: replace a run that is there.
         resume: go on with an unfinished one.
+        tell: who is told, in a line, what a user should know of the folder.
     """
 
     exact: Path | None = None
@@ -31,10 +35,11 @@ class Place:
     name: str | None = None
     force: bool = False
     resume: bool = False
+    tell: Callable[[str], None] | None = None
 
     def begin(self, task: str, suggested: str, settings: Mapping[str, Any]) -> RunFolder:
         """The run folder, locked and ready to be written; see `RunFolder.create`."""
-        return RunFolder.create(
+        run = RunFolder.create(
             self.exact or self.root,
             task,
             self.name or suggested,
@@ -43,6 +48,10 @@ class Place:
             force=self.force,
             resume=self.resume,
         )
+        if run.foreign and self.tell is not None:
+            more = f" and {len(run.foreign) - _LISTED} more" if len(run.foreign) > _LISTED else ""
+            self.tell(f"kept in {run.path}, since no run made it: {', '.join(run.foreign[:_LISTED])}{more}")
+        return run
 
 
 def content_of(record: InputRecord) -> str:

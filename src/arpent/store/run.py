@@ -10,6 +10,7 @@ import time
 import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from arpent.core import file_sha256, publish_file, remove_leftovers, sync_folder, write_file, writing
 from arpent.errors import FileMissing, InvalidSetting, RunExists
+from arpent.store.belongings import clear, is_run, remember
 from arpent.store.lock import RunLock
 from arpent.store.manifest import (
     MANIFEST,
@@ -48,6 +50,14 @@ class _Start(BaseModel):
     attempts: int = 1
 
 
+@dataclass(frozen=True)
+class _Begun:
+    """A folder made ready: what the run was begun as, and what in it is not the run's."""
+
+    start: _Start
+    foreign: tuple[str, ...] = ()
+
+
 class RunFolder:
     """A run that is being written, locked against every other writer.
 
@@ -68,10 +78,12 @@ class RunFolder:
         name: of the run.
         scratch: folder for unfinished files, on the same disk as the products.
         resumed: whether an earlier attempt left something to go on from.
+        foreign: names of what lay in the folder of a run that was replaced, was not the run's, and has stayed.
     """
 
-    def __init__(self, path: Path, start: _Start, lock: RunLock) -> None:
+    def __init__(self, path: Path, start: _Start, lock: RunLock, foreign: tuple[str, ...] = ()) -> None:
         self.path = path
+        self.foreign = foreign
         self.task = start.task
         self.name = start.name
         self.scratch = path / SCRATCH
@@ -105,7 +117,7 @@ class RunFolder:
             name: in the user's words; made fit for a file name.
             settings: the resolved settings, as JSON has them.
             exact: see `place`.
-            force: removes a run that is there already.
+            force: removes a run that is there already; files that are not the run's stay.
             resume: goes on with the unfinished run of this task and name, if there is one.
 
         Raises:
@@ -123,9 +135,9 @@ class RunFolder:
             _refuse_finished(path, force=force)
             lock.acquire()
             undo.callback(lock.release)
-            start = _begin(path, start, force=force, resume=resume)
+            begun = _begin(path, start, force=force, resume=resume)
             undo.pop_all()
-        return cls(path, start, lock)
+        return cls(path, begun.start, lock, begun.foreign)
 
     @staticmethod
     def open(path: str | Path) -> Run:
@@ -253,7 +265,7 @@ class RunFolder:
 
     def abandon(self) -> None:
         """Gives the run up: nothing of it is kept, and the folder goes if it is then empty."""
-        _clear(self.path)
+        clear(self.path)
         self._lock.release()
         if not any(self.path.iterdir()):
             self.path.rmdir()
@@ -264,17 +276,23 @@ class RunFolder:
             raise FileMissing(f"the product {file} is not a file", cure="Close its writer before publishing it.")
         home = file.resolve().parent
         if home.is_relative_to(self.scratch.resolve()):
+            self._claim(file.name)
             sidecar = file.with_name(f"{file.name}.aux.xml")
             if sidecar.is_file():
                 publish_file(sidecar, self.path / sidecar.name)
             return publish_file(file, self.path / file.name)
         if home.is_relative_to(self.path.resolve()):
+            self._claim((home / file.name).relative_to(self.path.resolve()).as_posix())
             return file
         raise InvalidSetting(
             f"the product {file} lies outside its run",
             expected=f"a file in {self.path}",
             cure="Write it to the run's scratch folder.",
         )
+
+    def _claim(self, name: str) -> None:
+        """Notes that a file and what belongs to it are the run's."""
+        remember(self.path, (name, f"{name}.aux.xml", f"{name}.stac.json"))
 
     def _record(self, path: Path) -> FileRecord:
         inside = path.resolve().relative_to(self.path.resolve()).as_posix()
@@ -306,13 +324,13 @@ def _refuse_finished(path: Path, *, force: bool) -> None:
         )
 
 
-def _begin(path: Path, start: _Start, *, force: bool, resume: bool) -> _Start:
+def _begin(path: Path, start: _Start, *, force: bool, resume: bool) -> _Begun:
     """Makes the folder ready, under the lock."""
     _refuse_finished(path, force=force)
     record = path / SCRATCH / START
     begun = record.exists()
     others = sorted(p.name for p in path.iterdir() if p.name != LOCK and p != record.parent)
-    if not begun and not _is_run(path) and (others or any(path.glob(f"{SCRATCH}/*"))):
+    if not begun and not is_run(path) and (others or any(path.glob(f"{SCRATCH}/*"))):
         raise RunExists(
             f"the folder {path} holds something else",
             found=", ".join(others[:3]) or SCRATCH,
@@ -327,21 +345,9 @@ def _begin(path: Path, start: _Start, *, force: bool, resume: bool) -> _Start:
     if begun and resume and not force:
         start = _resumed(record, start)
         remove_leftovers(path)
-    else:
-        _clear(path)
-    with writing(record):
-        record.parent.mkdir(exist_ok=True)
-    write_file(record, start.model_dump_json(indent=2))
-    return start
-
-
-def _is_run(path: Path) -> bool:
-    """Whether the manifest is one of Arpent's, damaged or not: nothing else may be replaced by force."""
-    try:
-        content = json.loads((path / MANIFEST).read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(content, dict) and {"format", "task", "products"} <= content.keys()
+        write_file(record, start.model_dump_json(indent=2))
+        return _Begun(start)
+    return _Begun(start, clear(path, start.model_dump_json(indent=2)))
 
 
 def _resumed(record: Path, start: _Start) -> _Start:
@@ -360,16 +366,3 @@ def _resumed(record: Path, start: _Start) -> _Start:
             cure="Resume with the same settings, or start over with --force.",
         )
     return before.model_copy(update={"attempts": before.attempts + 1})
-
-
-def _clear(path: Path) -> None:
-    """Removes what a run consists of, its manifest first, so that no half run is ever taken for one."""
-    with writing(path):
-        (path / MANIFEST).unlink(missing_ok=True)
-        for child in path.iterdir():
-            if child.name == LOCK:
-                continue
-            if child.is_dir() and not child.is_symlink():
-                shutil.rmtree(child)
-            else:
-                child.unlink()
