@@ -129,6 +129,12 @@ def test_without_a_probability_the_cosine_is_judged(run, tmp_path):
     assert done.best.f1 == pytest.approx(plain(chance, truth, np.ones_like(chance, bool)), abs=3e-3)
 
 
+def test_either_layer_can_be_judged(run):
+    probability, cosine = judged(run, "one"), judged(run, "two", score="cosine_map")
+    assert cosine.layer == "cosine_map" and cosine.reliability is None
+    assert cosine.best.f1 == pytest.approx(probability.best.f1, abs=5e-3)
+
+
 def test_the_models_own_threshold_is_used_where_it_is_known(run, monkeypatch, tmp_path):
     from arpent import __version__
     from arpent.core import Band, Contract

@@ -66,7 +66,9 @@ def test_products_are_named_after_their_images():
     assert pair_suffix(pair("été à Cahors.tif"), "__") == "__été à Cahors"
 
 
-@pytest.mark.parametrize("image, mark, told", [("a:b.tif", "!", "':'"), ("a.tif", "/", "'/'"), ("é" * 120, "!", "long")])
+@pytest.mark.parametrize(
+    "image, mark, told", [("a:b.tif", "!", "':'"), ("a.tif", "/", "'/'"), ("é" * 120, "!", "long")]
+)
 def test_names_that_no_file_can_have(image, mark, told):
     with pytest.raises(InvalidSetting, match=told):
         pair_suffix(pair(image, "b.tif"), mark)

@@ -264,6 +264,7 @@ def test_more_predictions_and_one_that_changes_nothing(place):
     assert {p.name for p in made.run.manifest.products if p.kind == "raster"} == {
         f"{product}{suffix(before)}" for before in BEFORE for product in ("cosine_map", "before_date", "after_date")
     }
+    assert not [name for name in names(made.run.path) if "!64" in name or "!0." in name]
 
 
 @pytest.mark.parametrize(

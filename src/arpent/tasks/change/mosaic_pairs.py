@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from arpent.errors import FileMissing, InvalidSetting
-from arpent.store import Manifest, open_run
+from arpent.store import open_run
 from arpent.store.manifest import MANIFEST
-from arpent.tasks.change.frames import MOST_FRAMES, Frame, Pair
+from arpent.tasks.change.frames import Pair
+from arpent.tasks.change.mosaic_images import ComparedImages
 from arpent.tasks.change.mosaic_layers import ProductName, product_name
 from arpent.tasks.change.mosaic_settings import MosaicSettings
-from arpent.tasks.change.reference_names import compiled, date_in
 
 __all__ = ["Found", "PairProducts", "delete_residues", "find_pairs"]
 
 _RASTERS = {".tif", ".tiff"}
-_DATES = (r"\.(\d{7})T", r"_(\d{8})(?:T\d{6})?_")
-"""HLS: year and day of the year; Sentinel-2: year, month and day."""
 _RESIDUE = re.compile(r"\.(?!csv$|parquet$|geoparquet$)\w+(?:\.aux\.xml|\.ovr|\.stac\.json)?", re.IGNORECASE)
 
 
@@ -113,25 +110,10 @@ def _in_run(folder: Path, settings: MosaicSettings, frames: Mapping[str, Pair]) 
         named = product_name(product.name) if product.kind == "raster" else None
         if named is not None:
             groups.setdefault(named.suffix, {})[named.layer] = run.locate(product)
-    images = [*_images_of(run.manifest), *_listed(settings.inputs)]
+    images = ComparedImages.of_run(run.manifest, settings)
     for suffix, files in groups.items():
-        pair = frames.get(suffix) or _pair_of(suffix, images, settings)
+        pair = frames.get(suffix) or images.of(suffix)
         yield PairProducts(f"{folder.name}{suffix}", files, pair, run=True)
-
-
-def _images_of(manifest: Manifest) -> list[str]:
-    """The images that a run has compared, in their order."""
-    return [record.source for record in manifest.inputs if record.role.split("/")[0] in {"image", "before", "after"}]
-
-
-def _listed(folders: Iterable[str]) -> list[str]:
-    """The rasters and folders of bands in some folders."""
-    found: list[str] = []
-    for folder in folders:
-        if not Path(folder).is_dir():
-            raise FileMissing(f"there is no folder {folder}", cure="Check where the compared images are.")
-        found.extend(str(path) for path in sorted(Path(folder).iterdir()) if not path.name.startswith("fmask_"))
-    return found
 
 
 def _in_folders(
@@ -147,61 +129,14 @@ def _in_folders(
         for suffix, files in here.items():
             twice = groups.get(suffix, {}).keys() & files.keys()
             groups.setdefault(f"{folder.name}{suffix}" if twice else suffix, {}).update(files)
-    images = _listed(settings.inputs)
+    images = ComparedImages.in_folders(settings)
     for suffix, files in groups.items():
-        pair = frames.get(suffix) or _pair_of(suffix, images, settings)
+        pair = frames.get(suffix) or images.of(suffix)
         yield PairProducts(suffix or folders[0].name, files, pair)
 
 
 def _product(path: Path) -> ProductName | None:
     return product_name(path.stem) if path.suffix.lower() in _RASTERS and path.is_file() else None
-
-
-def _pair_of(suffix: str, images: Sequence[str], settings: MosaicSettings) -> Pair | None:
-    """The compared images of a pair among those that may be it."""
-    frames = [Frame(image) for image in images]
-    if suffix:
-        by_stem: dict[str, list[Frame]] = {}
-        for frame in frames:
-            by_stem.setdefault(frame.stem, []).append(frame)
-        # Images of different folders may have one name: each is taken once, as long as there is another.
-        own = (by_stem[stem] for stem in _stems_in(suffix, by_stem))
-        frames = [frames.pop(0) if len(frames) > 1 else frames[0] for frames in own]
-    if not 1 <= len(frames) <= MOST_FRAMES:
-        return None
-    dated = (Frame(frame.image, _date_of(frame.image, settings.date_regex)) for frame in frames)
-    return Pair(tuple(dated), suffix or frames[-1].stem)
-
-
-def _stems_in(suffix: str, stems: Collection[str]) -> tuple[str, ...]:
-    """The stems that a suffix is made of, each after the same separator; none where it is not made of them."""
-    ordered = sorted(stems, key=lambda stem: (-len(stem), stem))
-    for first in ordered:
-        separator = suffix[: suffix.find(first)] if first in suffix else ""
-        if not separator:
-            continue
-        found, rest = [], suffix
-        while rest:
-            following = next((stem for stem in ordered if rest.startswith(f"{separator}{stem}")), None)
-            if following is None:
-                break
-            found.append(following)
-            rest = rest[len(separator) + len(following) :]
-        if not rest:
-            return tuple(found)
-    return ()
-
-
-def _date_of(image: str, pattern: str | None) -> int | None:
-    """The date in an image's name as YYYYDDD; None where it names none."""
-    if pattern is not None:
-        return date_in(image, compiled(pattern))
-    for usual in _DATES:
-        with suppress(InvalidSetting):  # digits that are no date, found by a guess of ours
-            day = date_in(image, compiled(usual))
-            if day is not None:
-                return day
-    return None
 
 
 def delete_residues(pairs: Sequence[PairProducts], *, only_check: bool = False) -> int:
@@ -220,12 +155,19 @@ def delete_residues(pairs: Sequence[PairProducts], *, only_check: bool = False) 
                 f"the products of {pair.name} belong to a finished run",
                 cure="Leave out --delete-residues, and remove the whole run folder when it is no longer needed.",
             )
+    stems: dict[Path, set[str]] = {}
+    for path in () if only_check else (path for pair in pairs for path in pair.files.values()):
+        stems.setdefault(path.parent, set()).add(path.stem)
     removed = 0
-    for pair in () if only_check else pairs:
-        for path in pair.files.values():
-            for beside in sorted(path.parent.iterdir()):
-                rest = beside.name.removeprefix(path.stem)
-                if rest != beside.name and _RESIDUE.fullmatch(rest) and beside.is_file():
-                    beside.unlink()
-                    removed += 1
+    for folder, own in stems.items():
+        for beside in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if _is_residue(beside.name, own) and beside.is_file():
+                beside.unlink()
+                removed += 1
     return removed
+
+
+def _is_residue(name: str, stems: Collection[str]) -> bool:
+    """Whether a file is a raster of one of these stems, or belongs to one."""
+    dots = [place for place, letter in enumerate(name) if letter == "."]
+    return any(name[:dot] in stems and _RESIDUE.fullmatch(name[dot:]) for dot in dots)
