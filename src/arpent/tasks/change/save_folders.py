@@ -16,7 +16,7 @@ from pathlib import Path
 from arpent.core import file_sha256, publish_file, writing
 from arpent.errors import RunExists
 
-__all__ = ["SaveFolders"]
+__all__ = ["SaveFolders", "link_or_copy"]
 
 _NOT_LINKABLE = {errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES}
 """Two disks, or a file system without links."""
@@ -55,7 +55,7 @@ class SaveFolders:
         Raises:
             RunExists: another file has that name.
         """
-        target = self.target(file)
+        target = target or self.target(file)
         if target.exists() and target.samefile(file):
             return target
         if target.exists() and not self.force and not _alike(target, file):
@@ -64,7 +64,7 @@ class SaveFolders:
         with writing(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
-                _link_or_copy(file, beside)
+                link_or_copy(file, beside)
                 publish_file(beside, target)
             finally:
                 beside.unlink(missing_ok=True)
@@ -101,7 +101,8 @@ def _alike(target: Path, file: Path) -> bool:
     return target.stat().st_size == file.stat().st_size and file_sha256(target) == file_sha256(file)
 
 
-def _link_or_copy(file: Path, place: Path) -> None:
+def link_or_copy(file: Path, place: Path) -> Path:
+    """Gives a file a second name, or a copy where it cannot have one; what was there goes."""
     place.unlink(missing_ok=True)
     try:
         os.link(file, place)
@@ -109,6 +110,7 @@ def _link_or_copy(file: Path, place: Path) -> None:
         if problem.errno not in _NOT_LINKABLE:
             raise
         shutil.copyfile(file, place)
+    return place
 
 
 def _in_the_way(files: Sequence[Path]) -> RunExists:

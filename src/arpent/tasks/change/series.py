@@ -23,6 +23,7 @@ from arpent.core import Language, Progress, Settings, Silent, file_sha256, pixel
 from arpent.engine import Answer, Batch, Dense, Job, Meter, Network, Prediction, Product, run_job
 from arpent.errors import InvalidSetting, NoValidPixels
 from arpent.io import open_image
+from arpent.language import say
 from arpent.models import INVALID, Bundle, Planaura
 from arpent.store import Place, Run, RunFolder, content_of
 from arpent.tasks.change.comparing import tile_shape
@@ -40,13 +41,6 @@ _FEWEST = 3
 _ASKED = Asked(1, ("features",))
 _PART_BYTES = 64 << 20
 """What the likeness of all dates may take for the places that are looked at in one go."""
-
-_TITLES: Mapping[str, tuple[str, str]] = {
-    "series_strength": ("Strength of the strongest lasting change", "Force du plus fort changement durable"),
-    "series_date": ("First image after that change", "Première image après ce changement"),
-    "series_before": ("Last image before that change", "Dernière image avant ce changement"),
-    "series_confidence": ("Confidence in that change", "Confiance en ce changement"),
-}
 
 
 @dataclass(frozen=True)
@@ -67,7 +61,7 @@ class SeriesMade:
 
 def _products(language: Language) -> tuple[Product, ...]:
     def product(name: str, source: str, **more: Any) -> Product:  # noqa: ANN401 - the fields of a product
-        return Product(name, source, bands=(source,), nodata=_NODATA, title=_TITLES[name][language == "fr"], **more)
+        return Product(name, source, bands=(source,), nodata=_NODATA, title=say(f"change.{name}", language), **more)
 
     dates: dict[str, Any] = {"dtype": "int32", "merge": "centre", "overviews": "nearest"}
     return (

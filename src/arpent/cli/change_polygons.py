@@ -1,0 +1,38 @@
+"""``arpent change polygons``: the patches of change in a run, as polygons."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from arpent.cli.console import show, table
+from arpent.cli.options import with_settings
+from arpent.store import Place, open_run
+from arpent.tasks.change.polygons import OutlineSettings
+
+__all__ = ["app"]
+
+app = typer.Typer()
+
+
+@app.command()
+@with_settings
+def polygons(
+    run: Annotated[Path, typer.Argument(help="Run folder of pairs, or of a mosaic.", metavar="RUN")],
+    settings: OutlineSettings,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Run folder; a dated one under runs/ if not given.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a run that is there.")] = False,
+) -> None:
+    """Outlines what has changed: polygons with area, cosine, dates and quality, as GeoParquet or GeoPackage."""
+    from arpent.tasks.change.polygons import outline_run
+
+    made = outline_run(open_run(run), Place(exact=output, force=force), settings)
+    products = [product for product in made.manifest.products if product.kind == "vector"]
+    counts = {p.name: int(made.manifest.metrics[p.name.replace("change", "changes", 1)] or 0) for p in products}
+    document = {"run": made.path, "changes": counts, "files": [made.path / product.file for product in products]}
+    rows = [(product.file, counts[product.name]) for product in products]
+    show(document, table(["file", "changes"], rows), f"run  {made.path}")
