@@ -2,48 +2,43 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
 
-from arpent.core import Normalisation, Progress, Silent, file_sha256, write_file
+from arpent.core import Progress, Silent, file_sha256
 from arpent.engine import Network
-from arpent.errors import ArpentError, ConfigError, ContractMismatch, InputError, InvalidSetting
+from arpent.errors import ArpentError, ConfigError, ContractMismatch, InputError
 from arpent.models import Bundle
 from arpent.store import Place, Run, RunFolder
 from arpent.store.manifest import Product
 from arpent.tasks.change.comparing import compare
+from arpent.tasks.change.finished_pairs import FinishedPairs
 from arpent.tasks.change.mosaic import fuse
 from arpent.tasks.change.mosaic_layers import product_name
 from arpent.tasks.change.mosaic_pairs import PairProducts, delete_residues, find_pairs
 from arpent.tasks.change.mosaic_settings import MosaicSettings
 from arpent.tasks.change.pair_network import Asked, check_model, start_pair_network
 from arpent.tasks.change.pairing import PairImage
-from arpent.tasks.change.reference_config import ReferenceFile
+from arpent.tasks.change.reference_model import model_fit, reference_model
 from arpent.tasks.change.reference_plan import PlannedPair, ReferencePlan, placed
 from arpent.tasks.change.save_folders import SaveFolders
 from arpent.tasks.change.settings import ChangeSettings
 from arpent.tasks.change.shifts import fold_shifts
 from arpent.tasks.change.task import ChangeTask
-from arpent.tasks.change.weights import ModelFit, find_model, is_bundle, load_model, published_checkpoint
+from arpent.tasks.change.weights import is_bundle, load_model
 
-__all__ = ["PairOutcome", "ReferenceRun", "model_fit", "reference_model", "run_reference"]
+__all__ = ["PairOutcome", "ReferenceRun", "run_reference"]
 
 _OF_ONE_PAIR = (InputError, ConfigError, ContractMismatch)
 """What is wrong with a pair; all else, such as a full disk, is wrong with the run."""
 
 _MANY = 10_000
 """Tiles that are worth the start of any runtime."""
-
-_RECORDS = "pairs"
-"""Folder of the scratch folder with one record per finished pair."""
 
 
 @dataclass(frozen=True)
@@ -82,64 +77,6 @@ class ReferenceRun:
     notes: tuple[str, ...]
 
 
-class _Record(BaseModel):
-    """What a finished pair has left, for a run that goes on."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    content: tuple[str, ...]
-    products: tuple[Product, ...]
-
-
-def model_fit(file: ReferenceFile, *, reset_patch_embedding: bool = False) -> ModelFit:
-    """What a checkpoint must be made fit for, as the configuration says.
-
-    Args:
-        file: the configuration.
-        reset_patch_embedding: accept other bands than those of the checkpoint.
-    """
-    model = file.config.model_params
-    normalisation = None
-    if model.data_mean is not None and model.data_std is not None:
-        normalisation = Normalisation(origin=file.path.name, mean=model.data_mean, std=model.data_std)
-    return ModelFit(
-        bands=model.bands,
-        normalisation=normalisation,
-        nodata=model.no_data,
-        image_size=model.img_size,
-        frames=file.config.num_frames,
-        keep_positions=model.keep_pos_embedding,
-        heads=model.num_heads,
-        decoder_heads=model.decoder_num_heads,
-        shape={
-            "patch": model.patch_size,
-            "width": model.embed_dim,
-            "depth": model.depth,
-            "decoder_width": model.decoder_embed_dim,
-            "decoder_depth": model.decoder_depth,
-        },
-        reset_patch_embedding=reset_patch_embedding,
-    )
-
-
-def reference_model(file: ReferenceFile, progress: Progress | None = None) -> Path:
-    """The file of the weights that a configuration names.
-
-    Raises:
-        InvalidSetting: it names none.
-        FileMissing, WeightsMissing, NetworkMissing: they cannot be had.
-    """
-    load = file.config.model_params.load_params
-    if load.source == "huggingface":
-        return published_checkpoint(load.repo_id, load.model_name, progress)
-    if not load.checkpoint_path:
-        raise InvalidSetting(
-            f"{file.path.name} names no weights",
-            cure="Set model_params.load_params.checkpoint_path, or source: huggingface with repo_id and model_name.",
-        )
-    return find_model(placed(load.checkpoint_path, file.path.parent), progress)
-
-
 def run_reference(
     plan: ReferencePlan,
     place: Place,
@@ -173,13 +110,15 @@ def run_reference(
         "configuration": config.model_dump(mode="json", by_alias=True),
         "settings": settings.model_dump(mode="json", exclude={"read_threads", "language"}),
     }
+    path, bundle = None, None
+    if "infer" in config.task_list:
+        path = reference_model(file, progress)
+        bundle = load_model(path, model_fit(file, reset_patch_embedding=reset_patch_embedding))
     with place.begin("change", file.path.stem, kept) as run:
         work = _Work(run, plan, settings, folders, progress)
         run.add_input(file.path, role="configuration")
         run.add_input(placed(config.csv_inference_file, file.path.parent), role="list")
-        if "infer" in config.task_list:
-            path = reference_model(file, progress)
-            bundle = load_model(path, model_fit(file, reset_patch_embedding=reset_patch_embedding))
+        if path is not None and bundle is not None:
             if is_bundle(path):
                 work.notes.append(f"{path.name} describes itself: model_params tells only where it is")
             run.use_bundle(path, file_sha256(path if path.is_file() else path / "bundle.json"))
@@ -205,6 +144,7 @@ class _Work:
     ) -> None:
         self._run, self._plan, self._settings = run, plan, settings
         self._folders, self._progress = folders, progress
+        self._finished = FinishedPairs(run)
         self._names: dict[str, tuple[str, ...]] = {}
         self._started: tuple[Asked, Network] | None = None
         self.outcomes: list[PairOutcome] = []
@@ -221,7 +161,7 @@ class _Work:
                 try:
                     state = self._compared(planned, bundle)
                 except _OF_ONE_PAIR as problem:
-                    self._withdraw_new(planned)
+                    self._withdraw_new()
                     self._failed(planned.pair.name, planned.suffix, problem, time.perf_counter() - begun)
                 else:
                     seconds = time.perf_counter() - begun
@@ -249,35 +189,51 @@ class _Work:
 
     def _compared(self, planned: PlannedPair, bundle: Bundle) -> Literal["done", "kept"]:
         """Compares a pair, unless an earlier attempt has finished it."""
-        content = tuple(_looks(frame.image) for frame in planned.pair.frames)
-        record = self._run.scratch / _RECORDS / f"{hashlib.sha256(planned.suffix.encode()).hexdigest()[:16]}.json"
-        if self._kept(record, content, planned):
+        products = self._finished.recall(planned.pair, planned.suffix)
+        if products is not None:
+            self._settle(planned, products)
+            self._clear_shifts(planned)
             return "kept"
         before = set(self._run.published)
         self._compare(planned, bundle)
-        made = [product for name, product in self._run.published.items() if name not in before]
+        passing = {name for shifted in self._shifted(planned) for name in self._named_after(shifted)}
+        made = [one for name, one in self._run.published.items() if name not in before | passing]
         self._settle(planned, made)
-        record.parent.mkdir(parents=True, exist_ok=True)
-        write_file(record, _Record(content=content, products=tuple(made)).model_dump_json())
+        self._finished.remember(planned.pair, planned.suffix, made)
+        # Only now: a run that stops before this line goes on from the single predictions.
+        for name in passing:
+            self._run.withdraw(name)
         return "done"
 
     def _compare(self, planned: PlannedPair, bundle: Bundle) -> None:
-        run, plan, shown = self._run, self._plan, self._progress
-        if len(plan.shifts) == 1:
-            network = self._network(planned, bundle, self._settings)
-            compare(run, planned.pair, bundle, self._settings, suffix=planned.suffix, progress=shown, network=network)
-            self._drop_unasked(planned)
-            return
-        suffixes = []
-        for shift in plan.shifts:
+        run, plan = self._run, self._plan
+        shifted = self._shifted(planned)
+        for shift, suffix in zip(plan.shifts, shifted or (planned.suffix,), strict=True):
             # Tables are those of the first prediction, as in the reference.
             settings = self._settings.model_copy(update={"shift": shift} | ({"table": "none"} if shift else {}))
-            suffixes.append(f"{planned.suffix}{plan.config.concatenate_char}{shift}")
-            # Without tables the network may be asked for less.
-            own = self._network(planned, bundle, settings)
-            compare(run, planned.pair, bundle, settings, suffix=suffixes[-1], progress=shown, network=own)
-        fold_shifts(run, planned.suffix, suffixes, self._settings.language)
-        self._drop_unasked(planned)
+            network = self._network(planned, bundle, settings)
+            compare(run, planned.pair, bundle, settings, suffix=suffix, progress=self._progress, network=network)
+        if shifted:
+            fold_shifts(run, planned.suffix, shifted, self._settings.language)
+        # The map of cosines comes with every pair; a configuration may do without.
+        cosine = f"cosine_map{planned.suffix}"
+        if not plan.config.change_map.wanted and cosine in run.published:
+            run.withdraw(cosine)
+
+    def _shifted(self, planned: PlannedPair) -> tuple[str, ...]:
+        """Behind the names of the products of each prediction; nothing where there is but one."""
+        shifts, mark = self._plan.shifts, self._plan.config.concatenate_char
+        return tuple(f"{planned.suffix}{mark}{shift}" for shift in shifts) if len(shifts) > 1 else ()
+
+    def _named_after(self, suffix: str) -> list[str]:
+        return [name for name in self._run.published if name.endswith(suffix)]
+
+    def _clear_shifts(self, planned: PlannedPair) -> None:
+        """Removes what single predictions have left, where a run stopped before it could."""
+        shifted = self._shifted(planned)
+        for file in list(self._run.path.iterdir()) if shifted else []:
+            if file.name.split(".tif")[0].endswith(shifted) or file.stem.endswith(shifted):
+                file.unlink()
 
     def _network(self, planned: PlannedPair, bundle: Bundle, settings: ChangeSettings) -> Network:
         """The model, ready to run: started once for all pairs that ask the same of it."""
@@ -288,25 +244,6 @@ class _Work:
             # A list is long enough for the fastest runtime, whatever its first pair is like.
             self._started = (asked, start_pair_network(bundle, asked, settings, tiles=_MANY))
         return self._started[1]
-
-    def _drop_unasked(self, planned: PlannedPair) -> None:
-        """The map of cosines comes with every pair; a configuration may do without."""
-        name = f"cosine_map{planned.suffix}"
-        if not self._plan.config.change_map.wanted and name in self._run.published:
-            self._run.withdraw(name)
-
-    def _kept(self, record: Path, content: tuple[str, ...], planned: PlannedPair) -> bool:
-        try:
-            found = _Record.model_validate_json(record.read_bytes())
-        except (FileNotFoundError, ValidationError):
-            return False
-        if found.content != content or not all(self._run.keep(product) for product in found.products):
-            return False
-        for number, frame in enumerate(planned.pair.frames):
-            last = number == len(planned.pair.frames) - 1
-            self._run.add_input(frame.image, role="after" if last and number else "before")
-        self._settle(planned, found.products)
-        return True
 
     def _settle(self, planned: PlannedPair, products: tuple[Product, ...] | list[Product]) -> None:
         names = tuple(product.name for product in products)
@@ -320,12 +257,11 @@ class _Work:
             if product.kind in ("raster", "table"):
                 self.placed.append(self._folders.place(self._run.path / product.file))
 
-    def _withdraw_new(self, planned: PlannedPair) -> None:
+    def _withdraw_new(self) -> None:
         """A pair that failed leaves nothing behind."""
         known = {name for names in self._names.values() for name in names}
         for name in self._run.published.keys() - known:
-            if name.endswith(planned.suffix) or f"{planned.suffix}{self._plan.config.concatenate_char}" in name:
-                self._run.withdraw(name)
+            self._run.withdraw(name)
 
     def _failed(self, item: str, suffix: str, problem: ArpentError, seconds: float) -> None:
         self._run.add_failure(item, problem)
@@ -366,8 +302,7 @@ class _Work:
 
     def _remove_residues(self, pairs: list[PairProducts]) -> None:
         """Removes the images of single pairs, here and in the folders; tables stay."""
-        with suppress(KeyError):
-            self.placed = [path for path in self.placed if path.name.startswith("mosaic_") or path.suffix != ".tif"]
+        self.placed = [path for path in self.placed if path.name.startswith("mosaic_") or path.suffix != ".tif"]
         elsewhere = [
             PairProducts(pair.name, {layer: self._folders.target(file) for layer, file in pair.files.items()})
             for pair in pairs
@@ -377,11 +312,3 @@ class _Work:
             for name in names:
                 if self._run.published[name].kind == "raster":
                     self._run.withdraw(name)
-
-
-def _looks(image: str) -> str:
-    """What tells, without reading it, that an image is still the same."""
-    path = Path(image)
-    files = [path] if path.is_file() else sorted(path.rglob("*")) if path.is_dir() else []
-    seen = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
-    return hashlib.sha256(repr([image, seen]).encode()).hexdigest()

@@ -21,6 +21,7 @@ from arpent.language import say
 from arpent.store import RunFolder
 from arpent.store.manifest import Product
 from arpent.tasks.change.mosaic_layers import LAYERS, Layer, product_name, reference_layer
+from arpent.tasks.change.save_folders import link_or_copy
 
 __all__ = ["fold_shifts"]
 
@@ -54,7 +55,7 @@ class _Shifted:
 
 
 def fold_shifts(run: RunFolder, suffix: str, shifted: Sequence[str], language: Language = "en") -> None:
-    """Publishes the products of a pair, made from those of several predictions, which are taken back.
+    """Publishes the products of a pair, made from those of several predictions, which stay.
 
     Args:
         run: under way.
@@ -83,7 +84,9 @@ def fold_shifts(run: RunFolder, suffix: str, shifted: Sequence[str], language: L
             properties={"arpent:task": run.task, "arpent:acquired": False},
         )
         run.publish(file, kind="raster", name=f"{name}{suffix}", stac=item)
-    _retire(run, suffix, shifted)
+    for name, product in run.published.items():
+        if product.kind == "table" and name.endswith(shifted[0]):
+            _rename(run, product, shifted[0], suffix)
 
 
 def _layers(run: RunFolder, suffix: str) -> Mapping[str, Path]:
@@ -126,19 +129,7 @@ def _best(seen: Sequence[tuple[NDArray[np.generic], NDArray[np.bool_]]], *, high
     return np.asarray(np.argmax(np.stack(scores), axis=0))
 
 
-def _retire(run: RunFolder, suffix: str, shifted: Sequence[str]) -> None:
-    """Takes the products of single predictions back; the tables of the first keep their place under the pair's name."""
-    for one in shifted:
-        for name, product in run.published.items():
-            if not name.endswith(one):
-                continue
-            if product.kind == "table" and one == shifted[0]:
-                _rename(run, product, one, suffix)
-            run.withdraw(name)
-
-
 def _rename(run: RunFolder, product: Product, old: str, new: str) -> None:
     file = run.path / product.file
-    renamed = file.with_name(file.name.replace(old, new))
-    file.rename(renamed)
+    renamed = link_or_copy(file, file.with_name(file.name.replace(old, new)))
     run.publish(renamed, kind=product.kind, name=product.name.replace(old, new))

@@ -1,0 +1,74 @@
+"""Which pairs of a list an earlier attempt has finished, so that a run that goes on does not compare them again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from arpent.core import write_file, writing
+from arpent.store import RunFolder
+from arpent.store.manifest import Product
+from arpent.tasks.change.frames import Pair
+
+__all__ = ["FinishedPairs"]
+
+_FOLDER = "pairs"
+
+
+class _Record(BaseModel):
+    """What a finished pair has left."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    content: str
+    products: tuple[Product, ...]
+
+
+class FinishedPairs:
+    """Notes in the scratch folder of a run, one per finished pair.
+
+    Args:
+        run: under way.
+    """
+
+    def __init__(self, run: RunFolder) -> None:
+        self._run = run
+        self._folder = run.scratch / _FOLDER
+
+    def remember(self, pair: Pair, suffix: str, products: Sequence[Product]) -> None:
+        """Notes that a pair is finished, and what it has given."""
+        record = _Record(content=self._content(pair), products=tuple(products))
+        with writing(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+        write_file(self._file(suffix), record.model_dump_json())
+
+    def recall(self, pair: Pair, suffix: str) -> tuple[Product, ...] | None:
+        """The products of a pair, taken over into the run; None where it is not finished, or has changed since."""
+        try:
+            record = _Record.model_validate_json(self._file(suffix).read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return None
+        if record.content != self._content(pair) or not all(self._run.keep(product) for product in record.products):
+            return None
+        for number, frame in enumerate(pair.frames):
+            last = number == len(pair.frames) - 1
+            role = "image" if len(pair.frames) == 1 else "after" if last else "before"
+            self._run.add_input(frame.image, role=role)
+        return record.products
+
+    def _file(self, suffix: str) -> Path:
+        return self._folder / f"{hashlib.sha256(suffix.encode()).hexdigest()[:16]}.json"
+
+    def _content(self, pair: Pair) -> str:
+        """What tells, without reading them, that model, images, layers and dates are still the same."""
+        facts: list[object] = [self._run.bundle.sha256 if self._run.bundle else None]
+        for frame in pair.frames:
+            image = Path(frame.image)
+            files = [image, image.with_name(f"fmask_{image.name}")]
+            files += sorted(image.rglob("*")) if image.is_dir() else []
+            facts += [frame.image, frame.date, frame.quality, frame.layer]
+            facts += [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.is_file()]
+        return hashlib.sha256(repr(facts).encode()).hexdigest()
