@@ -1,0 +1,127 @@
+"""Series, photographs and polygons on the command line."""
+
+import datetime as dt
+
+import numpy as np
+import pyarrow.parquet as pq
+import pyogrio
+import pytest
+import torch
+from PIL import Image
+
+from arpent import __version__
+from arpent.core import Band, Contract, Grid, Normalisation, Strip
+from arpent.io import CogWriter, RasterSpec
+from arpent.models import PlanauraSettings, build, save_bundle
+from arpent.store import Place
+
+
+@pytest.fixture(scope="module")
+def colours(tmp_path_factory):
+    """A bundle for red, green and blue."""
+    settings = PlanauraSettings(
+        channels=3,
+        frames=2,
+        image_size=32,
+        patch=4,
+        width=16,
+        depth=1,
+        heads=1,
+        decoder_width=16,
+        decoder_depth=1,
+        decoder_heads=1,
+    )
+    contract = Contract(
+        task="change",
+        architecture="planaura",
+        settings=settings.model_dump(mode="json"),
+        bands=tuple(Band(name=name) for name in ("red", "green", "blue")),
+        normalisation=Normalisation(origin="test", mean=(100.0,) * 3, std=(50.0,) * 3),
+        nodata=0,
+        arpent=__version__,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = build("planaura", settings)
+    return save_bundle(tmp_path_factory.mktemp("colours") / "rgb.safetensors", network, contract)
+
+
+def image(path, changed):
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(90, 110, (3, 48, 40)).astype(np.uint8)
+    if changed:
+        pixels[:, 8:24, 8:32] = rng.integers(1, 255, (3, 16, 24))
+    grid = Grid.north_up(500_000, 5_000_000, 10, 48, 40, "EPSG:32631")
+    with CogWriter(path, RasterSpec(grid, ("red", "green", "blue"), "uint8", 0)) as writer:
+        writer.write(Strip(0, pixels))
+    return path
+
+
+@pytest.fixture
+def dated(tmp_path):
+    return [image(tmp_path / f"S2_2024{month:02d}01_x.tif", month > 3) for month in range(1, 7)]
+
+
+def test_a_series_by_the_dates_in_its_names(arpent, dated, colours, tmp_path):
+    said = arpent("change", "series", *dated, "-m", colours, "-o", tmp_path / "run", "--runtime", "torch", "--json")
+    assert said.code == 0, said.err
+    assert (tmp_path / "run" / "series_date.tif").exists()
+    after = dt.date(2024, 4, 1)
+    changed = {int(date): area for date, area in said.document["changed_m2"].items()}
+    assert max(changed, key=changed.get) == int(f"{after:%Y%j}")
+    told = arpent("change", "series", *dated, "-m", colours, "-o", tmp_path / "told", "--runtime", "torch", "--quiet")
+    assert "2024-04-01" in told.out
+
+
+def test_dates_and_layers_must_be_as_many_as_images(arpent, dated, colours, tmp_path):
+    words = ("change", "series", *dated[:3], "-m", colours, "-o", tmp_path / "run")
+    few = arpent(*words, "--dates", "2024001,2024002")
+    assert few.code == 2
+    assert "a date for each image" in few.err
+    layers = arpent(*words, "--quality", dated[0], "--quality", dated[1])
+    assert layers.code == 2
+    assert "a quality layer for each image" in layers.err
+    nameless = arpent(*words[:2], *(image(tmp_path / f"{n}.tif", False) for n in "abc"), *words[5:])
+    assert nameless.code == 2
+    assert "a.tif is not known" in nameless.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_photographs(arpent, colours, tmp_path):
+    rng = np.random.default_rng(0)
+    for name, size in (("a", (60, 40)), ("b", (60, 40)), ("c", (50, 30))):
+        Image.fromarray(rng.integers(0, 255, (*size[::-1], 3)).astype("uint8")).save(tmp_path / f"{name}.jpg")
+    a, b, c = (tmp_path / f"{name}.jpg" for name in "abc")
+    options = ("-m", colours, "--runtime", "torch")
+    said = arpent("change", "photo", a, b, *options, "-o", tmp_path / "run", "--set", "threshold=0.9", "--json")
+    assert said.code == 0, said.err
+    assert (tmp_path / "run" / "overlay.png").exists()
+    assert 0 <= said.document["metrics"]["changed_share"] <= 1
+    other = arpent("change", "photo", a, c, *options, "-o", tmp_path / "other")
+    assert other.code == 2
+    assert "--fit" in other.err
+    assert arpent("change", "photo", a, c, *options, "-o", tmp_path / "other", "--force", "--fit").code == 0
+    lacking = arpent("change", "photo", a, b)
+    assert lacking.code == 2
+    assert "two pictures and a model" in lacking.err
+
+
+def test_polygons_of_a_run(arpent, tmp_path):
+    cosine = np.full((1, 40, 30), 0.95, np.float32)
+    cosine[:, 5:15, 5:25] = 0.2
+    grid = Grid.north_up(500_000, 5_000_000, 10, 40, 30, "EPSG:32631")
+    with Place(exact=tmp_path / "pair").begin("change", "pair", {}) as run:
+        with CogWriter(run.scratch / "cosine_map.tif", RasterSpec(grid, ("cosine",), "float32", -100)) as writer:
+            writer.write(Strip(0, cosine))
+        run.publish(run.scratch / "cosine_map.tif", kind="raster")
+        run.finish()
+    words = ("change", "polygons", tmp_path / "pair", "--min-area", "500")
+    said = arpent(*words, "-o", tmp_path / "polygons", "--json")
+    assert said.code == 0, said.err
+    assert said.document["changes"] == {"change": 1}
+    row = pq.read_table(tmp_path / "polygons" / "change.parquet").to_pylist()[0]
+    assert row["pixels"] == 200
+    assert row["area_m2"] == pytest.approx(20_000, rel=2e-3)
+    assert arpent(*words, "-o", tmp_path / "gpkg", "--form", "gpkg").code == 0
+    assert pyogrio.read_info(tmp_path / "gpkg" / "change.gpkg")["features"] == 1
+    assert arpent("change", "polygons", tmp_path / "nowhere").code == 3
