@@ -5,10 +5,14 @@ from __future__ import annotations
 import typer
 
 from arpent.cli import (
+    change_embed,
     change_evaluate,
     change_mosaic,
     change_pair,
+    change_photo,
+    change_polygons,
     change_run,
+    change_series,
     change_train,
 )
 
@@ -18,7 +22,11 @@ app = typer.Typer(help="Change: two dates of a place, and what really changed.",
 for _part in (
     change_pair,
     change_run,
+    change_series,
+    change_photo,
     change_mosaic,
+    change_polygons,
+    change_embed,
     change_train,
     change_evaluate,
 ):

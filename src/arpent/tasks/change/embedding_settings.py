@@ -7,8 +7,46 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from arpent.core import Language, Settings
+from arpent.engine import PredictSettings
+from arpent.tasks.change.settings import ChangeSettings, Profile, TableForm
 
-__all__ = ["ClusterSettings", "ProbeSettings"]
+__all__ = ["ClusterSettings", "EmbedSettings", "ProbeSettings"]
+
+
+class EmbedSettings(PredictSettings):
+    """How an image is embedded, and what is kept of it."""
+
+    profile: Profile = "arpent"
+    """Rules of tiling and of tables: arpent, or planaura for those of the reference."""
+    tile: Annotated[int, Field(ge=0)] = 0
+    """Side in pixels of the tiles that the network sees; 0 for the side that the model was trained on."""
+    stride: Annotated[int, Field(ge=0)] = 0
+    """Pixels between embeddings: the side of the model's patch (also as 0), or a whole fraction of it, down to 1."""
+    attention: bool = True
+    """Let the patches of a tile attend to one another; without it, they are kept as embedded."""
+    dims: tuple[Annotated[int, Field(ge=0)], ...] | None = None
+    """Dimensions of the embeddings to keep; all if not given."""
+    table: TableForm = "geoparquet"
+    """Table with one row per patch: geoparquet, csv or none."""
+    table_type: Literal["float16", "float32"] = "float16"
+    """Type of the numbers in the table."""
+    image: bool = True
+    """Also write an image with one band per dimension."""
+    upsample: bool = False
+    """Bring that image to the pixels of the one embedded; without it, it has one pixel per patch."""
+    box: tuple[float, float, float, float] | None = None
+    """Only this part: left, bottom, right, top."""
+    box_crs: str | None = None
+    """Reference system of the box; that of the image if not given."""
+    sensor: str | None = None
+    """Whose image it is, where neither the file nor its name says so."""
+    language: Language = "en"
+    """Language of titles and pictures: en or fr."""
+
+    def comparing(self) -> ChangeSettings:
+        """The same wishes, as those of a comparison with a single date."""
+        given = self.model_dump(exclude={"image"})
+        return ChangeSettings(**given, features=self.image, dates="no", quality="no")
 
 
 class ClusterSettings(Settings):
