@@ -15,6 +15,8 @@ from arpent.tasks.change.train_settings import ChangeTrainSettings
 
 __all__ = ["DetectionTask", "contrast_loss", "detection_loss"]
 
+_FLOOR = 0.5
+"""Likeness that is low enough. Half way from it to 1 lies 0.75, where Planaura's red ramp and polygons begin."""
 _MOST, _LEAST = 0.5, 0.05
 """Share of a patch that changed from which on it counts as changed, and below which as unchanged."""
 
@@ -40,7 +42,7 @@ def detection_loss(odds: Tensor, target: Tensor) -> Tensor:
     return entropy + 1 - overlap
 
 
-def contrast_loss(cosine: Tensor, target: Tensor, patch: int, floor: float = 0.0) -> Tensor:
+def contrast_loss(cosine: Tensor, target: Tensor, patch: int, floor: float = _FLOOR) -> Tensor:
     """Pulls the cosine to 1 where nothing changed, and down to `floor` where most of a patch did.
 
     Both halves weigh the same, however rare change is; patches with a little change teach nothing.

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,8 @@ class EvaluateSettings(Settings):
 
     comparison: str = ""
     """Which comparison of a run with several: what follows the layer in its products' names."""
+    score: Literal["auto", "cosine_map", "change_probability"] = "auto"
+    """Layer that is judged: cosine_map, change_probability, or auto for the probability where there is one."""
     exclude: tuple[str, ...] = ("cloud", "shadow")
     """Qualities that do not count, for the map and the baselines alike; empty to count everything."""
     baselines: bool = True
@@ -120,16 +122,17 @@ def evaluate(run: Path, truth: Path, place: Place, settings: EvaluateSettings) -
     """
     judged = open_run(run)
     layers = _comparison(judged, settings.comparison)
+    layer = _judged(layers, settings)
     contract = _contract(judged)
     kept = settings.model_dump(mode="json") | {"run": str(run), "truth": str(truth)}
     with ExitStack() as opened:
-        evidence = opened.enter_context(Evidence(layers, str(truth), settings.exclude))
+        evidence = opened.enter_context(Evidence(layers, layer, str(truth), settings.exclude))
         difference: ImageDifference | None = None
         if settings.baselines:
             difference = opened.enter_context(_difference(judged, layers.label, evidence, contract))
         made = opened.enter_context(place.begin("change-evaluate", judged.manifest.name, kept))
         made.add_input(truth, role="truth")
-        made.add_input(evidence.layer or "", role="map")
+        made.add_input(layer, role="map")
         names = () if difference is None else difference.names
         counted = _Counted()
         with made.timed("count"):
@@ -165,6 +168,16 @@ def _comparison(run: Run, label: str) -> ChangeLayers:
     if label not in known:
         raise UnknownName.among(label, known, f"comparison of run {run.manifest.name}")
     return known[label]
+
+
+def _judged(layers: ChangeLayers, settings: EvaluateSettings) -> Path:
+    known = {"change_probability": layers.probability, "cosine_map": layers.cosine}
+    there = {name: path for name, path in known.items() if path is not None}
+    if settings.score == "auto":
+        return next(iter(there.values()))  # a comparison has one or the other
+    if settings.score not in there:
+        raise UnknownName.among(settings.score, there, "layer of this comparison")
+    return there[settings.score]
 
 
 def _contract(run: Run) -> Contract | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -67,10 +68,11 @@ class Piece:
 class Evidence:
     """All files of an evaluation, open.
 
-    The score is the probability of change or, without one, 1 − cosine.
+    The score is the probability of change, or 1 − cosine.
 
     Args:
         layers: of one comparison.
+        layer: that is judged; one of the two.
         truth: mask of change on any grid; 0 for none, any other number for a kind of change.
         exclude: qualities that are left out.
 
@@ -78,11 +80,9 @@ class Evidence:
         tally: of the pixels that the last pass over `pieces` left out.
     """
 
-    def __init__(self, layers: ChangeLayers, truth: str, exclude: Collection[str]) -> None:
+    def __init__(self, layers: ChangeLayers, layer: Path, truth: str, exclude: Collection[str]) -> None:
         self._exclude = tuple(exclude)
-        self.layer = layers.probability or layers.cosine
-        assert self.layer is not None  # a comparison has one or the other
-        self.is_probability = layers.probability is not None
+        self.is_probability = layer == layers.probability
         if self._exclude and layers.quality is None:
             raise InvalidSetting(
                 f"there is no quality layer to exclude {', '.join(self._exclude)} by",
@@ -90,7 +90,7 @@ class Evidence:
             )
         self.tally = Tally()
         with ExitStack() as opened:
-            self._score = opened.enter_context(open_image(self.layer))
+            self._score = opened.enter_context(open_image(layer))
             self.grid = self._score.grid
             self._truth = opened.enter_context(open_like(truth, self.grid, nearest=True))
             if len(self._truth.bands) != 1 or not np.issubdtype(self._truth.dtype, np.integer):

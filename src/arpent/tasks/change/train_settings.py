@@ -48,7 +48,7 @@ class ChangeTrainSettings(Settings):
     """How the network learns to paint."""
     freeze: bool = False
     """Leave the encoder as it is and train the change head alone; cosines then stay what they were."""
-    contrast: Annotated[float, Field(ge=0)] = 1.0
+    contrast: Annotated[float, Field(ge=0)] = 4.0
     """Weight of the term that pulls cosines down where ground changed and up where it did not."""
     fit: FitSettings = FitSettings(best="average_precision")
     """How the network learns to tell change."""
