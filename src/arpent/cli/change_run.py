@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from arpent.cli.console import note, progress, show, table
+from arpent.cli.console import facts, note, progress, show, table
 from arpent.core import Language
 from arpent.engine.settings import Precision, RuntimeName
 from arpent.errors import PartialFailure
+from arpent.language import area, duration, storage
 from arpent.store import Place
 from arpent.tasks.change.reference_config import read_reference
 from arpent.tasks.change.reference_plan import ReferencePlan, plan_reference
@@ -20,6 +21,7 @@ from arpent.tasks.change.settings import MissingQuality, Profile
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from arpent.tasks.change.reference_costs import PairCost
     from arpent.tasks.change.running import ReferenceRun
 
 __all__ = ["app"]
@@ -75,7 +77,7 @@ def run(
         overrides["exclude"] = tuple(word.strip() for word in exclude.split(",") if word.strip())
     plan = plan_reference(file, overrides, (date0, date1, date2))
     if dry_run:
-        _show_plan(plan)
+        _show_plan(plan, reset_patch_embedding=reset_patch_embedding)
         return
     from arpent.tasks.change.running import run_reference
 
@@ -84,21 +86,66 @@ def run(
     _show_run(made)
 
 
-def _show_plan(plan: ReferencePlan) -> None:
+def _show_plan(plan: ReferencePlan, *, reset_patch_embedding: bool) -> None:
+    from arpent.tasks.change.reference_costs import costs_of
+
     for line in plan.notes:
         note(line)
-    rows = [[one.pair.name, *(frame.date or "–" for frame in one.pair.frames), "ready"] for one in plan.pairs]
-    rows += [[one.item, *["–"] * plan.config.num_frames, str(one.error)] for one in plan.refused]
-    columns = ["pair", *(f"date {number}" for number in range(plan.config.num_frames)), "state"]
+    costs = costs_of(plan, reset_patch_embedding=reset_patch_embedding, progress=progress())
+    language = plan.settings.language
+    possible = [cost for cost in costs if cost.plan is not None]
+    seconds = [cost.seconds for cost in possible if cost.seconds is not None]
+    totals = {
+        "pairs": len(possible),
+        "tiles": sum(cost.plan.tiles for cost in possible if cost.plan) * len(plan.shifts),
+        "seconds": sum(seconds) if seconds else None,
+        "memory": max((cost.plan.memory for cost in possible if cost.plan), default=0),
+        "disk": sum(cost.plan.disk for cost in possible if cost.plan) * len(plan.shifts),
+    }
     document = {
         "generation": plan.file.generation,
         "settings": plan.settings,
-        "pairs": [{"pair": one.pair, "suffix": one.suffix} for one in plan.pairs],
-        "refused": [{"item": one.item, "problem": str(one.error)} for one in plan.refused],
+        "pairs": [_cost_document(cost) for cost in costs],
         "folders": plan.folders,
         "notes": plan.notes,
+        "total": totals,
     }
-    show(document, table(columns, rows), *(f"date {number}: {path}" for number, path in enumerate(plan.folders)))
+    lines = [("pairs", f"{len(possible)} of {len(costs)}")]
+    if seconds:
+        lines.append(("time", f"about {duration(sum(seconds), language)} in the network"))
+    lines += [
+        ("memory", f"about {storage(totals['memory'] or 0, language)}"),
+        ("disk", f"at most {storage(totals['disk'] or 0, language)}"),
+        *((f"folder {number}", str(path)) for number, path in enumerate(plan.folders)),
+    ]
+    show(document, _cost_table(costs, language), facts(lines))
+
+
+def _cost_document(cost: PairCost) -> dict[str, object]:
+    if cost.plan is None:
+        return {"pair": cost.item, "problem": cost.problem}
+    return {
+        "pair": cost.item,
+        "pixels": [cost.plan.grid.height, cost.plan.grid.width],
+        "overlap_m2": cost.plan.square_metres,
+        "tiles": cost.plan.tiles,
+        "seconds": cost.seconds,
+        "strides": {str(one.stride): one.passes for one in cost.plan.strides},
+        "products": cost.plan.products,
+    }
+
+
+def _cost_table(costs: Sequence[PairCost], language: Language) -> Table:
+    rows = []
+    for cost in costs:
+        if cost.plan is None:
+            rows.append([cost.item, "", "", "", cost.problem])
+            continue
+        height, width = cost.plan.grid.shape
+        ground = "" if cost.plan.square_metres is None else area(cost.plan.square_metres, language)
+        seconds = "" if cost.seconds is None else duration(cost.seconds, language)
+        rows.append([cost.item, f"{width} × {height}", ground, seconds, f"{cost.plan.tiles} tiles"])
+    return table(["pair", "pixels", "overlap", "time", "state"], rows)
 
 
 def _show_run(made: ReferenceRun) -> None:

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from arpent.core import parse
 from arpent.errors import ArpentError, FileMissing, InvalidSetting
 from arpent.io.gdal import is_remote
+from arpent.pixels import usable
 from arpent.tasks.change.frames import Frame, Pair
 from arpent.tasks.change.pair_list import PairList, PairRow, read_pair_list
 from arpent.tasks.change.reference_config import ReferenceConfig, ReferenceFile
@@ -98,6 +101,7 @@ def plan_reference(
     """
     config = file.config
     settings = reference_settings(file, overrides or {})
+    usable(np.zeros(1, np.uint8), settings.exclude)  # refuses a quality that there is not, before the first pair does
     listed = read_pair_list(placed(config.csv_inference_file, file.path.parent), config.num_frames)
     folders = tuple(Path(folder) for folder in config.save_folders)
     rows = _Rows(file, tuple(None if date is None else check_date(date) for date in dates))
