@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arpent.cli.console import Flags, Session, console, facts, plain, printable, progress, table
+from arpent.cli.console import Flags, Session, console, facts, follows, note, plain, printable, progress, show, table
 from arpent.core import Settings, Window
 
 
@@ -95,3 +95,21 @@ def test_the_bar_shows_itself_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> 
     assert "1 files" in said
     assert "inside [x]" in said
     assert "1/2" in said
+
+
+@pytest.mark.parametrize(
+    ("rank", "world", "silent"),
+    [("", "", False), ("0", "2", False), ("1", "2", True), ("1", "1", False), ("x", "2", False)],
+)
+def test_of_several_processes_the_first_alone_speaks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], rank: str, world: str, silent: bool
+) -> None:
+    monkeypatch.setenv("RANK", rank)
+    monkeypatch.setenv("WORLD_SIZE", world)
+    with Session().active() as here:
+        show({"a": 1}, "a line")
+        note("a remark")
+    said = capsys.readouterr()
+    assert follows() is silent
+    assert (said.out, said.err) == (("", "") if silent else ("a line\n", "a remark\n"))
+    assert here.document == {"a": 1}

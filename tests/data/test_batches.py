@@ -18,6 +18,7 @@ from arpent.data import (
     RandomPatches,
     Sample,
     SampleIndex,
+    Share,
 )
 from arpent.errors import BandMismatch, DatasetError, EmptySplit, InvalidSetting, UnreadableFile
 from arpent.io import open_image
@@ -107,6 +108,49 @@ def test_the_last_batch_is_kept_or_dropped(index, loader):
     assert [len(batch["names"]) for batch in dropped.epoch(0)] == [5, 5, 5, 5]
     assert (kept.steps(), dropped.steps()) == (5, 4)
     assert content(dropped.epoch(0)) == content(kept.epoch(0))[:4]
+
+
+def test_processes_see_one_batch_between_them_and_read_only_their_own(index, loader):
+    """Ten patches in batches of four, for three processes: in the last batch, of two, one of them has nothing."""
+    read = [[] for _ in range(3)]
+
+    def batches(rank):
+        def noted(ref):
+            read[rank].append(ref.name)
+            return loader(ref)
+
+        return Batches(RandomPatches(index, 32, count=10), noted, batch_size=4, augment=AUGMENT, workers=rank)
+
+    whole = list(Batches(RandomPatches(index, 32, count=10), loader, batch_size=4, augment=AUGMENT).epoch(2))
+    parts = [list(batches(rank).epoch(2, share=Share(rank, 3))) for rank in range(3)]
+    assert [len(part) for part in parts] == [len(whole)] * 3 == [3] * 3
+    for number, batch in enumerate(whole):
+        assert batch["weight"] == 1
+        count = len(batch["names"])
+        for rank, part in enumerate(parts):
+            mine = part[number]
+            if rank < count:
+                assert mine["names"] == batch["names"][rank::3]
+                assert torch.equal(mine["image"], batch["image"][rank::3])
+                assert torch.equal(mine["target"], batch["target"][rank::3])
+                assert mine["weight"] == pytest.approx(len(mine["names"]) * 3 / count)
+            else:
+                assert mine["names"] == batch["names"][:1]
+                assert mine["weight"] == 0
+    assert [len(names) for names in read] == [2 + 2 + 1, 1 + 1 + 1, 1 + 1 + 1]
+
+
+def test_an_epoch_ends_where_it_is_told_to(index, loader):
+    batches = Batches(RandomPatches(index, 32, count=23), loader, batch_size=5)
+    whole = content(batches.epoch(3))
+    for start in range(6):
+        for stop in range(start, 7):
+            assert content(batches.epoch(3, start, stop)) == whole[start:stop]
+
+
+def test_a_batch_must_have_a_patch_for_each_process(index, loader):
+    with pytest.raises(InvalidSetting, match=r"batch of 2 .* 3 processes\. Set 'batch_size' to 3"):
+        Batches(RandomPatches(index, 32), loader, batch_size=2).epoch(0, share=Share(0, 3))
 
 
 def test_stopping_early_leaves_no_thread(index, loader):

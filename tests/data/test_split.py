@@ -113,7 +113,7 @@ def test_fractions_must_add_up(mosaic, fractions):
 def test_splits_that_cannot_be_filled(mosaic):
     with pytest.raises(EmptySplit, match="1 blocks cannot fill 3 sides"):
         split_by_block(mosaic(), block=1e6)
-    with pytest.raises(EmptySplit, match="2 domains cannot fill 3 sides"):
+    with pytest.raises(EmptySplit, match=r"2 domains cannot fill 3 sides .*Name more domains in the column 'domain'"):
         split_by_domain(mosaic()[:32])
     with pytest.raises(InvalidSetting, match="side above 0"):
         split_by_block(mosaic(), block=0)

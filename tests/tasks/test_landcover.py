@@ -128,6 +128,40 @@ def test_an_index_that_cannot_be_split_says_what_to_fill_in(commune_folder, trai
         train(train_settings(index=str(single)), Place(exact=tmp_path / "run"))
 
 
+@pytest.mark.parametrize(
+    ("dtype", "pixel", "split", "words"),
+    [
+        ("uint16", 1.0, "train", r"found uint16; expected uint8.*one type of pixels"),
+        ("uint16", 1.0, "val", r"found uint16; expected uint8.*one type of pixels"),
+        ("uint8", 1.02, "train", r"found 1\.02 m; expected 1 m.*one resolution"),
+        ("uint8", 1.008, "train", None),
+    ],
+)
+def test_images_of_different_kinds_are_not_learnt_from_together(train_settings, tmp_path, dtype, pixel, split, words):
+    def write(name, kind, step, top):
+        grid = Grid.north_up(650_000, top, step, 64, 64, 2154)
+        with CogWriter(tmp_path / f"{name}.tif", RasterSpec(grid, ("red", "green", "blue", "nir"), kind)) as writer:
+            writer.write(Strip(0, np.random.default_rng(0).integers(1, 255, (4, 64, 64)).astype(kind)))
+        with CogWriter(tmp_path / f"{name}_mask.tif", RasterSpec(grid, ("class",), "uint8")) as writer:
+            writer.write(Strip(0, np.full((1, 64, 64), 5, np.uint8)))
+
+    lines = ["image,mask,split"]
+    places = [("one", "uint8", 1.0, "train"), ("two", "uint8", 1.0, "val"), ("far", dtype, pixel, split)]
+    for number, (name, kind, step, side) in enumerate(places):
+        write(name, kind, step, 6_860_000 + 1000 * number)
+        lines.append(f"{name}.tif,{name}_mask.tif,{side}")
+    (tmp_path / "index.csv").write_text("\n".join(lines) + "\n")
+    fitted = FitSettings(epochs=1, device="cpu")
+    settings = train_settings(index=str(tmp_path / "index.csv"), fit=fitted)
+    place = Place(exact=tmp_path / "run")
+    if words is None:
+        assert train(settings, place).manifest.status == "complete"
+        return
+    with pytest.raises(DatasetError, match=rf"far\.tif and \S*one\.tif cannot be learnt from together.*{words}"):
+        train(settings, place)
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_model_of_another_task_is_refused(trained, commune_folder, tmp_path):
     bundle = load_bundle(trained.path / "model.safetensors")
     other = save_bundle(

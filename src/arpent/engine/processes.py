@@ -1,6 +1,6 @@
 """The processes that train one model together: how they join, what they tell each other, and how they end.
 
-Each is started by ``torchrun`` (or ``accelerate launch``) with the same command. The first one leads: it alone opens
+Each is started with the same command, by ``torchrun`` or whatever sets the same variables. The first one leads: it alone opens
 the run folder, writes, and speaks to the user. Whatever fails in it ends the others too, so that nobody waits for
 news that will not come.
 """
