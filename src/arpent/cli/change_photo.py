@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +16,9 @@ from arpent.store import Place
 from arpent.tasks.change.reference_config import read_reference
 from arpent.tasks.change.reference_plan import plan_reference
 from arpent.tasks.change.settings import ChangeSettings, Profile
+
+if TYPE_CHECKING:
+    from arpent.tasks.change.photos import PhotoRun
 
 __all__ = ["app"]
 
@@ -77,6 +80,10 @@ def photo(
     done = compare_photos(
         before, after, model, place, settings, fit=fit, reset_patch_embedding=reset_patch_embedding, progress=progress()
     )
+    _show(done, language)
+
+
+def _show(done: PhotoRun, language: Language) -> None:
     measured = done.compared.figures
     document = {
         "run": done.run.path,

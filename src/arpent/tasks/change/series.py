@@ -8,7 +8,7 @@ it, and a further date changes nothing of what the others say.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from itertools import islice, pairwise
 from pathlib import Path
@@ -30,6 +30,7 @@ from arpent.tasks.change.comparing import tile_shape
 from arpent.tasks.change.frames import Frame, day_of
 from arpent.tasks.change.lasting import Lasting, lasting_change
 from arpent.tasks.change.pair_network import Asked, check_model, outputs_named, placing_of, start_pair_network
+from arpent.tasks.change.series_preview import draw_series
 from arpent.tasks.change.series_reading import DatePixels, Features, SeriesImage, features_of
 from arpent.tasks.change.series_settings import SeriesSettings
 from arpent.tiling import Tile, TilePlan
@@ -211,35 +212,60 @@ def series_run(
         SeriesImage(ordered, name, bundle.contract, settings) as image,
         place.begin("change-series", name, kept) as run,
     ):
-        identity = [content_of(run.add_input(frame.image, role=f"date {frame.date}")) for frame in ordered]
-        identity += [content_of(run.add_input(f.quality, role="quality")) for f in ordered if f.quality]
-        if source is not None:
-            identity.append(file_sha256(source if source.is_file() else source / "bundle.json"))
-            run.use_bundle(source, identity[-1])
         task = SeriesTask(network_of, image, settings, run.scratch)
-        shape = tile_shape(task.placing, settings.comparing())
-        tiles = len(TilePlan.of(*image.grid.shape, shape)) * len(ordered)
-        job = Job(
-            task,
-            bundle,
-            image,
-            run,
-            # Each tile is a batch of dates already.
-            settings.model_copy(update={"batch_size": 1}),
-            tuple(identity),
-            taken=_moment(ordered[0]),
-            until=_moment(ordered[-1]),
-            language=settings.language,
-            progress=progress or Silent(),
-            prepare=lambda pixels, valid: pixels.astype(np.float32),
-            shape=shape,
-            network=start_pair_network(bundle, _ASKED, settings.comparing(), tiles=tiles),
-        )
+        job = _job(task, image, bundle, run, _inputs(run, ordered, source), settings)
         with run.timed("series"):
-            done = run_job(job)
+            done = run_job(replace(job, progress=progress or Silent()))
         changed = _figures(run, settings)
         run.add_metrics({"dates": len(ordered)} | {f"changed_m2/{date}": area for date, area in changed.items()})
+        drawn = draw_series(
+            run.path / "series_strength.tif",
+            run.path / "series_date.tif",
+            run.scratch / "preview.png",
+            [frame.date for frame in ordered if frame.date],
+            threshold=settings.threshold,
+            language=settings.language,
+        )
+        run.publish(drawn, kind="picture")
         return SeriesMade(run.finish(), done, changed)
+
+
+def _inputs(run: RunFolder, frames: Sequence[Frame], source: Path | None) -> tuple[str, ...]:
+    """Notes what is read, and gives hashes of its content."""
+    identity = [content_of(run.add_input(frame.image, role=f"date {frame.date}")) for frame in frames]
+    identity += [content_of(run.add_input(f.quality, role="quality")) for f in frames if f.quality]
+    if source is not None:
+        identity.append(file_sha256(source if source.is_file() else source / "bundle.json"))
+        run.use_bundle(source, identity[-1])
+    return tuple(identity)
+
+
+def _job(
+    task: SeriesTask,
+    image: SeriesImage,
+    bundle: Bundle,
+    run: RunFolder,
+    identity: tuple[str, ...],
+    settings: SeriesSettings,
+) -> Job:
+    frames, shape = image.frames, tile_shape(task.placing, settings.comparing())
+    tiles = len(TilePlan.of(*image.grid.shape, shape)) * len(frames)
+    return Job(
+        task,
+        bundle,
+        image,
+        run,
+        # Each tile is a batch of dates already.
+        settings.model_copy(update={"batch_size": 1}),
+        identity,
+        taken=_moment(frames[0]),
+        until=_moment(frames[-1]),
+        language=settings.language,
+        prepare=lambda pixels, valid: pixels.astype(np.float32),
+        shape=shape,
+        network=start_pair_network(bundle, _ASKED, settings.comparing(), tiles=tiles),
+        pictures=False,
+    )
 
 
 def _ordered(frames: Sequence[Frame]) -> tuple[Frame, ...]:
