@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import rasterio
 import yaml
@@ -47,6 +48,53 @@ def test_predict_prints_areas_and_where_the_map_is(arpent, model, scene, tmp_pat
     assert "%" in said.out
     assert str(tmp_path / "map" / "classes.tif") in said.out
     assert "\\x" not in said.out
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", ["error-adjusted area", "95% interval"]), ("fr", ["surface corrigée de l'erreur", "intervalle à 95"])],
+)
+def test_with_a_truth_areas_are_corrected_for_errors(arpent, model, scene, tmp_path, language, words):
+    truth = scene.with_name(scene.name.replace("image_", "truth_"))
+    command = ("landcover", "predict", scene, "--model", model, "--truth", truth, "--language", language, "--force")
+    said = arpent(*command, "-o", tmp_path / "map")
+    assert said.code == 0, said.err
+    assert words[0] in said.out
+    assert "±" in said.out
+    assert words[1] in said.err
+    document = arpent(*command, "-o", tmp_path / "map", "--json").document
+    corrected = document["adjusted_areas"]
+    assert sum(one["area"] for one in corrected.values()) == pytest.approx(sum(document["areas"].values()))
+    assert all(one["low"] <= one["area"] <= one["high"] for one in corrected.values())
+    metrics = json.loads((tmp_path / "map" / "manifest.json").read_text())["metrics"]
+    assert metrics["adjusted_area_m2/building"] == corrected["building"]["area"]
+
+
+def test_a_truth_that_lacks_a_mapped_class_is_scored_and_corrects_nothing(arpent, model, scene, tmp_path):
+    truth = tmp_path / "truth.tif"
+    with rasterio.open(scene) as image:
+        profile = image.profile | {"count": 1, "dtype": "uint8", "nodata": 0}
+        profile.pop("photometric", None)
+    with rasterio.open(truth, "w", **profile) as known:
+        corner = np.zeros((1, 256, 256), np.uint8)
+        corner[0, 0, 0] = 5
+        known.write(corner)
+    said = arpent("landcover", "predict", scene, "--model", model, "--truth", truth, "-o", tmp_path / "map")
+    assert said.code == 0, said.err
+    assert "not corrected for errors" in said.err
+    assert "±" not in said.out
+
+
+def test_a_run_has_the_name_that_it_is_given(arpent, model, scene, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    command = ("landcover", "predict", scene, "--model", model, "--name", "Été à Cahors", "--json")
+    run = Path(arpent(*command).document["run"])
+    assert run.name.endswith("-landcover-ete-a-cahors")
+    (run / "notes.txt").touch()
+    again = arpent(*command[:-1], "--force")
+    assert again.code == 0, again.err
+    assert "since no run made it: notes.txt" in again.err
+    assert (run / "notes.txt").exists()
 
 
 def test_the_run_of_a_training_stands_for_its_model(arpent, model, scene, tmp_path):

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from arpent.cli.console import facts, note, progress, show
-from arpent.cli.tables import class_table
+from arpent.cli.places import place
+from arpent.cli.tables import adjusted_document, class_table, notes_on_areas
 from arpent.core import Language
 from arpent.language import duration, percent, say, storage
 from arpent.testing.memory import peak_memory
@@ -73,6 +74,7 @@ def demo(
         "accuracy": done.scores.accuracy,
         "iou": iou,
         "areas_m2": {one.entry.en: one.square_metres for one in done.landcover.areas},
+        **adjusted_document(done.landcover),
         "seconds": done.seconds,
         "peak_memory_bytes": peak,
     }
@@ -85,12 +87,14 @@ def demo(
         (say("word.map", chosen), done.landcover.path),
         (say("demo.preview", chosen), preview),
     ]
-    show(document, class_table(done.landcover.areas, chosen, iou=iou), facts(lines))
+    for line in notes_on_areas(done.landcover, chosen):
+        note(line)
+    table = class_table(done.landcover.areas, chosen, iou=iou, adjusted=done.landcover.adjusted)
+    show(document, table, facts(lines))
 
 
 def _run(folder: Path, scale: _Scale, language: Language) -> _Done:
     """Simulates, trains, maps and scores."""
-    from arpent.store import Place
     from arpent.tasks.landcover import MapSettings, map_image, train
     from arpent.testing.simulation import Simulation, simulate
 
@@ -105,13 +109,12 @@ def _run(folder: Path, scale: _Scale, language: Language) -> _Done:
     index = _blocks(folder / "training", scale)
     scene = simulate(folder / "scene", Simulation(seed=_MAPPED, size=scale.scene_size), force=True, progress=progress())
     clock = timed("simulate", clock)
-    place = Place(exact=folder / "model", force=True)
-    run = train(_training(index, scale), place, progress=progress())
+    run = train(_training(index, scale), place(folder / "model", force=True), progress=progress())
     clock = timed("train", clock)
     made = map_image(
         str(scene[0].image),
         run.path / run.manifest.product("model").file,
-        Place(exact=folder / "map", force=True),
+        place(folder / "map", force=True),
         MapSettings(language=language),
         truth=scene[0].mask,
         progress=progress(),

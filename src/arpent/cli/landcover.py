@@ -10,19 +10,13 @@ import typer
 
 from arpent.cli.console import note, progress, show
 from arpent.cli.options import assemble, with_settings
-from arpent.cli.tables import class_table
-from arpent.store import Place
+from arpent.cli.places import Force, Name, Output, Resume, place
+from arpent.cli.tables import adjusted_document, class_table, notes_on_areas
 from arpent.tasks.landcover import MapSettings, TrainSettings
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Land-cover maps: train a model, make a map.", no_args_is_help=True)
-
-Output = Annotated[
-    Path | None, typer.Option("--output", "-o", help="Run folder; a dated one under runs/ if not given.")
-]
-Force = Annotated[bool, typer.Option("--force", help="Replace a run that is there.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")]
 
 
 @app.command()
@@ -32,6 +26,7 @@ def train(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting; may be repeated.")
     ] = None,
     output: Output = None,
+    name: Name = None,
     force: Force = False,
     resume: Resume = False,
 ) -> None:
@@ -39,8 +34,8 @@ def train(
     from arpent.tasks.landcover import train as run_training
 
     settings = assemble(TrainSettings, config, assignments or (), {})
-    place = Place(exact=output, force=force, resume=resume)
-    run = run_training(settings, place, progress=progress())
+    where = place(output, name, force=force, resume=resume)
+    run = run_training(settings, where, progress=progress())
     model = run.path / run.manifest.product("model").file
     figures = {name: value for name, value in run.manifest.metrics.items() if value is not None}
     lines = [f"{name}  {value:.4f}" for name, value in figures.items()]
@@ -56,14 +51,15 @@ def predict(
     truth: Annotated[Path | None, typer.Option("--truth", help="Map of true classes to be scored against.")] = None,
     taken: Annotated[datetime | None, typer.Option("--date", help="When the image was taken.")] = None,
     output: Output = None,
+    name: Name = None,
     force: Force = False,
     resume: Resume = False,
 ) -> None:
     """Maps an image of any size, as a COG with palette and names in a run folder."""
     from arpent.tasks.landcover import map_image
 
-    place = Place(exact=output, force=force, resume=resume)
-    made = map_image(image, model, place, settings, truth=truth, taken=taken, progress=progress())
+    where = place(output, name, force=force, resume=resume)
+    made = map_image(image, model, where, settings, truth=truth, taken=taken, progress=progress())
     note(f"{made.prediction.tiles} tiles in {made.prediction.seconds:.1f} s")
     preview = made.run.path / "preview.png"
     document = {
@@ -72,5 +68,13 @@ def predict(
         "preview": preview,
         "areas": {area.entry.en: area.square_metres for area in made.areas},
         "metrics": made.scores.summary() if made.scores else {},
+        **adjusted_document(made),
     }
-    show(document, class_table(made.areas, settings.language), f"map      {made.path}", f"preview  {preview}")
+    for line in notes_on_areas(made, settings.language):
+        note(line)
+    show(
+        document,
+        class_table(made.areas, settings.language, adjusted=made.adjusted),
+        f"map      {made.path}",
+        f"preview  {preview}",
+    )

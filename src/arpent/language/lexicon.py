@@ -48,6 +48,7 @@ FORMATS: Mapping[str, Callable[[Any, Language], str]] = {
     "duration": quantities.duration,
     "length": quantities.length,
     "percent": quantities.percent,
+    "percent0": lambda value, language: quantities.percent(value, language, 0),
     "storage": quantities.storage,
 }
 PLURAL = re.compile(r"plural\((?P<singular>[^|)]*)\|(?P<several>[^)]*)\)")

@@ -12,7 +12,7 @@ from arpent.tasks.landcover.settings import LandcoverSettings, MapSettings, Trai
 
 if TYPE_CHECKING:
     from arpent.tasks.landcover.mapping import LandcoverMap, map_image
-    from arpent.tasks.landcover.scoring import ClassArea, areas_of, score_map
+    from arpent.tasks.landcover.scoring import ClassArea, adjusted_areas, areas_of, score_map
     from arpent.tasks.landcover.task import LandcoverTask, dice_loss
     from arpent.tasks.landcover.training import train
 
@@ -23,6 +23,7 @@ __all__ = [
     "LandcoverTask",
     "MapSettings",
     "TrainSettings",
+    "adjusted_areas",
     "areas_of",
     "dice_loss",
     "map_image",
@@ -34,7 +35,7 @@ __getattr__ = on_demand(
     __name__,
     {
         "mapping": ("LandcoverMap", "map_image"),
-        "scoring": ("ClassArea", "areas_of", "score_map"),
+        "scoring": ("ClassArea", "adjusted_areas", "areas_of", "score_map"),
         "task": ("LandcoverTask", "dice_loss"),
         "training": ("train",),
     },

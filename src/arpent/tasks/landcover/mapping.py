@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,10 +11,10 @@ from arpent.core import Progress, Silent, file_sha256
 from arpent.engine import Job, Prediction, run_job
 from arpent.errors import BundleInvalid
 from arpent.io import open_image
-from arpent.metrics import DenseScores
+from arpent.metrics import AdjustedAreas, DenseScores
 from arpent.models import Bundle, load_bundle
-from arpent.store import Place, Run, bundle_in, content_of
-from arpent.tasks.landcover.scoring import ClassArea, areas_of, check_truth, score_map
+from arpent.store import Place, Run, RunFolder, bundle_in, content_of
+from arpent.tasks.landcover.scoring import ClassArea, adjusted_areas, areas_of, check_truth, score_map
 from arpent.tasks.landcover.settings import LandcoverSettings, MapSettings
 from arpent.tasks.landcover.task import LandcoverTask
 
@@ -30,6 +31,7 @@ class LandcoverMap:
         areas: the ground that each class covers.
         prediction: how it went.
         scores: against the truth, where one was given.
+        adjusted: the areas corrected for the errors that the truth shows, where that can be done.
     """
 
     run: Run
@@ -37,6 +39,7 @@ class LandcoverMap:
     areas: list[ClassArea]
     prediction: Prediction
     scores: DenseScores | None
+    adjusted: AdjustedAreas | None = None
 
 
 def map_image(
@@ -92,14 +95,31 @@ def map_image(
                 progress=progress or Silent(),
             )
             done = run_job(job)
-        path = run.path / "classes.tif"
-        areas = areas_of(path, task.classes)
-        scores = None
-        if truth is not None:
-            scores = score_map(path, truth, task.classes).scores()
-            run.add_metrics(scores.summary())
-        run.add_metrics({f"area_m2/{a.entry.en}": a.square_metres for a in areas if a.square_metres is not None})
-        return LandcoverMap(run.finish(), path, areas, done, scores)
+        return _finished(run, task, done, truth)
+
+
+def _finished(run: RunFolder, task: LandcoverTask, done: Prediction, truth: Path | None) -> LandcoverMap:
+    """Measures the map, notes what was found, and finishes the run."""
+    path = run.path / "classes.tif"
+    areas = areas_of(path, task.classes)
+    run.add_metrics({f"area_m2/{a.entry.en}": a.square_metres for a in areas if a.square_metres is not None})
+    scores = adjusted = None
+    if truth is not None:
+        matrix = score_map(path, truth, task.classes)
+        scores, adjusted = matrix.scores(), adjusted_areas(matrix, areas)
+        run.add_metrics(scores.summary())
+    if adjusted is not None:
+        run.add_metrics(_figures(areas, adjusted))
+    return LandcoverMap(run.finish(), path, areas, done, scores, adjusted)
+
+
+def _figures(areas: Sequence[ClassArea], adjusted: AdjustedAreas) -> dict[str, float]:
+    """Corrected areas and half the width of their intervals, for the manifest."""
+    figures = {}
+    for index, area in enumerate(areas):
+        figures[f"adjusted_area_m2/{area.entry.en}"] = float(adjusted.area.value[index])
+        figures[f"adjusted_area_margin_m2/{area.entry.en}"] = float(adjusted.area.half_width[index])
+    return figures
 
 
 def _task_of(bundle: Bundle, source: Path, settings: MapSettings) -> LandcoverTask:

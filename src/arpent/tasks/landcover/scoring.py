@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +12,9 @@ from arpent.core import ClassMap, Grid, LandClass, Window, pixel_area
 from arpent.data import target_of
 from arpent.errors import DatasetError
 from arpent.io import open_image, read_ahead
-from arpent.metrics import ConfusionMatrix
+from arpent.metrics import AdjustedAreas, ConfusionMatrix, adjust_areas
 
-__all__ = ["ClassArea", "areas_of", "check_truth", "score_map"]
+__all__ = ["ClassArea", "adjusted_areas", "areas_of", "check_truth", "score_map"]
 
 _BLOCK = 1024
 """Side in pixels of the blocks in which a pixel is taken to have one area; it changes by less than 1e-4 in one."""
@@ -98,3 +98,22 @@ def score_map(path: Path, truth: Path, classes: ClassMap) -> ConfusionMatrix:
                 keep = guess >= 0
                 matrix.update(target[keep], guess[keep])
     return matrix
+
+
+def adjusted_areas(matrix: ConfusionMatrix, areas: Sequence[ClassArea]) -> AdjustedAreas | None:
+    """The areas of a map corrected for the errors that were counted, in square metres.
+
+    Neighbouring pixels err together, so that the intervals are a lower bound.
+
+    Args:
+        matrix: of the map against the truth, which may cover a part of it only.
+        areas: of the whole map.
+
+    Returns:
+        None where there is nothing to go by: a map without georeference, or one that shows a class of which fewer
+        than two pixels have a truth.
+    """
+    mapped = np.array([area.square_metres or 0.0 for area in areas])
+    if not mapped.sum() > 0 or (matrix.counts.sum(axis=0)[mapped > 0] < 2).any():
+        return None
+    return adjust_areas(matrix, mapped)
