@@ -130,7 +130,7 @@ def false_colours(source: Embeddings) -> Raster:
     """The first three principal components as the bands of a small picture; fewer dimensions give fewer bands."""
     sample = draw_sample(lambda: (batch.values for batch in source.batches()), _SAMPLE, 0)
     mean = sample.mean(axis=0, dtype=np.float64)
-    spread = np.cov((sample - mean).T.astype(np.float64)).reshape(len(mean), len(mean))
+    spread = np.cov((sample - mean).T.astype(np.float64), bias=True).reshape(len(mean), len(mean))
     axes = np.linalg.eigh(spread)[1][:, ::-1][:, : min(_COMPONENTS, len(mean))]
     # The sign of a component is free: its heaviest weight is made positive, so that pictures can be compared.
     axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
