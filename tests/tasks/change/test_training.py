@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from arpent.core import Grid, Strip, sensor
+from arpent.cli.app import main
+from arpent.core import Grid, Strip, load_yaml, sensor
 from arpent.engine import FitSettings, OptimiserSettings
 from arpent.errors import BundleInvalid, DatasetError, Interrupted
 from arpent.io import CogWriter, RasterSpec
@@ -182,3 +183,22 @@ def test_a_bundle_of_another_task_is_refused(index, run, tmp_path):
     )
     with pytest.raises(BundleInvalid, match="cannot be taught change"):
         train(settings(index, start=str(bare)), Place(exact=tmp_path / "run"))
+
+
+def test_the_recipe_that_ships_from_the_command_line(index, tmp_path, capsys):
+    recipe = Path(__file__).parents[3] / "examples" / "change" / "train_nano.yaml"
+    words = ["change", "train", str(recipe), "-o", str(tmp_path / "run"), "--json"]
+    smaller = ("image_size=16", "width=16", "depth=1", "heads=2", "decoder_width=16", "decoder_heads=2", "head_width=8")
+    changes = [*(f"network.{one}" for one in smaller), "patches=8", "fit.epochs=1", "pretrain.epochs=1"]
+    recipe_words = load_yaml(recipe)
+    changes += [f"{name}={index}" for name in ("images", "pairs") if name in recipe_words]
+    for change in changes:
+        words += ["--set", change]
+    assert main(words) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert Path(said["model"]).exists() and 0 <= said["metrics"]["validation/f1"] <= 1
+
+
+def test_the_heading_of_the_recipe_says_how_its_places_are_made():
+    text = (Path(__file__).parents[3] / "examples" / "change" / "train_nano.yaml").read_text()
+    assert "arpent simulate -o places" in text and "arpent change train examples/change/train_nano.yaml" in text

@@ -271,7 +271,7 @@ def _classes() -> ClassMap:
         name="outcome",
         nodata=_NOTHING,
         classes=(
-            LandClass(id=_QUIET, en="no change", fr="aucun changement", colour="#eef1f2"),
+            LandClass(id=_QUIET, en="no change", fr="aucun changement", colour="#d5dcdf"),
             LandClass(id=_HIT, en="found", fr="trouvé", colour="#0072b2"),
             LandClass(id=_MISS, en="missed", fr="manqué", colour="#e69f00"),
             LandClass(id=_ALARM, en="false alarm", fr="fausse alarme", colour="#a50f15"),
