@@ -30,6 +30,19 @@ def test_a_class_map_names_its_classes_and_their_shares(land: Raster, classes: C
     assert "N" in told
 
 
+def test_the_shares_of_the_whole_map_stand_beside_its_thinned_copy(land: Raster, classes: ClassMap) -> None:
+    told = texts([Panel(land, "", classes, shares={5: 0.7, 9: 0.29, 3: 0.01})])
+    assert told[-6:] == ["Water", "70.0%", "Vineyard", "29.0%", "Impervious surface", "1.0%"]
+
+
+def test_every_pixel_is_counted_though_not_every_one_is_shown(classes: ClassMap) -> None:
+    grid = Grid(1, 4000)
+    ids = np.full((1, 1, 4000), 5, np.uint8)
+    ids[0, 0, 1::3] = 9
+    told = texts([Panel(Raster(ids, np.ones((1, 4000), np.bool_), grid, ("class",)), "", classes)])
+    assert told[-4:] == ["Water", "66.7%", "Vineyard", "33.3%"]
+
+
 def test_in_french_too(land: Raster, classes: ClassMap) -> None:
     told = texts([Panel(land, "", classes)], "Occupation du sol", "fr")
     shown = [text.replace("\u202f", " ").replace("\xa0", " ") for text in told]

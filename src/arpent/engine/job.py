@@ -22,7 +22,7 @@ from arpent.engine.runtime import start_network
 from arpent.engine.settings import PredictSettings
 from arpent.engine.task import Network, Product, Task
 from arpent.errors import ContractMismatch
-from arpent.io import CogWriter, RasterSpec, RowWriter, quicklook, recorded_statistics, stac_item
+from arpent.io import CogWriter, RasterSpec, RowWriter, quicklook, recorded_shares, recorded_statistics, stac_item
 from arpent.models import Bundle, tile_needs
 from arpent.report import figures
 from arpent.store import RunFolder
@@ -259,10 +259,15 @@ def _publish(job: Job, product: Product, file: Path) -> None:
 
 def _draw(job: Job, product: Product, picture: str) -> None:
     """Makes a picture of a published map."""
-    run = job.run
-    small = quicklook(run.path / product.file_name, classes=product.classes is not None)
+    run, file = job.run, job.run.path / product.file_name
     drawn = run.scratch / f"{picture}.png"
     figures.preview(
-        small, drawn, classes=product.classes, unit=product.unit, title=product.title, language=job.language
+        quicklook(file, classes=product.classes is not None),
+        drawn,
+        classes=product.classes,
+        unit=product.unit,
+        shares=recorded_shares(file) if product.classes is not None else None,
+        title=product.title,
+        language=job.language,
     )
     run.publish(drawn, kind="picture")

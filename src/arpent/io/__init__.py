@@ -6,7 +6,7 @@ from arpent.io.cog import CogWriter
 from arpent.io.footprint import Footprint, footprint
 from arpent.io.photo import orientation, upright
 from arpent.io.prefetch import read_ahead
-from arpent.io.published import quicklook, recorded_classes, recorded_statistics
+from arpent.io.published import quicklook, recorded_classes, recorded_shares, recorded_statistics
 from arpent.io.reader import ImageReader, open_image
 from arpent.io.spec import RasterSpec, scratch_bytes
 from arpent.io.stac import stac_item, validate_stac
@@ -32,6 +32,7 @@ __all__ = [
     "quicklook",
     "read_ahead",
     "recorded_classes",
+    "recorded_shares",
     "recorded_statistics",
     "scratch_bytes",
     "stac_item",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,8 @@ class Panel:
         classes: what its numbers mean, for a class map.
         unit: of its values, for a map of one quantity.
         steps: its colours, where they have a meaning of their own; even ones from the least to the greatest if None.
+        shares: of each class by its id, for a raster that is a thinned copy of a larger map; those of the raster itself
+            if None.
     """
 
     raster: Raster
@@ -51,6 +53,7 @@ class Panel:
     classes: ClassMap | None = None
     unit: str | None = None
     steps: Steps | None = None
+    shares: Mapping[int, float] | None = None
 
 
 def preview(
@@ -59,11 +62,15 @@ def preview(
     *,
     classes: ClassMap | None = None,
     unit: str | None = None,
+    shares: Mapping[int, float] | None = None,
     title: str = "",
     language: Language = "en",
 ) -> Path:
-    """A map with title, scale, north, and a legend with the share of each class or a colour bar, as PNG."""
-    return panels([Panel(raster, "", classes, unit)], path, title=title, language=language)
+    """A map with title, scale, north, and a legend with the share of each class or a colour bar, as PNG.
+
+    See `Panel` for what is shown of it.
+    """
+    return panels([Panel(raster, "", classes, unit, shares=shares)], path, title=title, language=language)
 
 
 def panels(shown: Sequence[Panel], path: Path, *, title: str = "", language: Language = "en") -> Path:
@@ -82,7 +89,7 @@ def compose(shown: Sequence[Panel], title: str, language: Language) -> Figure:
     """The figure that `panels` writes."""
     if not shown:
         raise InvalidSetting("a figure has no map to show", cure="Give at least one panel.")
-    pictures = [rendered(panel.raster, panel.classes, panel.steps) for panel in shown]
+    pictures = [_rendered(panel) for panel in shown]
     height = _height(shown)
     above = _MARGIN + 0.1 + (0.32 if title else 0.0) + (0.26 if any(panel.title for panel in shown) else 0.0)
     below = 0.52
@@ -105,6 +112,13 @@ def compose(shown: Sequence[Panel], title: str, language: Language) -> Figure:
     if entries:
         legend(figure, Box(right, below, side, tall), entries, heads)
     return figure
+
+
+def _rendered(panel: Panel) -> Rendered:
+    picture = rendered(panel.raster, panel.classes, panel.steps)
+    if panel.classes is None or not panel.shares:
+        return picture
+    return replace(picture, shares=dict(panel.shares))
 
 
 def _nomenclature(shown: Sequence[Panel]) -> ClassMap | None:

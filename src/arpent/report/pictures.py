@@ -67,9 +67,9 @@ class Rendered:
 def rendered(raster: Raster, classes: ClassMap | None, steps: Steps | None = None) -> Rendered:
     """The picture of a raster: of classes, of three bands, or of one quantity (in steps, where they are given)."""
     step = max(1, -(-max(raster.grid.shape) // _LARGEST))
-    pixels, valid = raster.pixels[:, ::step, ::step], raster.valid[::step, ::step]
     if classes is not None:
-        return _class_map(pixels[0], valid, classes)
+        return _class_map(raster, classes, step)
+    pixels, valid = raster.pixels[:, ::step, ::step], raster.valid[::step, ::step]
     finite = valid & np.isfinite(pixels.astype(np.float64)).all(axis=0)
     if steps is not None:
         return _in_steps(pixels[0], finite, steps)
@@ -79,13 +79,14 @@ def rendered(raster: Raster, classes: ClassMap | None, steps: Steps | None = Non
     return _quantity(pixels[0], finite)
 
 
-def _class_map(ids: NDArray[np.generic], valid: NDArray[np.bool_], classes: ClassMap) -> Rendered:
-    known = classes.index_of_id[ids.astype(np.uint8)] >= 0
-    counted = valid & known
-    rgba = classes.palette[ids.astype(np.uint8)]
-    rgba[~counted] = 0
-    counts = np.bincount(ids[counted].astype(np.int64), minlength=256)
+def _class_map(raster: Raster, classes: ClassMap, step: int) -> Rendered:
+    """Shows each `step`-th pixel, and counts all of them."""
+    ids = raster.pixels[0].astype(np.uint8)
+    counted = raster.valid & (classes.index_of_id[ids] >= 0)
+    counts = np.bincount(ids[counted], minlength=256)
     total = int(counts.sum())
+    rgba = classes.palette[ids[::step, ::step]]
+    rgba[~counted[::step, ::step]] = 0
     return Rendered(rgba, {int(i): float(counts[i]) / total for i in np.flatnonzero(counts)})
 
 
