@@ -1,7 +1,5 @@
 """Series, photographs and polygons on the command line."""
 
-import datetime as dt
-
 import numpy as np
 import pyarrow.parquet as pq
 import pyogrio
@@ -13,7 +11,7 @@ from arpent import __version__
 from arpent.core import Band, Contract, Grid, Normalisation, Strip
 from arpent.io import CogWriter, RasterSpec
 from arpent.models import PlanauraSettings, build, save_bundle
-from arpent.store import Place
+from arpent.store import Place, open_run
 
 
 @pytest.fixture(scope="module")
@@ -59,18 +57,29 @@ def image(path, changed):
 
 @pytest.fixture
 def dated(tmp_path):
-    return [image(tmp_path / f"S2_2024{month:02d}01_x.tif", month > 3) for month in range(1, 7)]
+    return [image(tmp_path / f"S2_2024{month:02d}01_x.tif", month > 4) for month in range(2, 7)]
 
 
 def test_a_series_by_the_dates_in_its_names(arpent, dated, colours, tmp_path):
-    said = arpent("change", "series", *dated, "-m", colours, "-o", tmp_path / "run", "--runtime", "torch", "--json")
+    said = arpent("change", "series", *dated, "-m", colours, "-o", tmp_path / "run", "--runtime", "torch", "--quiet")
     assert said.code == 0, said.err
     assert (tmp_path / "run" / "series_date.tif").exists()
-    after = dt.date(2024, 4, 1)
-    changed = {int(date): area for date, area in said.document["changed_m2"].items()}
-    assert max(changed, key=changed.get) == int(f"{after:%Y%j}")
-    told = arpent("change", "series", *dated, "-m", colours, "-o", tmp_path / "told", "--runtime", "torch", "--quiet")
-    assert "2024-04-01" in told.out
+    assert "2024-05-01" in said.out
+    metrics = open_run(tmp_path / "run").manifest.metrics
+    changed = {name: area for name, area in metrics.items() if name.startswith("changed_m2/")}
+    assert max(changed, key=changed.get) == "changed_m2/2024122"
+
+
+def test_a_pair_with_its_polygons(arpent, dated, colours, tmp_path):
+    options = ("-m", colours, "--runtime", "torch", "--polygons", "gpkg", "--threshold", "0.9", "--min-area", "1000")
+    said = arpent("change", "pair", dated[0], dated[-1], *options, "-o", tmp_path / "run", "--json")
+    assert said.code == 0, said.err
+    assert said.document["products"]["change"] == "change.gpkg"
+    _, table = pyogrio.read_arrow(tmp_path / "run" / "change.gpkg")
+    assert table.num_rows >= 1
+    assert min(table["area_m2"].to_pylist()) >= 900
+    assert set(table["before_date"].to_pylist()) == {2024032}
+    assert set(table["after_date"].to_pylist()) == {2024153}
 
 
 def test_dates_and_layers_must_be_as_many_as_images(arpent, dated, colours, tmp_path):

@@ -31,7 +31,7 @@ _YAML = (".yaml", ".yml")
 def photo(
     pictures: Annotated[
         list[Path],
-        typer.Argument(help="Two pictures, or a configuration of Planaura's infer_photo.", metavar="A B | CONFIG.yaml"),
+        typer.Argument(help="Two pictures, or a configuration of Planaura's infer_photo.", metavar="PICTURE"),
     ],
     model: Annotated[
         str | None,

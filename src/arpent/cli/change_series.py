@@ -26,7 +26,7 @@ app = typer.Typer()
 @with_settings
 def series(
     images: Annotated[
-        list[str], typer.Argument(help="Three images or more: files, folders of bands, STAC items.", metavar="IMAGE…")
+        list[str], typer.Argument(help="Three images or more: files, folders of bands, STAC items.", metavar="IMAGE")
     ],
     model: Annotated[
         str,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from hashlib import sha256
 from pathlib import Path
@@ -21,6 +21,7 @@ from arpent.tasks.change.frames import Pair, day_of
 from arpent.tasks.change.pair_network import check_model, placing_of, start_pair_network
 from arpent.tasks.change.pairing import PairImage
 from arpent.tasks.change.placing import Placing
+from arpent.tasks.change.polygons import OutlineSettings, layers_in, outline_in_run
 from arpent.tasks.change.preview import draw_pair
 from arpent.tasks.change.settings import ChangeSettings
 from arpent.tasks.change.task import ChangeTask
@@ -129,7 +130,18 @@ def compare(
             language=settings.language,
         )
         run.publish(picture, kind="picture", name=f"preview{suffix}")
+    products |= _outlined(run, products, settings, suffix)
     return Compared(products, run.path / picture.name, done, figures)
+
+
+def _outlined(run: RunFolder, products: Mapping[str, Path], settings: ChangeSettings, suffix: str) -> dict[str, Path]:
+    """Polygons of change, where they are wanted and there is a map of it."""
+    layers = layers_in(products)
+    if settings.polygons == "no" or not layers:
+        return {}
+    wanted = OutlineSettings(threshold=settings.threshold, min_area=settings.min_area, form=settings.polygons)
+    with run.timed("outline"):
+        return {"change": outline_in_run(run, replace(layers[0], label=suffix), wanted).path}
 
 
 def check_pair(pair: Pair, model: Bundle, settings: ChangeSettings) -> None:

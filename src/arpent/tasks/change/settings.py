@@ -55,7 +55,11 @@ class ChangeSettings(PredictSettings):
     minimum_valid: Annotated[float, Field(ge=0, le=1)] | None = None
     """Share of a tile that must hold data at each date for it to count; 0 if not given, 0.9 with profile planaura."""
     threshold: Annotated[float, Field(ge=-1, le=1)] = 0.75
-    """Cosine below which ground counts as changed in the figures of a run."""
+    """Cosine below which ground counts as changed in the figures of a run, and among its polygons."""
+    polygons: Literal["no", "geoparquet", "gpkg"] = "no"
+    """Also outline what changed, as polygons: no, geoparquet or gpkg."""
+    min_area: Annotated[float, Field(ge=0)] = 0.0
+    """Smallest change in m² among the polygons."""
     box: tuple[float, float, float, float] | None = None
     """Only this part: left, bottom, right, top."""
     box_crs: str | None = None
