@@ -76,7 +76,7 @@ class Scene:
     name: str
     image: Path
     truth: Path
-    sensor: str
+    sensor: str | None = None
 
 
 def trained(images: Path, folder: Path, scale: Scale) -> Path:
@@ -121,7 +121,7 @@ def simulated(folder: Path, scale: Scale) -> tuple[Path, list[Scene]]:
 
 def real(data: Path, folder: Path) -> tuple[Path, list[Scene]]:
     """Sentinel-2: ten dates of one place to learn from, two labelled scenes of other continents to judge."""
-    names = [name for name in sensor("sentinel-2-l2a").band_names if name != "B10"]
+    names = [band.common or band.name for band in sensor("sentinel-2-l2a").bands]
     for path in sorted((data / "s2" / "boadella").glob("*.tif")):
         if path.stem.split("_")[1] in {"2021-07-21", "2022-06-01"}:
             continue  # held out for others
@@ -130,7 +130,7 @@ def real(data: Path, folder: Path) -> tuple[Path, list[Scene]]:
     scenes = []
     for stem, title in (("433D_629L_3_1", "Chile"), ("282D_485L_3_3", "Brazil")):
         image = named(data / "landcover/terramind/S2L2A" / f"{stem}.tif", folder / f"{stem}.tif", names)
-        scenes.append(Scene(title, image, data / "landcover/terramind/LULC" / f"{stem}.tif", "sentinel-2-l2a"))
+        scenes.append(Scene(title, image, data / "landcover/terramind/LULC" / f"{stem}.tif"))
     return folder / "boadella", scenes
 
 

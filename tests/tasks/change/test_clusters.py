@@ -155,6 +155,16 @@ def test_what_holds_no_embeddings_is_said(tmp_path):
         open_embeddings(bare)
 
 
+def test_a_damaged_table_is_one_line_and_leaves_no_run(embedding_table, tmp_path):
+    path = embedding_table(tmp_path / "a.parquet", field()[1], IMAGE, PATCH)
+    content = bytearray(path.read_bytes())
+    content[200:4000] = bytes(3800)
+    path.write_bytes(content)
+    with pytest.raises(UnreadableFile, match="damaged"):
+        cluster_embeddings([path], Place(exact=tmp_path / "out"), ClusterSettings(clusters=2))
+    assert not (tmp_path / "out" / "manifest.json").exists()
+
+
 def test_colours_of_many_classes_differ():
     classes = class_map("many", tuple(map(str, range(64))))
     assert len({entry.colour for entry in classes.classes}) == 64

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -122,6 +124,27 @@ def test_a_file_carries_its_layout_and_its_place(tmp_path, precision):
     assert str(schema.field("f5").type) in {precision, "halffloat", "float"}
     assert b'"EPSG"' in pq.ParquetFile(path).metadata.metadata[b"geo"]
     np.testing.assert_allclose(pq.read_table(path)["f3"].to_numpy().astype(float), 0.3, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"patch": 0},
+        {"stride": 0},
+        {"stride": 3},
+        {"height": -5},
+        {"width": 1 << 40},
+        {"transform": [0, 0, 0, 0, 0, 0]},
+        {"transform": [float("inf"), 0, 0, 0, 1, 0]},
+        {"crs": "not a system"},
+        {"more": 1},
+    ],
+)
+def test_layouts_that_make_no_sense_are_refused(change):
+    layout = PatchLayout.of(Grid(64, 64, FINE, UTM), 16, 16).model_dump() | change
+    schema = pa.schema([("f0", pa.float32())], metadata={"arpent:patches": json.dumps(layout)})
+    with pytest.raises(UnreadableFile, match="does not say how its patches lie"):
+        PatchLayout.read(schema, "a.parquet")
 
 
 @pytest.mark.parametrize("metadata", [None, {"arpent:patches": "{"}, {"arpent:patches": '{"patch": 16}'}])

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from arpent.core import ClassMap, Grid, LandClass, Language, Strip
+from arpent.core import ClassMap, Grid, LandClass, Language, Strip, writing
 from arpent.io import CogWriter, RasterSpec, quicklook, recorded_statistics, stac_item
 from arpent.report import figures
 from arpent.store import RunFolder
@@ -50,7 +50,8 @@ class CellMap:
     def __init__(self, grid: Grid, scratch: Path, name: str) -> None:
         self.grid, self.name = grid, name
         self._path = scratch / f"{name}.cells"
-        self._cells: NDArray[np.uint8] = np.memmap(self._path, np.uint8, "w+", shape=grid.shape)
+        with writing(self._path):
+            self._cells: NDArray[np.uint8] = np.memmap(self._path, np.uint8, "w+", shape=grid.shape)
 
     def put(self, rows: NDArray[np.int64], cols: NDArray[np.int64], numbers: NDArray[np.integer]) -> None:
         """Class numbers ``(n,)`` of some cells; cells outside the grid are passed over."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -102,7 +103,7 @@ class TableEmbeddings:
     def batches(self) -> Iterator[Vectors]:
         """All embeddings, in the order of the table; those that touch no-data are left out."""
         most = max(1, min(_ROWS, _BYTES // (4 * len(self.dims))))
-        with pq.ParquetFile(self.path) as file:
+        with _reading(self.path), pq.ParquetFile(self.path) as file:
             for batch in file.iter_batches(most, columns=["row", "col", *self._columns]):
                 values = np.empty((batch.num_rows, len(self.dims)), np.float32)
                 for number, column in enumerate(self._columns):
@@ -147,11 +148,20 @@ def _known(values: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def _schema(path: Path) -> pa.Schema:
-    try:
+    with _reading(path):
         return pq.read_schema(path)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Says in our words what is wrong with a Parquet file."""
+    try:
+        yield
     except (pa.ArrowInvalid, OSError) as problem:
         raise UnreadableFile(
-            f"{path} is no Parquet file", found=str(problem).splitlines()[0], cure="Check the file."
+            f"{path} is damaged, or no Parquet file of embeddings",
+            found=str(problem).splitlines()[0],
+            cure="Take a fresh copy, or embed the image again.",
         ) from problem
 
 

@@ -7,7 +7,7 @@ once, by the tile in whose core its anchor lies; rows come in the order of the t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +15,8 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.crs import CRS
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pyproj.exceptions import CRSError
 
 from arpent.core import Grid
 from arpent.errors import UnreadableFile
@@ -26,6 +27,9 @@ __all__ = ["LAYOUT_KEY", "EmbeddingRows", "PatchLayout"]
 
 LAYOUT_KEY = b"arpent:patches"
 """Key of the layout among the metadata of a table."""
+
+Positive = Annotated[int, Field(ge=1, le=1 << 30)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 _FIRST = ("row", "col", "x", "y", "geometry")
 
@@ -43,12 +47,26 @@ class PatchLayout(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    patch: int
-    stride: int
-    height: int
-    width: int
-    transform: tuple[float, float, float, float, float, float]
+    patch: Positive
+    stride: Positive
+    height: Positive
+    width: Positive
+    transform: tuple[Finite, Finite, Finite, Finite, Finite, Finite]
     crs: str | None = None
+
+    @model_validator(mode="after")
+    def _usable(self) -> Self:
+        """Tables come from anywhere."""
+        if self.patch % self.stride:
+            raise ValueError("the stride must divide the patch")
+        if Affine(*self.transform).is_degenerate:
+            raise ValueError("a transform that can be inverted")
+        if self.crs is not None:
+            try:
+                CRS(self.crs)
+            except CRSError as problem:
+                raise ValueError("a reference system that is known") from problem
+        return self
 
     @classmethod
     def of(cls, grid: Grid, patch: int, stride: int) -> PatchLayout:
