@@ -1,8 +1,8 @@
 """The processes that train one model together: how they join, what they tell each other, and how they end.
 
-Each is started with the same command, by ``torchrun`` or whatever sets the same variables. The first one leads: it alone opens
-the run folder, writes, and speaks to the user. Whatever fails in it ends the others too, so that nobody waits for
-news that will not come.
+Each is started with the same command, by ``torchrun`` or whatever sets the same variables. The first one leads: it
+alone opens the run folder, writes, and speaks to the user. Whatever fails in it ends the others too, so that nobody
+waits for news that will not come.
 """
 
 from __future__ import annotations
@@ -64,14 +64,16 @@ class Processes:
         Raises:
             DeviceMissing: fewer GPUs than processes on this machine.
             InvalidSetting: the device cannot be shared.
+            ProcessLost: the others cannot be reached.
         """
         chosen = choose_device(device)
         _require_one_each(chosen)
         if chosen.type == "cuda" and chosen.index is not None:
             torch.cuda.set_device(chosen)
-        state = PartialState(cpu=chosen.type == "cpu")
-        if state.num_processes > 1:
-            _line()
+        with peers():
+            state = PartialState(cpu=chosen.type == "cpu")
+            if state.num_processes > 1:
+                _line()
         return cls(state.process_index, state.num_processes, state.device)
 
     @property
@@ -154,7 +156,7 @@ def peers() -> Iterator[None]:
         # NCCL's failures have a class; gloo's are known by their text alone.
         if not isinstance(error, dist.DistError) and "gloo" not in str(error):
             raise
-        raise _lost("another process of this training has ended") from error
+        raise _lost("another process of this training has ended, or cannot be reached") from error
 
 
 def _lost(what: str) -> ProcessLost:
