@@ -118,7 +118,8 @@ def _show_plan(plan: ReferencePlan, *, reset_patch_embedding: bool) -> None:
         ("disk", f"at most {storage(totals['disk'] or 0, language)}"),
         *((f"folder {number}", str(path)) for number, path in enumerate(plan.folders)),
     ]
-    show(document, _cost_table(costs, language), facts(lines))
+    strides = [_stride_table(possible, language)] if possible else []
+    show(document, _cost_table(costs, language), facts(lines), *strides)
 
 
 def _cost_document(cost: PairCost) -> dict[str, object]:
@@ -146,6 +147,22 @@ def _cost_table(costs: Sequence[PairCost], language: Language) -> Table:
         seconds = "" if cost.seconds is None else duration(cost.seconds, language)
         rows.append([cost.item, f"{width} × {height}", ground, seconds, f"{cost.plan.tiles} tiles"])
     return table(["pair", "pixels", "overlap", "time", "state"], rows)
+
+
+def _stride_table(costs: Sequence[PairCost], language: Language) -> Table:
+    """What all pairs would cost at other strides."""
+    first = next(cost.plan for cost in costs if cost.plan)
+    chosen = next(one for one in first.strides if one.stride == first.stride)
+    total = sum(cost.seconds or 0.0 for cost in costs)
+    rows = [
+        [
+            f"{one.stride}{' (chosen)' if one is chosen else ''}",
+            f"× {one.passes}",
+            duration(total * one.passes / chosen.passes, language),
+        ]
+        for one in first.strides
+    ]
+    return table(["stride", "encoder passes", "time"], rows)
 
 
 def _show_run(made: ReferenceRun) -> None:

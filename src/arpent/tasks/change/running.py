@@ -254,7 +254,7 @@ class _Work:
         """Gives products their names in the folders of the configuration."""
         for name in sorted(names):
             product = self._run.published[name]
-            if product.kind in ("raster", "table"):
+            if product.kind in ("raster", "table") or product.file.endswith(".qml"):
                 self.placed.append(self._folders.place(self._run.path / product.file))
 
     def _withdraw_new(self) -> None:

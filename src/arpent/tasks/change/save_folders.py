@@ -22,6 +22,7 @@ _NOT_LINKABLE = {errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno
 """Two disks, or a file system without links."""
 
 _SHOWN = 3
+_KINDS = {".tif", ".csv", ".geoparquet", ".parquet", ".qml"}
 _FRAME = re.compile(r"(?:infer|feature_maps)_(\d)")
 _ENDINGS = {".parquet": ".geoparquet"}
 """Where the reference's name of a kind of file is another one."""
@@ -89,7 +90,7 @@ class SaveFolders:
         named = re.compile(rf"mosaic_\w+_{re.escape(mosaics)}_\w\d?" if mosaics else r"mosaic_\w+_\w\d?")
         for folder in dict.fromkeys(self.folders):
             for file in folder.iterdir() if folder.is_dir() else ():
-                if file.suffix.lower() not in (".tif", ".csv", ".parquet", ".geoparquet"):
+                if file.suffix.lower() not in _KINDS:
                     continue
                 product = re.match(r"[a-z_]+(?:_\d)?", file.stem)
                 of_pair = product and any(file.stem.endswith(suffix) for suffix in suffixes)
