@@ -85,7 +85,6 @@ def warped(path, grid, method):
             dst_crs=grid["crs"],
             resampling=method,
             dst_nodata=nodata,
-            tolerance=0.001,
             # Left to itself, GDAL widens the kernel by as much as the window is turned: another answer for each window.
             XSCALE=1,
             YSCALE=1,
@@ -165,7 +164,7 @@ def made_of(folder, out, **changes):
     return mosaic([folder], Place(exact=out), MosaicSettings(**changes))
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     shapes=st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=4),
     offsets=st.lists(st.tuples(st.integers(-6, 6), st.integers(-6, 6)), min_size=4, max_size=4),

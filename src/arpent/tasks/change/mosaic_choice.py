@@ -148,8 +148,14 @@ def chosen_pieces(rasters: Rasters, winner: NDArray[np.int32], window: Window) -
         winner: ``(height, width)`` of the window, as `Choice` gives it.
         window: of the mosaic.
     """
-    for number in np.unique(winner):
-        piece = rasters.read(int(number), window)
+    for number in np.flatnonzero(np.bincount(winner.ravel() - NOBODY)) + NOBODY:
+        won = winner == number
+        rows, cols = np.flatnonzero(won.any(axis=1)), np.flatnonzero(won.any(axis=0))
+        part = Window.between(int(rows[0]), int(cols[0]), int(rows[-1]) + 1, int(cols[-1]) + 1)
+        piece = rasters.read(int(number), Window(window.row + part.row, window.col + part.col, *part.shape))
         if piece is not None:
-            won = piece.valid & (winner[piece.inside] == number)
-            yield Piece(piece.index, piece.inside, piece.values, won)
+            there = tuple(
+                slice(start + own.start, start + own.stop)
+                for start, own in zip((part.row, part.col), piece.inside, strict=True)
+            )
+            yield Piece(piece.index, (there[0], there[1]), piece.values, piece.valid & won[there])

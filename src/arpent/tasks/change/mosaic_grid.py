@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import numpy as np
 from affine import Affine
@@ -97,10 +98,8 @@ def _bounds(grid: Grid, crs: CRS) -> Bounds:
     box = grid.bounds
     if own == crs:
         return box
-    transformer = Transformer.from_crs(own.to_wkt(), crs.to_wkt(), always_xy=True)
-    left, bottom, right, top = transformer.transform_bounds(
-        box.left, box.bottom, box.right, box.top, densify_pts=_DENSE
-    )
+    there = _between(own.to_wkt(), crs.to_wkt())
+    left, bottom, right, top = there.transform_bounds(box.left, box.bottom, box.right, box.top, densify_pts=_DENSE)
     if not np.isfinite([left, bottom, right, top]).all() or left > right:
         raise InvalidSetting(
             f"a pair cannot be brought to {crs}",
@@ -108,6 +107,12 @@ def _bounds(grid: Grid, crs: CRS) -> Bounds:
             cure="Choose a reference system that is made for the place, with --crs.",
         )
     return Bounds(left, bottom, right, top)
+
+
+@lru_cache(maxsize=64)
+def _between(own: str, wanted: str) -> Transformer:
+    """From one reference system to another; thousands of pairs lie in a few of them."""
+    return Transformer.from_crs(own, wanted, always_xy=True)
 
 
 def _union(boxes: Iterable[Bounds]) -> Bounds:

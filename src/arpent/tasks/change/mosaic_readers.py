@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
 from types import TracebackType
 from typing import Self
@@ -52,8 +52,11 @@ class Piece:
 
 @dataclass
 class _Open:
+    """A raster that is open."""
+
     reader: ImageReader
     users: int = 0
+    reading: Lock = field(default_factory=Lock)
 
 
 class Rasters:
@@ -93,12 +96,13 @@ class Rasters:
         inside = window.intersect(own)
         if inside.size == 0:
             return None
-        with self._borrowed(number) as reader:
-            raster = reader.read(inside.relative_to(own))
+        # One thread at a time for each raster: it keeps one file open, and neighbouring windows share what was warped.
+        with self._borrowed(number) as entry, entry.reading:
+            raster = entry.reader.read(inside.relative_to(own))
         return Piece(number, inside.relative_to(window).slices, raster.pixels, raster.valid)
 
     @contextmanager
-    def _borrowed(self, number: int) -> Iterator[ImageReader]:
+    def _borrowed(self, number: int) -> Iterator[_Open]:
         with self._lock:
             entry = self._open.get(number)
             if entry is None:
@@ -108,7 +112,7 @@ class Rasters:
             self._open.move_to_end(number)
             entry.users += 1
         try:
-            yield entry.reader
+            yield entry
         finally:
             with self._lock:
                 entry.users -= 1
