@@ -187,6 +187,19 @@ def test_raw_bands_are_means_and_deviations_over_the_patch(places, embedding_tab
             assert np.isnan(values).all()
 
 
+def test_an_image_of_embeddings_is_probed_as_its_table_is(places, tmp_path):
+    table, mask, scene = places
+    names = tuple(f"embedding {number}" for number in range(DIMS))
+    path = tmp_path / "features.tif"
+    with CogWriter(path, RasterSpec(IMAGE.coarsened(PATCH), names, "float32", nodata=-100)) as writer:
+        writer.write(Strip(0, features().transpose(2, 0, 1).copy()))
+    rows, cols = np.array([0, 7, 39]), np.array([3, 39, 0])
+    by_image, by_table = (raw_bands(str(scene), open_embeddings(one)[0], rows, cols) for one in (path, table))
+    np.testing.assert_allclose(by_image, by_table, rtol=1e-6)
+    made = probe_embeddings(path, mask, Place(exact=tmp_path / "run"), QUICK)
+    assert made.result.embeddings.accuracy.value > 0.95
+
+
 def test_what_cannot_be_probed_is_said(places, tmp_path):
     table, mask, _ = places
     place = Place(exact=tmp_path / "run", force=True)
