@@ -91,18 +91,18 @@ def land():
     return write
 
 
-@pytest.fixture
-def compared(tmp_path):
+@pytest.fixture(scope="session")
+def compared(tmp_path_factory):
     """Compares images in a run of its own and gives the arrays of its products, with what `compare` said."""
 
-    def run(images, bundle, name="run", *, dates=(2020100, 2021100, 2022100), quality=(), layer="fmask", **settings):
+    def run(images, bundle, name="run", *, days=(2020100, 2021100, 2022100), quality=(), layer="fmask", **settings):
         layers = [*quality, *[None] * len(images)]
         frames = tuple(
-            Frame(str(image), dates[number] if dates else None, layers[number], layer)
+            Frame(str(image), days[number] if days else None, layers[number], layer)
             for number, image in enumerate(images)
         )
         chosen = ChangeSettings(**{"runtime": "torch", "device": "cpu", **settings})
-        with RunFolder.create(tmp_path / name, "change", name, exact=True, force=True) as folder:
+        with RunFolder.create(tmp_path_factory.mktemp(name), "change", name, exact=True, force=True) as folder:
             done = compare(folder, Pair(frames, name), bundle, chosen)
             folder.finish()
         arrays = {}

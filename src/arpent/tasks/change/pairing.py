@@ -11,7 +11,8 @@ from typing import Self
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
-from odc.geo.geom import box as box_of
+from pyproj import Transformer
+from pyproj.exceptions import CRSError
 
 from arpent.core import Contract, Grid, Raster, Window, ground_sampling_distance
 from arpent.errors import InvalidSetting, NoOverlap
@@ -162,10 +163,12 @@ def _within(grid: Grid, source: str, settings: ChangeSettings) -> Window:
             cure="Give its corners in this order.",
         )
     crs = grid.require_crs(source)
-    outline = box_of(left, bottom, right, top, settings.box_crs or crs)
+    try:
+        between = Transformer.from_crs(settings.box_crs or crs.to_wkt(), crs.to_wkt(), always_xy=True)
+    except CRSError as unknown:
+        raise InvalidSetting(
+            f"'{settings.box_crs}' is not a reference system", cure="Name one as --box-crs EPSG:4326."
+        ) from unknown
     # Sides become curves in another system; they are followed in a hundred steps.
-    bounds = outline.to_crs(crs, resolution=max(right - left, top - bottom) / 100).boundingbox
-    covered = Grid(
-        1, 1, Affine(bounds.right - bounds.left, 0, bounds.left, 0, bounds.bottom - bounds.top, bounds.top), crs
-    )
-    return grid.window_of(covered)
+    left, bottom, right, top = between.transform_bounds(left, bottom, right, top, densify_pts=100)
+    return grid.window_of(Grid(1, 1, Affine(right - left, 0, left, 0, bottom - top, top), crs))
