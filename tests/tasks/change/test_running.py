@@ -235,7 +235,7 @@ def test_an_image_that_changed_meanwhile_is_compared_again(place, monkeypatch):
 def test_residues_go_when_the_mosaics_are_there_and_tables_stay(place):
     made = run_reference(plan("mosaic_params.delete_residues=true"), Place(exact=place / "run"))
     before = names(place / "epoch2023" / "inference")
-    assert {name for name in before if name.endswith(".tif")} == {n for n in before if n.startswith("mosaic_")}
+    assert all(name.startswith("mosaic_") for name in before if name.endswith((".tif", ".qml")))
     assert len([name for name in before if name.endswith(".geoparquet")]) == 2
     kinds = {p.name: p.kind for p in made.run.manifest.products}
     assert all(name.startswith("mosaic") for name, kind in kinds.items() if kind == "raster")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from arpent.tasks.change.reference_config import ReferenceConfig, ReferenceFile
 from arpent.tasks.change.reference_names import check_date, compiled, date_in, pair_suffix
 from arpent.tasks.change.settings import ChangeSettings
 
-__all__ = ["PlannedPair", "ReferencePlan", "Refused", "frame_of", "placed", "plan_reference", "reference_settings"]
+__all__ = ["PlannedPair", "ReferencePlan", "Refused", "placed", "plan_reference", "reference_settings"]
 
 SHIFT = 64
 """Pixels between the tiles of one prediction and those of the next."""
@@ -284,9 +283,3 @@ def _notes(file: ReferenceFile, settings: ChangeSettings, listed: PairList) -> I
     for lines, what in ((listed.skipped, "name some images only and are"), (listed.repeated, "repeat others and are")):
         if lines:
             yield f"lines {', '.join(map(str, lines[:8]))}{' …' if len(lines) > 8 else ''} of the list {what} left out"
-
-
-def frame_of(product: str) -> int:
-    """The date that a product belongs to, which decides its folder: infer_1 and feature_maps_1 go to the second."""
-    match = re.match(r"(?:infer|feature_maps)_(\d)", product)
-    return int(match[1]) if match else 0
