@@ -83,6 +83,13 @@ def place(images, tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture
+def short(place):
+    """The same with the first pair alone."""
+    (place / "hls_pairs.csv").write_text(f"input_file_0,input_file_1\n{BEFORE[0]},{AFTER}\n")
+    return place
+
+
 def plan(*assignments, name="planaura_hls", dates=(), **overrides):
     file = read_reference(EXAMPLES / f"{name}.yaml", (*NETWORK, *assignments))
     return plan_reference(file, {"runtime": "torch", "read_threads": 1, **overrides}, dates)
@@ -133,13 +140,13 @@ def test_the_example_from_list_to_mosaic(place, profile):
     assert {path.resolve() for path in made.placed} == {path for folder in (before, after) for path in folder.iterdir()}
 
 
-def test_a_checkpoint_alone_names_images_of_the_first_generation(place):
+def test_a_checkpoint_alone_names_images_of_the_first_generation(short):
     text = (EXAMPLES / "planaura_hls.yaml").read_text("utf-8").replace("write_as_df", "write_as_csv")
-    (place / "first.yaml").write_text(text)
-    asked = read_reference(place / "first.yaml", (*NETWORK, "task_list=[infer]", "feature_maps.write_as_image=false"))
+    (short / "first.yaml").write_text(text)
+    asked = read_reference(short / "first.yaml", (*NETWORK, "task_list=[infer]", "feature_maps.write_as_image=false"))
     assert asked.generation == "2026-01"
-    made = run_reference(plan_reference(asked, {"runtime": "torch"}), Place(exact=place / "run"))
-    table = place / "epoch2024" / "inference" / f"feature_maps_1{suffix(BEFORE[0])}.csv"
+    made = run_reference(plan_reference(asked, {"runtime": "torch"}), Place(exact=short / "run"))
+    table = short / "epoch2024" / "inference" / f"feature_maps_1{suffix(BEFORE[0])}.csv"
     assert table in [path.resolve() for path in made.placed]
     assert table.read_text().startswith("x,y,f0" if plan().settings.profile == "planaura" else "")
     assert not list(table.parent.glob("*.tif"))
@@ -169,21 +176,21 @@ def test_a_pair_that_fails_does_not_stop_the_others(place):
     assert all(suffix(BEFORE[0]) in name for name in names(place / "epoch2023" / "inference"))
 
 
-def test_products_are_never_written_over_without_force(place):
-    inference = place / "epoch2023" / "inference"
+def test_products_are_never_written_over_without_force(short):
+    inference = short / "epoch2023" / "inference"
     inference.mkdir()
     older = inference / f"cosine_map{suffix(BEFORE[0])}.tif"
     older.write_text("somebody's own")
     asked = plan("task_list=[infer]", "feature_maps.return=false")
     with pytest.raises(RunExists, match="--force"):
-        run_reference(asked, Place(exact=place / "run"))
+        run_reference(asked, Place(exact=short / "run"))
     assert older.read_text() == "somebody's own"
-    assert not (place / "run").exists()
-    run_reference(asked, Place(exact=place / "run", force=True))
+    assert not (short / "run").exists()
+    run_reference(asked, Place(exact=short / "run", force=True))
     assert older.stat().st_size > 100
     with pytest.raises(RunExists):
-        run_reference(asked, Place(exact=place / "run"))
-    again = run_reference(asked, Place(exact=place / "run", force=True))
+        run_reference(asked, Place(exact=short / "run"))
+    again = run_reference(asked, Place(exact=short / "run", force=True))
     assert older.samefile(again.run.path / older.name)
 
 
@@ -276,8 +283,8 @@ def test_more_predictions_and_one_that_changes_nothing(place):
         (("feature_maps.write_as_image=false",), "feature_maps_0", "cosine_map"),
     ],
 )
-def test_only_what_is_asked_for_is_written(place, assignments, absent, present):
-    made = run_reference(plan("task_list=[infer]", *assignments), Place(exact=place / "run"))
+def test_only_what_is_asked_for_is_written(short, assignments, absent, present):
+    made = run_reference(plan("task_list=[infer]", *assignments), Place(exact=short / "run"))
     written = {path.name.partition("!")[0] for path in made.placed if path.suffix == ".tif"}
     assert absent not in written
     assert present in written
