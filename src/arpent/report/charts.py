@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_matrix", "draw_series"]
 
-_NAMES = {"iou": "IoU", "miou": "mIoU", "oa": "OA"}
+_NAMES = {
+    "average_precision": "AP",
+    "cosine_f1": "F1, cosine",
+    "f1": "F1",
+    "iou": "IoU",
+    "miou": "mIoU",
+    "oa": "OA",
+}
 
 
 def draw_series(

@@ -23,7 +23,7 @@ from arpent.data import (
     split_by_domain,
     standardisation,
 )
-from arpent.engine import Fit, FitSettings, Processes, Task, fit, train_run
+from arpent.engine import Epoch, Fit, FitSettings, Processes, Task, fit, train_run
 from arpent.errors import BundleInvalid, DatasetError
 from arpent.models import Bundle, Planaura, PlanauraChangeSettings, build, load_bundle, save_bundle
 from arpent.report import figures
@@ -288,6 +288,12 @@ def _publish(run: RunFolder, contract: Contract, fitted: Fit) -> None:
     for folder in sorted((run.scratch / "fit").iterdir()):
         text = (folder / "history.jsonl").read_bytes()
         run.publish(write_file(run.scratch / f"history_{folder.name}.jsonl", text), kind="text")
-    history: Sequence[dict[str, Any]] = [asdict(epoch) for epoch in fitted.history]
+    history: Sequence[dict[str, Any]] = [_drawn(epoch) for epoch in fitted.history]
     run.publish(figures.curves(history, run.scratch / "curves.png"), kind="picture")
     run.add_metrics({f"validation/{name}": value for name, value in fitted.best.validation.items()})
+
+
+def _drawn(epoch: Epoch) -> dict[str, Any]:
+    """An epoch without its thresholds, which say nothing of how good it was."""
+    figures = {name: value for name, value in epoch.validation.items() if not name.endswith("threshold")}
+    return asdict(epoch) | {"validation": figures}
