@@ -14,8 +14,9 @@ from odc.geo.crs import CRS
 
 from arpent.core import ClassMap, Grid, Language, Raster, nomenclature
 from arpent.errors import InvalidSetting, NotWritable
-from arpent.report import Panel, confusion, curves, panels, preview
+from arpent.report import Panel, confusion, curves, figures, panels, preview
 from arpent.report.figures import compose
+from arpent.report.pictures import rendered
 
 
 def texts(shown: list[Panel], title: str = "", language: Language = "en") -> list[str]:
@@ -225,3 +226,13 @@ def test_a_confusion_matrix(
     with pytest.raises(InvalidSetting, match="does not fit its classes"):
         confusion(np.eye(3), classes, tmp_path / "wrong.png")
     assert not (tmp_path / "wrong.png").exists()
+
+
+def test_steps_have_colours_of_their_own_and_say_where_they_end(land: Raster, tmp_path: Path) -> None:
+    steps = figures.Steps(-1.0, (0.25, 0.75), ("#a50f15", "#ffcbb1"), above="#ffffff")
+    values = np.array([[[-1.0, 0.25, 0.3, 0.75, 0.9, np.nan]]], np.float32)
+    raster = Raster(values, np.ones((1, 6), np.bool_), Grid(1, 6), ("cosine",))
+    shown = rendered(raster, None, steps).rgba[0]
+    assert [bytes(pixel[:3]).hex() for pixel in shown[:5]] == ["a50f15", "a50f15", "ffcbb1", "ffcbb1", "ffffff"]
+    assert shown[:, 3].tolist() == [255] * 5 + [0]
+    assert texts([Panel(raster, "", unit="cosine", steps=steps)])[-4:] == ["\u22121", "0.25", "0.75", "cosine"]
