@@ -23,7 +23,7 @@ from arpent import __version__
 from arpent.core import Grid, Strip
 from arpent.io import CogWriter, RasterSpec, open_image
 from arpent.store import Place
-from arpent.tasks.change.mosaic import mosaic
+from arpent.tasks.change.mosaic import make_mosaic
 from arpent.tasks.change.mosaic_grid import mosaic_grid
 from arpent.tasks.change.mosaic_settings import MosaicSettings
 from arpent.testing.memory import peak_memory
@@ -58,7 +58,7 @@ def pairs(folder: Path, count: int, side: int, spread: int) -> None:
 
 def ours(folder: Path, out: Path) -> None:
     """Arpent's mosaic, without the images that were compared."""
-    mosaic([folder], Place(exact=out, force=True), SETTINGS)
+    make_mosaic([folder], Place(exact=out, force=True), SETTINGS)
 
 
 def plain(folder: Path, out: Path) -> None:

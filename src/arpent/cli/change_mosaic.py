@@ -30,9 +30,9 @@ def mosaic(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
 ) -> None:
     """Fuses many pairs into one map of the most persistent change, on a grid of your choice."""
-    from arpent.tasks.change.mosaic import mosaic as make
+    from arpent.tasks.change.mosaic import make_mosaic
 
-    made = make(runs, Place(exact=output, force=force, resume=resume), settings, progress=progress())
+    made = make_mosaic(runs, Place(exact=output, force=force, resume=resume), settings, progress=progress())
     for line in made.fused.notes:
         note(line)
     if made.removed:

@@ -14,7 +14,7 @@ from arpent.errors import FileMissing, InputError, InvalidSetting, RunExists, Un
 from arpent.io import validate_stac
 from arpent.store import Place, RunFolder, open_run, verify
 from arpent.tasks.change.frames import Frame, Pair
-from arpent.tasks.change.mosaic import fuse, mosaic
+from arpent.tasks.change.mosaic import fuse, make_mosaic
 from arpent.tasks.change.mosaic_pairs import find_pairs
 from arpent.tasks.change.mosaic_settings import MosaicSettings
 
@@ -132,7 +132,7 @@ def test_the_reference_profile_equals_a_plain_recomputation(tmp_path, crs, targe
     chosen = MosaicSettings(
         profile="planaura", crs=target, resolution=30, postfix="example", inputs=(str(tmp_path / "in"),)
     )
-    made = mosaic(folders, Place(exact=tmp_path / "out"), chosen)
+    made = make_mosaic(folders, Place(exact=tmp_path / "out"), chosen)
     grid, plain = plain_mosaic(tmp_path, target, 30)
     assert made.fused.grid.shape == grid["shape"]
     assert np.allclose(tuple(made.fused.grid.transform), tuple(grid["transform"]), atol=1e-6)
@@ -161,7 +161,7 @@ def read(path):
 
 
 def made_of(folder, out, **changes):
-    return mosaic([folder], Place(exact=out), MosaicSettings(**changes))
+    return make_mosaic([folder], Place(exact=out), MosaicSettings(**changes))
 
 
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -258,7 +258,9 @@ def test_of_two_images_before_the_one_of_the_winning_date_is_shown(tmp_path):
 
 def test_the_run_is_described_drawn_and_styled(tmp_path):
     folders = reference_folders(tmp_path)
-    made = mosaic(folders, Place(exact=tmp_path / "out"), MosaicSettings(inputs=(str(tmp_path / "in"),), language="fr"))
+    made = make_mosaic(
+        folders, Place(exact=tmp_path / "out"), MosaicSettings(inputs=(str(tmp_path / "in"),), language="fr")
+    )
     run = open_run(tmp_path / "out")
     verify(run)
     names = {product.name: product for product in run.manifest.products}
@@ -273,10 +275,10 @@ def test_the_run_is_described_drawn_and_styled(tmp_path):
         assert set(np.unique(dates.read())) <= {-100, 2019150, 2020160, 2020200}
     assert run.manifest.metrics["mosaic/pairs"] == 3
     with pytest.raises(RunExists):
-        mosaic(folders, Place(exact=tmp_path / "out"), MosaicSettings())
+        make_mosaic(folders, Place(exact=tmp_path / "out"), MosaicSettings())
     # The mosaic of a finished run is no pair of the next one.
     with pytest.raises(FileMissing, match="no product of a pair"):
-        mosaic([tmp_path / "out"], Place(exact=tmp_path / "again"), MosaicSettings())
+        make_mosaic([tmp_path / "out"], Place(exact=tmp_path / "again"), MosaicSettings())
 
 
 def test_what_is_missing_is_told_and_what_is_there_is_used(tmp_path):
@@ -353,8 +355,8 @@ def test_the_products_of_finished_runs_are_found_and_never_removed(tmp_path):
             run.finish()
     runs = [tmp_path / "one", tmp_path / "two", tmp_path / "one"]
     with pytest.raises(InvalidSetting, match="belong to a finished run"):
-        mosaic(runs, Place(exact=tmp_path / "out"), MosaicSettings(delete_residues=True))
-    made = mosaic(runs, Place(exact=tmp_path / "out"), MosaicSettings())
+        make_mosaic(runs, Place(exact=tmp_path / "out"), MosaicSettings(delete_residues=True))
+    made = make_mosaic(runs, Place(exact=tmp_path / "out"), MosaicSettings())
     assert np.all(read(made.fused.files["persistence"]) == 2)
     assert np.all(read(made.fused.files["before_input"]) == 1)
     assert np.all(read(made.fused.files["after_input"]) == 2)

@@ -18,7 +18,7 @@ from arpent.core import Grid, Strip
 from arpent.io import CogWriter, RasterSpec
 from arpent.pixels import decode_quality, worst_quality
 from arpent.store import Place
-from arpent.tasks.change.mosaic import mosaic
+from arpent.tasks.change.mosaic import make_mosaic
 from arpent.tasks.change.mosaic_settings import MosaicSettings
 from arpent.testing import Commune, Sky
 
@@ -48,7 +48,9 @@ def noisy_pairs(folder, count, side=40, spread=1, dates=True):
 
 
 def run(folder, out, *, resume=False):
-    return mosaic([Path(folder)], Place(exact=Path(out), resume=resume), MosaicSettings(crs="EPSG:3979", resolution=11))
+    return make_mosaic(
+        [Path(folder)], Place(exact=Path(out), resume=resume), MosaicSettings(crs="EPSG:3979", resolution=11)
+    )
 
 
 def test_killed_without_warning_and_resumed_every_pixel_is_the_same(tmp_path):
@@ -98,7 +100,7 @@ def test_two_hundred_pairs_never_hold_more_files_than_allowed(tmp_path):
     folder = noisy_pairs(tmp_path / "in", 200, dates=False)
     watch, before = Watch(), len(list(Path("/proc/self/fd").iterdir()))
     settings = MosaicSettings(open_files=8, crs="EPSG:32618", resolution=60)
-    made = mosaic([folder], Place(exact=tmp_path / "out"), settings, progress=watch)
+    made = make_mosaic([folder], Place(exact=tmp_path / "out"), settings, progress=watch)
     assert watch.most - before <= 8 + 24  # and those of the writers, their logs and the winners
     assert made.fused.metrics["pairs"] == 200
     with rasterio.open(made.fused.files["persistence"]) as counts:
@@ -109,10 +111,10 @@ PEAK = """
 import sys
 from pathlib import Path
 from arpent.store import Place
-from arpent.tasks.change.mosaic import mosaic
+from arpent.tasks.change.mosaic import make_mosaic
 from arpent.tasks.change.mosaic_settings import MosaicSettings
 from arpent.testing.memory import peak_memory
-mosaic([Path(sys.argv[1])], Place(exact=Path(sys.argv[2])), MosaicSettings(open_files=4))
+make_mosaic([Path(sys.argv[1])], Place(exact=Path(sys.argv[2])), MosaicSettings(open_files=4))
 print(peak_memory())
 """
 
@@ -158,8 +160,8 @@ def false_share(path, truth):
 def test_a_mosaic_removes_clouds_that_single_pairs_show_as_change(cloudy_commune, tmp_path):
     folder, truth = cloudy_commune
     single = [false_share(path, truth) for path in sorted(folder.glob("cosine_map*"))]
-    plain = mosaic([folder], Place(exact=tmp_path / "plain"), MosaicSettings())
-    dropped = mosaic([folder], Place(exact=tmp_path / "dropped"), MosaicSettings(exclude=("cloud", "shadow")))
+    plain = make_mosaic([folder], Place(exact=tmp_path / "plain"), MosaicSettings())
+    dropped = make_mosaic([folder], Place(exact=tmp_path / "dropped"), MosaicSettings(exclude=("cloud", "shadow")))
     fused = false_share(plain.fused.files["cosine_map"], truth)
     clear = false_share(dropped.fused.files["cosine_map"], truth)
     assert fused < 0.5 * min(single)

@@ -24,7 +24,7 @@ from arpent.tasks.change.mosaic_settings import MosaicSettings
 from arpent.tasks.change.mosaic_stages import Made, Stages
 from arpent.tasks.change.mosaic_style import CHANGE_RAMP, CHANGE_STEPS, qgis_style
 
-__all__ = ["Fused", "Mosaic", "fuse", "mosaic"]
+__all__ = ["Fused", "Mosaic", "fuse", "make_mosaic"]
 
 _BLOCK = 1024
 _UNIMPORTANT = {"read_threads", "open_files", "language", "delete_residues"}
@@ -63,7 +63,7 @@ class Mosaic:
     removed: int = 0
 
 
-def mosaic(
+def make_mosaic(
     sources: Sequence[str | Path], place: Place, settings: MosaicSettings, *, progress: Progress | None = None
 ) -> Mosaic:
     """Makes a mosaic in a run folder of its own.
