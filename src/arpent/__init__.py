@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from arpent.version import __version__
+
 if TYPE_CHECKING:
     from arpent.tasks.change.pairs import change
 
 __all__ = ["__version__", "change"]
-
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:

@@ -16,10 +16,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from arpent import __version__
 from arpent.cli.console import Flags, Session, show
 from arpent.cli.ending import Ending
 from arpent.errors import UnknownName
+from arpent.version import __version__
 
 __all__ = ["COMMANDS", "CommandEntry", "load", "main", "tree"]
 

@@ -17,9 +17,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from arpent import __version__
 from arpent.cli.console import show, table
 from arpent.errors import EnvironmentLack
+from arpent.version import __version__
 
 __all__ = ["Finding", "app", "examine"]
 

@@ -183,7 +183,7 @@ def _follow(model: type[BaseModel], location: tuple[int | str, ...]) -> _Place:
 
 
 def _named(model: type[BaseModel]) -> dict[str, FieldInfo]:
-    """The fields of a model by the names that users give them; an alias is one that Python could not have ("return")."""
+    """The fields of a model by the names that users give them; an alias is one Python could not have ("return")."""
     return {field.alias or name: field for name, field in model.model_fields.items()}
 
 

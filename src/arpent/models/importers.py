@@ -14,7 +14,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from arpent import __version__
 from arpent.core.classes import ClassMap, nomenclature
 from arpent.core.contract import Contract, Normalisation
 from arpent.core.hashing import file_sha256
@@ -25,6 +24,7 @@ from arpent.models.layouts import Recognised, layout_names, recognise
 from arpent.models.load import Bundle, load_bundle, load_state
 from arpent.models.published import Published, models_folder, published_model, published_names, weights_file
 from arpent.models.registry import build
+from arpent.version import __version__
 
 __all__ = ["import_weights", "open_model", "read_checkpoint"]
 

@@ -16,9 +16,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic import ValidationError as PydanticError
 
-from arpent import __version__
 from arpent.core.formats import Format
 from arpent.errors import FileMissing, RunDamaged, UnknownName
+from arpent.version import __version__
 
 __all__ = [
     "MANIFEST",

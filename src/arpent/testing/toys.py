@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from arpent import __version__
 from arpent.core import Contract, Grid, Normalisation, Raster, Strip, Window, nomenclature, sensor
 from arpent.models import UNetSettings, build, save_bundle
+from arpent.version import __version__
 
 __all__ = ["ArrayImage", "ArraySink", "Blur", "as_floats", "toy_bundle"]
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from arpent import __version__
 from arpent.core import Band, Contract, Normalisation, Progress, file_sha256, write_file
 from arpent.core import sensor as sensor_named
 from arpent.data import (
@@ -32,6 +31,7 @@ from arpent.tasks.change.detection import DetectionTask
 from arpent.tasks.change.pretraining import PaintingTask
 from arpent.tasks.change.samples import FrameBatches, FrameLoader, measured, pairs_in, series_in
 from arpent.tasks.change.train_settings import ChangeTrainSettings
+from arpent.version import __version__
 
 __all__ = ["train"]
 

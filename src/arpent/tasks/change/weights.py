@@ -15,7 +15,6 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
-from arpent import __version__
 from arpent.core import Band, Contract, Normalisation, Progress, file_sha256
 from arpent.core.bundle import HEADER_KEY
 from arpent.errors import (
@@ -43,6 +42,7 @@ from arpent.models import (
 from arpent.models.planaura_weights import fit_planaura, planaura_leftovers, planaura_settings, planaura_state
 from arpent.models.published import PublishedFile
 from arpent.store import bundle_in
+from arpent.version import __version__
 
 __all__ = ["ModelFit", "find_model", "is_bundle", "load_model", "published_checkpoint"]
 

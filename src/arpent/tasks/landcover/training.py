@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from arpent import __version__
 from arpent.core import Band, Contract, Normalisation, Progress, write_file
 from arpent.core import sensor as sensor_named
 from arpent.data import (
@@ -33,6 +32,7 @@ from arpent.report import figures
 from arpent.store import Place, Run, RunFolder, content_of
 from arpent.tasks.landcover.settings import TrainSettings
 from arpent.tasks.landcover.task import LandcoverTask
+from arpent.version import __version__
 
 __all__ = ["train"]
 

@@ -1,0 +1,7 @@
+"""The version of this code, where every room can ask for it."""
+
+from __future__ import annotations
+
+__all__ = ["__version__"]
+
+__version__ = "0.1.0"
