@@ -319,8 +319,9 @@ def test_weights_of_another_network_stop_everything(place):
         run_reference(plan("model_params.depth=12"), Place(exact=place / "run"))
 
 
-@pytest.mark.parametrize("name", ["planaura_s2", "planaura_s2_senegal"])
-def test_the_other_examples(place, name):
+@pytest.mark.parametrize("example", ["planaura_s2.yaml", "planaura_s2_senegal.yaml"])
+def test_the_other_examples(place, example):
+    name = Path(example).stem
     for number, date in enumerate((20230825, 20240901)):
         write(place / f"T28_{date}_10m.tif", np.random.default_rng(number).integers(500, 2500, (6, 80, 90)))
     text = "input_file_0;input_file_1\nT28_20230825_10m.tif;T28_20240901_10m.tif\n"
