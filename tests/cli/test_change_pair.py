@@ -120,6 +120,8 @@ def test_dates_are_read_from_names_or_given():
     sentinel = "S2A_MSIL2A_20200502T154911_N0214.SAFE"
     found = pair_of(PairImages((hls, sentinel, "plain.tif")))
     assert [frame.date for frame in found.frames] == [2020123, 2020123, None]
+    simulated = pair_of(PairImages(("image_hls-s30_2021-06-25.tif", "tile_99999999.tif", "a_12345678_20200301.tif")))
+    assert [frame.date for frame in simulated.frames] == [2021176, None, 2020061]
     given = pair_of(PairImages((hls, "plain.tif")), ("2019-12-31", 20200301))
     assert [frame.date for frame in given.frames] == [2019365, 2020061]
     assert found.name == "HLS.S30.T18TYR.2020123T154911.v2.0 S2A_MSIL2A_20200502T154911_N0214 plain"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from arpent.errors import InvalidSetting
 from arpent.tasks.change import Frame, Pair
-from arpent.tasks.change.reference_names import check_date, compiled, date_in, pair_suffix
+from arpent.tasks.change.reference_names import check_date, compiled, date_in, guessed_date, pair_suffix
 
 HLS = compiled(r"\.(\d{7})T")
 S2 = compiled(r"\_(\d{8})_")
@@ -23,6 +23,7 @@ def test_dates_of_the_published_patterns():
     assert date_in("s3://bucket/S2_20240301_T18.tif", S2) == 2024061
     assert date_in("/2020_20200101_/plain.tif", S2) is None
     assert date_in("folder.2023237T1/", HLS) == 2023237
+    assert date_in("image_2024-03-01.tif", compiled(r"_([\d-]{10})")) == 2024061
 
 
 @pytest.mark.parametrize("name", ["a_20241301_.tif", "a_20230229_.tif", "a_00000000_.tif"])
@@ -54,6 +55,7 @@ def test_patterns_that_cannot_be_used(regex, told):
 
 @given(st.dates(min_value=date(1000, 1, 1)))
 def test_both_ways_of_writing_a_day_agree(day):
+    assert guessed_date(f"/2020-01-01/a_{day.isoformat()}.tif") == check_date(int(day.isoformat().replace("-", "")))
     number = date_in(f"S2_{day:%Y}".replace(f"{day:%Y}", f"{day.year:04d}{day.month:02d}{day.day:02d}_"), S2)
     assert number == check_date(number)
     assert date(number // 1000, 1, 1) + timedelta(days=number % 1000 - 1) == day

@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from arpent.errors import InvalidSetting
 from arpent.tasks.change.frames import Frame, Pair
 from arpent.tasks.change.quality_layers import kind_of
-from arpent.tasks.change.reference_names import check_date, compiled, date_in
+from arpent.tasks.change.reference_names import check_date, compiled, date_in, guessed_date
 
 __all__ = ["PairImages", "pair_of"]
-
-_DATES = (r"\.(\d{7})T", r"_(\d{8})(?:T|_|\.|$)", r"(?:^|_)(\d{8})T")
-"""How HLS and Sentinel-2 products write their dates."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,8 @@ def pair_of(files: PairImages, dates: Sequence[str | int | None] = (), regex: st
     Args:
         files: images and quality layers.
         dates: of the images, as YYYYDDD or YYYYMMDD; None, or nothing, for what their names say.
-        regex: how names give their dates; None for the ways of HLS and Sentinel-2, where a name without a date will do.
+        regex: how names give their dates; None for the ways of HLS and Sentinel-2 and for 2024-03-01, where a name
+            without a date will do.
 
     Raises:
         InvalidSetting: not as many layers as images, a date that is none, or a name that does not fit `regex`.
@@ -67,7 +65,7 @@ def _date(image: str, given: str | int | None, regex: str | None) -> int | None:
             )
         return check_date(int(text))
     if regex is None:
-        return next((date for one in _DATES if (date := date_in(image, compiled(one))) is not None), None)
+        return guessed_date(image)
     found = date_in(image, compiled(regex))
     if found is None:
         raise InvalidSetting(

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
-from arpent.errors import FileMissing, InvalidSetting
+from arpent.errors import FileMissing
 from arpent.store import Manifest
 from arpent.tasks.change.frames import MOST_FRAMES, Frame, Pair
 from arpent.tasks.change.mosaic_settings import MosaicSettings
-from arpent.tasks.change.reference_names import compiled, date_in
+from arpent.tasks.change.reference_names import compiled, date_in, guessed_date
 
 __all__ = ["ComparedImages", "stems_in"]
-
-_DATES = (r"\.(\d{7})T", r"_(\d{8})(?:T\d{6})?_")
-"""HLS: year and day of the year; Sentinel-2: year, month and day."""
 
 _ROLES = frozenset({"image", "before", "after"})
 
@@ -25,13 +21,12 @@ class ComparedImages:
 
     Args:
         images: what `io.open_image` reads, in their order.
-        date_regex: finds the date in a name; the patterns of HLS and Sentinel-2 if None.
+        date_regex: finds the date in a name; the ways of `guessed_date` if None.
     """
 
     def __init__(self, images: Iterable[str], date_regex: str | None) -> None:
         self._frames = [Frame(image) for image in dict.fromkeys(images)]
-        self._patterns = [compiled(pattern) for pattern in ((date_regex,) if date_regex is not None else _DATES)]
-        self._guesses = date_regex is None
+        self._pattern = None if date_regex is None else compiled(date_regex)
         self._by_stem: dict[str, list[Frame]] = {}
         for frame in self._frames:
             self._by_stem.setdefault(frame.stem, []).append(frame)
@@ -65,13 +60,7 @@ class ComparedImages:
 
     def _date(self, image: str) -> int | None:
         """The date in an image's name as YYYYDDD; None where it names none."""
-        for pattern in self._patterns:
-            # Digits that are no date, found by a pattern of ours, are no error of the user's.
-            with suppress(*(InvalidSetting,) if self._guesses else ()):
-                day = date_in(image, pattern)
-                if day is not None:
-                    return day
-        return None
+        return guessed_date(image) if self._pattern is None else date_in(image, self._pattern)
 
 
 def _listed(folders: Iterable[str]) -> list[str]:

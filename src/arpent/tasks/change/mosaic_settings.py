@@ -38,8 +38,8 @@ class MosaicSettings(Settings):
     inputs: tuple[str, ...] = ()
     """Folders of the images that were compared, where no run folder names them."""
     date_regex: str | None = None
-    """Pattern whose first group is the date in an image's name, as YYYYDDD or YYYYMMDD; those of HLS and Sentinel-2
-    if not given."""
+    """Pattern whose first group is the date in an image's name, as YYYYDDD or YYYYMMDD; the ways of HLS and
+    Sentinel-2, and 2024-03-01, if not given."""
     read_threads: Annotated[int, Field(ge=1)] = 2
     """Threads that read and choose."""
     open_files: Annotated[int, Field(ge=1)] = 128

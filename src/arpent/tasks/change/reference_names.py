@@ -9,13 +9,24 @@ from pathlib import PurePath
 from arpent.errors import InvalidSetting
 from arpent.tasks.change.frames import Pair
 
-__all__ = ["check_date", "compiled", "date_in", "pair_suffix"]
+__all__ = ["check_date", "compiled", "date_in", "guessed_date", "pair_suffix"]
 
 _LONGEST = 255
 """Bytes that file systems allow for a name."""
 
 _ROOM = len("mosaic_change_probability.tif.stac.json") + 16
 """Bytes kept free for the name of the product, its endings, and a mark while it is written."""
+
+_WAYS = tuple(
+    re.compile(way)
+    for way in (
+        r"\.(\d{7})T",
+        r"_(\d{8})(?=[T_.]|$)",
+        r"(?:^|_)(\d{8})T",
+        r"(?:^|[_. ])(\d{4}-\d\d-\d\d)(?=[T_. ]|$)",
+    )
+)
+"""How names write dates: HLS, Sentinel-2, and years, months and days with dashes."""
 
 _FORBIDDEN = "/\\:\0"
 """Characters that no file of a run may have in its name, so that it can be moved to any system."""
@@ -47,7 +58,7 @@ def compiled(regex: str) -> re.Pattern[str]:
 def date_in(image: str, pattern: re.Pattern[str]) -> int | None:
     """The date that the name of an image carries, as YYYYDDD; None where the pattern finds none.
 
-    Seven digits are taken as year and day of the year, eight as year, month and day.
+    Seven digits are taken as year and day of the year, eight as year, month and day, also with dashes between them.
 
     Args:
         image: path or address.
@@ -70,6 +81,14 @@ def date_in(image: str, pattern: re.Pattern[str]) -> int | None:
             cure="Correct the pattern or the name, or give the dates with --date0 and --date1.",
         )
     return day
+
+
+def guessed_date(image: str) -> int | None:
+    """The date in the name of an image, as HLS and Sentinel-2 write it, or 2024-03-01; None where there is none."""
+    name = PurePath(image.rstrip("/")).name
+    found = (match for way in _WAYS for match in way.finditer(name))
+    # Digits that are no date are something else's number.
+    return next((day for match in found if (day := _day(match[1])) is not None), None)
 
 
 def check_date(value: int) -> int:
@@ -112,6 +131,8 @@ def pair_suffix(pair: Pair, mark: str) -> str:
 
 
 def _day(digits: str) -> int | None:
+    if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", digits):
+        digits = digits.replace("-", "")
     if not re.fullmatch(r"[0-9]{7,8}", digits):
         return None
     try:
