@@ -99,7 +99,7 @@ def _default(parameter: Any) -> str:
     if parameter.required:
         return "required"
     default = parameter.default
-    if default is None or default is False or callable(default) or default in ((), []):
+    if default is None or default is False or callable(default) or default in ((), [], ""):
         return ""
     return f"`{_cell(str(getattr(default, 'value', default)))}`"
 

@@ -49,10 +49,14 @@ def run(
     ] = "error",
     date0: Annotated[
         int | None,
-        typer.Option("--date0", metavar="YYYYDDD", help="Date of all first images, instead of their names'."),
+        typer.Option("--date0", metavar="YYYYDDD|YYYYMMDD", help="Date of all first images, instead of their names'."),
     ] = None,
-    date1: Annotated[int | None, typer.Option("--date1", metavar="YYYYDDD", help="Date of all second images.")] = None,
-    date2: Annotated[int | None, typer.Option("--date2", metavar="YYYYDDD", help="Date of all third images.")] = None,
+    date1: Annotated[
+        int | None, typer.Option("--date1", metavar="YYYYDDD|YYYYMMDD", help="Date of all second images.")
+    ] = None,
+    date2: Annotated[
+        int | None, typer.Option("--date2", metavar="YYYYDDD|YYYYMMDD", help="Date of all third images.")
+    ] = None,
     reset_patch_embedding: Annotated[
         bool, typer.Option("--reset-patch-embedding", help="Accept other bands, whose first layer is untrained.")
     ] = False,
