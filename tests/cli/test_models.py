@@ -60,6 +60,7 @@ def test_list_shows_the_catalog_where_nothing_is_here_yet(arpent: Run, home: Pat
     said = arpent("models", "list")
     assert said.code == 0
     assert all(name in said.out for name in published_names())
+    assert "change-nano (comes with Arpent)" in said.out
     assert f"No bundles in {home} yet." in said.err
 
 

@@ -22,7 +22,9 @@ __all__ = ["app"]
 
 app = typer.Typer(help="Model bundles: list, show, import, fetch, export.", no_args_is_help=True)
 
-Model = Annotated[str, typer.Argument(help="A bundle's path, or a name in the catalog.", metavar="MODEL")]
+Model = Annotated[
+    str, typer.Argument(help="A bundle, the run that trained it, or a name in the catalog.", metavar="MODEL")
+]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Where to write.", metavar="PATH")]
 
 
@@ -36,6 +38,7 @@ def list_models(
     """The bundles on this machine and the published models that Arpent knows."""
     from arpent.errors import FileMissing
     from arpent.models.published import models_folder, published_model, published_names, weights_file
+    from arpent.models.shipped import shipped_folder
     from arpent.store.bundle import bundles_under
 
     for path in paths or ():
@@ -43,15 +46,18 @@ def list_models(
             raise FileMissing(f"there is nothing at {path}", cure="Check the path.")
     places = paths or [models_folder()]
     bundles = [found for place in places for found in bundles_under(place)]
+    shipped = [] if paths else list(bundles_under(shipped_folder()))
     catalog = [(published_model(name), weights_file(name)) for name in published_names()]
     rows = [(entry.name, entry.task, entry.megabytes, entry.licence, weights or "") for entry, weights in catalog]
     document = {
         "bundles": [_bundle_document(found) for found in bundles],
+        "shipped": [{"name": found.path.stem, **_bundle_document(found)} for found in shipped],
         "published": [{**entry.model_dump(mode="json"), "weights": weights} for entry, weights in catalog],
     }
     tables = [table(["published model", "task", "MB", "licence", "weights"], rows)]
-    if bundles:
-        own = [_bundle_row(found) for found in bundles]
+    if bundles or shipped:
+        own = [(found.path, *_bundle_row(found)) for found in bundles]
+        own += [(f"{found.path.stem} (comes with Arpent)", *_bundle_row(found)) for found in shipped]
         tables.insert(0, table(["bundle", "task", "architecture", "bands", "MB"], own))
     show(document, *tables)
     if not bundles:
@@ -65,13 +71,16 @@ def show_model(
 ) -> None:
     """What a model demands of its images, what it says, and where it comes from."""
     from arpent.models.published import published_model, published_names, weights_file
+    from arpent.models.shipped import shipped_bundle
+    from arpent.store import bundle_in
     from arpent.store.bundle import read_contract
 
     if model in published_names() and not Path(model).exists():
         entry, weights = published_model(model), weights_file(model)
         show({**entry.model_dump(mode="json"), "weights": weights}, facts(_entry_facts(entry, weights)))
         return
-    contract = read_contract(model)
+    own = None if Path(model).exists() else shipped_bundle(model)
+    contract = read_contract(own or bundle_in(model))
     if mlm:
         import json
 
@@ -164,8 +173,8 @@ def _bundle_document(found: FoundBundle) -> dict[str, object]:
 def _bundle_row(found: FoundBundle) -> tuple[object, ...]:
     size = round(found.bytes / 1e6, 1)
     if found.contract is None:
-        return found.path, "cannot be used", found.problem, "", size
-    return found.path, found.contract.task, found.contract.architecture, ", ".join(found.contract.band_names), size
+        return "cannot be used", found.problem, "", size
+    return found.contract.task, found.contract.architecture, ", ".join(found.contract.band_names), size
 
 
 def _entry_facts(entry: Published, weights: Path | None) -> list[tuple[str, object]]:

@@ -41,6 +41,7 @@ from arpent.models import (
 )
 from arpent.models.planaura_weights import fit_planaura, planaura_leftovers, planaura_settings, planaura_state
 from arpent.models.published import PublishedFile
+from arpent.models.shipped import shipped_bundle, shipped_names
 from arpent.store import bundle_in
 from arpent.version import __version__
 
@@ -84,8 +85,9 @@ def find_model(source: str | Path, progress: Progress | None = None) -> Path:
     """The file or folder that holds a model.
 
     Args:
-        source: a bundle, the run that trained one, a checkpoint, the name of a published model, or a file on Hugging
-            Face: ``NRCan/Planaura-1.0/Planaura-1.0-HLS.pth``, for other repositories with ``hf:`` before it.
+        source: a bundle, the run that trained one, a checkpoint, the name of a model that comes with Arpent or is
+            published, or a file on Hugging Face: ``NRCan/Planaura-1.0/Planaura-1.0-HLS.pth``, for other repositories
+            with ``hf:`` before it.
         progress: told the bytes of a download.
 
     Raises:
@@ -96,6 +98,8 @@ def find_model(source: str | Path, progress: Progress | None = None) -> Path:
     path = Path(source)
     if path.exists():
         return bundle_in(path)
+    if shipped := shipped_bundle(text):
+        return shipped
     if text in _planauras():
         found = weights_file(text)
         if found is None:
@@ -108,8 +112,8 @@ def find_model(source: str | Path, progress: Progress | None = None) -> Path:
     named = re.fullmatch(r"(hf:)?([\w.-]+/[\w.-]+)(?:/([\w.-]+))?", text)
     if named and (named[1] or named[2] in {published_model(name).repo for name in _planauras()}):
         return published_checkpoint(named[2], named[3] or "", progress)
-    known = ", ".join(_planauras())
-    raise FileMissing(f"there is no model {text}", cure=f"Check the path, or name a published model: {known}.")
+    known = ", ".join([*shipped_names(), *_planauras()])
+    raise FileMissing(f"there is no model {text}", cure=f"Check the path, or name one of these: {known}.")
 
 
 def published_checkpoint(repo: str, file: str, progress: Progress | None = None) -> Path:

@@ -1,0 +1,24 @@
+"""Small bundles that come with Arpent, so that it can show what it does without a download. No torch here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["shipped_bundle", "shipped_folder", "shipped_names"]
+
+_FOLDER = Path(__file__).with_name("bundles")
+
+
+def shipped_folder() -> Path:
+    """Where they lie."""
+    return _FOLDER
+
+
+def shipped_names() -> tuple[str, ...]:
+    """Every bundle that comes with Arpent; its contract says how it was made."""
+    return tuple(sorted(path.stem for path in _FOLDER.glob("*.safetensors")))
+
+
+def shipped_bundle(name: str) -> Path | None:
+    """The bundle of that name, if it comes with Arpent."""
+    return _FOLDER / f"{name}.safetensors" if name in shipped_names() else None
