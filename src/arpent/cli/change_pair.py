@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
 from arpent.cli.console import facts, note, progress, show, table
 from arpent.cli.options import with_settings
+from arpent.cli.places import Force, Name, Output, Resume, place
 from arpent.language import area, duration, number, percent, storage
-from arpent.store import Place
 from arpent.tasks.change.settings import ChangeSettings, Wanted
 
 if TYPE_CHECKING:
@@ -20,15 +19,13 @@ if TYPE_CHECKING:
 
     from arpent.models import Bundle
     from arpent.tasks.change.frames import Pair
+    from arpent.tasks.change.pairs import ChangeRun
     from arpent.tasks.change.planning import PairPlan
 
 __all__ = ["app"]
 
 app = typer.Typer()
 
-Output = Annotated[
-    Path | None, typer.Option("--output", "-o", help="Run folder; a dated one under runs/ if not given.")
-]
 Model = Annotated[
     str,
     typer.Option(
@@ -47,14 +44,19 @@ Quality = Annotated[
         "found beside the images; yes; no. [default: auto]",
     ),
 ]
+Before = Annotated[
+    str, typer.Argument(metavar="BEFORE", help="The earlier image: file, folder of bands, STAC item or address.")
+]
+Regex = Annotated[
+    str | None, typer.Option("--date-regex", help="How names of images give their dates; its first group is the date.")
+]
+_DAY = "YYYYDDD|YYYYMMDD"
 
 
 @app.command()
 @with_settings
 def pair(
-    before: Annotated[
-        str, typer.Argument(metavar="BEFORE", help="The earlier image: file, folder of bands, STAC item or address.")
-    ],
+    before: Before,
     after: Annotated[str, typer.Argument(metavar="AFTER", help="The later image.")],
     model: Model,
     settings: ChangeSettings,
@@ -65,27 +67,18 @@ def pair(
     layer: Annotated[
         str | None, typer.Option("--layer", help="Kind of the quality layers: fmask, scl, qa_pixel, codes or planaura.")
     ] = None,
-    date0: Annotated[
-        str | None, typer.Option("--date0", metavar="YYYYDDD|YYYYMMDD", help="Date of the first image.")
-    ] = None,
-    date1: Annotated[
-        str | None, typer.Option("--date1", metavar="YYYYDDD|YYYYMMDD", help="Date of the second image.")
-    ] = None,
-    date2: Annotated[
-        str | None,
-        typer.Option("--date2", metavar="YYYYDDD|YYYYMMDD", help="Date of the third image, if there is one."),
-    ] = None,
-    date_regex: Annotated[
-        str | None,
-        typer.Option("--date-regex", help="How names of images give their dates; its first group is the date."),
-    ] = None,
+    date0: Annotated[str | None, typer.Option(metavar=_DAY, help="Date of the first image.")] = None,
+    date1: Annotated[str | None, typer.Option(metavar=_DAY, help="Date of the second image.")] = None,
+    date2: Annotated[str | None, typer.Option(metavar=_DAY, help="Date of the third image, if there is one.")] = None,
+    date_regex: Regex = None,
     reset_patch_embedding: Annotated[
         bool, typer.Option("--reset-patch-embedding", help="Accept other bands, with an untrained first layer.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and its cost, and do nothing.")] = False,
     output: Output = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a run that is there.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
+    name: Name = None,
+    force: Force = False,
+    resume: Resume = False,
 ) -> None:
     """Compares two dates of a place: a map of cosines, red where the ground has changed, in a run folder.
 
@@ -110,8 +103,13 @@ def pair(
         return
     if settings.dates == "auto" and any(frame.date is None for frame in asked.frames):
         note("no dates are written: the names of the images give none; --date0 and --date1 would")
-    place = Place(exact=output, force=force, resume=resume)
-    done = compare_images(asked, bundle, model, place, settings, progress=progress())
+    where = place(output, name, force=force, resume=resume)
+    done = compare_images(asked, bundle, model, where, settings, progress=progress())
+    _show_run(done, settings)
+
+
+def _show_run(done: ChangeRun, settings: ChangeSettings) -> None:
+    """Where everything is, and what was measured."""
     made = done.compared
     note(f"{made.prediction.tiles} tiles in {made.prediction.seconds:.1f} s")
     document = {

@@ -18,7 +18,7 @@ from arpent.io import open_image, read_ahead
 from arpent.models import Bundle
 from arpent.store import RunFolder, content_of
 from arpent.tasks.change.frames import Pair, day_of
-from arpent.tasks.change.pair_network import check_model, placing_of, start_pair_network
+from arpent.tasks.change.pair_network import check_model, start_pair_network
 from arpent.tasks.change.pairing import PairImage
 from arpent.tasks.change.placing import Placing
 from arpent.tasks.change.polygons import OutlineSettings, layers_in, outline_in_run
@@ -87,32 +87,10 @@ def compare(
         Interrupted: by Ctrl-C; what is finished is kept.
     """
     planaura = check_model(model, len(pair.frames), settings)
-    placing = placing_of(planaura, settings)
-    shape = tile_shape(placing, settings)
     with PairImage(pair, model.contract, settings) as image:
         task = ChangeTask(planaura, image, settings, suffix)
-        tiles = len(TilePlan.of(*image.grid.shape, shape))
-        days = [day_of(frame.frame.date) for frame in image.frames if frame.frame.date is not None]
-        dates = [datetime.combine(day, time(), UTC) for day in days]
         folder = run.scratch / f"pair-{sha256(suffix.encode()).hexdigest()[:16]}"
-        job = Job(
-            task,
-            model,
-            image,
-            run,
-            settings,
-            identity=(_weights(run, model), *_inputs(run, pair)),
-            taken=min(dates, default=None),
-            until=max(dates) if len(set(dates)) > 1 else None,
-            language=settings.language,
-            progress=progress or Silent(),
-            prepare=_as_read,
-            pad=image.filled if settings.profile == "planaura" else image.mirrored,
-            shape=shape,
-            network=network or start_pair_network(model, task.asked, settings, tiles=tiles),
-            folder=folder,
-            pictures=False,
-        )
+        job = replace(_job(task, model, image, run), progress=progress or Silent(), folder=folder, network=network)
         with run.timed("compare"):
             done = _run(job, pair)
         products = {
@@ -170,9 +148,35 @@ def tile_shape(placing: Placing, settings: ChangeSettings) -> TileShape:
     return TileShape(side, ring, halo, align=patch, quantum=unit, fixed=True)
 
 
+def _job(task: ChangeTask, model: Bundle, image: PairImage, run: RunFolder) -> Job:
+    """The comparison, as the engine does it."""
+    settings = task.settings
+    days = [day_of(frame.frame.date) for frame in image.frames if frame.frame.date is not None]
+    dates = [datetime.combine(day, time(), UTC) for day in days]
+    return Job(
+        task,
+        model,
+        image,
+        run,
+        settings,
+        identity=(_weights(run, model), *_inputs(run, image.pair)),
+        taken=min(dates, default=None),
+        until=max(dates) if len(set(dates)) > 1 else None,
+        language=settings.language,
+        prepare=_as_read,
+        pad=image.filled if settings.profile == "planaura" else image.mirrored,
+        shape=tile_shape(task.placing, settings),
+        pictures=False,
+    )
+
+
 def _run(job: Job, pair: Pair) -> Prediction:
+    task, shape = job.task, job.shape
+    assert isinstance(task, ChangeTask) and shape is not None  # `_job` has set both
+    tiles = len(TilePlan.of(*job.image.grid.shape, shape))
+    network = job.network or start_pair_network(job.bundle, task.asked, task.settings, tiles=tiles)
     try:
-        return run_job(job)
+        return run_job(replace(job, network=network))
     except NoValidPixels as empty:
         names = " and ".join(frame.image for frame in pair.frames)
         raise NoValidPixels(
