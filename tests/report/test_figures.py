@@ -97,6 +97,18 @@ def test_three_bands_make_a_picture(grid: Grid, bands: tuple[str, ...]) -> None:
     assert (np.corrcoef(image[..., 0].ravel(), pixels[0].ravel())[0, 1]) > 0.98
 
 
+def test_clouds_do_not_leave_the_ground_in_the_dark(grid: Grid) -> None:
+    """A fifth of the picture is twenty times as bright as the rest, whose own contrast is shown as without it."""
+    ground = np.random.default_rng(0).normal(400, 60, (3, grid.height, grid.width)).clip(0).astype(np.int16)
+    cloudy = ground.copy()
+    cloudy[:, : grid.height // 5] = 8000
+    known = np.ones(grid.shape, np.bool_)
+    clear, veiled = (rendered(Raster(one, known, grid, ("a", "b", "c")), None).rgba for one in (ground, cloudy))
+    below = slice(grid.height // 5, None)
+    assert veiled[below, :, 0].std() > 0.5 * clear[below, :, 0].std()
+    assert (veiled[: grid.height // 5, :, :3] == 255).all()
+
+
 def test_bytes_keep_their_balance(grid: Grid) -> None:
     """Already toned pictures are stretched as a whole: a grey stays grey."""
     grey = np.repeat(np.random.default_rng(1).integers(0, 255, (1, *grid.shape)).astype(np.uint8), 3, axis=0)

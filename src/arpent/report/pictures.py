@@ -13,6 +13,7 @@ __all__ = ["Range", "Rendered", "Steps", "ramp", "rendered"]
 
 _LARGEST = 1500  # pixels on a side; more would be lost in a figure
 _CUT = 2.0  # per cent at each end that a stretch lets go dark or bright
+_FAR = 3.0  # times as far above the median as the dark end is below it: what is brighter is no ground, but cloud
 _GAMMA = 0.8  # lifts the dark half, where most of a landscape lies
 _RGB = ("red", "green", "blue")
 # Viridis at nine places (Smith and van der Walt 2015): even to the eye, also in grey and to the colour-blind.
@@ -98,6 +99,14 @@ def _ends(values: NDArray[np.generic]) -> Range:
     return Range(low, high if high > low else low + 1.0)
 
 
+def _ground(values: NDArray[np.generic]) -> Range:
+    """The values between which nearly all lie that can be ground: clouds would leave it in the dark."""
+    ends = _ends(values)
+    middle = float(np.median(values)) if values.size else ends.high
+    high = min(ends.high, middle + _FAR * (middle - ends.low))
+    return Range(ends.low, high if high > ends.low else ends.high)
+
+
 def _stretched(values: NDArray[np.generic], valid: NDArray[np.bool_], ends: Range) -> NDArray[np.float64]:
     """Values as shares of a range; 0 where they do not count."""
     known = np.where(valid, values.astype(np.float64), ends.low)
@@ -105,12 +114,12 @@ def _stretched(values: NDArray[np.generic], valid: NDArray[np.bool_], ends: Rang
 
 
 def _composite(bands: NDArray[np.generic], valid: NDArray[np.bool_]) -> Rendered:
-    """Each band has its own stretch, which takes haze away; bytes were toned by their maker: one for all."""
+    """Each band is stretched by itself, which takes haze away; bytes were toned by their maker, and keep together."""
     rgba = np.zeros((*valid.shape, 4), np.uint8)
     together = bands.dtype == np.uint8
     every = _ends(bands[:, valid]) if together else None
     for channel, band in enumerate(bands):
-        shares = _stretched(band, valid, every or _ends(band[valid]))
+        shares = _stretched(band, valid, every or _ground(band[valid]))
         rgba[..., channel] = np.rint(255.0 * shares**_GAMMA)
     rgba[..., 3] = np.where(valid, 255, 0)
     return Rendered(rgba, {})
