@@ -102,7 +102,7 @@ def _ends(values: NDArray[np.generic]) -> Range:
 def _ground(values: NDArray[np.generic]) -> Range:
     """The values between which nearly all lie that can be ground: clouds would leave it in the dark."""
     ends = _ends(values)
-    middle = float(np.median(values)) if values.size else ends.high
+    middle = float(np.median(values.astype(np.float64))) if values.size else ends.high
     high = min(ends.high, middle + _FAR * (middle - ends.low))
     return Range(ends.low, high if high > ends.low else ends.high)
 
