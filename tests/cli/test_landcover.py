@@ -195,7 +195,9 @@ def test_the_demo_ends_with_a_table_a_map_and_a_picture(arpent, tmp_path):
     assert said.code == 0, said.err
     document = said.document
     assert document["accuracy"] > 0.3
-    assert set(document["seconds"]) == {"simulate", "train", "predict"}
+    assert set(document["seconds"]) == {"simulate", "train", "predict", "compare"}
+    assert document["change"]["f1"] > document["change"]["f1_change_vectors"] > 0.3
+    assert Path(document["change"]["preview"]).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     assert document["peak_memory_bytes"] > 10**8
     with rasterio.open(document["map"]) as made:
         assert made.shape == (1024, 1024)
