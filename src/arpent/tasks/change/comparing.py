@@ -27,7 +27,7 @@ from arpent.tasks.change.settings import ChangeSettings
 from arpent.tasks.change.task import ChangeTask
 from arpent.tiling import TilePlan, TileShape
 
-__all__ = ["Compared", "check_pair", "compare", "tile_shape"]
+__all__ = ["Compared", "check_pair", "compare", "pair_scratch", "tile_shape"]
 
 _FIRST_DAY = 1_000_001
 """Numbers below count dates, as the reference does where names tell none; they are no days."""
@@ -89,7 +89,7 @@ def compare(
     planaura = check_model(model, len(pair.frames), settings)
     with PairImage(pair, model.contract, settings) as image:
         task = ChangeTask(planaura, image, settings, suffix)
-        folder = run.scratch / f"pair-{sha256(suffix.encode()).hexdigest()[:16]}"
+        folder = pair_scratch(run, suffix)
         job = replace(_job(task, model, image, run), progress=progress or Silent(), folder=folder, network=network)
         with run.timed("compare"):
             done = _run(job, pair)
@@ -120,6 +120,11 @@ def _outlined(run: RunFolder, products: Mapping[str, Path], settings: ChangeSett
     wanted = OutlineSettings(threshold=settings.threshold, min_area=settings.min_area, form=settings.polygons)
     with run.timed("outline"):
         return {"change": outline_in_run(run, replace(layers[0], label=suffix), wanted).path}
+
+
+def pair_scratch(run: RunFolder, suffix: str) -> Path:
+    """The folder of what is unfinished of a pair; once its products are settled, it may go."""
+    return run.scratch / f"pair-{sha256(suffix.encode()).hexdigest()[:16]}"
 
 
 def check_pair(pair: Pair, model: Bundle, settings: ChangeSettings) -> None:

@@ -47,17 +47,29 @@ class FinishedPairs:
 
     def recall(self, pair: Pair, suffix: str) -> tuple[Product, ...] | None:
         """The products of a pair, taken over into the run; None where it is not finished, or has changed since."""
-        try:
-            record = _Record.model_validate_json(self._file(suffix).read_bytes())
-        except (FileNotFoundError, ValidationError):
-            return None
-        if record.content != self._content(pair) or not all(self._run.keep(product) for product in record.products):
+        record = self._record(suffix)
+        if (
+            record is None
+            or record.content != self._content(pair)
+            or not all(self._run.keep(product) for product in record.products)
+        ):
             return None
         for number, frame in enumerate(pair.frames):
             last = number == len(pair.frames) - 1
             role = "image" if len(pair.frames) == 1 else "after" if last else "before"
             self._run.add_input(frame.image, role=role)
         return record.products
+
+    def of(self, suffix: str) -> tuple[Product, ...]:
+        """The products of a pair, whatever has become of them since it was finished; none where it was not."""
+        record = self._record(suffix)
+        return record.products if record else ()
+
+    def _record(self, suffix: str) -> _Record | None:
+        try:
+            return _Record.model_validate_json(self._file(suffix).read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return None
 
     def _file(self, suffix: str) -> Path:
         return self._folder / f"{hashlib.sha256(suffix.encode()).hexdigest()[:16]}.json"

@@ -13,8 +13,17 @@ from arpent.models import Bundle, Planaura
 from arpent.tasks.change.placing import Placing
 from arpent.tasks.change.settings import ChangeSettings
 
-__all__ = ["Asked", "PairNetwork", "check_model", "outputs_named", "placing_of", "start_pair_network"]
-
+__all__ = [
+    "Asked",
+    "PairNetwork",
+    "asked_of",
+    "check_model",
+    "dims_of",
+    "outputs_named",
+    "placing_of",
+    "start_pair_network",
+    "whole_table",
+]
 
 _PUBLISHED_WORK = 85_054_464 * 32**2
 """Weights of the published network's blocks, times the patches of its tile."""
@@ -118,6 +127,28 @@ def check_model(bundle: Bundle, frames: int, settings: ChangeSettings) -> Planau
     return model
 
 
+def asked_of(model: Planaura, frames: int, settings: ChangeSettings) -> Asked:
+    """What the network must answer for so many dates, for the products that the settings want."""
+    names = ["cosine", "which"] if frames > 1 else []
+    if (settings.features and dims_of(model, settings)) or settings.table != "none":
+        names.append("features")
+    if settings.reconstruct:
+        names.append("painted")
+    if model.head is not None and frames > 1:
+        names.append("odds")
+    return Asked(frames, tuple(names), None if whole_table(settings) else settings.dims)
+
+
+def dims_of(model: Planaura, settings: ChangeSettings) -> tuple[int, ...]:
+    """The dimensions of embeddings that are kept."""
+    return tuple(range(model.settings.width)) if settings.dims is None else settings.dims
+
+
+def whole_table(settings: ChangeSettings) -> bool:
+    """Whether a table needs dimensions that images may do without."""
+    return settings.table != "none" and settings.table_dims == "all"
+
+
 def placing_of(model: Planaura, settings: ChangeSettings) -> Placing:
     """How the answers of the network lie on products, as the settings ask."""
     patch = model.settings.patch
@@ -136,12 +167,12 @@ def start_pair_network(bundle: Bundle, asked: Asked, settings: ChangeSettings, *
     # The parts of a finer grid are gathered in PyTorch only.
     runtime = settings.runtime if placing.stride == placing.patch else "torch"
     network = PairNetwork(model, asked, placing.stride, attention=settings.attention)
-    work = round(tiles * _work(model, placing))
-    return start_network(network, runtime, settings.device, settings.precision, tiles=work)
+    saved = _saved(model, placing)
+    return start_network(network, runtime, settings.device, settings.precision, tiles=tiles, saved=saved, fixed=True)
 
 
-def _work(model: Planaura, placing: Placing) -> float:
-    """What a tile costs, as a share of a tile of the published network: small networks are not worth exporting."""
+def _saved(model: Planaura, placing: Placing) -> float:
+    """CPU seconds that OpenVINO saves on a tile, by the work in it: about 1 for the published network."""
     blocks = sum(parameter.numel() for parameter in model.encoder.blocks.parameters())
     return blocks * (placing.side // placing.patch) ** 2 / _PUBLISHED_WORK
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from arpent.core import Language, Normalisation, Progress, Raster, Silent, file_sha256
-from arpent.errors import ArpentError, BandMismatch, ConfigError, ContractMismatch, InputError, InvalidSetting
+from arpent.errors import ArpentError, BandMismatch, ContractMismatch, InvalidSetting
 from arpent.io import open_image, orientation, quicklook, upright
 from arpent.language import say
 from arpent.models import Bundle
@@ -21,10 +21,11 @@ from arpent.report import figures
 from arpent.store import Place, Run, RunFolder
 from arpent.tasks.change.comparing import Compared, compare
 from arpent.tasks.change.frames import Frame, Pair
+from arpent.tasks.change.many_pairs import OF_ONE_PAIR, ListNetworks, swept
 from arpent.tasks.change.mosaic_style import CHANGE_RAMP
 from arpent.tasks.change.reference_model import model_fit, reference_model
 from arpent.tasks.change.reference_plan import PlannedPair, ReferencePlan
-from arpent.tasks.change.save_folders import SaveFolders
+from arpent.tasks.change.save_folders import SaveFolders, refuse
 from arpent.tasks.change.settings import ChangeSettings
 from arpent.tasks.change.weights import ModelFit, find_model, load_model
 
@@ -34,7 +35,6 @@ _COLOURS = ("red", "green", "blue")
 _TONES = Normalisation(origin="photographs", mean=(123.7, 116.3, 103.5), std=(58.4, 57.1, 57.4))
 """Mean and spread of the colours of ordinary photographs, 0 to 255 (ImageNet's)."""
 
-_OF_ONE_PAIR = (InputError, ConfigError, ContractMismatch)
 _LARGEST = 1400
 _STRONGEST = 0.85
 """How much of the picture the deepest red covers."""
@@ -221,11 +221,13 @@ def run_photos(
     kept = {"configuration": plan.config.model_dump(mode="json", by_alias=True), "fit": fit}
     kept |= {"settings": settings.model_dump(mode="json", exclude={"read_threads"})}
     failed: dict[str, str] = {}
+    names, told = _Names(SaveFolders(plan.folders, force=place.force)), progress or Silent()
+    if not (place.force or place.resume):
+        names.refuse_present(plan)
     with place.begin("change-photo", file.path.stem, kept) as run:
         source = reference_model(file, progress)
         bundle = load_model(source, model_fit(file, reset_patch_embedding=reset_patch_embedding))
         run.use_bundle(source, file_sha256(source if source.is_file() else source / "bundle.json"))
-        names = _Names(SaveFolders(plan.folders, force=place.force or place.resume))
 
         def note(item: str, problem: ArpentError) -> None:
             run.add_failure(item, problem)
@@ -233,11 +235,16 @@ def run_photos(
 
         for refused in plan.refused:
             note(refused.item, refused.error)
-        for planned in plan.pairs:
+        networks = ListNetworks(bundle, [planned.pair for planned in plan.pairs])
+        for planned in swept(plan.pairs):
+            known = set(run.published)
             try:
                 seen = _upright(run, planned.pair, planned.suffix, fit=fit)
-                compared = compare(run, seen, bundle, settings, suffix=planned.suffix, progress=progress or Silent())
-            except _OF_ONE_PAIR as problem:
+                network = networks.of(seen, settings)
+                compared = compare(run, seen, bundle, settings, suffix=planned.suffix, progress=told, network=network)
+            except OF_ONE_PAIR as problem:
+                for name in run.published.keys() - known:
+                    run.withdraw(name)
                 note(planned.pair.name, problem)
                 continue
             products = dict(compared.products)
@@ -262,6 +269,22 @@ class _Names:
             target = self._target(product, planned.pair.frames, file.suffix)
             if target is not None:
                 self.placed.append(self._folders.place(file, target))
+
+    def refuse_present(self, plan: ReferencePlan) -> None:
+        """Refuses to begin where files of the names that a plan will give are, before anything is computed.
+
+        Raises:
+            RunExists: names some of them.
+        """
+        settings = plan.settings
+        wanted = [("cosine_map", ".tif")] if plan.config.change_map.wanted and plan.config.num_frames > 1 else []
+        for date in range(plan.config.num_frames):
+            wanted += [(f"feature_maps_{date}", ".tif")] if settings.features else []
+            wanted += [(f"infer_{date}", ".tif")] if settings.reconstruct else []
+            ending = ".csv" if settings.table == "csv" else ".parquet"
+            wanted += [(f"feature_table_{date}", ending)] if settings.table != "none" else []
+        targets = (self._target(name, one.pair.frames, end) for one in plan.pairs for name, end in wanted)
+        refuse([target for target in targets if target is not None and target.exists()])
 
     def _target(self, product: str, frames: Sequence[Frame], suffix: str) -> Path | None:
         match = re.fullmatch(r"(cosine_map|feature_maps|feature_table|infer)(?:_(\d))?", product)

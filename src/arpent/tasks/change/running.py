@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,34 +12,25 @@ from typing import Literal
 import torch
 
 from arpent.core import Progress, Silent, file_sha256
-from arpent.engine import Network
-from arpent.errors import ArpentError, ConfigError, ContractMismatch, InputError
+from arpent.errors import ArpentError
 from arpent.models import Bundle
 from arpent.store import Place, Run, RunFolder
 from arpent.store.manifest import Product
-from arpent.tasks.change.comparing import compare
+from arpent.tasks.change.comparing import compare, pair_scratch
 from arpent.tasks.change.finished_pairs import FinishedPairs
+from arpent.tasks.change.many_pairs import OF_ONE_PAIR, ListNetworks, swept
 from arpent.tasks.change.mosaic import fuse
 from arpent.tasks.change.mosaic_layers import product_name
 from arpent.tasks.change.mosaic_pairs import PairProducts, delete_residues, find_pairs
 from arpent.tasks.change.mosaic_settings import MosaicSettings
-from arpent.tasks.change.pair_network import Asked, check_model, start_pair_network
-from arpent.tasks.change.pairing import PairImage
 from arpent.tasks.change.reference_model import model_fit, reference_model
 from arpent.tasks.change.reference_plan import PlannedPair, ReferencePlan, placed
 from arpent.tasks.change.save_folders import SaveFolders
 from arpent.tasks.change.settings import ChangeSettings
 from arpent.tasks.change.shifts import fold_shifts
-from arpent.tasks.change.task import ChangeTask
 from arpent.tasks.change.weights import is_bundle, load_model
 
 __all__ = ["PairOutcome", "ReferenceRun", "run_reference"]
-
-_OF_ONE_PAIR = (InputError, ConfigError, ContractMismatch)
-"""What is wrong with a pair; all else, such as a full disk, is wrong with the run."""
-
-_MANY = 10_000
-"""Tiles that are worth the start of any runtime."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +138,6 @@ class _Work:
         self._folders, self._progress = folders, progress
         self._finished = FinishedPairs(run)
         self._names: dict[str, tuple[str, ...]] = {}
-        self._started: tuple[Asked, Network] | None = None
         self.outcomes: list[PairOutcome] = []
         self.placed: list[Path] = []
         self.notes: list[str] = []
@@ -155,13 +146,16 @@ class _Work:
         """Every pair of the list, those that fail noted."""
         for refused in self._plan.refused:
             self._failed(refused.item, "", refused.error, 0.0)
-        with self._progress.bar(self._plan.file.path.name, len(self._plan.pairs), "pairs") as bar:
-            for planned in self._plan.pairs:
+        pairs = self._plan.pairs
+        networks = ListNetworks(bundle, [one.pair for one in pairs], len(self._plan.shifts))
+        with self._progress.bar(self._plan.file.path.name, len(pairs), "pairs") as bar:
+            for planned in swept(pairs):
                 begun = time.perf_counter()
                 try:
-                    state = self._compared(planned, bundle)
-                except _OF_ONE_PAIR as problem:
+                    state = self._compared(planned, bundle, networks)
+                except OF_ONE_PAIR as problem:
                     self._withdraw_new()
+                    self._clear_scratch(planned)
                     self._failed(planned.pair.name, planned.suffix, problem, time.perf_counter() - begun)
                 else:
                     seconds = time.perf_counter() - begun
@@ -178,7 +172,7 @@ class _Work:
                 self.notes.append("no pair is there to be fused: no mosaics")
                 return
             fused = fuse(self._run, pairs, settings, progress=self._progress)
-        except _OF_ONE_PAIR as problem:
+        except OF_ONE_PAIR as problem:
             self._run.add_failure("mosaic", problem)
             self.outcomes.append(PairOutcome("mosaic", "", "failed", problem=str(problem)))
             return
@@ -187,15 +181,16 @@ class _Work:
         if self._plan.config.mosaic_params.delete_residues:
             self._remove_residues(pairs)
 
-    def _compared(self, planned: PlannedPair, bundle: Bundle) -> Literal["done", "kept"]:
+    def _compared(self, planned: PlannedPair, bundle: Bundle, networks: ListNetworks) -> Literal["done", "kept"]:
         """Compares a pair, unless an earlier attempt has finished it."""
         products = self._finished.recall(planned.pair, planned.suffix)
         if products is not None:
             self._settle(planned, products)
             self._clear_shifts(planned)
             return "kept"
+        self._clear_outdated(planned)
         before = set(self._run.published)
-        self._compare(planned, bundle)
+        self._compare(planned, bundle, networks)
         passing = {name for shifted in self._shifted(planned) for name in self._named_after(shifted)}
         made = [one for name, one in self._run.published.items() if name not in before | passing]
         self._settle(planned, made)
@@ -203,15 +198,16 @@ class _Work:
         # Only now: a run that stops before this line goes on from the single predictions.
         for name in passing:
             self._run.withdraw(name)
+        self._clear_scratch(planned)
         return "done"
 
-    def _compare(self, planned: PlannedPair, bundle: Bundle) -> None:
+    def _compare(self, planned: PlannedPair, bundle: Bundle, networks: ListNetworks) -> None:
         run, plan = self._run, self._plan
         shifted = self._shifted(planned)
         for shift, suffix in zip(plan.shifts, shifted or (planned.suffix,), strict=True):
             # Tables are those of the first prediction, as in the reference.
             settings = self._settings.model_copy(update={"shift": shift} | ({"table": "none"} if shift else {}))
-            network = self._network(planned, bundle, settings)
+            network = networks.of(planned.pair, settings)
             compare(run, planned.pair, bundle, settings, suffix=suffix, progress=self._progress, network=network)
         if shifted:
             fold_shifts(run, planned.suffix, shifted, self._settings.language)
@@ -235,15 +231,17 @@ class _Work:
             if file.name.split(".tif")[0].endswith(shifted) or file.stem.endswith(shifted):
                 file.unlink()
 
-    def _network(self, planned: PlannedPair, bundle: Bundle, settings: ChangeSettings) -> Network:
-        """The model, ready to run: started once for all pairs that ask the same of it."""
-        model = check_model(bundle, len(planned.pair.frames), settings)
-        with PairImage(planned.pair, bundle.contract, settings) as image:
-            asked = ChangeTask(model, image, settings).asked
-        if self._started is None or self._started[0] != asked:
-            # A list is long enough for the fastest runtime, whatever its first pair is like.
-            self._started = (asked, start_pair_network(bundle, asked, settings, tiles=_MANY))
-        return self._started[1]
+    def _clear_scratch(self, planned: PlannedPair) -> None:
+        """Removes what was needed to go on with a pair: of thousands of pairs it would fill a disk."""
+        for suffix in (planned.suffix, *self._shifted(planned)):
+            shutil.rmtree(pair_scratch(self._run, suffix), ignore_errors=True)
+
+    def _clear_outdated(self, planned: PlannedPair) -> None:
+        """Removes the products of a pair that has changed since an earlier attempt finished it."""
+        for product in self._finished.of(planned.suffix):
+            if self._run.keep(product):
+                self._folders.withdraw(self._run.path / product.file)
+                self._run.withdraw(product.name)
 
     def _settle(self, planned: PlannedPair, products: tuple[Product, ...] | list[Product]) -> None:
         names = tuple(product.name for product in products)

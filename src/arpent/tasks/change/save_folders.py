@@ -16,7 +16,7 @@ from pathlib import Path
 from arpent.core import file_sha256, publish_file, writing
 from arpent.errors import RunExists
 
-__all__ = ["SaveFolders", "link_or_copy"]
+__all__ = ["SaveFolders", "link_or_copy", "refuse"]
 
 _NOT_LINKABLE = {errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES}
 """Two disks, or a file system without links."""
@@ -60,8 +60,9 @@ class SaveFolders:
         if target.exists() and target.samefile(file):
             return target
         if target.exists() and not self.force and not _alike(target, file):
-            raise _in_the_way([target])
-        beside = target.with_name(f".{target.name}.{os.getpid()}.partial")
+            refuse([target])
+        # Without the number of the process: what one that was killed has left here goes with the next attempt.
+        beside = target.with_name(f".{target.name}.partial")
         with writing(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -70,6 +71,13 @@ class SaveFolders:
             finally:
                 beside.unlink(missing_ok=True)
         return target
+
+    def withdraw(self, file: Path) -> None:
+        """Takes back the name that `place` has given to a product; another file of that name stays."""
+        target = self.target(file)
+        if target.exists() and (target.samefile(file) or _alike(target, file)):
+            with writing(target):
+                target.unlink()
 
     def refuse_present(self, suffixes: Collection[str], mosaics: str | None) -> None:
         """Refuses to begin where products of the same names are, unless they may be replaced.
@@ -82,9 +90,7 @@ class SaveFolders:
             RunExists: names some of them.
         """
         if not self.force:
-            found = sorted(self._present(suffixes, mosaics))
-            if found:
-                raise _in_the_way(found)
+            refuse(sorted(self._present(suffixes, mosaics)))
 
     def _present(self, suffixes: Collection[str], mosaics: str | None) -> Iterator[Path]:
         named = re.compile(rf"mosaic_\w+_{re.escape(mosaics)}_\w\d?" if mosaics else r"mosaic_\w+_\w\d?")
@@ -114,10 +120,16 @@ def link_or_copy(file: Path, place: Path) -> Path:
     return place
 
 
-def _in_the_way(files: Sequence[Path]) -> RunExists:
-    more = f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
-    return RunExists(
-        "products of these names are there already",
-        found=", ".join(map(str, files[:_SHOWN])) + more,
-        cure="Choose other save folders, or replace them with --force.",
-    )
+def refuse(files: Sequence[Path]) -> None:
+    """Refuses to write over files, where there are any.
+
+    Raises:
+        RunExists: names some of them.
+    """
+    if files:
+        more = f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
+        raise RunExists(
+            "products of these names are there already",
+            found=", ".join(map(str, files[:_SHOWN])) + more,
+            cure="Choose other save folders, or replace them with --force.",
+        )

@@ -16,7 +16,7 @@ from arpent.errors import InvalidSetting
 from arpent.models import INVALID, MISSING, Planaura
 from arpent.pixels import Quality, usable, worst_quality
 from arpent.tasks.change.embedding_tables import EmbeddingRows, PatchLayout
-from arpent.tasks.change.pair_network import Asked, outputs_named, placing_of
+from arpent.tasks.change.pair_network import Asked, asked_of, dims_of, outputs_named, placing_of, whole_table
 from arpent.tasks.change.pairing import PairImage
 from arpent.tasks.change.placing import Placing, coarse_quality, pooled_codes
 from arpent.tasks.change.products import ReconstructionKind, Wish, products_of
@@ -64,13 +64,14 @@ class ChangeTask:
             dates=_dates_of(image, settings),
             quality=image.codes > 0,
             odds=model.head is not None,
-            dims=_dims_of(model, settings) if settings.features else (),
+            dims=dims_of(model, settings) if settings.features else (),
             painted=_painted_of(image) if settings.reconstruct else (),
             table=None if settings.table == "none" else settings.table,
             suffix=suffix,
             profile=settings.profile,
             language=settings.language,
         )
+        self._asked = asked_of(model, frames, settings)
         self._products = products_of(self._wish, self.placing)
         self._rows = _table_writer(model, image, settings, self.placing)
         if not self._products:
@@ -87,16 +88,7 @@ class ChangeTask:
     @property
     def asked(self) -> Asked:
         """What the network must answer."""
-        names = []
-        if self._wish.frames > 1:
-            names += ["cosine", "which"]
-        if self._wish.dims or self._wish.table:
-            names.append("features")
-        if self._wish.painted:
-            names.append("painted")
-        if self._wish.odds and self._wish.frames > 1:
-            names.append("odds")
-        return Asked(self._wish.frames, tuple(names), None if _whole_table(self.settings) else self.settings.dims)
+        return self._asked
 
     def build(self) -> nn.Module:
         """The network."""
@@ -130,7 +122,7 @@ class ChangeTask:
         elif codes is not None:
             answer["quality"] = self._quality_of_one(codes, tiles)
         if self._wish.dims:
-            chosen = list(self._wish.dims) if _whole_table(self.settings) else slice(None)
+            chosen = list(self._wish.dims) if whole_table(self.settings) else slice(None)
             answer |= self._features(arrays["features"][..., chosen], tiles)
         if self._wish.table:
             for date in range(frames):
@@ -231,19 +223,10 @@ def _dates_of(image: PairImage, settings: ChangeSettings) -> tuple[int, ...]:
 def _table_writer(model: Planaura, image: PairImage, settings: ChangeSettings, placing: Placing) -> EmbeddingRows:
     return EmbeddingRows(
         PatchLayout.of(image.grid, placing.patch, placing.stride),
-        tuple(range(model.settings.width)) if _whole_table(settings) else _dims_of(model, settings),
+        tuple(range(model.settings.width)) if whole_table(settings) else dims_of(model, settings),
         precision=settings.table_type,
         reference=settings.profile == "planaura",
     )
-
-
-def _whole_table(settings: ChangeSettings) -> bool:
-    """Whether a table needs dimensions that images may do without."""
-    return settings.table != "none" and settings.table_dims == "all"
-
-
-def _dims_of(model: Planaura, settings: ChangeSettings) -> tuple[int, ...]:
-    return tuple(range(model.settings.width)) if settings.dims is None else settings.dims
 
 
 def _painted_of(image: PairImage) -> tuple[ReconstructionKind, ...]:
