@@ -50,6 +50,17 @@ def test_every_file_is_a_cog_and_named_in_the_index(folder: Path) -> None:
         assert (valid, errors, warnings) == (True, [], []), name
 
 
+def test_a_quality_layer_says_which_kind_it_is(tmp_path: Path) -> None:
+    """Numbers alone do not: bits of an Fmask, or scene classes."""
+    made = simulate(tmp_path, Simulation(sensor=("hls-s30", "bd-ortho", "sentinel-2-l2a"), size=20))
+    kinds = {}
+    for one in made:
+        assert one.quality is not None
+        with open_image(one.quality) as reader:
+            kinds[one.sensor] = reader.bands
+    assert kinds == {"hls-s30": ("Fmask",), "bd-ortho": ("SCL",), "sentinel-2-l2a": ("SCL",)}
+
+
 def test_files_hold_what_the_commune_shows(folder: Path) -> None:
     commune, sky = Commune(), Sky(clouds=0.2)
     grid = commune.grid("hls-s30", size=70)

@@ -215,7 +215,8 @@ def _take(settings: Simulation, place: _Place, before: dt.date | None, date: dt.
             bar.advance(window.height)
     quality = change = None
     if optical:
-        spec = RasterSpec(place.grid, ("quality",), "uint8", None, overviews="nearest", title="Quality", tags=tags)
+        kind = "Fmask" if place.sensor.startswith("hls") else "SCL"
+        spec = RasterSpec(place.grid, (kind,), "uint8", None, overviews="nearest", title="Quality", tags=tags)
         quality = place.path("quality", date)
         _write(place, quality, spec, lambda w: commune.quality(place.sensor, place.grid, w, date=date, sky=sky))
     if before is not None:

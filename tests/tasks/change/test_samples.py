@@ -171,6 +171,18 @@ def test_a_quality_layer_of_an_unknown_sensor_is_refused(folder, loader):
         loader(ref(pairs_in(folder / "index.csv")[0]))
 
 
+def test_a_quality_layer_may_say_itself_what_it_is(folder, loader):
+    text = (folder / "index.csv").read_text().replace("hls-s30", "bd-ortho")
+    (folder / "index.csv").write_text(text)
+    scenes = np.full((1, SIDE, SIDE), 4, np.uint8)
+    scenes[0, 10:12] = 9
+    for layer in folder.rglob("quality_*.tif"):
+        write(layer, scenes, bands=("SCL",))
+    patch = loader(ref(pairs_in(folder / "index.csv")[0]))
+    assert (patch.target[10:12, 5:9] == -1).all()  # a change under what only scene classes call a cloud
+    assert patch.target[8, 5] == 1
+
+
 def test_batches_as_the_network_takes_them(folder, loader):
     index = pairs_in(folder / "index.csv")
     plain = FrameBatches(Batches(GridPatches(index, 16), loader, batch_size=4), 2)

@@ -17,7 +17,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from arpent.core import Window
+from arpent.core import Raster, Window
 from arpent.data import (
     WHOLE,
     Batches,
@@ -35,7 +35,7 @@ from arpent.engine import Batch
 from arpent.errors import DatasetError, InvalidSetting
 from arpent.io import ImageReader, open_image, read_ahead
 from arpent.models import MISSING
-from arpent.pixels import decode_quality, usable
+from arpent.pixels import QUALITY_LAYERS, decode_quality, usable
 
 __all__ = ["FrameBatches", "FrameLoader", "measured", "pairs_in", "series_in"]
 
@@ -224,7 +224,7 @@ class FrameLoader:
             return np.ones(inside.shape, bool)
         with self._pool.borrow(self._opening(layer, first)) as reader:
             raster = reader.read(inside)
-        return np.asarray(usable(_codes(raster.pixels[0], layer, sensor), self._hidden) & raster.valid)
+        return np.asarray(usable(_codes(raster, layer, sensor), self._hidden) & raster.valid)
 
     def _truth(self, mask: str | None, first: ImageReader, inside: Window, found: _Read) -> NDArray[np.int16]:
         if mask is None:
@@ -267,14 +267,18 @@ def _padded(patch: Patch, inside: Window, window: Window) -> Patch:
     return Patch(image, valid, target)
 
 
-def _kind_of(layer: str, sensor: str) -> str:
+def _kind_of(band: str, layer: str, sensor: str) -> str:
+    """The kind of a quality layer, by the name of its band or, where that says nothing, by the sensor."""
+    if band.casefold() in QUALITY_LAYERS:
+        return band.casefold()
     kind = next((kind for beginning, kind in _LAYERS.items() if sensor.startswith(beginning)), None)
     if kind is None:
         raise DatasetError(
             f"what the numbers of {layer} mean is not known",
-            found=f"sensor '{sensor}'",
+            found=f"band '{band}', sensor '{sensor}'",
             expected=f"a sensor whose name begins with {', '.join(_LAYERS)}",
-            cure="Fill the column 'sensor', or leave out the column 'quality'.",
+            cure=f"Fill the column 'sensor', call the band one of {', '.join(QUALITY_LAYERS)}, or leave out the column "
+            "'quality'.",
         )
     return kind
 
@@ -335,14 +339,15 @@ def _add_clear(
     with open_image(layer, grid=reader.grid, resampling="nearest") as quality:
         both = zip(read_ahead(reader.read, strips), read_ahead(quality.read, strips), strict=True)
         for raster, codes in both:
-            seen = usable(_codes(codes.pixels[0], layer, sensor), hidden)
+            seen = usable(_codes(codes, layer, sensor), hidden)
             statistics.update(raster.pixels, raster.valid & codes.valid & seen)
 
 
-def _codes(values: NDArray[Any], layer: str, sensor: str) -> NDArray[np.uint8]:
+def _codes(seen: Raster, layer: str, sensor: str) -> NDArray[np.uint8]:
     """Quality codes of a layer's numbers."""
+    values: NDArray[Any] = seen.pixels[0]
     if not np.issubdtype(values.dtype, np.integer):
         raise InvalidSetting(
             f"{layer} is no quality layer", found=values.dtype, expected="integers", cure="Correct the index."
         )
-    return decode_quality(values, _kind_of(layer, sensor))
+    return decode_quality(values, _kind_of(seen.bands[0], layer, sensor))
