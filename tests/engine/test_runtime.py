@@ -88,15 +88,37 @@ def test_any_size_runs_on_one_export():
 
 
 @pytest.mark.requires("openvino")
-def test_a_model_with_two_answers_gives_both():
+@pytest.mark.parametrize("fixed", [False, True])
+def test_a_model_with_two_answers_gives_both(fixed):
     class Both(torch.nn.Module):
         def forward(self, image):
             return image * 2, image.mean((2, 3))
 
     image = torch.randn(2, 3, 8, 8)
-    doubled, mean = OpenVinoNetwork(Both())(image)
+    doubled, mean = OpenVinoNetwork(Both(), fixed=fixed)(image)
     torch.testing.assert_close(doubled, image * 2)
     torch.testing.assert_close(mean, image.mean((2, 3)))
+
+
+@pytest.mark.requires("openvino")
+def test_tiles_of_one_size_share_one_compiled_model_and_do_not_know_of_each_other():
+    network = OpenVinoNetwork(classifier(), fixed=True)
+    images = torch.randn(3, 2, 64, 32)
+    together = network(images)
+    assert network.compiled_for(images[:1]) is network.compiled_for(images[2:])
+    assert torch.equal(together, torch.cat([network(images[:2]), network(images[2:])]))
+    with torch.inference_mode():
+        torch.testing.assert_close(together, classifier()(images), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.requires("openvino")
+def test_a_network_for_tiles_of_one_size_takes_another_where_it_must():
+    model = classifier()
+    network = OpenVinoNetwork(model, fixed=True)
+    for shape in [(1, 2, 64, 32), (1, 2, 32, 64)]:
+        image = torch.randn(shape)
+        with torch.inference_mode():
+            torch.testing.assert_close(network(image), model(image), rtol=1e-3, atol=1e-3)
 
 
 def test_a_model_with_kernels_over_time_runs():
@@ -110,6 +132,8 @@ def test_a_model_with_kernels_over_time_runs():
 def test_auto_takes_openvino_on_a_cpu_where_there_is_work_enough():
     assert start_network(classifier(), device="cpu", tiles=1000).name == "openvino"
     assert start_network(classifier(), device="cpu", tiles=4).name == "torch"
+    assert start_network(classifier(), device="cpu", tiles=1000, saved=0.001).name == "torch"
+    assert start_network(classifier(), device="cpu", tiles=30, saved=1.0).name == "openvino"
     assert start_network(classifier(), "torch", "cpu").name == "torch"
 
 

@@ -137,6 +137,7 @@ def _spec(product: Product, grid: Grid) -> RasterSpec:
         nodata=product.nodata,
         classes=product.classes,
         overviews=product.overviews,
+        compression=product.compression,
         unit=product.unit,
         title=product.title,
     )
@@ -210,7 +211,9 @@ def _shape(job: Job, products: Sequence[Product]) -> TileShape:
 
 def _started(job: Job, shape: TileShape) -> Network:
     settings, tiles = job.settings, len(TilePlan.of(*job.image.grid.shape, shape))
-    return start_network(job.bundle.model, settings.runtime, settings.device, settings.precision, tiles=tiles)
+    return start_network(
+        job.bundle.model, settings.runtime, settings.device, settings.precision, tiles=tiles, fixed=shape.fixed
+    )
 
 
 def _prepare(contract: Contract) -> Prepare:
