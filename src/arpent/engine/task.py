@@ -72,6 +72,7 @@ class Product:
         finish: turns mixed values ``(channels, h, w)`` into bands ``(bands, h, w)``; None leaves them as they are.
         classes: for class maps; gives palette and names.
         overviews: how overviews are made.
+        compression: of maps; "zstd" is written faster, "deflate" is read by everything.
         unit, title: for people.
         file: name of the file, where it is another one; the suffix of a table names its format (`io.RowWriter`).
     """
@@ -89,6 +90,7 @@ class Product:
     finish: Finish | None = None
     classes: ClassMap | None = None
     overviews: Literal["average", "mode", "nearest"] = "average"
+    compression: Literal["deflate", "zstd"] = "deflate"
     unit: str | None = None
     title: str = ""
     file: str = ""

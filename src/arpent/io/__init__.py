@@ -8,7 +8,7 @@ from arpent.io.photo import orientation, upright
 from arpent.io.prefetch import read_ahead
 from arpent.io.published import quicklook, recorded_classes, recorded_shares, recorded_statistics
 from arpent.io.reader import ImageReader, open_image
-from arpent.io.spec import RasterSpec, scratch_bytes
+from arpent.io.spec import Compression, RasterSpec, scratch_bytes
 from arpent.io.stac import stac_item, validate_stac
 from arpent.io.table import RowWriter
 from arpent.io.tally import BandStatistics
@@ -21,6 +21,7 @@ __all__ = [
     "BandStatistics",
     "ClassStrips",
     "CogWriter",
+    "Compression",
     "Footprint",
     "ImageReader",
     "RasterSpec",

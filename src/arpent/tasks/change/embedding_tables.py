@@ -7,6 +7,7 @@ once, by the tile in whose core its anchor lies; rows come in the order of the t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -132,6 +133,9 @@ class EmbeddingRows:
     corner (at strides below the patch: the corner of the pixel before the middle), and patches that touch no-data stay
     as -100.
 
+    Attributes:
+        dtype: of the features.
+
     Args:
         layout: how the patches lie.
         dims: the dimension that each feature is, which names its column.
@@ -148,20 +152,20 @@ class EmbeddingRows:
         reference: bool = False,
     ) -> None:
         self._layout, self._reference = layout, reference
-        self._type = np.dtype(precision)
+        self.dtype: np.dtype[np.generic] = np.dtype(precision)
         self._names = tuple(f"f{dim}" for dim in dims)
 
-    @property
+    @cached_property
     def schema(self) -> pa.Schema:
         """Columns of every table, with the layout in its metadata."""
         kinds: dict[str, Any] = {"row": pa.int32(), "col": pa.int32(), "x": pa.float64(), "y": pa.float64()}
         kinds["geometry"] = pa.binary()
         first = _FIRST[2:4] if self._reference else _FIRST
         fields = [pa.field(name, kinds[name]) for name in first]
-        fields += [pa.field(name, pa.from_numpy_dtype(self._type)) for name in self._names]
+        fields += [pa.field(name, pa.from_numpy_dtype(self.dtype)) for name in self._names]
         return pa.schema(fields, metadata={LAYOUT_KEY: self._layout.model_dump_json().encode()})
 
-    def of(self, features: NDArray[np.float32], tiles: Sequence[Tile]) -> pa.Table:
+    def of(self, features: NDArray[np.floating], tiles: Sequence[Tile]) -> pa.Table:
         """The rows of a batch.
 
         Args:
@@ -171,7 +175,7 @@ class EmbeddingRows:
         parts = [self._of_tile(entry, tile) for entry, tile in zip(features, tiles, strict=True)]
         return pa.concat_tables(parts) if parts else self.schema.empty_table()
 
-    def _of_tile(self, features: NDArray[np.float32], tile: Tile) -> pa.Table:
+    def _of_tile(self, features: NDArray[np.floating], tile: Tile) -> pa.Table:
         layout = self._layout
         rows = tile.down.start + layout.stride * np.arange(features.shape[0])
         cols = tile.across.start + layout.stride * np.arange(features.shape[1])
@@ -190,7 +194,7 @@ class EmbeddingRows:
         end = max(span.core_end, self._layout.anchor + 1) if span.core_start == 0 else span.core_end
         return np.asarray((anchors >= span.core_start) & (anchors < end))
 
-    def _table(self, vectors: NDArray[np.float32], rows: NDArray[np.int64], cols: NDArray[np.int64]) -> pa.Table:
+    def _table(self, vectors: NDArray[np.floating], rows: NDArray[np.int64], cols: NDArray[np.int64]) -> pa.Table:
         t, half = self._layout.image.transform, self._layout.patch / 2
         if self._reference:
             half = self._layout.anchor
@@ -200,6 +204,6 @@ class EmbeddingRows:
         if not self._reference:
             geometry = pa.array(shapely.to_wkb(shapely.points(x, y)), pa.binary())
             columns = [pa.array(rows, pa.int32()), pa.array(cols, pa.int32()), *columns, geometry]
-        typed = np.asfortranarray(vectors.astype(self._type))
+        typed = np.asfortranarray(vectors.astype(self.dtype))
         columns += [pa.array(typed[:, number]) for number in range(typed.shape[1])]
         return pa.table(columns, schema=self.schema)

@@ -108,7 +108,7 @@ def plan_pair(pair: Pair, model: Bundle, settings: ChangeSettings, *, timed: boo
             placing.stride,
             costs,
             _memory(planaura, image, task, settings, shape),
-            sum(_bytes(product, image.grid, placing) for product in task.products()),
+            sum(_bytes(product, image.grid, placing, by_pixel=settings.table_pixels) for product in task.products()),
             tuple(product.file_name for product in task.products()),
         )
 
@@ -156,9 +156,9 @@ def _memory(model: Planaura, image: PairImage, task: ChangeTask, settings: Chang
     return _PROCESS + weights + network + ahead + rows
 
 
-def _bytes(product: Product, grid: Grid, placing: Placing) -> int:
+def _bytes(product: Product, grid: Grid, placing: Placing, *, by_pixel: bool) -> int:
     """At most what a product and its scratch files take."""
     if product.kind == "table":
-        side = placing.stride
+        side = 1 if by_pixel else placing.stride
         return -(-grid.height // side) * -(-grid.width // side) * max(product.channels, 1) * _FLOAT
     return 2 * scratch_bytes(RasterSpec(grid.coarsened(product.scale), product.bands, product.dtype, product.nodata))

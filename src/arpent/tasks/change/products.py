@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -50,8 +50,10 @@ class Wish:
         dims: dimensions of embeddings that are kept as an image, by number; empty for no such images.
         painted: one kind for each date; empty for no painted images.
         table: form of the tables of embeddings; None for no tables.
+        columns: dimensions in those tables.
         suffix: behind each name.
         profile: whose rules of merging.
+        compression: of maps.
         language: of titles.
     """
 
@@ -62,8 +64,10 @@ class Wish:
     dims: tuple[int, ...] = ()
     painted: tuple[ReconstructionKind, ...] = ()
     table: Literal["geoparquet", "csv"] | None = None
+    columns: int = 0
     suffix: str = ""
     profile: Profile = "arpent"
+    compression: Literal["deflate", "zstd"] = "deflate"
     language: Language = "en"
 
 
@@ -88,7 +92,7 @@ def products_of(wish: Wish, placing: Placing) -> tuple[Product, ...]:
         made += [_table(wish, date) for date in range(wish.frames)]
     if wish.odds and wish.frames > 1:
         made.append(_map(wish, placing, "change_probability", "odds", bands=("probability",), finish=_chance))
-    return tuple(made)
+    return tuple(replace(product, compression=wish.compression) for product in made)
 
 
 def _map(
@@ -142,6 +146,7 @@ def _table(wish: Wish, date: int) -> Product:
         f"feature_table_{date}{wish.suffix}",
         f"table_{date}",
         kind="table",
+        channels=wish.columns,
         file=f"feature_maps_{date}{wish.suffix}.{ending}",
         title=say("change.feature_maps", wish.language),
     )

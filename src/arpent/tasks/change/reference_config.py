@@ -87,7 +87,7 @@ class ReferenceConfig(Settings):
     save_reconstructed_images: bool = False
     """Also write the images that the decoder paints."""
     tif_compression: Literal["NONE", "LZW", "DEFLATE", "ZSTD"] = "NONE"
-    """Compression of images; they are always written with DEFLATE here, which everything reads."""
+    """Compression of images: ZSTD, or DEFLATE, which also stands for NONE and LZW here: nothing is lost by it."""
     concatenate_char: Annotated[str, Field(min_length=1, max_length=8)] = "!"
     """Stands between the parts of a product's name."""
     num_predictions: Annotated[int, Field(ge=1, le=8)] = 1

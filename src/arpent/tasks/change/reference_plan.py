@@ -131,6 +131,8 @@ def reference_settings(file: ReferenceFile, overrides: Mapping[str, Any]) -> Cha
         "dims": features.embeddings or None,
         "table": _table(file),
         "table_dims": "all",
+        "table_pixels": features.upsample_feature_map,
+        "compression": "zstd" if config.tif_compression == "ZSTD" else "deflate",
         "batch_size": config.batch_size,
         "device": "auto" if config.use_gpu else "cpu",
         "box": config.process_bbox,
@@ -274,12 +276,11 @@ def _notes(file: ReferenceFile, settings: ChangeSettings, listed: PairList) -> I
     config = file.config
     if file.without_effect:
         yield f"these keys change nothing here: {', '.join(file.without_effect)}"
-    if "tif_compression" in file.given and config.tif_compression != "DEFLATE":
+    if "tif_compression" in file.given and config.tif_compression in ("NONE", "LZW"):
         yield f"tif_compression {config.tif_compression}: images are compressed with DEFLATE, without loss"
+    yield "no .tfw and .log files: images know their place, and the run folder keeps what was done"
     if settings.profile == "arpent" and "minimum_valid_percentage" in file.given:
         yield "minimum_valid_percentage: every pixel with data counts (--profile planaura drops whole tiles)"
-    if config.feature_maps.wanted and config.feature_maps.upsample_feature_map:
-        yield "upsample_feature_map: tables have one row per answer; set model_params.patch_stride for more of them"
     for lines, what in ((listed.skipped, "name some images only and are"), (listed.repeated, "repeat others and are")):
         if lines:
             yield f"lines {', '.join(map(str, lines[:8]))}{' …' if len(lines) > 8 else ''} of the list {what} left out"

@@ -210,7 +210,8 @@ class _Work:
             network = networks.of(planned.pair, settings)
             compare(run, planned.pair, bundle, settings, suffix=suffix, progress=self._progress, network=network)
         if shifted:
-            fold_shifts(run, planned.suffix, shifted, self._settings.language)
+            wanted = self._settings
+            fold_shifts(run, planned.suffix, shifted, compression=wanted.compression, language=wanted.language)
         # The map of cosines comes with every pair; a configuration may do without.
         cosine = f"cosine_map{planned.suffix}"
         if not plan.config.change_map.wanted and cosine in run.published:
@@ -277,6 +278,7 @@ class _Work:
             threshold=settings.threshold,
             postfix=mosaic.mosaic_save_postfix,
             date_regex=config.change_map.date_regex,
+            compression=settings.compression,
             read_threads=settings.read_threads,
             language=settings.language,
         )

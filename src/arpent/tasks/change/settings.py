@@ -50,6 +50,8 @@ class ChangeSettings(PredictSettings):
     """Also write the embeddings of each date as a table with one row per answer: geoparquet or csv."""
     table_dims: Literal["same", "all"] = "same"
     """Dimensions in such a table: the same as in images, or all of them whatever the images have."""
+    table_pixels: bool = False
+    """One row per pixel in such a table, with what lies between the answers; without it, one row per answer."""
     table_type: Literal["float16", "float32"] = "float16"
     """Type of the numbers in such a table."""
     minimum_valid: Annotated[float, Field(ge=0, le=1)] | None = None
@@ -60,6 +62,8 @@ class ChangeSettings(PredictSettings):
     """Also outline what changed, as polygons: no, geoparquet or gpkg."""
     min_area: Annotated[float, Field(ge=0)] = 0.0
     """Smallest change in m² among the polygons."""
+    compression: Literal["deflate", "zstd"] = "deflate"
+    """Compression of maps: deflate, which everything reads, or zstd, which is written faster."""
     box: tuple[float, float, float, float] | None = None
     """Only this part: left, bottom, right, top."""
     box_crs: str | None = None

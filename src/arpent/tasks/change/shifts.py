@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arpent.core import Grid, Language, Strip, Window
-from arpent.io import CogWriter, ImageReader, RasterSpec, open_image, recorded_statistics, stac_item
+from arpent.io import CogWriter, Compression, ImageReader, RasterSpec, open_image, recorded_statistics, stac_item
 from arpent.language import say
 from arpent.store import RunFolder
 from arpent.store.manifest import Product
@@ -54,13 +54,21 @@ class _Shifted:
         return pixels, valid
 
 
-def fold_shifts(run: RunFolder, suffix: str, shifted: Sequence[str], language: Language = "en") -> None:
+def fold_shifts(
+    run: RunFolder,
+    suffix: str,
+    shifted: Sequence[str],
+    *,
+    compression: Compression = "deflate",
+    language: Language = "en",
+) -> None:
     """Publishes the products of a pair, made from those of several predictions, which stay.
 
     Args:
         run: under way.
         suffix: behind the names of the products to make.
         shifted: behind the names of those of each prediction; tables are taken from the first.
+        compression: of the maps made.
         language: of titles.
     """
     sets = [_layers(run, one) for one in shifted]
@@ -70,7 +78,7 @@ def fold_shifts(run: RunFolder, suffix: str, shifted: Sequence[str], language: L
         with ExitStack() as opened:
             leaders = [opened.enter_context(open_image(files[lead.name])) for files in sets]
             readers = [opened.enter_context(open_image(files[name])) for files in sets]
-            spec = _spec(readers[0], LAYERS[name], language)
+            spec = replace(_spec(readers[0], LAYERS[name], language), compression=compression)
             sink = CogWriter(file, spec)
             opened.callback(sink.suspend)  # which lets go of a file that was not finished, and of no other
             _fold(leaders, readers, lead, sink)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from arpent.pixels import Quality, usable, worst_quality
 from arpent.tasks.change.embedding_tables import EmbeddingRows, PatchLayout
 from arpent.tasks.change.pair_network import Asked, asked_of, dims_of, outputs_named, placing_of, whole_table
 from arpent.tasks.change.pairing import PairImage
+from arpent.tasks.change.pixel_tables import PixelRows
 from arpent.tasks.change.placing import Placing, coarse_quality, pooled_codes
 from arpent.tasks.change.products import ReconstructionKind, Wish, products_of
 from arpent.tasks.change.settings import ChangeSettings
@@ -67,8 +68,10 @@ class ChangeTask:
             dims=dims_of(model, settings) if settings.features else (),
             painted=_painted_of(image) if settings.reconstruct else (),
             table=None if settings.table == "none" else settings.table,
+            columns=len(_table_dims(model, settings)),
             suffix=suffix,
             profile=settings.profile,
+            compression=settings.compression,
             language=settings.language,
         )
         self._asked = asked_of(model, frames, settings)
@@ -220,13 +223,22 @@ def _dates_of(image: PairImage, settings: ChangeSettings) -> tuple[int, ...]:
     return known
 
 
-def _table_writer(model: Planaura, image: PairImage, settings: ChangeSettings, placing: Placing) -> EmbeddingRows:
-    return EmbeddingRows(
-        PatchLayout.of(image.grid, placing.patch, placing.stride),
-        tuple(range(model.settings.width)) if whole_table(settings) else dims_of(model, settings),
+def _table_writer(
+    model: Planaura, image: PairImage, settings: ChangeSettings, placing: Placing
+) -> EmbeddingRows | PixelRows:
+    by_pixel = settings.table_pixels and placing.stride > 1
+    patch, stride = (1, 1) if by_pixel else (placing.patch, placing.stride)
+    rows = EmbeddingRows(
+        PatchLayout.of(image.grid, patch, stride),
+        _table_dims(model, settings),
         precision=settings.table_type,
         reference=settings.profile == "planaura",
     )
+    return PixelRows(rows, replace(placing, full=True)) if by_pixel else rows
+
+
+def _table_dims(model: Planaura, settings: ChangeSettings) -> tuple[int, ...]:
+    return tuple(range(model.settings.width)) if whole_table(settings) else dims_of(model, settings)
 
 
 def _painted_of(image: PairImage) -> tuple[ReconstructionKind, ...]:
