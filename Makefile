@@ -58,7 +58,7 @@ docs: $(READY) reference ## the documentation, into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir site && echo "site/index.html"
 
 pictures: $(READY) ## make the pictures of the documentation anew
-	@$(BIN)/arpent demo --quiet && cp arpent-demo/map/preview.png docs/pictures/demo.png
+	@$(BIN)/arpent demo --quiet && $(BIN)/python scripts/pictures.py arpent-demo
 
 reference: $(READY) ## regenerate docs/reference from the code
 	@$(BIN)/python scripts/reference.py

@@ -144,3 +144,30 @@ def test_settings_shown_in_the_land_cover_pages_are_accepted(pages: list[Any]) -
     english, french = (parse(TrainSettings, yaml.safe_load(block), "the page") for block in shown)
     assert english == french
     assert english.fit.best == "miou"
+
+
+def test_settings_shown_in_the_change_pages_are_accepted(pages: list[Any]) -> None:
+    """Likewise, for a training on pairs."""
+    from arpent.core.settings import parse
+    from arpent.tasks.change.train_settings import ChangeTrainSettings
+
+    shown = [block for page in pages if page.path.name.startswith("change.") for block in page.blocks("yaml")]
+    assert len(shown) == 2
+    english, french = (parse(ChangeTrainSettings, yaml.safe_load(block), "the page") for block in shown)
+    assert english == french
+    assert english.fit.best == "average_precision"
+
+
+def test_the_page_on_planaura_names_every_key_of_its_configurations(pages: list[Any]) -> None:
+    """All but those of the network's shape and of the training, which stand there by their groups."""
+    from arpent.tasks.change.reference_config import ReferenceConfig
+    from arpent.tasks.change.reference_keys import ChangeMapKeys, FeatureMapKeys
+
+    groups = {"change_map", "feature_maps", "mosaic_params", "model_params"}
+    searching = {"image_format", "search_input_folder_ignore", "search_target_folder_ignore"}
+    keys = {re.sub(r"_\d$", "_i", key) for key in ReferenceConfig.model_fields} - groups - searching
+    keys |= {*ChangeMapKeys.model_fields, *FeatureMapKeys.model_fields} - {"wanted"} | {"return"}
+    keys -= {"using_multi_gpu", "conditioned_on"}  # which no shipped configuration has
+    for page in (page for page in pages if page.path.name.startswith("planaura.")):
+        named = {word for span in re.findall(r"`([^`\n]+)`", _prose(page)) for word in re.findall(r"\w+", span)}
+        assert keys <= named, page.path.name
