@@ -13,11 +13,10 @@ from arpent.language import area, duration, number, percent, storage
 from arpent.tasks.change.settings import ChangeSettings, Wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from rich.table import Table
 
     from arpent.models import Bundle
+    from arpent.tasks.change.comparing import Compared
     from arpent.tasks.change.frames import Pair
     from arpent.tasks.change.pairs import ChangeRun
     from arpent.tasks.change.planning import PairPlan
@@ -82,9 +81,10 @@ def pair(
 ) -> None:
     """Compares two dates of a place: a map of cosines, red where the ground has changed, in a run folder.
 
-    The cosine is 1 where both dates look alike to the model, and falls where they do not; below 0.75 ground counts as
-    changed unless you say otherwise. Images may have other reference systems, resolutions and extents: the ground that
-    they share is compared, on the grid of the first.
+    The cosine is 1 where both dates look alike to the model, and falls where they do not; below the threshold that
+    the model's training found, or 0.75, ground counts as changed. A model with a change head also gives a probability
+    of change, which then decides; --threshold alone lets the cosine decide, --score either. Images may have other
+    reference systems, resolutions and extents: the ground that they share is compared, on the grid of the first.
     """
     from arpent.tasks.change.asking import PairImages, pair_of
     from arpent.tasks.change.pairs import compare_images, model_for
@@ -117,18 +117,20 @@ def _show_run(done: ChangeRun, settings: ChangeSettings) -> None:
         "products": {name: path.name for name, path in made.products.items()},
         "preview": made.preview,
         "metrics": made.figures,
+        "judgement": made.judgement,
     }
-    show(document, facts(_lines(made.figures, settings)), f"run      {done.run.path}", f"preview  {made.preview}")
+    show(document, facts(_lines(made, settings)), f"run      {done.run.path}", f"preview  {made.preview}")
 
 
-def _lines(figures: Mapping[str, float], settings: ChangeSettings) -> list[tuple[str, str]]:
+def _lines(made: Compared, settings: ChangeSettings) -> list[tuple[str, str]]:
     """What was measured, for people."""
-    language = settings.language
+    language, figures, judged = settings.language, made.figures, made.judgement
     lines = [("compared", percent(figures["valid_share"], language))] if "valid_share" in figures else []
-    if "changed_share" in figures:
+    if "changed_share" in figures and judged is not None:
         ground = f", {area(figures['changed_m2'], language)}" if "changed_m2" in figures else ""
-        below = f"below {number(settings.threshold, language, 2)}"
-        lines.append(("changed", f"{percent(figures['changed_share'], language)} of it{ground} ({below})"))
+        words = "cosine below" if judged.layer == "cosine_map" else "probability from"
+        by = f"{words} {number(judged.threshold, language, 2)}"
+        lines.append(("changed", f"{percent(figures['changed_share'], language)} of it{ground} ({by})"))
         lines.append(("mean cosine", number(figures["mean_cosine"], language, 3)))
     return lines
 

@@ -216,3 +216,32 @@ def test_a_finished_run_is_outlined_in_a_run_of_its_own(tmp_path):
         other = run.finish()
     with pytest.raises(UnknownName, match="cosine_map"):
         outline_run(other, Place(exact=tmp_path / "none"), OutlineSettings())
+
+
+@pytest.mark.parametrize(
+    ("asked", "layer", "threshold"),
+    [
+        ({}, "change_probability", 0.3),
+        ({"threshold": 0.9}, "cosine_map", 0.9),
+        ({"score": "cosine_map"}, "cosine_map", 0.6),
+        ({"probability": 0.45, "threshold": 0.9}, "change_probability", 0.45),
+    ],
+)
+def test_figures_and_polygons_speak_of_the_layer_that_decides(nano, land, compared, tmp_path, asked, layer, threshold):
+    images = [land(tmp_path / f"{name}.tif", 70, 60, seed=seed) for seed, name in ((1, "a"), (2, "b"))]
+    bundle = nano(head=True, metrics={"threshold": 0.3, "cosine_threshold": 0.6})
+    arrays, done = compared(images, bundle, polygons="geoparquet", **asked)
+    assert done.judgement is not None
+    assert (done.judgement.layer, done.judgement.threshold) == (layer, threshold)
+    values = arrays[layer][0][arrays[layer][0] != -100]
+    changed = values < threshold if layer == "cosine_map" else values >= threshold
+    assert done.figures["changed_share"] == pytest.approx(changed.mean())
+    assert sum(pq.read_table(done.products["change"])["pixels"].to_pylist()) == changed.sum()
+
+
+def test_without_a_head_the_cosine_decides_and_nothing_else_can(nano, land, compared, tmp_path):
+    image = land(tmp_path / "a.tif", 40, 40)
+    _, done = compared([image, image], nano())
+    assert (done.judgement.layer, done.judgement.threshold) == ("cosine_map", 0.75)
+    with pytest.raises(UnknownName, match="change_probability"):
+        compared([image, image], nano(), score="change_probability")

@@ -18,10 +18,11 @@ from arpent.io import open_image, read_ahead
 from arpent.models import Bundle
 from arpent.store import RunFolder, content_of
 from arpent.tasks.change.frames import Pair, day_of
+from arpent.tasks.change.judgement import Judgement, judge
 from arpent.tasks.change.pair_network import check_model, start_pair_network
 from arpent.tasks.change.pairing import PairImage
 from arpent.tasks.change.placing import Placing
-from arpent.tasks.change.polygons import OutlineSettings, layers_in, outline_in_run
+from arpent.tasks.change.polygons import layers_in, outline_in_run
 from arpent.tasks.change.preview import draw_pair
 from arpent.tasks.change.settings import ChangeSettings
 from arpent.tasks.change.task import ChangeTask
@@ -46,12 +47,14 @@ class Compared:
         prediction: how it went.
         figures: what was measured: ``valid_share`` of the pixels; of those, ``changed_share``, and ``changed_m2`` where
             the image has a place on earth; ``mean_cosine``.
+        judgement: which layer said what has changed, and from which value on; None for a single image.
     """
 
     products: Mapping[str, Path]
     preview: Path
     prediction: Prediction
     figures: Mapping[str, float]
+    judgement: Judgement | None = None
 
 
 def compare(
@@ -89,6 +92,7 @@ def compare(
     planaura = check_model(model, len(pair.frames), settings)
     with PairImage(pair, model.contract, settings) as image:
         task = ChangeTask(planaura, image, settings, suffix)
+        judgement = judge(_layers(task, suffix), model.contract, settings)
         folder = pair_scratch(run, suffix)
         job = replace(_job(task, model, image, run), progress=progress or Silent(), folder=folder, network=network)
         with run.timed("compare"):
@@ -97,7 +101,7 @@ def compare(
             product.name.removesuffix(suffix) if suffix else product.name: run.path / product.file_name
             for product in task.products()
         }
-        figures = _figures(products, settings)
+        figures = _figures(products, judgement)
         named = {f"{name}/{pair.name}" if suffix else name: value for name, value in figures.items()}
         run.add_metrics(named)
         picture = draw_pair(
@@ -108,18 +112,11 @@ def compare(
             language=settings.language,
         )
         run.publish(picture, kind="picture", name=f"preview{suffix}")
-    products |= _outlined(run, products, settings, suffix)
-    return Compared(products, run.path / picture.name, done, figures)
-
-
-def _outlined(run: RunFolder, products: Mapping[str, Path], settings: ChangeSettings, suffix: str) -> dict[str, Path]:
-    """Polygons of change, where they are wanted and there is a map of it."""
-    layers = layers_in(products)
-    if settings.polygons == "no" or not layers:
-        return {}
-    wanted = OutlineSettings(threshold=settings.threshold, min_area=settings.min_area, form=settings.polygons)
-    with run.timed("outline"):
-        return {"change": outline_in_run(run, replace(layers[0], label=suffix), wanted).path}
+    if judgement is not None and settings.polygons != "no":
+        wanted = judgement.outlines(settings.polygons, settings.min_area)
+        with run.timed("outline"):
+            products["change"] = outline_in_run(run, replace(layers_in(products)[0], label=suffix), wanted).path
+    return Compared(products, run.path / picture.name, done, figures, judgement)
 
 
 def pair_scratch(run: RunFolder, suffix: str) -> Path:
@@ -131,7 +128,12 @@ def check_pair(pair: Pair, model: Bundle, settings: ChangeSettings) -> None:
     """Opens everything and refuses what `compare` would refuse before it reads a pixel."""
     planaura = check_model(model, len(pair.frames), settings)
     with PairImage(pair, model.contract, settings) as image:
-        ChangeTask(planaura, image, settings)
+        judge(_layers(ChangeTask(planaura, image, settings)), model.contract, settings)
+
+
+def _layers(task: ChangeTask, suffix: str = "") -> list[str]:
+    """Names of the products of a pair, as they are called of any pair."""
+    return [product.name.removesuffix(suffix) for product in task.products()]
 
 
 def tile_shape(placing: Placing, settings: ChangeSettings) -> TileShape:
@@ -219,22 +221,28 @@ def _inputs(run: RunFolder, pair: Pair) -> tuple[str, ...]:
     return tuple(hashes)
 
 
-def _figures(products: Mapping[str, Path], settings: ChangeSettings) -> dict[str, float]:
-    """How much was compared, and how much of it has changed by the threshold."""
-    if "cosine_map" not in products:
+def _figures(products: Mapping[str, Path], judgement: Judgement | None) -> dict[str, float]:
+    """How much was compared, and how much of it has changed by the layer that judges."""
+    if judgement is None:
         return {}
-    valid, changed, total, metres = 0, 0, 0.0, 0.0
+    valid, total = 0, 0.0
     with open_image(products["cosine_map"]) as cosine:
-        placed = cosine.grid.georeferenced
-        blocks = list(_blocks(cosine.grid.window))
-        for block, raster in zip(blocks, read_ahead(cosine.read, blocks), strict=True):
+        for raster in read_ahead(cosine.read, list(_blocks(cosine.grid.window))):
             values = raster.pixels[0][raster.valid]
-            below = int((values < settings.threshold).sum())
-            valid, changed, total = valid + values.size, changed + below, total + float(values.sum(dtype=np.float64))
-            metres += below * pixel_area(cosine.grid, block) if placed and below else 0.0
+            valid, total = valid + values.size, total + float(values.sum(dtype=np.float64))
         figures = {"valid_share": valid / cosine.grid.window.size}
+    known, changed, metres = 0, 0, 0.0
+    with open_image(products[judgement.layer]) as judge_of:
+        placed = judge_of.grid.georeferenced
+        blocks = list(_blocks(judge_of.grid.window))
+        for block, raster in zip(blocks, read_ahead(judge_of.read, blocks), strict=True):
+            there = int(judgement.changed(raster.pixels[0][raster.valid]).sum())
+            known, changed = known + int(raster.valid.sum()), changed + there
+            metres += there * pixel_area(judge_of.grid, block) if placed and there else 0.0
     if valid:
-        figures |= {"changed_share": changed / valid, "mean_cosine": total / valid}
+        figures["mean_cosine"] = total / valid
+    if known:
+        figures["changed_share"] = changed / known
     return figures | ({"changed_m2": metres} if placed else {})
 
 

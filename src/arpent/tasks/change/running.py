@@ -18,6 +18,7 @@ from arpent.store import Place, Run, RunFolder
 from arpent.store.manifest import Product
 from arpent.tasks.change.comparing import compare, pair_scratch
 from arpent.tasks.change.finished_pairs import FinishedPairs
+from arpent.tasks.change.judgement import COSINE
 from arpent.tasks.change.many_pairs import OF_ONE_PAIR, ListNetworks, swept
 from arpent.tasks.change.mosaic import fuse
 from arpent.tasks.change.mosaic_layers import product_name
@@ -275,7 +276,7 @@ class _Work:
             resolution=mosaic.target_resolution,
             reference=config.reference_prefix,
             ignore=config.ignore_prefixes or (),
-            threshold=settings.threshold,
+            threshold=COSINE if settings.threshold is None else settings.threshold,
             postfix=mosaic.mosaic_save_postfix,
             date_regex=config.change_map.date_regex,
             compression=settings.compression,

@@ -9,11 +9,12 @@ from pydantic import Field
 from arpent.core import Language
 from arpent.engine import PredictSettings
 
-__all__ = ["ChangeSettings", "MissingQuality", "Profile", "TableForm", "Wanted"]
+__all__ = ["ChangeSettings", "MissingQuality", "Profile", "Score", "TableForm", "Wanted"]
 
 Profile = Literal["arpent", "planaura"]
 MissingQuality = Literal["error", "clear"]
 Wanted = Literal["auto", "yes", "no"]
+Score = Literal["auto", "cosine_map", "change_probability"]
 TableForm = Literal["none", "geoparquet", "csv"]
 
 _REFERENCE_VALID = 0.9
@@ -56,8 +57,14 @@ class ChangeSettings(PredictSettings):
     """Type of the numbers in such a table."""
     minimum_valid: Annotated[float, Field(ge=0, le=1)] | None = None
     """Share of a tile that must hold data at each date for it to count; 0 if not given, 0.9 with profile planaura."""
-    threshold: Annotated[float, Field(ge=-1, le=1)] = 0.75
-    """Cosine below which ground counts as changed in the figures of a run, and among its polygons."""
+    score: Score = "auto"
+    """Layer that says what has changed, in the figures of a run and among its polygons: cosine_map,
+    change_probability, or auto for the probability where the model has a change head, unless only a threshold of
+    cosines is given."""
+    threshold: Annotated[float, Field(ge=-1, le=1)] | None = None
+    """Cosine below which ground counts as changed; if not given, what the model's training found, else 0.75."""
+    probability: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Probability from which on ground counts as changed; if not given, what the model's training found, else 0.5."""
     polygons: Literal["no", "geoparquet", "gpkg"] = "no"
     """Also outline what changed, as polygons: no, geoparquet or gpkg."""
     min_area: Annotated[float, Field(ge=0)] = 0.0
