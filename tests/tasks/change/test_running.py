@@ -10,7 +10,7 @@ import rasterio
 from odc.geo import CRS
 
 from arpent.core import Grid, Strip
-from arpent.errors import Interrupted, RunExists, WeightsMismatch
+from arpent.errors import Interrupted, InvalidSetting, RunExists, WeightsMismatch
 from arpent.io import CogWriter, RasterSpec
 from arpent.store import Place, open_run
 from arpent.tasks.change import running
@@ -335,3 +335,10 @@ def test_the_other_examples(place, example):
     assert cosine.shape == ((1, 40, 40) if name.endswith("senegal") else (1, 80, 90))
     assert "mosaic_cosine_map_example_c.tif" in names(place / "inference_before")
     assert made.run.manifest.status == "complete"
+
+
+@pytest.mark.parametrize("wrong", ["mosaic_params.mosaic_save_postfix=../../x", "mosaic_params.target_crs=EPSG:99"])
+def test_what_cannot_be_fused_is_refused_before_any_pair(place, wrong):
+    with pytest.raises(InvalidSetting, match=r"postfix|reference system"):
+        plan(wrong)
+    assert plan(wrong, "task_list=[infer]").pairs

@@ -102,6 +102,8 @@ def compare(
             for product in task.products()
         }
         figures = _figures(products, judgement)
+        if figures.get("valid_share") == 0:
+            raise _nothing_known(pair, settings)
         named = {f"{name}/{pair.name}" if suffix else name: value for name, value in figures.items()}
         run.add_metrics(named)
         picture = draw_pair(
@@ -191,6 +193,20 @@ def _run(job: Job, pair: Pair) -> Prediction:
             cure="Check where they lie, their no-data values, and the least share of a tile that must hold data "
             "(--minimum-valid).",
         ) from empty
+
+
+def _nothing_known(pair: Pair, settings: ChangeSettings) -> NoValidPixels:
+    """What to say of a comparison that holds no answer, though there is data at every date."""
+    names = " and ".join(frame.image for frame in pair.frames)
+    if settings.exclude:
+        cure = "Exclude fewer qualities (--exclude), or take images of clearer days."
+    else:
+        cure = "Check their no-data values, and the least share of a tile that must hold data (--minimum-valid)."
+    return NoValidPixels(
+        f"nowhere could {names} be compared",
+        found=f"all pixels without data or {', '.join(settings.exclude)}" if settings.exclude else "no pixel with data",
+        cure=cure,
+    )
 
 
 def _as_read(pixels: NDArray[np.generic], valid: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -16,7 +16,7 @@ from arpent.core import Bounds, Grid
 from arpent.errors import InvalidSetting
 from arpent.tasks.change.mosaic_settings import MosaicSettings
 
-__all__ = ["mosaic_grid"]
+__all__ = ["mosaic_grid", "named_system"]
 
 _REFERENCE_CRS = "EPSG:3979"
 _REFERENCE_RESOLUTION = 30.0
@@ -55,14 +55,21 @@ def mosaic_grid(grids: Sequence[Grid], settings: MosaicSettings) -> Grid:
     return Grid(len(rows), len(columns), lattice @ Affine.translation(columns.start, rows.start), crs)
 
 
+def named_system(name: str) -> CRS:
+    """The reference system of that name.
+
+    Raises:
+        InvalidSetting: there is none.
+    """
+    try:
+        return CRS(name)
+    except (CRSError, ValueError) as problem:
+        raise InvalidSetting("no such reference system", found=name, cure="Give one such as EPSG:3979.") from problem
+
+
 def _system(grids: Sequence[Grid], settings: MosaicSettings) -> CRS:
     if settings.crs is not None:
-        try:
-            return CRS(settings.crs)
-        except (CRSError, ValueError) as problem:
-            raise InvalidSetting(
-                "no such reference system", found=settings.crs, cure="Give one such as EPSG:3979."
-            ) from problem
+        return named_system(settings.crs)
     if settings.profile == "planaura":
         return CRS(_REFERENCE_CRS)
     first = grids[0].crs

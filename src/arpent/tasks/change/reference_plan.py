@@ -16,12 +16,22 @@ from arpent.errors import ArpentError, FileMissing, InvalidSetting
 from arpent.io.gdal import is_remote
 from arpent.pixels import usable
 from arpent.tasks.change.frames import Frame, Pair
+from arpent.tasks.change.mosaic_grid import named_system
+from arpent.tasks.change.mosaic_settings import MosaicSettings
 from arpent.tasks.change.pair_list import PairList, PairRow, read_pair_list
 from arpent.tasks.change.reference_config import ReferenceConfig, ReferenceFile
 from arpent.tasks.change.reference_names import check_date, compiled, date_in, pair_suffix
 from arpent.tasks.change.settings import ChangeSettings
 
-__all__ = ["PlannedPair", "ReferencePlan", "Refused", "placed", "plan_reference", "reference_settings"]
+__all__ = [
+    "PlannedPair",
+    "ReferencePlan",
+    "Refused",
+    "mosaic_settings",
+    "placed",
+    "plan_reference",
+    "reference_settings",
+]
 
 SHIFT = 64
 """Pixels between the tiles of one prediction and those of the next."""
@@ -96,10 +106,12 @@ def plan_reference(
 
     Raises:
         FileMissing, UnreadableFile: the list of pairs cannot be used. A missing image only refuses its pair.
-        InvalidSetting: a value cannot be used, or products would go to the folder of the images.
+        InvalidSetting: a value cannot be used (be it for mosaics alone), or products would go to the images' folder.
     """
     config = file.config
     settings = reference_settings(file, overrides or {})
+    if "mosaic" in config.task_list:
+        mosaic_settings(file, settings)  # refuses what cannot be fused before hours are spent on its pairs
     usable(np.zeros(1, np.uint8), settings.exclude)  # refuses a quality that there is not, before the first pair does
     listed = read_pair_list(placed(config.csv_inference_file, file.path.parent), config.num_frames)
     folders = tuple(Path(folder) for folder in config.save_folders)
@@ -149,6 +161,35 @@ def reference_settings(file: ReferenceFile, overrides: Mapping[str, Any]) -> Cha
     if merged.get("profile") == "planaura":
         merged.setdefault("minimum_valid", config.minimum_valid_percentage)
     return parse(ChangeSettings, merged, file.path.name)
+
+
+def mosaic_settings(file: ReferenceFile, settings: ChangeSettings) -> MosaicSettings:
+    """How a configuration wants pairs to be fused.
+
+    Args:
+        file: the configuration.
+        settings: how its pairs are compared.
+
+    Raises:
+        InvalidSetting: there is no such reference system, or no file can have such a name.
+    """
+    config, mosaic = file.config, file.config.mosaic_params
+    values: dict[str, Any] = {
+        "profile": settings.profile,
+        "crs": mosaic.target_crs,
+        "resolution": mosaic.target_resolution,
+        "reference": config.reference_prefix,
+        "ignore": config.ignore_prefixes or (),
+        "postfix": mosaic.mosaic_save_postfix,
+        "date_regex": config.change_map.date_regex,
+        "compression": settings.compression,
+        "read_threads": settings.read_threads,
+        "language": settings.language,
+    }
+    if settings.threshold is not None:
+        values["threshold"] = settings.threshold
+    named_system(mosaic.target_crs)
+    return parse(MosaicSettings, values, f"mosaic_params of {file.path.name}")
 
 
 def dates_wanted(config: ReferenceConfig) -> bool:

@@ -18,14 +18,14 @@ from arpent.store import Place, Run, RunFolder
 from arpent.store.manifest import Product
 from arpent.tasks.change.comparing import compare, pair_scratch
 from arpent.tasks.change.finished_pairs import FinishedPairs
-from arpent.tasks.change.judgement import COSINE
+from arpent.tasks.change.frames import files_of
 from arpent.tasks.change.many_pairs import OF_ONE_PAIR, ListNetworks, swept
 from arpent.tasks.change.mosaic import fuse
 from arpent.tasks.change.mosaic_layers import product_name
 from arpent.tasks.change.mosaic_pairs import PairProducts, delete_residues, find_pairs
 from arpent.tasks.change.mosaic_settings import MosaicSettings
 from arpent.tasks.change.reference_model import model_fit, reference_model
-from arpent.tasks.change.reference_plan import PlannedPair, ReferencePlan, placed
+from arpent.tasks.change.reference_plan import PlannedPair, ReferencePlan, mosaic_settings, placed
 from arpent.tasks.change.save_folders import SaveFolders
 from arpent.tasks.change.settings import ChangeSettings
 from arpent.tasks.change.shifts import fold_shifts
@@ -107,10 +107,13 @@ def run_reference(
     if "infer" in config.task_list:
         path = reference_model(file, progress)
         bundle = load_model(path, model_fit(file, reset_patch_embedding=reset_patch_embedding))
-    with place.begin("change", file.path.stem, kept) as run:
+    table = placed(config.csv_inference_file, file.path.parent)
+    read = [read for planned in plan.pairs for read in files_of(planned.pair.frames, path)]
+    with place.begin("change", file.path.stem, kept, [file.path, table, *read]) as run:
         work = _Work(run, plan, settings, folders, progress)
         run.add_input(file.path, role="configuration")
-        run.add_input(placed(config.csv_inference_file, file.path.parent), role="list")
+        run.add_input(table, role="list")
+        folders.make_ready()
         if path is not None and bundle is not None:
             if is_bundle(path):
                 work.notes.append(f"{path.name} describes itself: model_params tells only where it is")
@@ -165,7 +168,7 @@ class _Work:
 
     def fuse_all(self) -> None:
         """The mosaics of all pairs that are there; where that fails, the pairs stay as they are."""
-        settings = self._mosaic_settings()
+        settings = mosaic_settings(self._plan.file, self._settings)
         before = set(self._run.published)
         try:
             pairs = list(self._pairs_to_fuse(settings))
@@ -266,23 +269,6 @@ class _Work:
     def _failed(self, item: str, suffix: str, problem: ArpentError, seconds: float) -> None:
         self._run.add_failure(item, problem)
         self.outcomes.append(PairOutcome(item, suffix, "failed", seconds, str(problem)))
-
-    def _mosaic_settings(self) -> MosaicSettings:
-        config, settings = self._plan.config, self._settings
-        mosaic = config.mosaic_params
-        return MosaicSettings(
-            profile=settings.profile,
-            crs=mosaic.target_crs,
-            resolution=mosaic.target_resolution,
-            reference=config.reference_prefix,
-            ignore=config.ignore_prefixes or (),
-            threshold=COSINE if settings.threshold is None else settings.threshold,
-            postfix=mosaic.mosaic_save_postfix,
-            date_regex=config.change_map.date_regex,
-            compression=settings.compression,
-            read_threads=settings.read_threads,
-            language=settings.language,
-        )
 
     def _pairs_to_fuse(self, settings: MosaicSettings) -> Iterator[PairProducts]:
         """The pairs of this run or, where it compares none, those that earlier runs have left in the folders."""

@@ -134,16 +134,20 @@ class ChangeTask:
             answer |= self._painted(arrays["painted"], dates, tiles)
         if "odds" in arrays:
             odds = arrays["odds"]
-            answer["odds"] = _dense(odds, (odds != np.float32(INVALID)) & self._kept(tiles, 1))
+            by_pixel = self.placing.nearest(tiles.which)
+            finer = odds.shape[-1] // by_pixel.shape[-1]
+            by_pixel = by_pixel.repeat(finer, axis=-2).repeat(finer, axis=-1)
+            kept = self._kept_of_chosen(tiles, by_pixel, 1)
+            answer["odds"] = _dense(odds, (odds != np.float32(INVALID)) & kept)
         return answer
 
     def _compared(self, cosine: NDArray[np.float32], tiles: _Tiles) -> dict[str, Dense]:
         """Likeness, dates and quality, all valid at the same pixels."""
         placed = self.placing.smooth(cosine, cosine != np.float32(INVALID))
         values = np.clip(placed.values, -1, 1)
-        valid = placed.valid & self._kept(tiles, self.placing.scale)
-        answer = {"cosine": _dense(values, valid)}
         which = self.placing.nearest(tiles.which)
+        valid = placed.valid & self._kept_of_chosen(tiles, which, self.placing.scale)
+        answer = {"cosine": _dense(values, valid)}
         if self._wish.dates:
             dates = np.asarray(self._wish.dates, np.float32)
             answer["before_date"] = _dense(dates[which], valid)
@@ -190,11 +194,25 @@ class ChangeTask:
         return answer
 
     def _kept(self, tiles: _Tiles, scale: int) -> Mask:
-        """Pixels of a product whose quality is not excluded; all of them where nothing is."""
+        """Pixels of a product whose quality is not excluded at any date; all of them where nothing is."""
         if not self.settings.exclude or tiles.codes is None:
             return np.ones(1, bool)
         good = np.all(usable(tiles.codes, self.settings.exclude), axis=1)
         return _coarse_all(np.asarray(good, bool), scale)
+
+    def _kept_of_chosen(self, tiles: _Tiles, which: NDArray[np.int64], scale: int) -> Mask:
+        """Likewise, of a comparison: the last date counts and, of those before it, the one that was chosen.
+
+        Args:
+            tiles: the batch.
+            which: ``(B, h, w)``; the date before that was chosen, on the product's pixels.
+            scale: of the product.
+        """
+        if not self.settings.exclude or tiles.codes is None:
+            return np.ones(1, bool)
+        good = _coarse_all(np.asarray(usable(tiles.codes, self.settings.exclude), bool), scale)
+        before = np.take_along_axis(good, which[:, None], axis=1)[:, 0]
+        return np.asarray(before & good[:, -1], bool)
 
 
 def _dense(values: NDArray[np.float32], valid: Mask) -> Dense:
