@@ -16,8 +16,10 @@ from pathlib import Path
 import pytest
 
 from arpent.errors import (
+    ArpentError,
     DiskFull,
     FileMissing,
+    Interrupted,
     InvalidSetting,
     NotWritable,
     RunExists,
@@ -407,3 +409,100 @@ def test_killed_at_any_moment_a_run_is_whole_or_can_go_on(tmp_path: Path) -> Non
         if kills == 3:
             return
     pytest.fail(f"only {kills} kills came before the end")
+
+
+def names(folder: Path) -> set[str]:
+    return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()}
+
+
+def replaced_by(folder: Path, end: type[BaseException]) -> None:
+    """A finished run with a file below it, and one that replaces it and ends before it is finished."""
+    with RunFolder.create(folder, "t", "old", exact=True) as run:
+        (run.path / "deep").mkdir()
+        (run.path / "deep" / "page.html").write_text("old page")
+        run.publish(run.path / "deep" / "page.html", kind="page")
+        write_one(run)
+    with pytest.raises(end), RunFolder.create(folder, "t", "new", exact=True, force=True) as run:
+        assert names(folder).isdisjoint({"manifest.json", "classes.tif", "deep/page.html"})
+        for name in ("classes.tif", "more.tif"):
+            (run.scratch / name).write_text("new")
+            run.publish(run.scratch / name, kind="raster")
+        (run.path / ".x.tif.partial").touch()
+        raise end("stopped", cure="Go on.") if issubclass(end, ArpentError) else end
+
+
+@pytest.mark.parametrize("end", [ZeroDivisionError, DiskFull])
+def test_a_run_that_fails_gives_way_to_the_one_it_was_to_replace(tmp_path: Path, end: type[Exception]) -> None:
+    replaced_by(tmp_path, end)
+    assert names(tmp_path) == {"manifest.json", "classes.tif", "deep/page.html"}
+    old = open_run(tmp_path)
+    assert old.manifest.name == "old"
+    assert verify(old).files == 2
+
+
+def test_a_run_given_up_gives_way_too(tmp_path: Path) -> None:
+    with RunFolder.create(tmp_path, "t", "old", exact=True) as run:
+        write_one(run)
+    with RunFolder.create(tmp_path, "t", "new", exact=True, force=True) as run:
+        run.abandon()
+    assert verify(open_run(tmp_path)).files == 1
+
+
+@pytest.mark.parametrize("end", [Interrupted, KeyboardInterrupt])
+def test_a_run_stopped_by_its_user_is_kept_and_the_old_one_beside_it(tmp_path: Path, end: type[BaseException]) -> None:
+    replaced_by(tmp_path, end)
+    with pytest.raises(RunExists, match="not finished"):
+        RunFolder.create(tmp_path, "t", "new", exact=True)
+    with pytest.raises(ZeroDivisionError), RunFolder.create(tmp_path, "t", "new", exact=True, force=True):
+        raise ZeroDivisionError  # however many tries replace it
+    assert open_run(tmp_path).manifest.name == "old"
+    assert verify(open_run(tmp_path)).files == 2
+
+
+def test_a_resumed_run_removes_the_old_one_when_it_is_finished(tmp_path: Path) -> None:
+    replaced_by(tmp_path, KeyboardInterrupt)
+    with RunFolder.create(tmp_path, "t", "new", exact=True, resume=True) as run:
+        (run.scratch / "classes.tif").write_text("newer")
+        run.publish(run.scratch / "classes.tif", kind="raster")
+        run.finish()
+    assert names(tmp_path).isdisjoint({"deep/page.html"})
+    assert open_run(tmp_path).manifest.name == "new"
+    assert not (tmp_path / ".scratch").exists()
+
+
+def test_killed_while_it_sets_the_old_run_aside_nothing_is_lost(tmp_path: Path) -> None:
+    replaced_by(tmp_path, ZeroDivisionError)
+    stage = tmp_path / ".scratch" / "replacing"
+    stage.mkdir(parents=True)
+    (stage.parent / "start.json").write_text("{}")
+    (tmp_path / "manifest.json").rename(stage / "manifest.json")
+    (tmp_path / "classes.tif").rename(stage / "classes.tif")
+    with pytest.raises(ZeroDivisionError), RunFolder.create(tmp_path, "t", "new", exact=True, force=True) as run:
+        assert run.foreign == ()
+        raise ZeroDivisionError
+    assert verify(open_run(tmp_path)).files == 2
+
+
+def test_force_never_replaces_what_is_to_be_read(tmp_path: Path) -> None:
+    home = tmp_path / "run"
+    with RunFolder.create(home, "t", "x", exact=True) as run:
+        write_one(run)
+    (tmp_path / "link").symlink_to(home)
+    (tmp_path / "alias.tif").symlink_to(home / "classes.tif")
+    for source in (home, home / "classes.tif", str(home / "manifest.json"), tmp_path / "link", tmp_path / "alias.tif"):
+        with pytest.raises(InvalidSetting, match="cannot be replaced"):
+            Place(exact=home, force=True).begin("t", "y", {}, ["https://example.org/a.tif", source])
+    for inside in (home / "out", tmp_path / "link" / "out"):
+        with pytest.raises(InvalidSetting, match="cannot be replaced"):
+            Place(exact=inside, force=True).begin("t", "y", {}, [home])
+    assert verify(open_run(home)).files == 1
+    assert {p.name for p in home.iterdir()} == {"manifest.json", "classes.tif"}
+    # A folder of runs may be read by one that lies in it.
+    Place(exact=home, force=True).begin("t", "y", {}, [tmp_path, tmp_path / "none.tif"]).abandon()
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc here")
+def test_a_folder_that_the_system_does_not_make(tmp_path: Path) -> None:
+    for place in ("/proc/x", "/proc/x/y"):
+        with pytest.raises(NotWritable, match="/proc/x"):
+            RunFolder.create(place, "t", "x", exact=True)

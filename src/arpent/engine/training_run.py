@@ -15,6 +15,9 @@ from arpent.store import Place, Run, RunFolder
 
 __all__ = ["train_run"]
 
+_READ = ("index", "images", "pairs", "start")
+"""Settings of trainings that name files."""
+
 Prepared = TypeVar("Prepared")
 
 
@@ -58,8 +61,9 @@ def train_run(
         RunExists, RunLocked, NotWritable: see `RunFolder.create`.
     """
     document = settings.model_dump(mode="json")
+    read = [document[key] for key in _READ if document.get(key)]
     with ExitStack() as held:
-        run = processes.alone(lambda: held.enter_context(place.begin(task, name, document)))
+        run = processes.alone(lambda: held.enter_context(place.begin(task, name, document, read)))
 
         def own() -> RunFolder:
             assert run is not None  # only the first process asks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -37,8 +37,17 @@ class Place:
     resume: bool = False
     tell: Callable[[str], None] | None = None
 
-    def begin(self, task: str, suggested: str, settings: Mapping[str, Any]) -> RunFolder:
-        """The run folder, locked and ready to be written; see `RunFolder.create`."""
+    def begin(
+        self, task: str, suggested: str, settings: Mapping[str, Any], inputs: Sequence[str | Path] = ()
+    ) -> RunFolder:
+        """The run folder, locked and ready to be written; see `RunFolder.create`.
+
+        Args:
+            task: of the run.
+            suggested: name of the run, where the place has none.
+            settings: the resolved settings, as JSON has them.
+            inputs: files and folders that the run will read, which it must not replace.
+        """
         run = RunFolder.create(
             self.exact or self.root,
             task,
@@ -47,6 +56,7 @@ class Place:
             exact=self.exact is not None,
             force=self.force,
             resume=self.resume,
+            inputs=inputs,
         )
         if run.foreign and self.tell is not None:
             more = f" and {len(run.foreign) - _LISTED} more" if len(run.foreign) > _LISTED else ""

@@ -8,7 +8,7 @@ import re
 import shutil
 import time
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,8 +19,8 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from arpent.core import file_sha256, publish_file, remove_leftovers, sync_folder, write_file, writing
-from arpent.errors import FileMissing, InvalidSetting, RunExists
-from arpent.store.belongings import clear, is_run, remember
+from arpent.errors import FileMissing, Interrupted, InvalidSetting, NotWritable, RunExists
+from arpent.store.belongings import clear, is_run, put_back, refuse_inputs, remember, set_aside
 from arpent.store.lock import RunLock
 from arpent.store.manifest import (
     MANIFEST,
@@ -70,7 +70,8 @@ class RunFolder:
             run.publish(run.scratch / "classes.tif", kind="raster", stac=item)
             run.finish()
 
-    Leaving the block without `finish` keeps the scratch folder, so that the run can be resumed.
+    Leaving the block without `finish` keeps the scratch folder, so that the run can be resumed. Only where the run was
+    to replace a finished one, and an error ends it, the finished one comes back instead.
 
     Attributes:
         path: the run folder.
@@ -90,6 +91,7 @@ class RunFolder:
         self.resumed = start.attempts > 1
         self._start = start
         self._lock = lock
+        self._ended = False
         self._inputs: dict[str, InputRecord] = {}
         self._bundle: BundleRecord | None = None
         self._metrics: dict[str, float] = {}
@@ -108,6 +110,7 @@ class RunFolder:
         exact: bool = False,
         force: bool = False,
         resume: bool = False,
+        inputs: Sequence[str | Path] = (),
     ) -> RunFolder:
         """Begins a run, or goes on with an unfinished one.
 
@@ -117,19 +120,22 @@ class RunFolder:
             name: in the user's words; made fit for a file name.
             settings: the resolved settings, as JSON has them.
             exact: see `place`.
-            force: removes a run that is there already; files that are not the run's stay.
+            force: replaces a run that is there already, which stays aside until this one is finished; files that are
+                not the run's stay.
             resume: goes on with the unfinished run of this task and name, if there is one.
+            inputs: files and folders that will be read, which `force` must not replace.
 
         Raises:
             RunExists: there is one already, or the folder holds something else.
             RunLocked: another process is writing it.
-            InvalidSetting: the run to resume was begun with other settings.
+            InvalidSetting: the run to resume was begun with other settings, or the one to replace holds an input.
             NotWritable: the folder cannot be made.
         """
         start = _Start(task=task, name=_file_name(name), created=datetime.now(UTC), settings=dict(settings or {}))
         path = Path(place) if exact else _folder(Path(place), start, resume=resume)
-        with writing(path):
-            path.mkdir(parents=True, exist_ok=True)
+        if force:
+            refuse_inputs(path, inputs)
+        _make_folder(path)
         with ExitStack() as undo:
             lock = RunLock(path / LOCK)
             _refuse_finished(path, force=force)
@@ -150,7 +156,12 @@ class RunFolder:
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._lock.release()
+        try:
+            # Who stops a run means to go on with it; what else ends it would leave neither the old run nor the new.
+            if problem is not None and not self._ended and not isinstance(problem, Interrupted | KeyboardInterrupt):
+                put_back(self.path)
+        finally:
+            self._lock.release()
 
     def add_input(self, source: str | Path, role: str = "image") -> InputRecord:
         """Notes something that is read, with its hash where it is a local file."""
@@ -259,13 +270,16 @@ class RunFolder:
         with writing(self.path):
             sync_folder(self.path)
         write_file(self.path / MANIFEST, manifest.to_json())
+        self._ended = True
         shutil.rmtree(self.scratch, ignore_errors=True)  # the run is complete whether or not this succeeds
         self._lock.release()
         return Run(self.path, manifest)
 
     def abandon(self) -> None:
-        """Gives the run up: nothing of it is kept, and the folder goes if it is then empty."""
-        clear(self.path)
+        """Gives the run up: nothing of it is kept, the run that it was to replace is, and an empty folder goes."""
+        if not put_back(self.path):
+            clear(self.path)
+        self._ended = True
         self._lock.release()
         if not any(self.path.iterdir()):
             self.path.rmdir()
@@ -316,6 +330,18 @@ def _folder(root: Path, start: _Start, *, resume: bool) -> Path:
     return today
 
 
+def _make_folder(path: Path) -> None:
+    try:
+        with writing(path):
+            path.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:  # /proc says that there is no such file, other places have words of their own
+        raise NotWritable(
+            f"the folder {path} cannot be made",
+            found=problem.strerror,
+            cure="Choose a folder that you may write to.",
+        ) from problem
+
+
 def _refuse_finished(path: Path, *, force: bool) -> None:
     if (path / MANIFEST).exists() and not force:
         raise RunExists(
@@ -344,6 +370,7 @@ def _begin(path: Path, start: _Start, *, force: bool, resume: bool) -> _Begun:
         )
     if begun and resume and not force:
         start = _resumed(record, start)
+        set_aside(path)
         remove_leftovers(path)
         write_file(record, start.model_dump_json(indent=2))
         return _Begun(start)

@@ -95,7 +95,9 @@ def cluster_embeddings(
                 bar.advance(len(batch.values))
 
     kept = settings.model_dump(mode="json") | {"sources": [str(source) for source in sources]}
-    with place.begin("embed-cluster", Path(sources[0]).stem, kept) as run:
+    with place.begin(
+        "embed-cluster", Path(sources[0]).stem, kept, [*sources, *(entry.path for entry in opened)]
+    ) as run:
         for entry in opened:
             run.add_input(entry.path, role="embeddings")
         with run.timed("cluster"):

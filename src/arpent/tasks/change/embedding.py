@@ -69,7 +69,7 @@ def embed_image(
     bundle = for_one_image(load_model(model, progress=progress), settings.profile)
     pair = _alone(image)
     kept = settings.model_dump(mode="json", exclude={"read_threads"}) | {"image": image, "model": str(model)}
-    with place.begin("change-embed", pair.name, kept) as run:
+    with place.begin("change-embed", pair.name, kept, [image, model]) as run:
         file = find_model(model)
         run.use_bundle(file, file_sha256(file if file.is_file() else file / "bundle.json"))
         made = compare(run, pair, bundle, settings.comparing(), progress=progress)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from arpent.errors import InvalidSetting
 
-__all__ = ["MOST_FRAMES", "Frame", "Pair", "day_of"]
+__all__ = ["MOST_FRAMES", "Frame", "Pair", "day_of", "files_of"]
 
 MOST_FRAMES = 3
 """Two dates before and one after."""
@@ -72,3 +73,9 @@ class Pair:
 def day_of(date: int) -> dt.date:
     """The day that is written as YYYYDDD."""
     return dt.date(date // 1000, 1, 1) + dt.timedelta(days=date % 1000 - 1)
+
+
+def files_of(frames: Sequence[Frame], model: str | Path | None = None) -> list[str | Path]:
+    """What is read to see the dates: images, quality layers, and the model where it is a file."""
+    given = [*(frame.image for frame in frames), *(frame.quality for frame in frames), model]
+    return [one for one in given if one is not None]

@@ -13,7 +13,7 @@ from arpent.models import Bundle, Planaura
 from arpent.store import Place, Run
 from arpent.tasks.change.asking import PairImages, pair_of
 from arpent.tasks.change.comparing import Compared, check_pair, compare
-from arpent.tasks.change.frames import Pair
+from arpent.tasks.change.frames import Pair, files_of
 from arpent.tasks.change.settings import ChangeSettings
 from arpent.tasks.change.weights import ModelFit, find_model, load_model
 
@@ -80,7 +80,7 @@ def compare_images(
     kept |= {"images": [frame.image for frame in pair.frames], "model": str(source)}
     kept |= {"quality_layers": [frame.quality for frame in pair.frames], "dates_given": [f.date for f in pair.frames]}
     check_pair(pair, bundle, settings)
-    with place.begin("change", pair.name, kept) as run:
+    with place.begin("change", pair.name, kept, files_of(pair.frames, source)) as run:
         file = find_model(source)
         run.use_bundle(file, file_sha256(file if file.is_file() else file / "bundle.json"))
         try:

@@ -256,7 +256,7 @@ def outline_run(run: Run, place: Place, settings: OutlineSettings) -> Run:
     if not pairs:
         raise UnknownName.among("cosine_map", files, f"product of run {run.manifest.name}")
     kept = settings.model_dump(mode="json") | {"run": str(run.path)}
-    with place.begin("change-polygons", run.manifest.name, kept) as made:
+    with place.begin("change-polygons", run.manifest.name, kept, [run.path]) as made:
         for layers in pairs:
             for role, path in vars(layers).items():
                 if isinstance(path, Path):

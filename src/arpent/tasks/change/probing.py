@@ -78,7 +78,9 @@ def probe_embeddings(
     entry = _dated(open_embeddings(source), settings)
     picture = image if image is not None else _image_of(Path(source), settings)
     kept = settings.model_dump(mode="json") | {"source": str(source), "labels": str(labels)}
-    with place.begin("embed-probe", Path(source).stem, kept | {"held_out": held_out and str(held_out)}) as run:
+    kept["held_out"] = held_out and str(held_out)
+    read = [one for one in (source, entry.path, labels, held_out, picture) if one is not None]
+    with place.begin("embed-probe", Path(source).stem, kept, read) as run:
         run.add_input(entry.path, role="embeddings")
         run.add_input(labels, role="labels")
         if held_out is not None:

@@ -27,7 +27,7 @@ from arpent.language import say
 from arpent.models import INVALID, Bundle, Planaura
 from arpent.store import Place, Run, RunFolder, content_of
 from arpent.tasks.change.comparing import tile_shape
-from arpent.tasks.change.frames import Frame, day_of
+from arpent.tasks.change.frames import Frame, day_of, files_of
 from arpent.tasks.change.lasting import Lasting, lasting_change
 from arpent.tasks.change.pair_network import Asked, check_model, outputs_named, placing_of, start_pair_network
 from arpent.tasks.change.series_preview import draw_series
@@ -210,7 +210,7 @@ def series_run(
     name = f"{ordered[0].stem}-and-{len(ordered) - 1}-more"
     with (
         SeriesImage(ordered, name, bundle.contract, settings) as image,
-        place.begin("change-series", name, kept) as run,
+        place.begin("change-series", name, kept, files_of(ordered, source)) as run,
     ):
         task = SeriesTask(network_of, image, settings, run.scratch)
         job = _job(task, image, bundle, run, _inputs(run, ordered, source), settings)

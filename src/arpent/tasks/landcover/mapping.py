@@ -74,7 +74,7 @@ def map_image(
     kept = settings.model_dump(mode="json", exclude={"read_threads"}) | {"image": image, "model": str(model)}
     with (
         open_image(image, bands=bundle.contract.band_names, sensor=settings.sensor) as reader,
-        place.begin("landcover", Path(image).stem, kept) as run,
+        place.begin("landcover", Path(image).stem, kept, [image, model, *([truth] if truth else [])]) as run,
     ):
         if truth is not None:
             check_truth(truth, reader.grid)
