@@ -130,7 +130,7 @@ def evaluate(run: Path, truth: Path, place: Place, settings: EvaluateSettings) -
         difference: ImageDifference | None = None
         if settings.baselines:
             difference = opened.enter_context(_difference(judged, layers.label, evidence, contract))
-        made = opened.enter_context(place.begin("change-evaluate", judged.manifest.name, kept))
+        made = opened.enter_context(place.begin("change-evaluate", judged.manifest.name, kept, [run, truth]))
         made.add_input(truth, role="truth")
         made.add_input(layer, role="map")
         names = () if difference is None else difference.names

@@ -20,7 +20,7 @@ from arpent.models import Bundle
 from arpent.report import figures
 from arpent.store import Place, Run, RunFolder
 from arpent.tasks.change.comparing import Compared, compare
-from arpent.tasks.change.frames import Frame, Pair
+from arpent.tasks.change.frames import Frame, Pair, files_of
 from arpent.tasks.change.many_pairs import OF_ONE_PAIR, ListNetworks, swept
 from arpent.tasks.change.mosaic_style import CHANGE_RAMP
 from arpent.tasks.change.reference_model import model_fit, reference_model
@@ -124,7 +124,7 @@ def compare_photos(
     pair = Pair((Frame(str(before)), Frame(str(after))), f"{Path(before).stem} {Path(after).stem}")
     kept = settings.model_dump(mode="json", exclude={"read_threads"})
     kept |= {"images": [str(before), str(after)], "model": str(source), "fit": fit}
-    with place.begin("change-photo", pair.name, kept) as run:
+    with place.begin("change-photo", pair.name, kept, files_of(pair.frames, source)) as run:
         file = find_model(source)
         run.use_bundle(file, file_sha256(file if file.is_file() else file / "bundle.json"))
         seen = _upright(run, pair, "", fit=fit)
@@ -224,7 +224,8 @@ def run_photos(
     names, told = _Names(SaveFolders(plan.folders, force=place.force)), progress or Silent()
     if not (place.force or place.resume):
         names.refuse_present(plan)
-    with place.begin("change-photo", file.path.stem, kept) as run:
+    read = [read for planned in plan.pairs for read in files_of(planned.pair.frames)]
+    with place.begin("change-photo", file.path.stem, kept, [file.path, *read]) as run:
         source = reference_model(file, progress)
         bundle = load_model(source, model_fit(file, reset_patch_embedding=reset_patch_embedding))
         run.use_bundle(source, file_sha256(source if source.is_file() else source / "bundle.json"))
