@@ -127,3 +127,14 @@ def test_dates_are_read_from_names_or_given():
     assert found.name == "HLS.S30.T18TYR.2020123T154911.v2.0 S2A_MSIL2A_20200502T154911_N0214 plain"
     with pytest.raises(InvalidSetting, match="not a date"):
         pair_of(PairImages((hls,)), ("20201301",))
+
+
+def test_dates_in_the_wrong_order_or_equal_are_told(arpent, place, tmp_path):
+    facts = ("--runtime", "torch", "--quality", "no")
+    turned = arpent(*words(place, "-o", tmp_path / "turned", *facts, "--date0", "2022001"))
+    assert turned.code == 0
+    assert "2022-01-01" in turned.err and "2021-04-10" in turned.err and "later one first" in turned.err
+    equal = arpent(*words(place, "-o", tmp_path / "equal", *facts, "--date0", "2021100"))
+    assert equal.code == 0 and "of one day" in equal.err
+    right = arpent(*words(place, "-o", tmp_path / "right", *facts))
+    assert "day" not in right.err and "later one" not in right.err

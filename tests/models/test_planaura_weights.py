@@ -88,9 +88,9 @@ def test_shapes_of_the_published_network_tell_all() -> None:
 
 
 def test_heads_of_other_widths_must_be_told(state: dict[str, Tensor]) -> None:
-    with pytest.raises(InvalidSetting, match="Give 'heads'"):
+    with pytest.raises(InvalidSetting, match="--set heads="):
         planaura_settings(state, decoder_heads=4)
-    with pytest.raises(InvalidSetting, match="Give 'decoder_heads'"):
+    with pytest.raises(InvalidSetting, match="--set decoder_heads="):
         planaura_settings(state, heads=4)
 
 

@@ -86,7 +86,7 @@ def pair(
     of change, which then decides; --threshold alone lets the cosine decide, --score either. Images may have other
     reference systems, resolutions and extents: the ground that they share is compared, on the grid of the first.
     """
-    from arpent.tasks.change.asking import PairImages, pair_of
+    from arpent.tasks.change.asking import PairImages, doubtful_dates, pair_of
     from arpent.tasks.change.pairs import compare_images, model_for
 
     words = get_args(Wanted)
@@ -103,6 +103,8 @@ def pair(
         return
     if settings.dates == "auto" and any(frame.date is None for frame in asked.frames):
         note("no dates are written: the names of the images give none; --date0 and --date1 would")
+    for line in doubtful_dates(asked):
+        note(line)
     where = place(output, name, force=force, resume=resume)
     done = compare_images(asked, bundle, model, where, settings, progress=progress())
     _show_run(done, settings)

@@ -178,6 +178,7 @@ def _published(name: str, heads: int, width: int, published_width: int) -> int:
     if width != published_width:
         raise InvalidSetting(
             f"the weights do not tell how many attention heads a width of {width} is split into",
-            cure=f"Give '{name}'.",
+            cure=f"Import the weights once with 'arpent models import … --as planaura --set {name}=…', "
+            "and use the bundle; in a configuration of Planaura, give num_heads and decoder_num_heads.",
         )
     return heads

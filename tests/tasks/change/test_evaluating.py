@@ -199,6 +199,8 @@ def test_what_cannot_be_evaluated_is_one_line(run, tmp_path):
     write(tmp_path / "calm.tif", np.zeros((1, HEIGHT, WIDTH), np.uint8))
     with pytest.raises(DatasetError, match="shows no change"):
         judged(run, "one", "calm.tif")
+    with pytest.raises(DatasetError, match="shows no change"):
+        judged(run, "one", "calm.tif")  # nothing is left that would have to be resumed
     write(tmp_path / "float.tif", np.zeros((1, HEIGHT, WIDTH), np.float32))
     with pytest.raises(BandMismatch, match="no mask of change"):
         judged(run, "two", "float.tif")

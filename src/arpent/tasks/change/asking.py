@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from arpent.errors import InvalidSetting
-from arpent.tasks.change.frames import Frame, Pair
+from arpent.tasks.change.frames import Frame, Pair, day_of
 from arpent.tasks.change.quality_layers import kind_of
 from arpent.tasks.change.reference_names import check_date, compiled, date_in, guessed_date
 
-__all__ = ["PairImages", "pair_of"]
+__all__ = ["PairImages", "doubtful_dates", "pair_of"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,16 @@ def pair_of(files: PairImages, dates: Sequence[str | int | None] = (), regex: st
         kind = files.layer or (frame.layer if layer is None else kind_of(layer))
         frames.append(Frame(frame.image, frame.date, frame.quality, kind))
     return Pair(tuple(frames), " ".join(frame.stem for frame in frames))
+
+
+def doubtful_dates(pair: Pair) -> Iterator[str]:
+    """What people should know about dates that are equal, or in another order than their images."""
+    for first, then in pairwise(pair.frames):
+        if first.date is None or then.date is None or first.date < then.date:
+            continue
+        days = " and ".join(f"{frame.image} ({day_of(frame.date or 0)})" for frame in (first, then))
+        how = "are of one day" if first.date == then.date else "are given with the later one first"
+        yield f"{days} {how}: before comes first, after last"
 
 
 def _date(image: str, given: str | int | None, regex: str | None) -> int | None:

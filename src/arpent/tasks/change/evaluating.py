@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from arpent.core import ClassMap, Contract, LandClass, Language, Settings, Strip
-from arpent.errors import DatasetError, FileMissing, UnknownName
+from arpent.errors import ArpentError, DatasetError, FileMissing, UnknownName
 from arpent.io import CogWriter, RasterSpec, quicklook, recorded_classes
 from arpent.language import say
 from arpent.metrics import BlockCounts, Curve, Detection, Interval, Reliability, ScoreHistogram, reliability
@@ -131,20 +131,36 @@ def evaluate(run: Path, truth: Path, place: Place, settings: EvaluateSettings) -
         if settings.baselines:
             difference = opened.enter_context(_difference(judged, layers.label, evidence, contract))
         made = opened.enter_context(place.begin("change-evaluate", judged.manifest.name, kept, [run, truth]))
-        made.add_input(truth, role="truth")
-        made.add_input(layer, role="map")
-        names = () if difference is None else difference.names
-        counted = _Counted()
-        with made.timed("count"):
-            for piece in evidence.pieces(difference):
-                counted.update(piece, names)
-        curve = _curve(counted.score, truth)
-        best = curve.best()
-        blocks = BlockCounts(_edges(counted.score), best.threshold)
-        with made.timed("map"):
-            _map_errors(made, evidence, difference, best.threshold, blocks, settings)
-        found = _Found(curve, best, _own(contract, evidence, curve), counted, blocks)
-        return _concluded(made, found, evidence, truth, settings)
+        try:
+            return _evaluated(made, evidence, difference, truth, settings, contract)
+        except ArpentError:
+            made.abandon()  # an evaluation is not gone on with: it begins anew
+            raise
+
+
+def _evaluated(
+    made: RunFolder,
+    evidence: Evidence,
+    difference: ImageDifference | None,
+    truth: Path,
+    settings: EvaluateSettings,
+    contract: Contract | None,
+) -> Evaluation:
+    """Both passes over the map, in a run that has begun."""
+    made.add_input(truth, role="truth")
+    made.add_input(evidence.layer, role="map")
+    names = () if difference is None else difference.names
+    counted = _Counted()
+    with made.timed("count"):
+        for piece in evidence.pieces(difference):
+            counted.update(piece, names)
+    curve = _curve(counted.score, truth)
+    best = curve.best()
+    blocks = BlockCounts(_edges(counted.score), best.threshold)
+    with made.timed("map"):
+        _map_errors(made, evidence, difference, best.threshold, blocks, settings)
+    found = _Found(curve, best, _own(contract, evidence, curve), counted, blocks)
+    return _concluded(made, found, evidence, truth, settings)
 
 
 @dataclass(frozen=True)

@@ -77,11 +77,13 @@ class Evidence:
         exclude: qualities that are left out.
 
     Attributes:
+        layer: the file that is judged.
         tally: of the pixels that the last pass over `pieces` left out.
     """
 
     def __init__(self, layers: ChangeLayers, layer: Path, truth: str, exclude: Collection[str]) -> None:
         self._exclude = tuple(exclude)
+        self.layer = layer
         self.is_probability = layer == layers.probability
         if self._exclude and layers.quality is None:
             raise InvalidSetting(
