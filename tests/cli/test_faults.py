@@ -164,3 +164,16 @@ def test_ctrl_c_keeps_finished_rows_and_resume_goes_on(model, tmp_path, arpent):
     fresh = predict(image, model, tmp_path / "fresh", "--tile", "128")
     assert arpent(*fresh).code == 0
     assert (tmp_path / "map" / "classes.tif").read_bytes() == (tmp_path / "fresh" / "classes.tif").read_bytes()
+
+
+def test_force_never_replaces_the_image_that_it_reads(arpent, model, tmp_path):
+    image, home = write(tmp_path / "a.tif"), tmp_path / "map"
+    assert arpent(*predict(image, model, home)).code == 0
+    before = {path.name: path.read_bytes() for path in home.iterdir()}
+    before["a.tif"] = image.read_bytes()
+    one_line(arpent(*predict(image.rename(home / "a.tif"), model, home, "--force")), 2, "cannot be replaced", "-o")
+    assert {path.name: path.read_bytes() for path in home.iterdir()} == before
+
+
+def test_a_folder_of_the_system_is_refused_in_a_line(arpent, model, tmp_path):
+    one_line(arpent(*predict(write(tmp_path / "a.tif"), model, "/proc/x")), 7, "/proc/x", "Choose a folder")
