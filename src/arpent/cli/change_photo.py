@@ -113,5 +113,6 @@ def _listed(
         raise PartialFailure(
             f"{len(made.failed)} of {len(plan.pairs) + len(plan.refused)} could not be done",
             found=next(iter(made.failed.values())),
-            cure=f"Correct them and run again with --force; {made.run.path / 'manifest.json'} names them all.",
+            cure="Correct them, and run them again as a list of their own, or all with --force; "
+            f"{made.run.path / 'manifest.json'} names them.",
         )

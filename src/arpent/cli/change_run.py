@@ -186,7 +186,8 @@ def _show_run(made: ReferenceRun) -> None:
         raise PartialFailure(
             f"{len(failures)} of {max(len(made.outcomes), len(failures))} could not be done",
             found=failed[0].problem if failed else failures[0].message,
-            cure=f"Correct them and run again with --force; {made.run.path / 'manifest.json'} names them all.",
+            cure="Correct them, and run them again as a list of their own, or all with --force; "
+            f"{made.run.path / 'manifest.json'} names them.",
         )
 
 

@@ -230,6 +230,8 @@ def run_photos(
         bundle = load_model(source, model_fit(file, reset_patch_embedding=reset_patch_embedding))
         run.use_bundle(source, file_sha256(source if source.is_file() else source / "bundle.json"))
 
+        names.make_ready()
+
         def note(item: str, problem: ArpentError) -> None:
             run.add_failure(item, problem)
             failed[item] = str(problem)
@@ -270,6 +272,10 @@ class _Names:
             target = self._target(product, planned.pair.frames, file.suffix)
             if target is not None:
                 self.placed.append(self._folders.place(file, target))
+
+    def make_ready(self) -> None:
+        """See `SaveFolders.make_ready`."""
+        self._folders.make_ready()
 
     def refuse_present(self, plan: ReferencePlan) -> None:
         """Refuses to begin where files of the names that a plan will give are, before anything is computed.

@@ -72,6 +72,19 @@ class SaveFolders:
                 beside.unlink(missing_ok=True)
         return target
 
+    def make_ready(self) -> None:
+        """Makes the folders, and a file in each: hours later would be late to learn that none can be written there.
+
+        Raises:
+            NotWritable, DiskFull: for the first folder that cannot take products.
+        """
+        for folder in dict.fromkeys(self.folders):
+            attempt = folder / ".arpent.partial"
+            with writing(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+                attempt.write_bytes(b"?")
+                attempt.unlink()
+
     def withdraw(self, file: Path) -> None:
         """Takes back the name that `place` has given to a product; another file of that name stays."""
         target = self.target(file)
