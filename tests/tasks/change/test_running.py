@@ -2,15 +2,17 @@
 
 import json
 import shutil
+from contextlib import chdir
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import rasterio
 from odc.geo import CRS
 
 from arpent.core import Grid, Strip
-from arpent.errors import Interrupted, InvalidSetting, RunExists, WeightsMismatch
+from arpent.errors import Interrupted, InvalidSetting, NotWritable, RunExists, WeightsMismatch
 from arpent.io import CogWriter, RasterSpec
 from arpent.store import Place, open_run
 from arpent.tasks.change import running
@@ -36,10 +38,14 @@ NETWORK = (
 )
 BEFORE = ("HLS.S30.T11UMU.2023237T185919.v2.tif", "HLS.S30.T11UMU.2023239T184921.v2.TIF")
 AFTER = "été calme.2024245T.tif"
+HEIGHT, WIDTH = 72, 100  # more than a tile of 64, and more than the shift of a second prediction
 PRODUCTS = {
     "before": ("cosine_map", "before_date", "after_date", "quality_fmask", "infer_0", "feature_maps_0"),
     "after": ("infer_1", "feature_maps_1"),
 }
+
+
+WHOLE = ("save_reconstructed_images=true", "tif_compression=ZSTD")
 
 
 def write(path, values, *, left=500_000, nodata=-9999, dtype="int16"):
@@ -55,7 +61,7 @@ def images(tmp_path_factory):
     """Two dates before and one after, with their quality layers, as the reference's own example has them."""
     folder = tmp_path_factory.mktemp("hls")
     random = np.random.default_rng(0)
-    ground = random.integers(200, 3000, (6, 100, 130))
+    ground = random.integers(200, 3000, (6, HEIGHT, WIDTH))
     for sub, names in (("epoch2023", BEFORE), ("epoch2024", (AFTER,))):
         (folder / sub).mkdir()
         for number, name in enumerate(names):
@@ -63,24 +69,37 @@ def images(tmp_path_factory):
             seen[:, 20:50, 30:70] += 900 * (sub == "epoch2024")
             seen[:, :5, :7] = -9999
             write(folder / sub / name, seen, left=500_000 + 90 * number)
-            clouds = np.zeros((1, 100, 130), int)
-            clouds[0, 60:80, 10:40] = 2
+            clouds = np.zeros((1, HEIGHT, WIDTH), int)
+            clouds[0, 52:, 10:40] = 2
             write(folder / sub / f"fmask_{name}", clouds, left=500_000 + 90 * number, nodata=255, dtype="uint8")
     rows = [f"     {before},{AFTER}\n" for before in BEFORE]
     (folder / "hls_pairs.csv").write_text("input_file_0,input_file_1\n" + "".join(rows))
     return folder
 
 
-@pytest.fixture
-def place(images, tmp_path, monkeypatch):
+def laid_out(images, folder):
     """A working folder with the example's list and images."""
     for sub in ("epoch2023", "epoch2024"):
-        (tmp_path / sub).mkdir()
+        (folder / sub).mkdir()
         for file in (images / sub).iterdir():
-            (tmp_path / sub / file.name).hardlink_to(file)
-    shutil.copy(images / "hls_pairs.csv", tmp_path)
+            (folder / sub / file.name).hardlink_to(file)
+    shutil.copy(images / "hls_pairs.csv", folder)
+    return folder
+
+
+@pytest.fixture
+def place(images, tmp_path, monkeypatch):
+    """A working folder."""
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    return laid_out(images, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def whole(images, tmp_path_factory):
+    """A working folder in which the example has been done, and what came of it."""
+    folder = laid_out(images, tmp_path_factory.mktemp("whole"))
+    with chdir(folder):
+        return folder, run_reference(plan(*WHOLE), Place(exact=folder / "run"))
 
 
 @pytest.fixture
@@ -108,9 +127,16 @@ def read(path):
         return file.read()
 
 
-@pytest.mark.parametrize("profile", ["planaura", "arpent"])
-def test_the_example_from_list_to_mosaic(place, profile):
-    made = run_reference(plan("save_reconstructed_images=true", profile=profile), Place(exact=place / "run"))
+@pytest.fixture(params=["planaura", "arpent"])
+def done(request, whole, place):
+    """The example done in each profile: its working folder, and what came of it."""
+    if request.param == "arpent":
+        return whole
+    return place, run_reference(plan(*WHOLE, profile="planaura"), Place(exact=place / "run"))
+
+
+def test_the_example_from_list_to_mosaic(done):
+    place, made = done
     assert [outcome.state for outcome in made.outcomes] == ["done", "done"]
     before, after = place / "epoch2023" / "inference", place / "epoch2024" / "inference"
     for pair in BEFORE:
@@ -137,7 +163,11 @@ def test_the_example_from_list_to_mosaic(place, profile):
     assert manifest.status == "complete"
     assert manifest.settings["configuration"]["change_map"]["return"] is True
     assert {record.role for record in manifest.inputs} >= {"configuration", "list", "before", "after"}
-    assert {path.resolve() for path in made.placed} == {path for folder in (before, after) for path in folder.iterdir()}
+    assert {place / path for path in made.placed} == {path for folder in (before, after) for path in folder.iterdir()}
+    for path in made.placed:
+        if path.suffix == ".tif":
+            with rasterio.open(place / path) as file:
+                assert file.compression.name == "zstd"
 
 
 def test_a_checkpoint_alone_names_images_of_the_first_generation(short):
@@ -194,84 +224,106 @@ def test_products_are_never_written_over_without_force(short):
     assert older.samefile(again.run.path / older.name)
 
 
-def test_finished_pairs_are_not_done_again(place, monkeypatch):
-    asked, compared = plan("task_list=[infer]"), []
-    real = running.compare
+@pytest.fixture
+def stopped(place, monkeypatch):
+    """A function that does a configuration until its second pair begins; it gives the names of compared pairs."""
 
-    def stopping(run, pair, *rest, **options):
-        compared.append(pair.name)
-        if len(compared) == 2:
-            raise Interrupted("stopped", cure="Go on.")
-        return real(run, pair, *rest, **options)
+    def stop(asked):
+        seen, real = [], running.compare
 
-    monkeypatch.setattr(running, "compare", stopping)
-    with pytest.raises(Interrupted):
-        run_reference(asked, Place(exact=place / "run"))
+        def stopping(run, pair, *rest, **options):
+            seen.append(pair.name)
+            if len(seen) == 2:
+                raise Interrupted("stopped", cure="Go on.")
+            return real(run, pair, *rest, **options)
+
+        monkeypatch.setattr(running, "compare", stopping)
+        with pytest.raises(Interrupted):
+            run_reference(asked, Place(exact=place / "run"))
+        return seen
+
+    return stop
+
+
+def test_finished_pairs_are_not_done_again(place, stopped, whole):
+    asked = plan(*WHOLE)
+    compared = stopped(asked)
+    assert not list((place / "run").rglob("*.npz"))  # what a pair needs to go on is gone when it is finished
     made = run_reference(asked, Place(exact=place / "run", resume=True))
     assert [outcome.state for outcome in made.outcomes] == ["kept", "done"]
     assert compared == [asked.pairs[0].pair.name, asked.pairs[1].pair.name, asked.pairs[1].pair.name]
-    monkeypatch.setattr(running, "compare", real)
-    whole = run_reference(asked, Place(exact=place / "whole", force=True))
-    for product in whole.run.manifest.products:
-        if product.kind == "raster":
-            assert made.run.manifest.product(product.name).sha256 == product.sha256
-    assert {record.source for record in made.run.manifest.inputs} == {r.source for r in whole.run.manifest.inputs}
+    folder, uninterrupted = whole
+    for sub in ("epoch2023", "epoch2024"):
+        assert names(sub + "/inference") == names(folder / sub / "inference")
+        for name in names(sub + "/inference"):
+            here = place / sub / "inference" / name
+            assert here.read_bytes() == (folder / sub / "inference" / name).read_bytes(), name
+    manifests = (made.run.manifest, uninterrupted.run.manifest)
+    assert len({frozenset(record.source for record in manifest.inputs) for manifest in manifests}) == 1
 
 
-def test_an_image_that_changed_meanwhile_is_compared_again(place, monkeypatch):
-    asked, real = plan("task_list=[infer]", "feature_maps.return=false"), running.compare
-    seen = []
-
-    def stopping(run, pair, *rest, **options):
-        seen.append(pair.name)
-        if len(seen) == 2:
-            raise Interrupted("stopped", cure="Go on.")
-        return real(run, pair, *rest, **options)
-
-    monkeypatch.setattr(running, "compare", stopping)
-    with pytest.raises(Interrupted):
-        run_reference(asked, Place(exact=place / "run"))
-    image = place / "epoch2023" / BEFORE[0]
-    image.unlink()
-    write(image, np.full((6, 100, 130), 700))
-    made = run_reference(asked, Place(exact=place / "run", resume=True, force=False))
-    assert made.outcomes[0].state in ("done", "failed")
-    assert made.outcomes[1].state == "done"
+def test_an_image_that_changed_meanwhile_is_compared_again(place, stopped):
+    asked = plan("task_list=[infer]", "feature_maps.return=false")
+    stopped(asked)
+    product = place / "epoch2023" / "inference" / f"cosine_map{suffix(BEFORE[0])}.tif"
+    earlier = read(product)
+    write(place / "other.tif", np.full((6, HEIGHT, WIDTH), 700))
+    (place / "other.tif").replace(place / "epoch2023" / BEFORE[0])
+    made = run_reference(asked, Place(exact=place / "run", resume=True))
+    assert [outcome.state for outcome in made.outcomes] == ["done", "done"]
+    assert (read(product) != earlier).any()
+    assert product.samefile(made.run.path / product.name)
 
 
-def test_residues_go_when_the_mosaics_are_there_and_tables_stay(place):
+def test_folders_that_cannot_be_written_are_told_before_any_pair(place, monkeypatch):
+    (place / "epoch2024" / "inference").write_text("a file")
+    monkeypatch.setattr(running, "compare", None)
+    with pytest.raises(NotWritable, match=r"epoch2024.inference"):
+        run_reference(plan("task_list=[infer]"), Place(exact=place / "run"))
+
+
+def test_residues_go_when_the_mosaics_are_there_and_tables_stay(short):
+    place = short
     made = run_reference(plan("mosaic_params.delete_residues=true"), Place(exact=place / "run"))
     before = names(place / "epoch2023" / "inference")
     assert all(name.startswith("mosaic_") for name in before if name.endswith((".tif", ".qml")))
-    assert len([name for name in before if name.endswith(".geoparquet")]) == 2
+    assert len([name for name in before if name.endswith(".geoparquet")]) == 1
     kinds = {p.name: p.kind for p in made.run.manifest.products}
     assert all(name.startswith("mosaic") for name, kind in kinds.items() if kind == "raster")
     assert all(path.exists() for path in made.placed)
 
 
-def test_mosaics_of_what_earlier_runs_have_left(place):
-    run_reference(plan("task_list=[infer]", "feature_maps.return=false"), Place(exact=place / "pairs"))
+def test_mosaics_of_what_earlier_runs_have_left(place, whole):
+    inference = place / "epoch2023" / "inference"
+    inference.mkdir()
+    for file in (whole[0] / "epoch2023" / "inference").glob("*!*.tif"):
+        (inference / file.name).hardlink_to(file)
     made = run_reference(plan("task_list=[mosaic]", "feature_maps.return=false"), Place(exact=place / "fused"))
     assert made.outcomes == ()
-    mosaic = place / "epoch2023" / "inference" / "mosaic_persistence_example_c.tif"
-    assert read(mosaic).max() == 2
+    assert read(inference / "mosaic_persistence_example_c.tif").max() == 2
     assert not [p for p in made.run.manifest.products if not p.name.startswith("mosaic") and p.kind == "raster"]
 
 
-def test_more_predictions_and_one_that_changes_nothing(place):
-    few = ("task_list=[infer]", "feature_maps.return=false", "change_map.save_fmask_layer=false")
-    run_reference(plan(*few), Place(exact=place / "one"))
-    once = read(place / "epoch2023" / "inference" / f"cosine_map{suffix(BEFORE[0])}.tif")
-    made = run_reference(plan(*few, "num_predictions=2"), Place(exact=place / "two", force=True))
-    twice = read(place / "epoch2023" / "inference" / f"cosine_map{suffix(BEFORE[0])}.tif")
+def test_more_predictions_and_one_that_changes_nothing(short, whole):
+    product = Path("epoch2023", "inference", f"cosine_map{suffix(BEFORE[0])}.tif")
+    few = ("task_list=[infer]", "feature_maps.return=false", "change_map.save_fmask_layer=false", "num_predictions=2")
+    made = run_reference(plan(*few), Place(exact=short / "two"))
+    once, twice = read(whole[0] / product), read(short / product)
     assert twice.shape == once.shape
     assert (twice >= once).all()
     assert (twice[:, 64:, 64:] > once[:, 64:, 64:]).any()
     assert np.array_equal(twice[:, :60], once[:, :60])
     assert {p.name for p in made.run.manifest.products if p.kind == "raster"} == {
-        f"{product}{suffix(before)}" for before in BEFORE for product in ("cosine_map", "before_date", "after_date")
+        f"{product}{suffix(BEFORE[0])}" for product in ("cosine_map", "before_date", "after_date")
     }
     assert not [name for name in names(made.run.path) if "!64" in name or "!0." in name]
+
+
+def test_tables_have_a_row_for_each_pixel_where_that_is_asked_for(short):
+    fine = ("task_list=[infer]", "feature_maps.upsample_feature_map=true", "feature_maps.write_as_image=false")
+    made = run_reference(plan(*fine, profile="planaura"), Place(exact=short / "run"))
+    table = next(path for path in made.placed if path.suffix == ".geoparquet")
+    assert pq.read_metadata(table).num_rows == HEIGHT * WIDTH
 
 
 @pytest.mark.parametrize(
