@@ -24,6 +24,7 @@ from arpent.tasks.change.mosaic import fuse
 from arpent.tasks.change.mosaic_layers import product_name
 from arpent.tasks.change.mosaic_pairs import PairProducts, delete_residues, find_pairs
 from arpent.tasks.change.mosaic_settings import MosaicSettings
+from arpent.tasks.change.pairing import PairImage
 from arpent.tasks.change.reference_model import model_fit, reference_model
 from arpent.tasks.change.reference_plan import PlannedPair, ReferencePlan, mosaic_settings, placed
 from arpent.tasks.change.save_folders import SaveFolders
@@ -207,8 +208,13 @@ class _Work:
 
     def _compare(self, planned: PlannedPair, bundle: Bundle, networks: ListNetworks) -> None:
         run, plan = self._run, self._plan
-        shifted = self._shifted(planned)
-        for shift, suffix in zip(plan.shifts, shifted or (planned.suffix,), strict=True):
+        shifts = plan.shifts
+        if len(shifts) > 1:
+            with PairImage(planned.pair, bundle.contract, self._settings) as image:
+                # Beyond the image there is nothing to predict.
+                shifts = tuple(shift for shift in shifts if shift < min(image.grid.shape))
+        shifted = self._shifted(planned)[: len(shifts)] if len(shifts) > 1 else ()
+        for shift, suffix in zip(shifts, shifted or (planned.suffix,), strict=True):
             # Tables are those of the first prediction, as in the reference.
             settings = self._settings.model_copy(update={"shift": shift} | ({"table": "none"} if shift else {}))
             network = networks.of(planned.pair, settings)
