@@ -112,7 +112,7 @@ def test_memory_does_not_grow_with_the_number_of_pairs(listed):
     listed(30)
     peaks = json.loads(done_by(MEASURED, "num_predictions=1", "task_list=[infer]"))
     assert len(peaks) == 30
-    # Dead pictures alone would add 60 MB.
+    # Pictures that are dead and not yet found would add 40 MB.
     assert peaks[-1] < peaks[-11] + 16 * 2**20, [peak >> 20 for peak in peaks]
 
 

@@ -9,10 +9,11 @@ from PIL import Image, ImageOps
 
 from arpent import __version__
 from arpent.core import Band, Contract, Normalisation
-from arpent.errors import BandMismatch, ContractMismatch, InvalidSetting
+from arpent.errors import BandMismatch, ContractMismatch, Interrupted, InvalidSetting, RunExists
 from arpent.io import open_image
 from arpent.models import PlanauraSettings, build, save_bundle
 from arpent.store import Place
+from arpent.tasks.change import photos as photo_list
 from arpent.tasks.change.photos import compare_photos, photo_model, run_photos
 from arpent.tasks.change.reference_config import read_reference
 from arpent.tasks.change.reference_plan import plan_reference
@@ -217,3 +218,41 @@ def test_a_configuration_may_leave_out_the_cosines(photos, tmp_path):
     made = run_photos(plan_reference(file, {"runtime": "torch"}), Place(exact=tmp_path / "run"))
     assert {path.name for path in made.placed} == {"feats_0_été 1.tif", "feats_1_été 2.tif"}
     assert "cosine_map" not in {product.name.split("!")[0] for product in made.run.manifest.products}
+
+
+def test_pictures_go_on_where_they_stopped_and_other_files_are_safe(photos, tmp_path, monkeypatch):
+    before, after = photos
+    rows = [(before, after), (after, before)]
+    file = configuration(tmp_path, rows, feature_maps={"return": False}, save_reconstructed_images=False)
+    plan, real = plan_reference(file, {"runtime": "torch"}), photo_list.compare
+
+    def stopping(run, pair, *rest, suffix, **options):
+        if suffix == plan.pairs[1].suffix:
+            raise Interrupted("stopped", cure="Go on.")
+        return real(run, pair, *rest, suffix=suffix, **options)
+
+    (foreign := tmp_path / "out0" / f"cosines_{after.stem}.tif").parent.mkdir()
+    foreign.write_bytes(b"somebody's")
+    with pytest.raises(RunExists, match="cosines_"):
+        run_photos(plan, Place(exact=tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+    foreign.unlink()
+    monkeypatch.setattr(photo_list, "compare", stopping)
+    with pytest.raises(Interrupted):
+        run_photos(plan, Place(exact=tmp_path / "run"))
+    monkeypatch.setattr(photo_list, "compare", real)
+    made = run_photos(plan, Place(exact=tmp_path / "run", resume=True))
+    assert {path.name for path in made.placed} == {f"cosines_{before.stem}.tif", foreign.name}
+    assert made.run.manifest.status == "complete"
+
+
+def test_a_row_that_fails_leaves_nothing(photos, tmp_path):
+    turned, after = tmp_path / "turned.jpg", photos[1]
+    exif = Image.Exif()
+    exif[274] = 6
+    picture(170, 100).save(turned, exif=exif)
+    (tmp_path / "torn.jpg").write_bytes(after.read_bytes()[:500])
+    file = configuration(tmp_path, [(turned, tmp_path / "torn.jpg"), photos], feature_maps={"return": False})
+    made = run_photos(plan_reference(file, {"runtime": "torch"}), Place(exact=tmp_path / "run"))
+    assert len(made.failed) == 1
+    assert not [product.name for product in made.run.manifest.products if "turned" in product.name]

@@ -90,6 +90,32 @@ def test_a_folder_that_cannot_be_made_is_told(run, tmp_path):
         SaveFolders((tmp_path / "file" / "below",)).place(run / f"cosine_map{PAIR}.tif")
 
 
+def test_folders_are_tried_before_anything_is_computed(folders, tmp_path):
+    folders.make_ready()
+    assert all(folder.is_dir() and not any(folder.iterdir()) for folder in folders.folders)
+    (tmp_path / "file").touch()
+    with pytest.raises(NotWritable, match="file"):
+        SaveFolders((tmp_path / "before", tmp_path / "file")).make_ready()
+
+
+def test_what_was_placed_is_taken_back_and_nothing_else(run, folders):
+    cosine = run / f"cosine_map{PAIR}.tif"
+    target = folders.place(cosine)
+    folders.withdraw(cosine)
+    assert cosine.exists() and not target.exists()
+    folders.withdraw(cosine)
+    target.write_bytes(b"somebody's")
+    folders.withdraw(cosine)
+    assert target.read_bytes() == b"somebody's"
+
+
+def test_what_a_killed_process_has_left_goes_with_the_next_attempt(run, folders, monkeypatch):
+    cosine = run / f"cosine_map{PAIR}.tif"
+    (folder := folders.folders[0]).mkdir()
+    (folder / f".{cosine.name}.partial").write_bytes(b"half")
+    assert [file.name for file in folders.place(cosine).parent.iterdir()] == [cosine.name]
+
+
 def test_three_folders_and_one(run):
     three = SaveFolders((Path("a"), Path("b"), Path("c")))
     assert three.target(Path("infer_2!x.tif")) == Path("c/infer_2!x.tif")

@@ -112,7 +112,7 @@ class SaveFolders:
                 if file.suffix.lower() not in _KINDS:
                     continue
                 product = re.match(r"[a-z_]+(?:_\d)?", file.stem)
-                of_pair = product and any(file.stem.endswith(suffix) for suffix in suffixes)
+                of_pair = product and file.stem.endswith(tuple(suffixes))
                 if of_pair or (mosaics is not None and named.fullmatch(file.stem)):
                     yield file
 
