@@ -106,13 +106,8 @@ def compare(
             raise _nothing_known(pair, settings)
         named = {f"{name}/{pair.name}" if suffix else name: value for name, value in figures.items()}
         run.add_metrics(named)
-        picture = draw_pair(
-            image,
-            products.get("cosine_map"),
-            folder / f"preview{suffix}.png",
-            model.contract,
-            language=settings.language,
-        )
+        drawn = folder / f"preview{suffix}.png"
+        picture = draw_pair(image, products.get("cosine_map"), drawn, model.contract, language=settings.language)
         run.publish(picture, kind="picture", name=f"preview{suffix}")
     if judgement is not None and settings.polygons != "no":
         wanted = judgement.outlines(settings.polygons, settings.min_area)

@@ -229,7 +229,6 @@ def run_photos(
         source = reference_model(file, progress)
         bundle = load_model(source, model_fit(file, reset_patch_embedding=reset_patch_embedding))
         run.use_bundle(source, file_sha256(source if source.is_file() else source / "bundle.json"))
-
         names.make_ready()
 
         def note(item: str, problem: ArpentError) -> None:
