@@ -128,6 +128,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command line and returns its exit code; ``sys.argv`` is read when no words are given."""
     words = list(sys.argv[1:] if argv is None else argv)
     session = Session(Flags.among(words))
+    if not session.flags.debug:  # torch's C++ half writes past our reporting, about host names without a reverse entry
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     with session.active(), Ending(session) as ending:
         _run(words, session.flags)
     return ending.settle()
