@@ -205,7 +205,7 @@ def test_what_the_validation_found_is_what_the_kept_model_reaches(ended, folder)
     from arpent.cli.options import assemble
     from arpent.data import Batches, GridPatches, Normaliser, PatchLoader
     from arpent.tasks.landcover import LandcoverTask, TrainSettings
-    from arpent.tasks.landcover.training import _surveyed
+    from arpent.tasks.landcover.survey import survey
 
     assert ended["normed"].codes == [0, 0], ended["normed"].err
     settings = assemble(TrainSettings, folder / "train.yaml", (), {})
@@ -214,7 +214,7 @@ def test_what_the_validation_found_is_what_the_kept_model_reaches(ended, folder)
     rule, bands = Normaliser(bundle.contract.normalisation), bundle.contract.band_names
     meter, losses = task.metrics(), []
     with PatchLoader(rule, bands=bands, classes=task.classes) as load, torch.inference_mode():
-        for batch in Batches(GridPatches(_surveyed(settings).val, 32), load, batch_size=5).epoch(0):
+        for batch in Batches(GridPatches(survey(settings).val, 32), load, batch_size=5).epoch(0):
             out = bundle.model(batch["image"])
             losses.append(float(task.loss(out, batch)))
             meter.update(out, batch)

@@ -1,0 +1,113 @@
+"""What every land-cover training does once its samples are known: batches, the fit, the contract, the products."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from arpent.core import Band, Contract, Normalisation, Progress, write_file
+from arpent.core import sensor as sensor_named
+from arpent.data import Batches, GridPatches, Normaliser, PatchLoader, RandomPatches, Sample, SampleIndex
+from arpent.engine import Fit, fit
+from arpent.models import save_bundle
+from arpent.report import figures
+from arpent.store import RunFolder
+from arpent.tasks.landcover.settings import TrainSettings
+from arpent.tasks.landcover.survey import Samples
+from arpent.tasks.landcover.task import LandcoverTask
+from arpent.version import __version__
+
+__all__ = ["contract_of", "learn", "publish"]
+
+
+def learn(
+    task: LandcoverTask,
+    settings: TrainSettings,
+    samples: Samples,
+    rule: Normalisation,
+    folder: Path,
+    *,
+    progress: Progress | None = None,
+    resume: bool = False,
+) -> Fit:
+    """Trains a task's network on the samples.
+
+    Args:
+        task: the network's task.
+        settings: of the training.
+        samples: to learn from and to be judged by.
+        rule: how pixels become network input.
+        folder: for checkpoints.
+        progress: who is told how far it is.
+        resume: go on from the checkpoint in `folder`.
+    """
+    with PatchLoader(Normaliser(rule), bands=task.config.bands, classes=task.classes) as load:
+        return fit(
+            task,
+            _training_batches(settings, samples.train, load),
+            Batches(GridPatches(samples.val, settings.patch), load, batch_size=settings.batch_size),
+            settings.fit,
+            folder,
+            progress=progress,
+            resume=resume,
+        )
+
+
+def _training_batches(settings: TrainSettings, index: SampleIndex, load: PatchLoader) -> Batches:
+    plan = RandomPatches(index, settings.patch, count=settings.patches, seed=settings.fit.seed)
+    return Batches(
+        plan,
+        load,
+        batch_size=settings.batch_size,
+        seed=settings.fit.seed,
+        augment=settings.augment,
+        workers=settings.workers,
+    )
+
+
+def contract_of(
+    settings: TrainSettings, task: LandcoverTask, rule: Normalisation, samples: Samples, fitted: Fit
+) -> Contract:
+    """What the trained network demands of images, and how it came about."""
+    recipe: dict[str, Any] = {
+        "settings": settings.model_dump(mode="json"),
+        "epoch": fitted.best.number,
+        "epochs": len(fitted.history),
+    }
+    kind = samples.kind
+    return Contract(
+        task="landcover",
+        architecture=settings.task.architecture,
+        settings=task.network_settings,
+        bands=_bands(settings.task.bands, (*samples.train, *samples.val)),
+        gsd=round(kind.gsd, 6) if kind.gsd else None,
+        dtype=kind.dtype,
+        nodata=kind.nodata,
+        normalisation=rule,
+        classes=task.classes,
+        recipe=recipe,
+        metrics=dict(fitted.best.validation),
+        arpent=__version__,
+    )
+
+
+def _bands(names: Sequence[str], samples: Sequence[Sample]) -> tuple[Band, ...]:
+    """The bands with their wavelengths, where all samples are of one sensor."""
+    sensors = {sample.sensor for sample in samples}
+    only = sensors.pop() if len(sensors) == 1 else ""
+    return sensor_named(only).select(names) if only else tuple(Band(name=name) for name in names)
+
+
+def publish(run: RunFolder, fitted: Fit, contract: Contract) -> None:
+    """The bundle, the curves, the history and the metrics."""
+    model = save_bundle(run.scratch / "model.safetensors", fitted.model, contract)
+    run.publish(model, kind="model")
+    history = [asdict(epoch) for epoch in fitted.history]
+    figures.curves(history, run.scratch / "curves.png")
+    run.publish(run.scratch / "curves.png", kind="picture")
+    lines = write_file(run.scratch / "history.jsonl", "".join(f"{json.dumps(epoch)}\n" for epoch in history))
+    run.publish(lines, kind="text")
+    run.add_metrics({f"validation/{name}": value for name, value in fitted.best.validation.items()})

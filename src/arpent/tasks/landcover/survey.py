@@ -1,0 +1,120 @@
+"""What a training learns from and is judged by: found, checked, measured, and noted in the run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from arpent.core import write_file
+from arpent.data import Sample, SampleIndex, Statistics, check_leak, measure, split_by_domain
+from arpent.engine import fingerprint
+from arpent.errors import DatasetError, InvalidSetting
+from arpent.io import ImageReader, open_image
+from arpent.store import RunFolder, content_of
+from arpent.tasks.landcover.settings import TrainSettings
+
+__all__ = ["Kind", "Samples", "measured", "note_inputs", "survey"]
+
+_SAME_SIZE = 0.01
+"""Share by which pixels may differ in size and still be of one resolution: projections stretch them by less."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What all images of a training have in common.
+
+    Attributes:
+        gsd: metres per pixel; None for images of no place.
+        dtype: of their pixels.
+        nodata: of the first of them.
+    """
+
+    gsd: float | None
+    dtype: str
+    nodata: float | None
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What a training learns from and what it is judged by."""
+
+    train: SampleIndex
+    val: SampleIndex
+    kind: Kind
+
+
+def survey(settings: TrainSettings) -> Samples:
+    """The samples, once it is sure that they can be trained on together."""
+    index = SampleIndex.read(settings.index)
+    if not any(sample.split for sample in index):
+        if len(index.domains) < 2:
+            raise DatasetError(
+                f"{index.origin} names neither splits nor at least two domains",
+                cure="Fill the column 'split' with train and val, or the column 'domain'.",
+            )
+        index = split_by_domain(index, {"train": 0.8, "val": 0.2})
+    train, val = index.of_split("train"), index.of_split("val")
+    check_leak(train, val)
+    return Samples(train, val, _kind_of((*train, *val), settings.task.bands))
+
+
+def _kind_of(samples: Sequence[Sample], bands: Sequence[str]) -> Kind:
+    """The kind of all images; one network, one set of statistics and one contract stand for all of them."""
+    first: ImageReader | None = None
+    for sample in {sample.image: sample for sample in samples}.values():
+        with _open(sample, bands) as reader:
+            first = first or reader
+            _require_alike(first, reader)
+    assert first is not None  # a side of a split is never empty
+    return Kind(first.gsd, str(first.dtype), first.nodata)
+
+
+def _require_alike(first: ImageReader, other: ImageReader) -> None:
+    """Refuses two images whose pixels are of different types, or differ in size by more than 1 %."""
+    if first.dtype != other.dtype:
+        found, expected, cure = str(other.dtype), str(first.dtype), "Bring them to one type of pixels"
+    elif first.gsd and other.gsd and abs(other.gsd / first.gsd - 1) > _SAME_SIZE:
+        found, expected, cure = f"{other.gsd:.4g} m", f"{first.gsd:.4g} m", "Resample them to one resolution"
+    else:
+        return
+    raise DatasetError(
+        f"the images {other.source} and {first.source} cannot be learnt from together",
+        found=found,
+        expected=expected,
+        cure=f"{cure}, or train a model for each kind.",
+    )
+
+
+def note_inputs(run: RunFolder, settings: TrainSettings, samples: Samples) -> None:
+    """Records what is read, with its hashes."""
+    content = [content_of(run.add_input(settings.index, role="index"))]
+    for sample in (*samples.train, *samples.val):
+        content.append(content_of(run.add_input(sample.image, role="image")))
+        content.append(content_of(run.add_input(sample.mask or "", role="mask")))
+    _require_same(run, content)
+
+
+def _require_same(run: RunFolder, content: Sequence[str]) -> None:
+    """Refuses to go on with a training whose images have changed since it began."""
+    seen = run.scratch / "content.sha256"
+    now = fingerprint(content=list(content))
+    if seen.exists() and seen.read_text("ascii") != now:
+        raise InvalidSetting(
+            f"the images or masks of {run.path} have changed since this training began",
+            cure="Bring the old ones back to go on, or start over with --force.",
+        )
+    write_file(seen, now)
+
+
+def measured(index: SampleIndex, bands: Sequence[str]) -> Statistics:
+    """Statistics of the images."""
+    statistics: Statistics | None = None
+    for sample in index:
+        with _open(sample, bands) as reader:
+            statistics = measure(reader, sample.window, into=statistics)
+    assert statistics is not None  # a side of a split is never empty
+    return statistics
+
+
+def _open(sample: Sample, bands: Sequence[str]) -> ImageReader:
+    return open_image(sample.image, bands=bands, sensor=sample.sensor or None)
