@@ -52,6 +52,10 @@ class TrainSettings(Settings):
     """How squares are varied."""
     fit: FitSettings = FitSettings(best="miou")
     """How the network is trained."""
+    normalise: Literal["norma-01", "norma-source", "norma-target"] = "norma-target"
+    """How pixels are normalised: by their bit depth, as the model started from, or by the training images."""
+    bits: Annotated[int, Field(ge=0, le=16)] | None = None
+    """Significant bits of a pixel, for norma-01; those of the sensor if not given, 0 for pixels in [0, 1] already."""
 
 
 class MapSettings(PredictSettings):
