@@ -11,6 +11,7 @@ from arpent.core.lazy import on_demand
 from arpent.tasks.landcover.settings import LandcoverSettings, MapSettings, TrainSettings
 
 if TYPE_CHECKING:
+    from arpent.tasks.landcover.evaluating import Evaluated, score
     from arpent.tasks.landcover.mapping import LandcoverMap, map_image
     from arpent.tasks.landcover.scoring import ClassArea, adjusted_areas, areas_of, score_map
     from arpent.tasks.landcover.task import LandcoverTask, dice_loss
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ClassArea",
+    "Evaluated",
     "LandcoverMap",
     "LandcoverSettings",
     "LandcoverTask",
@@ -27,6 +29,7 @@ __all__ = [
     "areas_of",
     "dice_loss",
     "map_image",
+    "score",
     "score_map",
     "train",
 ]
@@ -34,6 +37,7 @@ __all__ = [
 __getattr__ = on_demand(
     __name__,
     {
+        "evaluating": ("Evaluated", "score"),
         "mapping": ("LandcoverMap", "map_image"),
         "scoring": ("ClassArea", "adjusted_areas", "areas_of", "score_map"),
         "task": ("LandcoverTask", "dice_loss"),
