@@ -193,10 +193,11 @@ def profiles(bench: Bench) -> Found:
     _extrapolate(found, bench)
     naive = found["plain torch f32"]
     title = f"a pair of {bench.scale.side}²"
-    bench.show(f"{title:24}{'tiles':>6}{'CPU s':>8}{'a tile':>8}{'plain/it':>10}{'network':>9}{'fixed':>7}{'MiB':>7}")
+    costs = f"{'CPU s':>8}{'a tile':>8}{'plain/it':>10}{'tiles/s':>9}"
+    bench.show(f"{title:24}{'tiles':>6}{costs}{'network':>9}{'fixed':>7}{'MiB':>7}")
     for way, one in found.items():
         share = f"{one['network']:9.1%}" if "network" in one else f"{'':9}"
-        ratio = f"{one['each']:8.2f}{naive['each'] / one['each']:10.2f}"
+        ratio = f"{one['each']:8.2f}{naive['each'] / one['each']:10.2f}{one['rate']:9.3f}"
         peak = f"{one['fixed']:7.1f}{one['peak'] / 2**20:7.0f}"
         bench.show(f"{way:24}{one['tiles']:6.0f}{one['cpu']:8.1f}{ratio}{share}{peak}")
     bench.show(f"{f'a pair of {SCENE}²':24}{'tiles':>6}{'CPU s':>8}{'plain/it':>10}{'published/it':>14}{'goal':>6}")

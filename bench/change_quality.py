@@ -3,7 +3,7 @@
 Beside it, on the same pixels: the difference of the two images, as change-vector analysis and band by band, each at
 the threshold that is best on the very test set; the model's own threshold was chosen on its validation places.
 
-Usage: python bench/change_quality.py [--seeds 3] [--folder FOLDER] [--fast]
+Usage: python bench/change_quality.py [--seeds 1 2 3] [--folder FOLDER] [--fast]
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -178,10 +178,10 @@ def shown(one: Row) -> str:
     )
 
 
-def seeds(count: int, folder: Path, scale: Scale) -> list[Row]:
+def seeds(wanted: Sequence[int], folder: Path, scale: Scale) -> list[Row]:
     """Every seed and variant, printed as they come."""
     rows = []
-    for seed in range(1, count + 1):
+    for seed in wanted:
         start = time.perf_counter()
         model = learnt(folder / f"seed{seed}", seed, scale)
         size = model.file("model").stat().st_size
@@ -232,7 +232,7 @@ def summary(rows: list[Row]) -> dict[str, float]:
 def main() -> None:
     """Trains, judges and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="which ones")
     parser.add_argument("--folder", type=Path, help="where runs are kept; a temporary folder if not given")
     parser.add_argument("--fast", action="store_true", help="tiny sizes: whether it runs, not how good it is")
     args = parser.parse_args()

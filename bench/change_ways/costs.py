@@ -96,7 +96,7 @@ def pair_cost(wanted: Mapping[str, Any]) -> dict[str, float]:
     Returns:
         ``cpu`` seconds of the whole comparison, ``tiles``, ``peak`` memory in bytes; CPU seconds that the ``start`` of
         the network takes, that are ``fixed`` whatever the size of the pair, and that ``each`` tile takes; the share of
-        the time of the loop that it is in the ``network``.
+        the time of the loop that it is in the ``network``; the ``rate`` of tiles a second by the clock, start left out.
     """
     bundle, folder = load_bundle(wanted["bundle"]), Path(wanted["folder"])
     images = [folder / f"date{date}.tif" for date in range(2)]
@@ -134,6 +134,7 @@ def pair_cost(wanted: Mapping[str, Any]) -> dict[str, float]:
         "fixed": cold.cpu,
         "each": network.cpu / tiles + max(beside, 0.0),
         "network": network.seconds / whole.prediction.seconds,
+        "rate": tiles / whole.prediction.seconds,
         "peak": peak_memory(),
     }
 
@@ -150,10 +151,11 @@ def _plain_cost(model: Planaura, images: list[Path], folder: Path) -> dict[str, 
     masks = [image.with_name(f"fmask_{image.name}") for image in images]
     out = folder / "plain"
     out.mkdir(exist_ok=True)
-    begun = time.process_time()
+    seconds, begun = time.perf_counter(), time.process_time()
     tiles = compare_plainly(model, images, masks, MEAN, STD, out)
-    cpu = time.process_time() - begun
-    return {"cpu": cpu, "tiles": tiles, "start": 0.0, "fixed": 0.0, "each": cpu / tiles, "peak": peak_memory()}
+    cpu, rate = time.process_time() - begun, tiles / (time.perf_counter() - seconds)
+    nothing = {"start": 0.0, "fixed": 0.0}
+    return {"cpu": cpu, "tiles": tiles, **nothing, "each": cpu / tiles, "rate": rate, "peak": peak_memory()}
 
 
 def _started(bundle: Bundle, settings: ChangeSettings) -> tuple[Clocked, float]:
