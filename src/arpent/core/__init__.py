@@ -1,6 +1,7 @@
 """The words that every room speaks: grids, windows, rasters, bands, sensors, nomenclatures, model contracts."""
 
 from arpent.core.areas import ground_area, ground_outline, ground_sampling_distance, pixel_area
+from arpent.core.byte_scale import ByteScale
 from arpent.core.classes import ClassMap, LandClass, Language, nomenclature, nomenclature_names
 from arpent.core.contract import BUNDLE_FORMAT, Contract, Normalisation
 from arpent.core.grid import Bounds, Grid
@@ -18,6 +19,7 @@ __all__ = [
     "Band",
     "Bar",
     "Bounds",
+    "ByteScale",
     "ClassMap",
     "Contract",
     "Grid",

@@ -152,4 +152,11 @@ def _damaged(path: Path, found: str) -> BundleInvalid:
     )
 
 
-_FORMAT = Format("bundle format", BUNDLE_FORMAT, _damaged, BundleInvalid)
+_FORMAT = Format(
+    "bundle format",
+    BUNDLE_FORMAT,
+    _damaged,
+    BundleInvalid,
+    # Format 2 adds keys that may be left out, and changes none.
+    migrations={1: lambda document: document},
+)

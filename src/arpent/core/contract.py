@@ -7,12 +7,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from arpent.core.byte_scale import ByteScale
 from arpent.core.classes import ClassMap
 from arpent.core.sensors import Band
 
 __all__ = ["BUNDLE_FORMAT", "Contract", "Normalisation"]
 
-BUNDLE_FORMAT = 1
+BUNDLE_FORMAT = 2
 """Version of the bundle format that this code writes; it reads this one and every earlier one."""
 
 
@@ -24,6 +25,8 @@ class Normalisation(BaseModel):
         scale: factor applied first; 1/255 brings bytes to [0, 1].
         mean: per band, after scaling.
         std: per band, after scaling; above zero.
+        to_bytes: what brings the numbers of the file to bytes first, where that is done: the other numbers are then
+            those of the bytes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,6 +35,7 @@ class Normalisation(BaseModel):
     scale: Annotated[float, Field(gt=0)] = 1.0
     mean: tuple[float, ...]
     std: tuple[Annotated[float, Field(gt=0)], ...]
+    to_bytes: ByteScale | None = None
 
 
 class Contract(BaseModel):

@@ -1,16 +1,52 @@
-"""The tables of sensors and nomenclatures that ship with Arpent, read once."""
+"""The tables of sensors and nomenclatures: those that ship with Arpent, read once, and people's own."""
 
 from __future__ import annotations
 
 import tomllib
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
-__all__ = ["table"]
+from arpent.errors import FileMissing, InvalidSetting, UnreadableFile
+
+__all__ = ["load_toml", "table"]
 
 
 @cache
 def table(name: str) -> dict[str, Any]:
     """The content of ``core/tables/<name>.toml``. Shared: treat it as read-only."""
     return tomllib.loads(files("arpent.core").joinpath("tables", f"{name}.toml").read_text("utf-8"))
+
+
+_MOST_BYTES = 256 * 1024
+"""A table is a page or two."""
+
+
+def load_toml(path: Path) -> dict[str, Any]:
+    """The content of a TOML file of somebody's own.
+
+    Raises:
+        FileMissing: nothing is there.
+        UnreadableFile: a folder, or a file that may not be read.
+        InvalidSetting: what is there is not TOML, or too large for a table.
+    """
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(_MOST_BYTES + 1)
+    except FileNotFoundError:
+        raise FileMissing(f"there is no file {path}", cure="Check the path.") from None
+    except OSError as problem:
+        raise UnreadableFile(
+            f"{path} cannot be read", found=problem.strerror, cure="Give a TOML file that you may read."
+        ) from problem
+    if len(content) > _MOST_BYTES:
+        raise InvalidSetting(
+            f"{path} is too large for a table", expected=f"at most {_MOST_BYTES // 1024} KiB", cure="Give another file."
+        )
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as problem:
+        raise InvalidSetting(
+            f"{path.name} is not TOML that can be used", found=problem, cure="Correct it."
+        ) from problem
