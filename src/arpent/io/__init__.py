@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from arpent.io.cog import CogWriter
 from arpent.io.footprint import Footprint, footprint
+from arpent.io.mosaic import Sheet
 from arpent.io.photo import orientation, upright
 from arpent.io.prefetch import read_ahead
 from arpent.io.published import quicklook, recorded_classes, recorded_shares, recorded_statistics
@@ -26,6 +27,7 @@ __all__ = [
     "ImageReader",
     "RasterSpec",
     "RowWriter",
+    "Sheet",
     "footprint",
     "open_image",
     "orientation",

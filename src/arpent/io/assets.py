@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -17,7 +17,7 @@ from arpent.io.bands import Layer, is_quality, named_by
 from arpent.io.gdal import address_of, file_missing
 from arpent.io.retry import persistently
 
-__all__ = ["asset_layers", "is_item", "load_item"]
+__all__ = ["Listed", "asset_layers", "is_item", "load_items"]
 
 _TIMEOUT = 30.0  # seconds
 _GONE = frozenset({404, 410})
@@ -37,29 +37,71 @@ def is_item(source: str) -> bool:
     return path.lower().endswith((".json", ".geojson"))
 
 
-def load_item(source: str) -> Item:
-    """The item at a path or an ``http(s)://`` address.
+@dataclass(frozen=True)
+class Listed:
+    """An item and where it was found.
+
+    Attributes:
+        content: the item.
+        source: its path or address, which those of its assets may be relative to.
+    """
+
+    content: Item
+    source: str
+
+
+def load_items(source: str) -> tuple[Listed, ...]:
+    """The item at a path or an ``http(s)://`` address, or all those of a collection or an item collection.
 
     Raises:
         FileMissing: nothing there.
         NetworkMissing: the address cannot be reached.
-        UnreadableFile: not a STAC item.
+        UnreadableFile: no STAC item, or none in the list.
     """
+    document = _document(source)
+    kind = document.get("type") if isinstance(document, dict) else type(document).__name__
+    found: tuple[Listed, ...] = ()
+    if kind == "FeatureCollection":
+        found = tuple(Listed(_checked(item, source), source) for item in document.get("features") or ())
+    elif kind in ("Collection", "Catalog"):
+        links = [link for link in document.get("links") or () if link.get("rel") == "item" and link.get("href")]
+        places = [_beside(str(link["href"]), source) for link in links]
+        found = tuple(Listed(_checked(_document(place), place), place) for place in places)
+    else:
+        return (Listed(_checked(document, source), source),)
+    if not found:
+        raise UnreadableFile(f"{source} lists no item", found=kind, cure="Name an item, or a collection that has some.")
+    return found
+
+
+def _document(source: str) -> Any:  # noqa: ANN401 - whatever the JSON holds
     content = _fetch(source) if source.startswith(("http://", "https://")) else _read(source)
     try:
-        item = json.loads(content)
-    except ValueError as error:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
         raise UnreadableFile(
             f"{source} is not JSON", found=str(error), cure="Give a STAC item, or an image."
         ) from error
+
+
+def _checked(item: object, source: str) -> Item:
     if not isinstance(item, dict) or item.get("type") != "Feature" or not isinstance(item.get("assets"), dict):
         raise UnreadableFile(
             f"{source} is not a STAC item",
             found=str(item.get("type")) if isinstance(item, dict) else type(item).__name__,
-            expected="a GeoJSON Feature with assets",
-            cure="Give the address of an item, not that of a collection or a search.",
+            expected="a GeoJSON Feature with assets, or a collection of them",
+            cure="Give an item, a collection with links to its items, or an item collection.",
         )
     return item
+
+
+def _beside(href: str, source: str) -> str:
+    """What a link means that was found at `source`."""
+    if "://" in href:
+        return href
+    if source.startswith(("http://", "https://")):
+        return urljoin(source, href)
+    return str(Path(source.removeprefix("file://")).absolute().parent / href)
 
 
 def _read(source: str) -> bytes:
@@ -172,11 +214,7 @@ def _layers_of(key: str, asset: Mapping[str, Any], source: str, known: Sensor | 
 
 
 def _address(href: str, source: str) -> str:
-    if "://" in href or href.startswith("/vsi"):
-        return address_of(href)
-    if source.startswith(("http://", "https://")):
-        return address_of(urljoin(source, href))
-    return str(Path(source.removeprefix("file://")).absolute().parent / href)
+    return href if href.startswith("/vsi") else address_of(_beside(href, source))
 
 
 def _place(layer: Layer, known: Sensor) -> int:

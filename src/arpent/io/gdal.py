@@ -65,7 +65,9 @@ _opening = Lock()
 
 
 def is_remote(source: str) -> bool:
-    """Whether a source is read over the network."""
+    """Whether a source is read over the network; of the text of a VRT, whether a part of it is."""
+    if source.startswith("<"):
+        return "/vsicurl" in source or "/vsis3" in source
     return urlsplit(source).scheme in _SCHEMES or source.startswith(("/vsicurl", "/vsis3"))
 
 

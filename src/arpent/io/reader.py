@@ -35,8 +35,8 @@ def open_image(
     """Open an image for reading by windows.
 
     Args:
-        source: a raster file, a folder with one file per band, a STAC item (file or address), ``https://…``,
-            ``s3://…``, or an address of GDAL's own.
+        source: a raster file, a folder with one file per band or with sheets that lie side by side, a STAC item or
+            collection (file or address), ``https://…``, ``s3://…``, or an address of GDAL's own.
         bands: the bands wanted, by own name, common name or alias; all spectral bands when left out.
         sensor: whose image it is, where neither the file nor its name says so.
         grid: the grid to read on; that of the image (of its finest band) when left out.
@@ -47,6 +47,7 @@ def open_image(
         FileMissing: nothing there.
         UnreadableFile: not an image, or damaged.
         BandMismatch: the image has no such band.
+        DatasetError: sheets that do not make one image.
         UnknownName: no sensor or no resampling of that name.
         GeoreferenceMissing: a grid is asked for and the image names no place on earth.
         NoOverlap: the image does not reach the grid.
@@ -74,6 +75,7 @@ class ImageReader:
         scale: per band; physical value = number × scale + offset. Not applied.
         offset: per band, see `scale`.
         gsd: metres per pixel in the middle of the grid; None without georeference.
+        sheets: the files that it is made of, where several lie side by side.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class ImageReader:
         headers = {address: scene.header(address) for address in dict.fromkeys(layer.address for layer in layers)}
         found = [_band_of(headers[layer.address], layer) for layer in layers]
         self.source = scene.source
+        self.sheets = scene.sheets
         self.bands = names
         self.grid = grid or min(headers.values(), key=_fineness).grid
         self.gsd = ground_sampling_distance(self.grid)

@@ -9,7 +9,7 @@ import numpy as np
 
 from arpent.io.header import BandHeader, Header
 
-__all__ = ["select_bands"]
+__all__ = ["select_bands", "type_name"]
 
 _TYPES = {"uint8": "Byte", "int8": "Int8", "complex64": "CFloat32", "complex128": "CFloat64"}
 
@@ -31,7 +31,7 @@ def select_bands(header: Header, bands: Sequence[BandHeader], *, alpha: bool, ma
     shown = [*bands, *([header.bands[header.alpha - 1]] if alpha and header.alpha else [])]
     for place, band in enumerate(shown, start=1):
         is_alpha = place > len(bands)
-        element = ET.SubElement(vrt, "VRTRasterBand", dataType=_type_name(band.dtype), band=str(place))
+        element = ET.SubElement(vrt, "VRTRasterBand", dataType=type_name(band.dtype), band=str(place))
         ET.SubElement(element, "ColorInterp").text = "Alpha" if is_alpha else "Undefined"
         if band.nodata is not None and not is_alpha:
             ET.SubElement(element, "NoDataValue").text = f"{band.nodata:.17g}"
@@ -48,6 +48,6 @@ def _source(band: ET.Element, address: str, index: str) -> None:
     ET.SubElement(source, "SourceBand").text = index
 
 
-def _type_name(dtype: np.dtype[np.generic]) -> str:
+def type_name(dtype: np.dtype[np.generic]) -> str:
     """GDAL's name of a type of numbers: ``UInt16`` for uint16."""
     return _TYPES.get(dtype.name) or dtype.name.capitalize().replace("Uint", "UInt")

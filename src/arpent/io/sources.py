@@ -1,20 +1,21 @@
-"""What a user may point at: a file, a folder of single-band files, a STAC item, an address on the web."""
+"""What a user may point at: a file, a folder of bands or of sheets, a STAC item or list of items, an address."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from arpent.core import Sensor
 from arpent.errors import BandMismatch, UnreadableFile
-from arpent.io.assets import asset_layers, is_item, load_item
+from arpent.io.assets import asset_layers, is_item, load_items
 from arpent.io.bands import Layer, SensorFile, is_quality, name_layers, named_by, recognise
 from arpent.io.gdal import address_of, file_missing, is_remote
 from arpent.io.header import Header, read_header
+from arpent.io.mosaic import Mosaic, Sheet, mosaic
 
 __all__ = ["Scene", "locate"]
 
@@ -29,11 +30,13 @@ class Scene:
         source: what the user pointed at.
         layers: every band, in the order of the file or of the sensor.
         headers: what is already known of its files, by address.
+        sheets: the files that lie side by side, where it is made of several.
     """
 
     source: str
     layers: tuple[Layer, ...]
     headers: tuple[Header, ...] = ()
+    sheets: tuple[Sheet, ...] = ()
 
     def header(self, address: str) -> Header:
         """The header of one of its files, read now unless that was done before."""
@@ -47,19 +50,21 @@ def locate(source: str | PathLike[str], declared: Sensor | None = None) -> Scene
     """Find out what `source` is and which bands it offers.
 
     Args:
-        source: path, folder, STAC item (file or address), ``https://``, ``s3://``, or an address of GDAL's own.
+        source: path, folder of bands or of sheets, STAC item, collection of items (file or address), ``https://``,
+            ``s3://``, or an address of GDAL's own.
         declared: the sensor, where the caller knows it.
 
     Raises:
         FileMissing: nothing there.
         UnreadableFile: not an image, or damaged.
         BandMismatch: a folder with several scenes, or bands that are not those of the sensor.
+        DatasetError: sheets that do not make one image.
         NetworkMissing: the address cannot be reached.
     """
     text = str(source)
     local = text.removeprefix("file://")
     if is_item(text):
-        return Scene(text, asset_layers(load_item(text), text, declared))
+        return _catalog(text, declared)
     if not is_remote(text) and Path(local).is_dir():
         return _folder(Path(local).absolute(), declared)
     if not is_remote(text) and not Path(local).exists() and not _is_gdal_address(local):
@@ -96,15 +101,62 @@ def _folder(folder: Path, declared: Sensor | None) -> Scene:
     known = [(path, given) for path in files if (given := recognise(path.name)) and given.band]
     if known:
         return Scene(str(folder), tuple(_of_sensor(folder, known)))
+    if len(read_header(str(files[0]), str(files[0])).bands) > 1:
+        return _sheets(folder, files, declared)
     headers = tuple(read_header(str(path), str(path)) for path in files)
     for header in headers:
         if len(header.bands) > 1:
             raise BandMismatch(
-                f"{header.source} is not a file of one band, as those of a folder should be",
+                f"{header.source} is not a file of one band, as others of its folder are",
                 found=f"{len(header.bands)} bands",
-                cure="Name the file itself instead of its folder.",
+                cure="Keep the bands of one scene in a folder, or sheets that have all bands, but not both.",
             )
     return Scene(str(folder), tuple(_of_stems(folder, files, declared)), headers)
+
+
+def _sheets(folder: Path, files: Sequence[Path], declared: Sensor | None) -> Scene:
+    """A folder of files that have all bands each and lie side by side."""
+    # A VRT beside the files that it is made of would be laid over them.
+    own = [path for path in files if path.suffix.lower() != ".vrt"] or files
+    first = read_header(str(own[0]), str(own[0]))
+    named = name_layers(first, declared, own[0].name)
+    made = mosaic([str(path) for path in own], str(folder), alpha=named[0].alpha)
+    return Scene(str(folder), tuple(_moved(named, made)), (made.header,), made.sheets)
+
+
+def _moved(layers: Iterable[Layer], made: Mosaic) -> list[Layer]:
+    """The layers of a file, as those of the mosaic that it is part of."""
+    return [replace(layer, address=made.header.address) for layer in layers]
+
+
+def _catalog(source: str, declared: Sensor | None) -> Scene:
+    """A STAC item, or several that lie side by side and have the same assets."""
+    items = load_items(source)
+    scenes = [asset_layers(item.content, item.source, declared) for item in items]
+    first = scenes[0]
+    if len(scenes) == 1:
+        return Scene(source, first)
+    names = [layer.name for layer in first]
+    for item, layers in zip(items, scenes, strict=True):
+        if [layer.name for layer in layers] != names:
+            raise BandMismatch(
+                f"the items of {source} do not offer the same bands",
+                found=f"{', '.join(layer.name for layer in layers)} in {item.source}",
+                expected=", ".join(names),
+                cure="Name items of one kind.",
+            )
+    moved: list[Layer] = list(first)
+    headers: list[Header] = []
+    sheets: tuple[Sheet, ...] = ()
+    for address in dict.fromkeys(layer.address for layer in first):
+        places = [at for at, layer in enumerate(first) if layer.address == address]
+        files = [layers[places[0]].address for layers in scenes]
+        made = mosaic(files, source, alpha=first[places[0]].alpha)
+        headers.append(made.header)
+        sheets = sheets or made.sheets
+        for at, layer in zip(places, _moved([first[at] for at in places], made), strict=True):
+            moved[at] = layer
+    return Scene(source, tuple(moved), tuple(headers), sheets)
 
 
 def _rasters(paths: Iterable[Path]) -> list[Path]:

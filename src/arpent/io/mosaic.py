@@ -1,0 +1,261 @@
+"""Many files that lie side by side, seen as one image: the sheets of a survey, or what a catalog lists.
+
+The one image is a VRT, as text that GDAL opens, so that a sheet is opened when a window needs it and not before, and a
+window that crosses the borders of sheets is read as if there were none.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from xml.etree import ElementTree as ET
+
+from arpent.core import Grid, Window
+from arpent.errors import BandMismatch, DatasetError
+from arpent.io.gdal import open_dataset, translated
+from arpent.io.header import BandHeader, Header, header_of
+from arpent.io.selection import type_name
+
+__all__ = ["Mosaic", "Sheet", "mosaic"]
+
+_SLACK = 1e-2  # of a pixel: by how much the corners of sheets may miss each other's pixels
+_LISTED = 3
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One of the files of a mosaic.
+
+    Attributes:
+        name: that of the file, without its suffix.
+        grid: where its pixels lie.
+    """
+
+    name: str
+    grid: Grid
+
+
+@dataclass(frozen=True)
+class Mosaic:
+    """Files as one image.
+
+    Attributes:
+        header: of the image; its address is the text of a VRT.
+        sheets: the files, in the order in which they are laid: later ones over earlier ones.
+    """
+
+    header: Header
+    sheets: tuple[Sheet, ...]
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file before it has its place."""
+
+    header: Header
+    blocks: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class _Laid:
+    """A file and its pixels in the mosaic."""
+
+    file: _File
+    window: Window
+
+
+def mosaic(addresses: Sequence[str], source: str, *, alpha: bool) -> Mosaic:
+    """The image that files make together; where none of them lies, there is no data.
+
+    Args:
+        addresses: of the files, as GDAL calls them.
+        source: what the user calls all of them.
+        alpha: whether a band that is marked as alpha says which pixels count.
+
+    Raises:
+        UnreadableFile: a file is damaged; it is named.
+        GeoreferenceMissing: a file names no place on earth.
+        DatasetError: the files lie in several reference systems, or their pixels do not fall on one grid.
+        BandMismatch: their bands differ.
+    """
+    files = [_read(address) for address in addresses]
+    first = files[0]
+    for file in files:
+        file.header.grid.require_crs(file.header.source)
+    _require_one(files, lambda file: str(file.header.grid.crs), source, "lie in several reference systems")
+    for file in files:
+        _require_alike(first.header, file.header)
+    windows = [_window(first.header.grid, file.header) for file in files]
+    whole = Window.between(
+        min(window.row for window in windows),
+        min(window.col for window in windows),
+        max(window.row_end for window in windows),
+        max(window.col_end for window in windows),
+    )
+    laid = [_Laid(file, window.relative_to(whole)) for file, window in zip(files, windows, strict=True)]
+    text = _vrt(first.header.grid.crop(whole), laid, alpha=alpha)
+    with open_dataset(text, source) as dataset, translated(source):
+        header = header_of(dataset, text, source)
+    return Mosaic(header, tuple(Sheet(_stem(file.header.address), file.header.grid) for file in files))
+
+
+def _read(address: str) -> _File:
+    with open_dataset(address, address) as dataset, translated(address):
+        return _File(header_of(dataset, address, address), dataset.block_shapes[0])
+
+
+def _stem(address: str) -> str:
+    return PurePosixPath(address).stem
+
+
+def _require_one(files: Sequence[_File], key: Callable[[_File], str], source: str, problem: str) -> None:
+    """Refuses files that differ in something, with the list of what there is."""
+    kinds = Counter(key(file) for file in files)
+    if len(kinds) == 1:
+        return
+    named = []
+    for kind, number in kinds.most_common():
+        names = [_stem(file.header.address) for file in files if key(file) == kind]
+        more = " …" if number > _LISTED else ""
+        named.append(f"{kind}: {', '.join(names[:_LISTED])}{more} ({number})")
+    raise DatasetError(
+        f"the sheets of {source} {problem}",
+        found="; ".join(named),
+        cure="Bring them to one with gdalwarp, or give each kind a folder of its own.",
+    )
+
+
+def _require_alike(first: Header, other: Header) -> None:
+    """Refuses a file whose bands are not those of the first."""
+    for what, mine, yours in (
+        ("number of bands", len(first.bands), len(other.bands)),
+        ("names of bands", _names(first), _names(other)),
+        ("types of pixels", _kinds(first), _kinds(other)),
+        ("no-data values", _fills(first), _fills(other)),
+        ("alpha bands", first.called_alpha, other.called_alpha),
+    ):
+        if mine != yours:
+            raise BandMismatch(
+                f"{other.source} is no sheet of the same image as {first.source}: their {what} differ",
+                found="none" if yours is None else yours,
+                expected="none" if mine is None else mine,
+                cure="Put sheets of one kind into a folder, without masks and other layers.",
+            )
+
+
+def _names(header: Header) -> str:
+    return ", ".join(band.description or str(band.index) for band in header.bands)
+
+
+def _kinds(header: Header) -> str:
+    return ", ".join(dict.fromkeys(str(band.dtype) for band in header.bands))
+
+
+def _fills(header: Header) -> str:
+    return ", ".join(dict.fromkeys("none" if band.nodata is None else f"{band.nodata:g}" for band in header.bands))
+
+
+def _window(grid: Grid, other: Header) -> Window:
+    """The pixels of `grid`, or beyond it, that a file covers."""
+    col, row = ~grid.transform @ (other.grid.transform.c, other.grid.transform.f)
+    window = Window(round(row), round(col), *other.grid.shape)
+    if not grid.crop(window).matches(other.grid, tolerance=_SLACK):
+        theirs, ours = other.grid, grid
+        raise DatasetError(
+            f"the pixels of {other.source} do not fall on those of the other sheets",
+            found=f"pixels of {theirs.pixel_width:g} × {theirs.pixel_height:g}, {col - window.col:.2f} and "
+            f"{row - window.row:.2f} of a pixel aside",
+            expected=f"pixels of {ours.pixel_width:g} × {ours.pixel_height:g} on one grid",
+            cure="Bring the sheets to one grid with gdalwarp -tap -tr.",
+        )
+    return window
+
+
+def _vrt(grid: Grid, laid: Sequence[_Laid], *, alpha: bool) -> str:
+    """The text of the image.
+
+    A no-data value marks the holes. Without one, a mask does, which says where files lie and what their own masks say;
+    and where alpha counts, the alpha band does.
+    """
+    first = laid[0].file.header
+    vrt = ET.Element("VRTDataset", rasterXSize=str(grid.width), rasterYSize=str(grid.height))
+    ET.SubElement(vrt, "SRS", dataAxisToSRSAxisMapping="1,2").text = grid.require_crs("a mosaic").to_wkt()
+    ET.SubElement(vrt, "GeoTransform").text = ", ".join(f"{number:.17g}" for number in grid.transform.to_gdal())
+    shared = [key for key, text in first.tags.items() if all(one.file.header.tags.get(key) == text for one in laid)]
+    metadata = ET.SubElement(vrt, "Metadata")
+    for key in shared:
+        ET.SubElement(metadata, "MDI", key=key).text = first.tags[key]
+    is_alpha = first.alpha if alpha else None
+    masked = not is_alpha and any(_has_mask(one.file.header) for one in laid)
+    for band in first.bands:
+        element = ET.SubElement(vrt, "VRTRasterBand", dataType=type_name(band.dtype), band=str(band.index))
+        _describe(element, band, is_alpha=band.index == is_alpha)
+        for one in laid:
+            _lay(element, one, band, masked=masked)
+    if not is_alpha and (masked or any(band.nodata is None for band in first.bands)):
+        element = ET.SubElement(ET.SubElement(vrt, "MaskBand"), "VRTRasterBand", dataType="Byte")
+        for one in laid:
+            _uncover(element, one)
+    return ET.tostring(vrt, encoding="unicode")
+
+
+def _has_mask(header: Header) -> bool:
+    """Whether a mask of its own says which pixels of a file count; what is only called alpha does not."""
+    return header.called_alpha is None and any(band.masked for band in header.bands)
+
+
+def _describe(element: ET.Element, band: BandHeader, *, is_alpha: bool) -> None:
+    """What a band says of itself. One that is called alpha and is none must not be taken for a mask."""
+    if band.description:
+        ET.SubElement(element, "Description").text = band.description
+    colour = band.colour.capitalize()
+    known = colour in ("Red", "Green", "Blue", "Gray")
+    ET.SubElement(element, "ColorInterp").text = "Alpha" if is_alpha else colour if known else "Undefined"
+    if band.nodata is not None and not is_alpha:
+        ET.SubElement(element, "NoDataValue").text = f"{band.nodata:.17g}"
+    if (band.scale, band.offset) != (1.0, 0.0):
+        ET.SubElement(element, "Scale").text = f"{band.scale:.17g}"
+        ET.SubElement(element, "Offset").text = f"{band.offset:.17g}"
+
+
+def _lay(element: ET.Element, one: _Laid, band: BandHeader, *, masked: bool) -> None:
+    """One file's pixels of a band; what has no data hides nothing that lies below."""
+    if masked and _has_mask(one.file.header):
+        source = ET.SubElement(element, "ComplexSource")
+        ET.SubElement(source, "UseMaskBand").text = "true"
+    elif band.nodata is not None:
+        source = ET.SubElement(element, "ComplexSource")
+        ET.SubElement(source, "NODATA").text = f"{band.nodata:.17g}"
+    else:
+        source = ET.SubElement(element, "SimpleSource")
+    _place(source, one, str(band.index), type_name(band.dtype))
+
+
+def _uncover(element: ET.Element, one: _Laid) -> None:
+    """A file's part of the mask: its own, or all of it."""
+    header = one.file.header
+    source = ET.SubElement(element, "ComplexSource")
+    if _has_mask(header):
+        ET.SubElement(source, "NODATA").text = "0"  # what one file hides, another may show
+        _place(source, one, "mask,1", "Byte")
+        return
+    _place(source, one, "1", type_name(header.bands[0].dtype))
+    ET.SubElement(source, "ScaleOffset").text = "255"
+    ET.SubElement(source, "ScaleRatio").text = "0"
+
+
+def _place(source: ET.Element, one: _Laid, band: str, kind: str) -> None:
+    """Where a source's pixels come from and go to."""
+    window, (block_rows, block_cols) = one.window, one.file.blocks
+    ET.SubElement(source, "SourceFilename", relativeToVRT="0", shared="0").text = one.file.header.address
+    ET.SubElement(source, "SourceBand").text = band
+    size = {"RasterXSize": str(window.width), "RasterYSize": str(window.height)}
+    # With these GDAL opens the file when it is needed, and closes it when many others have been.
+    ET.SubElement(
+        source, "SourceProperties", size, DataType=kind, BlockXSize=str(block_cols), BlockYSize=str(block_rows)
+    )
+    extent = {"xSize": str(window.width), "ySize": str(window.height)}
+    ET.SubElement(source, "SrcRect", extent, xOff="0", yOff="0")
+    ET.SubElement(source, "DstRect", extent, xOff=str(window.col), yOff=str(window.row))
