@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from arpent.engine import FitSettings, OptimiserSettings, fit, read_checkpoint, write_checkpoint
+from arpent.engine import FitSettings, OptimiserSettings, Start, Tuning, fit, read_checkpoint, write_checkpoint
 from arpent.errors import EmptySplit, Interrupted, InvalidSetting, LossNotFinite, RunDamaged, RunExists
 
 
@@ -51,11 +51,17 @@ def settings(**changes):
 
 @pytest.fixture
 def train(toy_task, tmp_path):
-    def run(name="run", model=None, data=None, resume=False, **changes):
+    def run(name="run", model=None, data=None, resume=False, tuning=None, **changes):
         torch.manual_seed(1)
         model = WithDropout() if model is None else model
         return fit(
-            toy_task(()), data or Dots(), Dots(2), settings(**changes), tmp_path / name, model=model, resume=resume
+            toy_task(()),
+            data or Dots(),
+            Dots(2),
+            settings(**changes),
+            tmp_path / name,
+            start=Start(model, tuning),
+            resume=resume,
         )
 
     return run
@@ -157,6 +163,73 @@ def test_a_frozen_part_stays_as_it_was(train):
     assert not torch.equal(done.model.layers[3].weight, WithDropout().layers[3].weight)
 
 
+def layers_moved(before, done):
+    """Which tensors of the small network are not bit for bit as they were."""
+    after = weights(done)
+    return {name for name in before if not torch.equal(before[name], after[name])}
+
+
+@pytest.mark.parametrize("changes", [{}, {"average": 0.9}, {"optimiser": OptimiserSettings(name="sgd", rate=0.05)}])
+def test_what_a_tuning_freezes_stays_whole_statistics_included(train, changes):
+    model = WithDropout()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    tuning = Tuning({"layers.0": 0, "layers.1": 0})
+    done = train(model=model, tuning=tuning, **changes)
+    assert layers_moved(before, done) == {"layers.3.weight", "layers.3.bias"}
+    torch.manual_seed(1)
+    again = train("free", model=WithDropout(), **changes)
+    assert {"layers.1.running_var", "layers.1.num_batches_tracked"} <= layers_moved(before, again)
+
+
+def test_parts_move_at_their_own_rates(train):
+    """The first steps of AdamW are as long as its learning rate, whatever the gradient."""
+    optimiser = OptimiserSettings(rate=1e-3, schedule="constant", weight_decay=0)
+    model = WithDropout()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    tuning = Tuning({"layers": 0.1, "layers.3": 1.0})
+
+    class One(Dots):
+        def __init__(self):
+            super().__init__(count=1)
+
+    done = train(model=model, tuning=tuning, data=One(), epochs=1, optimiser=optimiser)
+    steps = {name: float((tensor - before[name]).abs().max()) for name, tensor in weights(done).items()}
+    assert steps["layers.3.weight"] == pytest.approx(1e-3, rel=0.01)
+    assert steps["layers.0.weight"] == pytest.approx(1e-4, rel=0.01)
+    assert done.history[0].rate == pytest.approx(1e-3)
+
+
+@pytest.mark.parametrize("average", [0.0, 0.9])
+def test_a_tuned_training_goes_on_as_it_would_have(train, average):
+    tuning = Tuning({"layers.0": 0, "layers.1": 0.1})
+
+    class Stops(Dots):
+        def epoch(self, number, *where, **share):
+            if number == 2:
+                raise KeyboardInterrupt
+            yield from super().epoch(number, *where, **share)
+
+    whole = train("whole", tuning=tuning, average=average)
+    with pytest.raises(Interrupted):
+        train("parts", tuning=tuning, data=Stops(), average=average)
+    with pytest.raises(InvalidSetting, match="other settings"):
+        train("parts", resume=True, average=average)
+    assert same(weights(whole), weights(train("parts", tuning=tuning, resume=True, average=average)))
+
+
+@pytest.mark.parametrize(
+    ("factors", "words"),
+    [
+        ({"layer": 0}, r"found layer; expected layers"),
+        ({"layers": 0}, "all of the network is frozen"),
+        ({"layers.0": -1}, "below zero"),
+    ],
+)
+def test_a_tuning_that_cannot_be_is_refused(train, factors, words):
+    with pytest.raises(InvalidSetting, match=words):
+        train(tuning=Tuning(factors))
+
+
 def test_wrong_uses_are_told_the_cure(train, toy_task, tmp_path):
     train("twice")
     with pytest.raises(RunExists, match="--resume"):
@@ -195,6 +268,7 @@ def test_killed_without_warning_and_resumed_it_ends_in_the_same_weights(train, t
         import sys, time
         sys.path.insert(0, {str(Path(__file__).parent)!r})
         import torch, test_training
+        from arpent.engine import Start
         from conftest import ToyTask
         from pathlib import Path
 
@@ -206,9 +280,9 @@ def test_killed_without_warning_and_resumed_it_ends_in_the_same_weights(train, t
 
         torch.manual_seed(1)
         folder = Path({str(tmp_path / "killed")!r})
-        model = test_training.WithDropout()
+        model = Start(test_training.WithDropout())
         settings = test_training.settings(epochs=6)
-        test_training.fit(ToyTask(()), Slow(), test_training.Dots(2), settings, folder, model=model)
+        test_training.fit(ToyTask(()), Slow(), test_training.Dots(2), settings, folder, start=model)
         """
     )
     child = subprocess.Popen([sys.executable, "-c", script])

@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from arpent.engine.outputs import Sink
     from arpent.engine.prediction import Image, Pad, Prediction, PredictOptions, Prepare, predict
     from arpent.engine.processes import Processes
+    from arpent.engine.renewal import renew_statistics
     from arpent.engine.runtime import RUNTIMES, OpenVinoNetwork, TorchNetwork, start_network
     from arpent.engine.task import Answer, Batch, Dense, Meter, Network, Product, Rows, Task
     from arpent.engine.training import Epoch, Fit, fit
     from arpent.engine.training_run import train_run
+    from arpent.engine.tuning import Start, Tuning
+    from arpent.engine.validation import validate
 
 __all__ = [
     "RUNTIMES",
@@ -52,8 +55,10 @@ __all__ = [
     "Schedule",
     "SensedImage",
     "Sink",
+    "Start",
     "Task",
     "TorchNetwork",
+    "Tuning",
     "check_contract",
     "choose_device",
     "fingerprint",
@@ -61,9 +66,11 @@ __all__ = [
     "make_optimiser",
     "predict",
     "read_checkpoint",
+    "renew_statistics",
     "run_job",
     "start_network",
     "train_run",
+    "validate",
     "write_checkpoint",
 ]
 
@@ -78,9 +85,12 @@ __getattr__ = on_demand(
         "outputs": ("Sink",),
         "prediction": ("Image", "Pad", "PredictOptions", "Prediction", "Prepare", "predict"),
         "processes": ("Processes",),
+        "renewal": ("renew_statistics",),
         "runtime": ("RUNTIMES", "OpenVinoNetwork", "TorchNetwork", "start_network"),
         "task": ("Answer", "Batch", "Dense", "Meter", "Network", "Product", "Rows", "Task"),
         "training": ("Epoch", "Fit", "fit"),
         "training_run": ("train_run",),
+        "tuning": ("Start", "Tuning"),
+        "validation": ("validate",),
     },
 )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from arpent.errors import DeviceMissing, InvalidSetting
 
-__all__ = ["as_channels_last", "channels_last", "choose_device"]
+__all__ = ["as_channels_last", "channels_last", "choose_device", "placed"]
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -53,3 +56,11 @@ def channels_last(model: nn.Module) -> nn.Module:
 def as_channels_last(tensor: Tensor) -> Tensor:
     """A batch of images in that order; other tensors as they are."""
     return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
+
+
+def placed(batch: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
+    """The batch with its tensors on a device, in the order that networks are quickest with."""
+    return {
+        name: as_channels_last(value.to(device)) if isinstance(value, Tensor) else value
+        for name, value in batch.items()
+    }

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
 from arpent.engine.settings import OptimiserSettings, ScheduleName
+from arpent.engine.tuning import Tuning
 
 __all__ = ["Schedule", "make_optimiser", "share_of_peak"]
 
@@ -18,9 +18,9 @@ _COOLDOWN = 4
 _LEAST_RATE = 1e-7
 
 
-def make_optimiser(settings: OptimiserSettings, parameters: Iterable[nn.Parameter]) -> Optimizer:
-    """The optimiser for those of the parameters that are trained."""
-    trained = [parameter for parameter in parameters if parameter.requires_grad]
+def make_optimiser(settings: OptimiserSettings, model: nn.Module, tuning: Tuning | None = None) -> Optimizer:
+    """The optimiser for those parameters of a model that are trained, each part at its own rate."""
+    trained = (tuning or Tuning()).groups(model, settings.rate)
     if settings.name == "sgd":
         return SGD(trained, lr=settings.rate, momentum=0.9, weight_decay=settings.weight_decay)
     return AdamW(trained, lr=settings.rate, weight_decay=settings.weight_decay)

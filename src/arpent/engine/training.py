@@ -12,18 +12,20 @@ from typing import Any, Protocol
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import nn
 
 from arpent.core.progress import Bar, Progress, Silent
 from arpent.core.writing import write_file
 from arpent.data import WHOLE, Share
 from arpent.engine.average import MovingAverage
 from arpent.engine.checkpoint import read_checkpoint, write_checkpoint
-from arpent.engine.devices import as_channels_last, channels_last
+from arpent.engine.devices import channels_last, placed
 from arpent.engine.optimise import Schedule, make_optimiser
 from arpent.engine.processes import Processes, peers
 from arpent.engine.settings import FitSettings
-from arpent.engine.task import Batch, Meter, Task
+from arpent.engine.task import Batch, Task
+from arpent.engine.tuning import Start
+from arpent.engine.validation import validate
 from arpent.errors import EmptySplit, Interrupted, InvalidSetting, LossNotFinite, RunExists
 
 __all__ = ["Batches", "Epoch", "Fit", "fit"]
@@ -95,7 +97,7 @@ def fit(
     settings: FitSettings,
     folder: Path,
     *,
-    model: nn.Module | None = None,
+    start: Start | None = None,
     progress: Progress | None = None,
     resume: bool = False,
 ) -> Fit:
@@ -107,7 +109,7 @@ def fit(
         validation: batches on which epochs are compared.
         settings: how to train.
         folder: for checkpoints (``checkpoint.pt``, ``best.pt``), ``history.jsonl`` and TensorBoard's ``logs/``.
-        model: a model to go on from, instead of a new one.
+        start: a model to go on from instead of a new one, and what of it is to move.
         progress: who is told how far it is.
         resume: go on from the checkpoint in `folder`, if there is one.
 
@@ -123,9 +125,10 @@ def fit(
         RunExists: `folder` holds a training already and `resume` is off.
     """
     processes = Processes.joined(settings.device)
-    kept = processes.told(lambda: _begun(train, validation, settings, folder, resume=resume))
+    recipe = _recipe(settings, start)
+    kept = processes.told(lambda: _begun(train, validation, recipe, folder, resume=resume))
     torch.manual_seed(settings.seed)
-    trainer = _Trainer(task, model or task.build(), settings, folder, train.steps(), processes)
+    trainer = _Trainer(task, start or Start(task.build()), settings, folder, train.steps(), processes)
     if kept is not None:
         trainer.restore(kept)
     try:
@@ -139,9 +142,13 @@ def fit(
         trainer.close()
 
 
-def _begun(
-    train: Batches, validation: Batches, settings: FitSettings, folder: Path, *, resume: bool
-) -> dict[str, Any] | None:
+def _recipe(settings: FitSettings, start: Start | None) -> str:
+    """What a checkpoint must have been made by for a training to go on from it."""
+    tuning = start.tuning if start else None
+    return settings.model_dump_json() + (json.dumps(dict(tuning.factors), sort_keys=True) if tuning else "")
+
+
+def _begun(train: Batches, validation: Batches, recipe: str, folder: Path, *, resume: bool) -> dict[str, Any] | None:
     """Makes the folder ready; the checkpoint to go on from, if there is one."""
     for name, batches in (("training", train), ("validation", validation)):
         if not batches.steps():
@@ -153,7 +160,7 @@ def _begun(
     if not resume:
         raise RunExists(f"{folder} holds a training already", cure="Resume it (--resume), or choose another folder.")
     kept = read_checkpoint(path)
-    if kept["settings"] != settings.model_dump_json():
+    if kept["settings"] != recipe:
         raise InvalidSetting(
             f"the training in {folder} was started with other settings",
             cure="Give the same settings to go on, or choose another folder.",
@@ -161,24 +168,19 @@ def _begun(
     return kept
 
 
-@dataclass(frozen=True)
-class _Validated:
-    """What one process found on its part of the validation set: a loss per batch, and what its meter counted."""
-
-    losses: Sequence[float]
-    meter: Meter
-
-
 class _Trainer:
     """The moving parts of one call of `fit`."""
 
     def __init__(
-        self, task: Task, model: nn.Module, settings: FitSettings, folder: Path, batches: int, processes: Processes
+        self, task: Task, start: Start, settings: FitSettings, folder: Path, batches: int, processes: Processes
     ) -> None:
+        model, self._tuning, self._recipe = start.model, start.tuning, _recipe(settings, start)
+        if self._tuning is not None:
+            self._tuning.prepare(model)
         self._task, self._settings, self._folder, self._processes = task, settings, folder, processes
         # Mixed precision is ours (bfloat16 needs no loss scaling): accelerate fixes its own for the whole process.
         self._accelerator = Accelerator(cpu=processes.device.type == "cpu", mixed_precision="no")
-        optimiser = make_optimiser(settings.optimiser, model.parameters())
+        optimiser = make_optimiser(settings.optimiser, model, self._tuning)
         self._model, self._optimiser = self._accelerator.prepare(channels_last(model), optimiser)
         steps = math.ceil(batches / settings.accumulate) * settings.epochs
         self._schedule = Schedule(settings.optimiser, optimiser, steps)
@@ -225,6 +227,8 @@ class _Trainer:
     def _train_epoch(self, train: Batches, bar: Bar) -> float:
         """One pass; the mean loss over all processes."""
         self._model.train()
+        if self._tuning is not None:
+            self._tuning.hold(self._plain())
         rank, world = self._processes.rank, self._processes.world
         # Dropout in an epoch depends on its number alone, so a resumed epoch draws what it would have drawn; and on
         # the process, or all would drop the same places of their shares.
@@ -245,7 +249,7 @@ class _Trainer:
 
     def _learn(self, batch: Batch, *, step: bool, share: float) -> float:
         """Forward and backward of one batch, and a step of the optimiser if it is time; the loss of all processes."""
-        here = self._placed(batch)
+        here = placed(batch, self._accelerator.device)
         hold: AbstractContextManager[Any] = torch.enable_grad()
         if not step:
             hold = self._accelerator.no_sync(self._model)
@@ -279,34 +283,11 @@ class _Trainer:
             cure=f"Lower the learning rate, or look at these samples: {samples}.",
         )
 
-    def _placed(self, batch: Batch) -> dict[str, Any]:
-        """The batch on this process's device."""
-        device = self._accelerator.device
-        return {
-            name: as_channels_last(value.to(device)) if isinstance(value, Tensor) else value
-            for name, value in batch.items()
-        }
-
     def _validate(self, validation: Batches) -> dict[str, float]:
-        """Loss and metrics with the weights that would be kept: the same in all processes, and as one would find."""
+        """Loss and metrics with the weights that would be kept."""
         kept = self._average.model if self._average is not None else self._plain()
-        self._processes.align(kept)
-        kept.eval()
-        # Each takes a run of whole batches, so that their losses are those of one process to the last bit.
-        steps, rank, world = validation.steps(), self._processes.rank, self._processes.world
-        start, stop = steps * rank // world, steps * (rank + 1) // world
-        meter, losses = self._task.metrics(), []
-        with torch.inference_mode(), self._autocast():
-            for batch in validation.epoch(0, start, stop):
-                here = self._placed(batch)
-                out = kept(here["image"])
-                losses.append(float(self._task.loss(out, here)))
-                meter.update(out, here)
-        first, *others = self._processes.gathered(_Validated(losses, meter))
-        for other in others:
-            first.meter.merge(other.meter)
-        total = sum(loss for part in (first, *others) for loss in part.losses)
-        return {"loss": total / steps, **first.meter.compute()}
+        with self._autocast():
+            return validate(self._task, kept, validation, self._processes)
 
     def _end_epoch(self, loss: float, validation: dict[str, float], bar: Bar) -> None:
         """Compares, keeps and writes down an epoch."""
@@ -325,7 +306,7 @@ class _Trainer:
         state.stale = 0 if better else state.stale + 1
         if better:
             state.best = epoch
-        bar.note(" · ".join([f"epoch {state.epoch}", *(f"{k} {v:.3f}" for k, v in validation.items())]))
+        bar.note(" · ".join([f"epoch {state.epoch}", *(f"{k} {v:.3f}" for k, v in validation.items() if "/" not in k)]))
         self._processes.alone(lambda: self._keep(epoch, better=better))
 
     def _better(self, epoch: Epoch) -> bool:
@@ -362,7 +343,7 @@ class _Trainer:
             "stale": state.stale,
             "best": state.best.number if state.best else None,
             "history": [asdict(one) for one in state.history],
-            "settings": self._settings.model_dump_json(),
+            "settings": self._recipe,
         }
 
     def restore(self, kept: Mapping[str, Any]) -> None:

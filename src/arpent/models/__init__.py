@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from arpent.models.layouts import layout_names
     from arpent.models.load import Bundle, load_bundle, load_state, save_bundle
     from arpent.models.mlm import mlm_metadata
+    from arpent.models.parts import PartName, Parts, under
     from arpent.models.planaura import Planaura, PlanauraSettings
     from arpent.models.planaura_answer import INVALID, MISSING, PlanauraOutput
     from arpent.models.planaura_change import ChangeHead, PlanauraChangeSettings
     from arpent.models.published import Published, models_folder, published_model, published_names, weights_file
-    from arpent.models.registry import Architecture, architecture, architectures, build, tile_needs
+    from arpent.models.registry import Architecture, architecture, architectures, build, parts_of, tile_needs
     from arpent.models.stem import StemRule, extend_stem
     from arpent.models.tiles import TileNeeds
     from arpent.models.unet import UNet, UNetSettings
@@ -39,6 +40,8 @@ __all__ = [
     "Fetched",
     "ImportSettings",
     "LayoutSettings",
+    "PartName",
+    "Parts",
     "Planaura",
     "PlanauraChangeSettings",
     "PlanauraOutput",
@@ -62,11 +65,13 @@ __all__ = [
     "mlm_metadata",
     "models_folder",
     "open_model",
+    "parts_of",
     "published_model",
     "published_names",
     "read_checkpoint",
     "save_bundle",
     "tile_needs",
+    "under",
     "weights_file",
 ]
 
@@ -81,11 +86,12 @@ __getattr__ = on_demand(
         "layouts": ("layout_names",),
         "load": ("Bundle", "load_bundle", "load_state", "save_bundle"),
         "mlm": ("mlm_metadata",),
+        "parts": ("PartName", "Parts", "under"),
         "planaura": ("Planaura", "PlanauraSettings"),
         "planaura_answer": ("INVALID", "MISSING", "PlanauraOutput"),
         "planaura_change": ("ChangeHead", "PlanauraChangeSettings"),
         "published": ("Published", "models_folder", "published_model", "published_names", "weights_file"),
-        "registry": ("Architecture", "architecture", "architectures", "build", "tile_needs"),
+        "registry": ("Architecture", "architecture", "architectures", "build", "parts_of", "tile_needs"),
         "stem": ("StemRule", "extend_stem"),
         "tiles": ("TileNeeds",),
         "unet": ("UNet", "UNetSettings"),

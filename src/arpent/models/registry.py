@@ -9,16 +9,17 @@ from typing import Any
 from torch import nn
 
 from arpent.core.settings import Settings, parse
-from arpent.errors import UnknownName
+from arpent.errors import InvalidSetting, UnknownName
 from arpent.models.croma import Croma, CromaSettings
 from arpent.models.image_encoder import ImageEncoderSettings, build_image_encoder
+from arpent.models.parts import Parts
 from arpent.models.planaura import Planaura, PlanauraSettings
 from arpent.models.planaura_change import PlanauraChangeSettings, build_planaura_change
-from arpent.models.smp import SmpUnetSettings, build_smp_unet
+from arpent.models.smp import SmpUnetSettings, build_smp_unet, smp_unet_parts
 from arpent.models.tiles import TileNeeds
-from arpent.models.unet import UNet, UNetSettings, unet_tiles
+from arpent.models.unet import UNet, UNetSettings, unet_parts, unet_tiles
 
-__all__ = ["Architecture", "architecture", "architectures", "build", "tile_needs"]
+__all__ = ["Architecture", "architecture", "architectures", "build", "parts_of", "tile_needs"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Architecture:
         settings: the closed model of its settings.
         build: makes it, with random weights, from such settings.
         needs: what it wants of its tiles, from such settings; nothing is built for it.
+        parts: what it is made of, from such settings; None for networks that are no U-Net.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Architecture:
     settings: type[Settings]
     build: Callable[[Any], nn.Module]
     needs: Callable[[Any], TileNeeds]
+    parts: Callable[[Any], Parts] | None = None
 
 
 def _of_patches(settings: CromaSettings | PlanauraSettings) -> TileNeeds:
@@ -70,10 +73,15 @@ _TABLE: Mapping[str, Architecture] = {
             _of_patches,
         ),
         Architecture(
-            "smp-unet", "U-Net with an encoder made for photographs", SmpUnetSettings, build_smp_unet, _of_smp_unet
+            "smp-unet",
+            "U-Net with an encoder made for photographs",
+            SmpUnetSettings,
+            build_smp_unet,
+            _of_smp_unet,
+            smp_unet_parts,
         ),
         Architecture("timm", "image encoder of timm", ImageEncoderSettings, build_image_encoder, _of_image_encoder),
-        Architecture("unet", "small U-Net, quick on a CPU", UNetSettings, UNet, unet_tiles),
+        Architecture("unet", "small U-Net, quick on a CPU", UNetSettings, UNet, unet_tiles, unet_parts),
     )
 }
 
@@ -114,6 +122,23 @@ def tile_needs(name: str, settings: Mapping[str, Any] | Settings) -> TileNeeds:
     """
     chosen = architecture(name)
     return chosen.needs(_checked(chosen, settings))
+
+
+def parts_of(name: str, settings: Mapping[str, Any] | Settings) -> Parts:
+    """What the network that `build` would make is made of: encoder, decoder and head.
+
+    Raises:
+        UnknownName, UnknownSetting, InvalidSetting: as `build`, and for a network without these parts.
+    """
+    chosen = architecture(name)
+    if chosen.parts is None:
+        made_of_parts = [entry.name for entry in _TABLE.values() if entry.parts]
+        raise InvalidSetting(
+            f"the architecture '{name}' has no encoder, decoder and head to be tuned apart",
+            expected=" or ".join(made_of_parts),
+            cure="Choose a strategy that trains the whole network, or another architecture.",
+        )
+    return chosen.parts(_checked(chosen, settings))
 
 
 def _checked(chosen: Architecture, settings: Mapping[str, Any] | Settings) -> Settings:

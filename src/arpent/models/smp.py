@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Annotated
 
+import torch
 from pydantic import Field
 from torch import nn
 
 from arpent.core.settings import Settings
 from arpent.errors import UnknownName
+from arpent.models.parts import Parts, numbered
 
-__all__ = ["SmpUnetSettings", "build_smp_unet"]
+__all__ = ["SmpUnetSettings", "build_smp_unet", "smp_unet_parts"]
 
 
 class SmpUnetSettings(Settings):
@@ -43,3 +47,36 @@ def build_smp_unet(settings: SmpUnetSettings) -> nn.Module:
         classes=settings.classes,
     )
     return network
+
+
+def smp_unet_parts(settings: SmpUnetSettings) -> Parts:
+    """What it is made of; the levels of a ResNet are its stem and its four stages, those of others their children."""
+    decoder, head = ("decoder",), ("segmentation_head",)
+    if re.fullmatch(r"(resnet|resnext|se_resnet|se_resnext)\d+.*", settings.encoder):
+        stem = ("encoder.conv1", "encoder.bn1", "encoder.layer0")
+        return Parts((stem, *numbered("encoder", [f"layer{stage}" for stage in range(1, 5)])), decoder, head)
+    # Without memory for its weights: only the names are wanted.
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        encoder = build_smp_unet(settings).get_submodule("encoder")
+    return Parts(tuple(_levels(encoder, "encoder")), decoder, head)
+
+
+def _levels(module: nn.Module, prefix: str) -> Iterator[tuple[str, ...]]:
+    """The children of the first module that has several; norms belong to what they follow."""
+    children = [(name, child) for name, child in module.named_children() if any(True for _ in child.parameters())]
+    if len(children) == 1:
+        yield from _levels(children[0][1], f"{prefix}.{children[0][0]}")
+        return
+    level: tuple[str, ...] = ()
+    for name, child in children:
+        if isinstance(child, nn.ModuleList) and len(child) > 1:
+            if level:
+                yield level
+            yield from numbered(f"{prefix}.{name}", range(len(child) - 1))
+            level = (f"{prefix}.{name}.{len(child) - 1}",)
+            continue
+        if level and any(parameter.ndim > 1 for parameter in child.parameters()):
+            yield level
+            level = ()
+        level = (*level, f"{prefix}.{name}")
+    yield level or (prefix,)

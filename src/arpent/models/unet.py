@@ -12,9 +12,10 @@ from torch.nn import functional
 
 from arpent.core.settings import Settings
 from arpent.errors import InvalidSetting
+from arpent.models.parts import Parts, numbered
 from arpent.models.tiles import TileNeeds
 
-__all__ = ["UNet", "UNetSettings", "unet_tiles"]
+__all__ = ["UNet", "UNetSettings", "unet_parts", "unet_tiles"]
 
 Width = Annotated[int, Field(ge=1)]
 
@@ -101,6 +102,11 @@ def unet_tiles(settings: UNetSettings) -> TileNeeds:
     """What such a network needs of its tiles: each level below the first halves its input."""
     levels = len(settings.widths)
     return TileNeeds(2 ** (levels - 1), _reach(levels))
+
+
+def unet_parts(settings: UNetSettings) -> Parts:
+    """What it is made of."""
+    return Parts(numbered("encoder", range(len(settings.widths))), ("narrow", "decoder"), ("head",))
 
 
 def _reach(levels: int) -> int:

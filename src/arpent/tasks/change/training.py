@@ -22,7 +22,7 @@ from arpent.data import (
     split_by_domain,
     standardisation,
 )
-from arpent.engine import Epoch, Fit, FitSettings, Processes, Task, fit, train_run
+from arpent.engine import Epoch, Fit, FitSettings, Processes, Start, Task, fit, train_run
 from arpent.errors import BundleInvalid, DatasetError
 from arpent.models import Bundle, Planaura, PlanauraChangeSettings, build, load_bundle, save_bundle
 from arpent.report import figures
@@ -251,7 +251,7 @@ def _fitted(lesson: _Lesson, folder: Path, place: Place, progress: Progress | No
                 FrameBatches(judge, dates),
                 how,
                 folder / name,
-                model=task.build(),
+                start=Start(task.build()),
                 progress=progress,
                 resume=place.resume,
             )

@@ -1,0 +1,60 @@
+"""How good a model is on batches that it has not learnt from: the same in one process and in several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import nn
+
+from arpent.engine.devices import placed
+from arpent.engine.processes import Processes
+from arpent.engine.task import Batch, Meter, Task
+
+__all__ = ["validate"]
+
+
+class _Batches(Protocol):
+    """Where batches come from; `data.Batches` satisfies it."""
+
+    def steps(self, number: int = 0) -> int: ...
+
+    def epoch(self, number: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]: ...
+
+
+@dataclass(frozen=True)
+class _Validated:
+    """What one process found on its part of the validation set: a loss per batch, and what its meter counted."""
+
+    losses: Sequence[float]
+    meter: Meter
+
+
+def validate(task: Task, model: nn.Module, batches: _Batches, processes: Processes) -> dict[str, float]:
+    """Loss and metrics: the same in all processes, and as one of them would find alone.
+
+    Args:
+        task: gives the loss and the meter.
+        model: where the processes compute; left in evaluation mode.
+        batches: with their truth.
+        processes: that share the work.
+    """
+    processes.align(model)
+    model.eval()
+    # Each takes a run of whole batches, so that their losses are those of one process to the last bit.
+    steps, rank, world = batches.steps(), processes.rank, processes.world
+    start, stop = steps * rank // world, steps * (rank + 1) // world
+    meter, losses = task.metrics(), []
+    with torch.inference_mode():
+        for batch in batches.epoch(0, start, stop):
+            here = placed(batch, processes.device)
+            out = model(here["image"])
+            losses.append(float(task.loss(out, here)))
+            meter.update(out, here)
+    first, *others = processes.gathered(_Validated(losses, meter))
+    for other in others:
+        first.meter.merge(other.meter)
+    total = sum(loss for part in (first, *others) for loss in part.losses)
+    return {"loss": total / steps, **first.meter.compute()}
