@@ -6,6 +6,7 @@ from arpent.data.footprints import Footprint, cut_blocks, footprints, located
 from arpent.data.index import SampleIndex
 from arpent.data.labels import LabelCounts, count_labels
 from arpent.data.leaks import Leak, check_leak, find_leaks
+from arpent.data.measures import MeasuredImages, measure_images, read_measures, read_statistics
 from arpent.data.normalise import NORMALISATIONS, Normaliser, byte_scale_of, drift, normalisation, standardisation
 from arpent.data.patches import GridPatches, PatchPlan, PatchRef, RandomPatches
 from arpent.data.pool import Opening, ReaderPool
@@ -26,6 +27,7 @@ __all__ = [
     "GridPatches",
     "LabelCounts",
     "Leak",
+    "MeasuredImages",
     "Normaliser",
     "Opening",
     "Patch",
@@ -52,7 +54,10 @@ __all__ = [
     "generator_for",
     "located",
     "measure",
+    "measure_images",
     "normalisation",
+    "read_measures",
+    "read_statistics",
     "split_by_block",
     "split_by_domain",
     "standardisation",

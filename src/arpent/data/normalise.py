@@ -8,11 +8,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from arpent.core import Normalisation
+from arpent.core import ByteScale, Normalisation
 from arpent.data import kernels
 from arpent.data.statistics import Statistics
 from arpent.errors import BandMismatch, InvalidSetting, UnknownName
-from arpent.pixels import ByteScale
 
 __all__ = ["NORMALISATIONS", "Normaliser", "byte_scale_of", "drift", "normalisation", "standardisation"]
 
@@ -65,6 +64,8 @@ class Normaliser:
                 cure="Open the image with the bands of the model.",
             )
         result = np.empty(pixels.shape, np.float32) if out is None else out
+        if self.rule.to_bytes is not None:
+            pixels = self.rule.to_bytes(pixels, valid)
         if pixels.dtype.byteorder not in "=|":
             pixels = pixels.astype(pixels.dtype.newbyteorder("="))
         mask = np.ones(pixels[0].size, np.bool_) if valid is None else np.ascontiguousarray(valid).ravel()
@@ -76,7 +77,8 @@ class Normaliser:
         """The numbers of the file again, as 32-bit floats ``(bands, height, width)``."""
         rule = self.rule
         mean, std = (np.asarray(part, np.float64)[:, None, None] for part in (rule.mean, rule.std))
-        return ((values * std + mean) / rule.scale).astype(np.float32)
+        numbers = ((values * std + mean) / rule.scale).astype(np.float32)
+        return numbers if rule.to_bytes is None else rule.to_bytes.inverse(numbers)
 
 
 def normalisation(
@@ -153,6 +155,8 @@ def drift(statistics: Statistics, rule: Normalisation) -> str | None:
     half or more than twice theirs.
     """
     _check_bands(len(rule.mean), statistics.bands)
+    if rule.to_bytes is not None:
+        statistics = statistics.as_bytes(rule.to_bytes)
     far = []
     for name, mean, std, mean_then, std_then in zip(
         statistics.bands, statistics.mean, statistics.std, rule.mean, rule.std, strict=True

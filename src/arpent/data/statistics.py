@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from arpent.core import Window
+from arpent.core import ByteScale, Window
 from arpent.data import kernels
 from arpent.errors import BandMismatch, InvalidSetting, NoValidPixels
 from arpent.io import ImageReader, read_ahead
@@ -232,6 +232,33 @@ class Statistics:
                     cure="Check the no-data value of the images and the area that was read.",
                 )
 
+    def as_bytes(self, scale: ByteScale) -> Statistics:
+        """The statistics of the same pixels once they are bytes: exact for integers, to 0.4 % of a value for floats."""
+        result = Statistics(self.bands, "uint8")
+        filled = np.flatnonzero(self._histograms.any(axis=0))
+        if filled.size:
+            values = self._value(filled).astype(np.float32)
+            bytes_ = scale(np.broadcast_to(values, (len(self.bands), 1, filled.size)))[:, 0]
+            for band, counts in enumerate(self._histograms):
+                np.add.at(result._histograms[band], bytes_[band], counts[filled])
+        return result
+
+    def select(self, bands: Sequence[str]) -> Statistics:
+        """The statistics of some bands, by name, in the order given."""
+        missing = [band for band in bands if band not in self.bands]
+        if missing:
+            raise BandMismatch(
+                f"these statistics lack {', '.join(missing)}",
+                found=", ".join(self.bands),
+                expected=", ".join(bands),
+                cure="Measure these bands: arpent stats IMAGES --bands …",
+            )
+        places = [self.bands.index(band) for band in bands]
+        result = Statistics(bands, self.kind)
+        result._histograms = self._histograms[places]
+        result._streamed = [replace(self._streamed[place]) for place in places]
+        return result
+
     def to_record(self) -> StatisticsRecord:
         """A value for JSON; `from_record` gives the same statistics back."""
         bands = []
@@ -258,7 +285,13 @@ class Statistics:
         for index, band in enumerate(record.bands):
             if band.low is not None and band.high is not None:
                 result._streamed[index] = _Moments(band.count, band.mean, band.spread, band.low, band.high)
-            result._histograms[index, list(band.bins)] = band.counts
+            places = np.asarray(band.bins, np.int64)
+            outside = places.size and not 0 <= places.min() <= places.max() < result._histograms.shape[1]
+            if outside or len(band.bins) != len(band.counts) or min(band.counts, default=0) < 0:
+                raise InvalidSetting(
+                    f"the histogram of band '{band.name}' is damaged", cure="Measure the images again: arpent stats."
+                )
+            result._histograms[index, places] = band.counts
         return result
 
 

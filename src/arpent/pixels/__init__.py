@@ -1,10 +1,10 @@
 """Arithmetic on pixels: spectral indices, radiometry, quality masks."""
 
+from arpent.core import ByteScale
 from arpent.pixels.choice import highest
 from arpent.pixels.indices import SpectralIndex, index_names, spectral_index, spectral_indices
 from arpent.pixels.quality import QUALITY_LAYERS, SEVERITY, Quality, decode_quality, usable, worst_quality
 from arpent.pixels.radiometry import (
-    ByteScale,
     decibels_to_linear,
     linear_to_decibels,
     to_numbers,

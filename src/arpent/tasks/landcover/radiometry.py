@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from arpent.core import Contract, Normalisation, sensor
-from arpent.data import SampleIndex, Statistics, normalisation, standardisation
+from arpent.core import ByteScale, Contract, Normalisation, sensor
+from arpent.data import SampleIndex, Statistics, byte_scale_of, normalisation, read_statistics, standardisation
 from arpent.errors import InvalidSetting
+from arpent.tasks.landcover.settings import TrainSettings
+from arpent.tasks.landcover.survey import Samples, measured
 
-__all__ = ["bits_of", "rule_for"]
+__all__ = ["bits_of", "rule_for", "rule_of_images"]
 
 
 def rule_for(
@@ -48,6 +50,47 @@ def rule_for(
     return normalisation(kind, bands, bits=bits)
 
 
+def rule_of_images(settings: TrainSettings, samples: Samples, source: Contract | None = None) -> Normalisation:
+    """The normalisation that a training asks for, with the conversion to bytes where it asks for one.
+
+    Images are read once at most: the statistics of their bytes follow from those of their numbers.
+
+    Args:
+        settings: of the training.
+        samples: of which the training side is measured, unless the settings name statistics.
+        source: of the model that is started from, if there is one.
+    """
+    kept: list[Statistics] = []
+
+    def statistics() -> Statistics:
+        if not kept:
+            kept.append(_statistics(settings, samples))
+        return kept[0]
+
+    def rule(bits: int | None, measure: Callable[[], Statistics]) -> Normalisation:
+        origin = f"{settings.name}, training images"
+        bands = settings.task.bands
+        return rule_for(settings.normalise, bands, bits=bits, source=source, statistics=measure, origin=origin)
+
+    if settings.to_bytes == "none":
+        return rule(bits_of(settings.bits, samples.kind.dtype, samples.train), statistics)
+    if settings.normalise == "norma-source":
+        raise InvalidSetting(
+            "norma-source takes the model's own conversion to bytes, and cannot have another",
+            cure="Leave 'to_bytes' out, or choose norma-target.",
+        )
+    scale = byte_scale_of(statistics(), settings.to_bytes, cut=settings.byte_cut, top=settings.byte_top)
+    return rule(8, lambda: statistics().as_bytes(scale)).model_copy(update={"to_bytes": scale})
+
+
+def _statistics(settings: TrainSettings, samples: Samples) -> Statistics:
+    bands = settings.task.bands
+    if settings.statistics is None:
+        return measured(samples.train, bands)
+    found = read_statistics(settings.statistics)
+    return found.select(bands)
+
+
 def bits_of(given: int | None, dtype: str, *indexes: SampleIndex) -> int | None:
     """The bit depth: as `given`, else of the one sensor that the samples name, else of bytes; None if not known."""
     if given is not None:
@@ -81,6 +124,11 @@ def _of_source(
     places = [next((n for n, band in enumerate(source.bands) if band.answers_to(name)), None) for name in bands]
     new = [name for name, place in zip(bands, places, strict=True) if place is None]
     measured = {}
+    if new and rule.to_bytes is not None:
+        raise InvalidSetting(
+            f"the model that is started from brings its bands to bytes, and does not say how to bring {', '.join(new)}",
+            cure="Choose norma-target with 'to_bytes', or norma-01.",
+        )
     if new:
         own = standardisation(statistics(), origin)
         measured = {name: _Band(own.mean[n] * rule.scale, own.std[n] * rule.scale) for n, name in enumerate(bands)}
@@ -93,4 +141,13 @@ def _of_source(
         scale=rule.scale,
         mean=tuple(band.mean for band in chosen),
         std=tuple(band.std for band in chosen),
+        to_bytes=_bytes_of(rule.to_bytes, [place for place in places if place is not None]),
     )
+
+
+def _bytes_of(scale: ByteScale | None, places: Sequence[int]) -> ByteScale | None:
+    """The conversion of some bands, in their order."""
+    if scale is None:
+        return None
+    low, high = (tuple(ends[place] for place in places) for ends in (scale.low, scale.high))
+    return ByteScale(low=low, high=high, origin=scale.origin)

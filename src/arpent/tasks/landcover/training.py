@@ -8,9 +8,9 @@ from arpent.core import Normalisation, Progress
 from arpent.engine import Fit, Processes, train_run
 from arpent.store import Place, Run, RunFolder
 from arpent.tasks.landcover.learning import contract_of, learn, publish
-from arpent.tasks.landcover.radiometry import bits_of, rule_for
+from arpent.tasks.landcover.radiometry import rule_of_images
 from arpent.tasks.landcover.settings import TrainSettings
-from arpent.tasks.landcover.survey import measured, note_inputs, survey
+from arpent.tasks.landcover.survey import note_inputs, survey
 from arpent.tasks.landcover.task import LandcoverTask
 
 __all__ = ["train"]
@@ -33,14 +33,7 @@ def train(settings: TrainSettings, place: Place, *, progress: Progress | None = 
     def prepare(run: RunFolder) -> Normalisation:
         note_inputs(run, settings, samples)
         with run.timed("statistics"):
-            return rule_for(
-                settings.normalise,
-                settings.task.bands,
-                bits=bits_of(settings.bits, samples.kind.dtype, samples.train),
-                source=None,
-                statistics=lambda: measured(samples.train, settings.task.bands),
-                origin=f"{settings.name}, training images",
-            )
+            return rule_of_images(settings, samples)
 
     def fitted(rule: Normalisation, folder: Path) -> Fit:
         return learn(task, settings, samples, rule, folder, progress=progress, resume=place.resume)
