@@ -48,6 +48,7 @@ class PatchLoader:
         normaliser: of the bands.
         bands: names of the bands, in the order of the network's channels; those of the files if not given.
         classes: what the numbers of the masks mean; None to read images alone.
+        codes: the code list that the masks are written in; the nomenclature's own numbers if empty.
         capacity: images that stay open.
     """
 
@@ -57,11 +58,13 @@ class PatchLoader:
         *,
         bands: Sequence[str] | None = None,
         classes: ClassMap | None = None,
+        codes: str = "",
         capacity: int = 64,
     ) -> None:
         self._normaliser = normaliser
         self._bands = None if bands is None else tuple(bands)
         self._classes = classes
+        self._codes = codes
         self._pool = ReaderPool(capacity)
         self._openings: dict[tuple[str, str], Opening] = {}  # of masks, by mask and image
 
@@ -120,7 +123,7 @@ class PatchLoader:
             # Two threads may both find it out; they find the same.
             opening = self._openings[key] = _mask_opening(ref.sample.mask, image, self._pool)
         with self._pool.borrow(opening) as reader:
-            return target_of(reader.read(inside), self._classes)
+            return target_of(reader.read(inside), self._classes, self._codes)
 
 
 def _mask_opening(mask: str, image: ImageReader, pool: ReaderPool) -> Opening:
@@ -140,8 +143,14 @@ def _mask_opening(mask: str, image: ImageReader, pool: ReaderPool) -> Opening:
     return Opening(mask, grid=image.grid, resampling="nearest")
 
 
-def target_of(mask: Raster, classes: ClassMap) -> NDArray[np.int16]:
-    """Class indices ``(height, width)`` of a mask of file numbers; -1 for no data and for numbers of no class."""
+def target_of(mask: Raster, classes: ClassMap, codes: str = "") -> NDArray[np.int16]:
+    """Class indices ``(height, width)`` of a mask of file numbers; -1 for no data and for numbers of no class.
+
+    Args:
+        mask: of one band.
+        classes: the nomenclature.
+        codes: the code list that the mask is written in; the nomenclature's own numbers if empty.
+    """
     if len(mask.bands) != 1 or not np.issubdtype(mask.pixels.dtype, np.integer):
         raise DatasetError(
             "a mask is one band of whole numbers",
@@ -154,7 +163,7 @@ def target_of(mask: Raster, classes: ClassMap) -> NDArray[np.int16]:
     if numbers.dtype != np.uint8:
         known = known & (numbers >= 0) & (numbers <= 255)
         numbers = np.where(known, numbers, 0).astype(np.uint8)
-    target: NDArray[np.int16] = classes.index_of_id.astype(np.int16)[numbers]
+    target: NDArray[np.int16] = classes.index_of_code(codes).astype(np.int16)[numbers]
     if not known.all():
         target[~known] = -1
     return target

@@ -137,14 +137,15 @@ def _numbers(classes: ClassMap, numbering: str | None) -> dict[int, int]:
     """What ``numero`` says for each class."""
     if numbering is None:
         return {entry.id: entry.id for entry in classes.classes}
-    lacking = [entry.en for entry in classes.classes if numbering not in entry.codes]
+    lacking = [entry.en for entry in classes.classes if entry.active and len(entry.numbers(numbering)) != 1]
     if lacking:
         raise InvalidSetting(
             f"code list '{numbering}' does not number all classes of '{classes.name}'",
-            found=f"no number for {', '.join(lacking)}",
+            found=f"not one number for {', '.join(lacking)}",
             cure="Choose another code list, or none.",
         )
-    return {entry.id: entry.codes[numbering] for entry in classes.classes}
+    # Classes that are never predicted may have none: nothing on a map shows them.
+    return {entry.id: next(iter(entry.numbers(numbering)), entry.id) for entry in classes.classes}
 
 
 def _band_rows(width: int) -> int:

@@ -180,7 +180,7 @@ def curves(history: Sequence[Mapping[str, Any]], path: Path, *, language: Langua
 
     Args:
         history: one entry per epoch, with ``number``, ``train_loss`` and ``validation``, a mapping that may hold
-            ``loss`` beside figures between 0 and 1.
+            ``loss`` beside figures between 0 and 1; those of single classes ("iou/water") are left out.
         path: of the PNG.
         language: of the words.
     """
@@ -188,7 +188,7 @@ def curves(history: Sequence[Mapping[str, Any]], path: Path, *, language: Langua
         raise InvalidSetting("a training without epochs has no curves", cure="Train for one epoch at least.")
     steps = [int(entry["number"]) for entry in history]
     losses = {word("train_loss", language): [float(entry["train_loss"]) for entry in history]}
-    names = sorted({name for entry in history for name in entry.get("validation", {})})
+    names = sorted({name for entry in history for name in entry.get("validation", {}) if "/" not in name})
     figures = {name: [_finite(entry.get("validation", {}).get(name)) for entry in history] for name in names}
     if "loss" in figures:
         losses[word("validation_loss", language)] = figures.pop("loss")

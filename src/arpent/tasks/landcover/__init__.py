@@ -12,13 +12,15 @@ from arpent.tasks.landcover.settings import LandcoverSettings, MapSettings, Trai
 
 if TYPE_CHECKING:
     from arpent.tasks.landcover.evaluating import Evaluated, score
+    from arpent.tasks.landcover.losses import ClassLoss, dice_loss
     from arpent.tasks.landcover.mapping import LandcoverMap, map_image
     from arpent.tasks.landcover.scoring import ClassArea, adjusted_areas, areas_of, score_map
-    from arpent.tasks.landcover.task import LandcoverTask, dice_loss
+    from arpent.tasks.landcover.task import LandcoverTask
     from arpent.tasks.landcover.training import train
 
 __all__ = [
     "ClassArea",
+    "ClassLoss",
     "Evaluated",
     "LandcoverMap",
     "LandcoverSettings",
@@ -38,9 +40,10 @@ __getattr__ = on_demand(
     __name__,
     {
         "evaluating": ("Evaluated", "score"),
+        "losses": ("ClassLoss", "dice_loss"),
         "mapping": ("LandcoverMap", "map_image"),
         "scoring": ("ClassArea", "adjusted_areas", "areas_of", "score_map"),
-        "task": ("LandcoverTask", "dice_loss"),
+        "task": ("LandcoverTask",),
         "training": ("train",),
     },
 )

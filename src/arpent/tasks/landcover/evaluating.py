@@ -15,6 +15,7 @@ from arpent.errors import BundleInvalid, DatasetError
 from arpent.io import open_image
 from arpent.metrics import ConfusionMatrix, DenseScores, DomainMatrices
 from arpent.models import Bundle
+from arpent.tasks.landcover.task import most_likely
 
 __all__ = ["Evaluated", "score"]
 
@@ -46,13 +47,14 @@ class Evaluated:
 
     @property
     def scores(self) -> DenseScores:
-        """Overall; classes absent from the truth are left out."""
-        return self.matrix.scores()
+        """Overall; classes absent from the truth are left out, and so are those that are never predicted."""
+        return self.matrix.scores(leave_out=self.classes.inactive)
 
     @property
     def by_domain(self) -> Mapping[str, DenseScores]:
         """The scores of each domain, sorted by its name."""
-        return {name: matrix.scores() for name, matrix in self.domains.by_domain.items()}
+        out = self.classes.inactive
+        return {name: matrix.scores(leave_out=out) for name, matrix in self.domains.by_domain.items()}
 
 
 def score(
@@ -62,6 +64,7 @@ def score(
     *,
     batch_size: int = 2,
     patch: int = 512,
+    codes: str = "",
     network: Network | None = None,
     progress: Progress | None = None,
 ) -> Evaluated:
@@ -73,6 +76,7 @@ def score(
         index: samples with masks.
         batch_size: squares per pass.
         patch: side of the squares in pixels.
+        codes: the code list that the masks are written in; that of the model's classes if empty.
         network: the model as it runs, if it has been started already; on the fastest runtime if not.
         progress: who is told how far it is.
 
@@ -88,13 +92,13 @@ def score(
     network = network or start_network(bundle.model, tiles=len(refs), fixed=True)
     tally = _Tally(classes, len(refs))
     with (
-        PatchLoader(Normaliser(rule), bands=bundle.contract.band_names, classes=classes) as load,
+        PatchLoader(Normaliser(rule), bands=bundle.contract.band_names, classes=classes, codes=codes) as load,
         (progress or Silent()).bar("evaluate", len(refs), "tiles") as bar,
     ):
         batches = Batches(plan, load, batch_size=batch_size).epoch(0)
         for first, batch in _numbered(batches):
             taken = refs[first : first + len(batch["names"])]
-            guess = network(batch["image"]).argmax(dim=1).cpu().numpy()
+            guess = most_likely(network(batch["image"]), classes).cpu().numpy()
             tally.update(first, taken, guess, batch)
             bar.advance(len(taken))
     found = Evaluated(classes, tally.domains, tally.blocks, tally.mapped())

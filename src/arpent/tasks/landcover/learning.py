@@ -44,7 +44,7 @@ def learn(
         progress: who is told how far it is.
         resume: go on from the checkpoint in `folder`.
     """
-    with PatchLoader(Normaliser(rule), bands=task.config.bands, classes=task.classes) as load:
+    with PatchLoader(Normaliser(rule), bands=task.config.bands, classes=task.classes, codes=task.config.codes) as load:
         return fit(
             task,
             _training_batches(settings, samples.train, load),

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
 from arpent.core import ClassMap, Language, nomenclature
 from arpent.engine import Answer, Batch, Dense, Network, Product
@@ -17,9 +16,10 @@ from arpent.language import say
 from arpent.metrics import ConfusionMatrix
 from arpent.models import build
 from arpent.pixels import highest
+from arpent.tasks.landcover.losses import ClassLoss
 from arpent.tasks.landcover.settings import LandcoverSettings
 
-__all__ = ["LandcoverTask", "dice_loss"]
+__all__ = ["LandcoverTask", "most_likely"]
 
 _PERCENT_NODATA = 255
 
@@ -30,6 +30,7 @@ class LandcoverTask:
     def __init__(self, config: LandcoverSettings, classes: ClassMap | None = None, language: Language = "en") -> None:
         self.config = config
         self.classes = classes or nomenclature(config.classes)
+        self._loss = ClassLoss(config, self.classes)
         self._language = language
 
     @property
@@ -44,17 +45,11 @@ class LandcoverTask:
 
     def loss(self, out: Tensor, batch: Batch) -> Tensor:
         """Of scores ``(B, classes, H, W)`` against indices ``(B, H, W)``, -1 where there is no truth."""
-        target = batch["target"]
-        if not bool((target >= 0).any()):
-            return out.sum() * 0.0  # a batch without truth teaches nothing, and its mean would be 0 ÷ 0
-        total = functional.cross_entropy(out, target, ignore_index=-1)
-        if self.config.loss == "cross-entropy+dice":
-            total = total + dice_loss(out, target)
-        return total
+        return self._loss(out, batch["target"])
 
     def metrics(self) -> _Meter:
-        """Accuracy and mIoU from one confusion matrix."""
-        return _Meter(len(self.classes))
+        """Accuracy, mIoU and the IoU of each class, from one confusion matrix."""
+        return _Meter(self.classes, [self.classes.index_of(word) for word in self.config.ignore])
 
     def products(self) -> Sequence[Product]:
         """The class map and, if asked for, the probabilities."""
@@ -82,7 +77,7 @@ class LandcoverTask:
                     bands=self.classes.labels(self._language),
                     dtype="uint8",
                     nodata=_PERCENT_NODATA,
-                    finish=_percent,
+                    finish=self._percent,
                     unit="%",
                     title=say("landcover.probabilities", self._language),
                 )
@@ -94,7 +89,16 @@ class LandcoverTask:
         return {"scores": Dense(model(batch["image"]))}
 
     def _most_likely(self, scores: NDArray[np.float32]) -> NDArray[np.uint8]:
-        return np.asarray(self.classes.ids[highest(scores)][None])
+        active = np.setdiff1d(np.arange(len(self.classes)), self.classes.inactive)
+        chosen = highest(scores if len(active) == len(scores) else scores[active])
+        return np.asarray(self.classes.ids[active][chosen][None])
+
+    def _percent(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scores ``(classes, h, w)`` to probabilities in percent; 0 for classes that are never predicted."""
+        if self.classes.inactive:
+            scores = scores.copy()
+            scores[list(self.classes.inactive)] = -np.inf
+        return _percent(scores)
 
 
 def _percent(scores: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -103,34 +107,31 @@ def _percent(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(100 * powers / powers.sum(axis=0, keepdims=True), np.float32)
 
 
-def dice_loss(scores: Tensor, target: Tensor) -> Tensor:
-    """1 − mean Dice over the classes that the batch holds; ``(B, classes, H, W)`` against ``(B, H, W)``.
-
-    Pixels with target -1 do not count. Classes absent from the batch are left out: their Dice would only say how
-    often they were predicted, which the cross-entropy says better.
-    """
-    keep = (target >= 0).unsqueeze(1)
-    chances = torch.softmax(scores.float(), dim=1) * keep
-    truth = functional.one_hot(target.clamp(min=0), scores.shape[1]).permute(0, 3, 1, 2) * keep
-    axes = (0, 2, 3)
-    shared = (chances * truth).sum(axes)
-    size = chances.sum(axes) + truth.sum(axes)
-    present = truth.sum(axes) > 0
-    return 1 - (2 * shared[present] / size[present]).mean()
+def most_likely(scores: Tensor, classes: ClassMap) -> Tensor:
+    """Scores ``(B, classes, H, W)`` to indices ``(B, H, W)`` of the classes that are ever predicted."""
+    if classes.inactive:
+        scores = scores.clone()
+        scores[:, list(classes.inactive)] = -torch.inf
+    return scores.argmax(dim=1)
 
 
 class _Meter:
     """Scores of a validation set."""
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: ClassMap, ignore: Sequence[int] = ()) -> None:
+        self._classes = classes
+        self._left_out = tuple(sorted({*ignore, *classes.inactive}))
         self._matrix = ConfusionMatrix(classes)
 
     def update(self, out: Tensor, batch: Batch) -> None:
-        self._matrix.update(batch["target"], out.argmax(dim=1))
+        self._matrix.update(batch["target"], most_likely(out, self._classes))
 
     def merge(self, other: _Meter) -> None:
         self._matrix.merge(other._matrix)
 
     def compute(self) -> dict[str, float]:
-        scores = self._matrix.scores()
-        return {"accuracy": scores.accuracy, "miou": scores.miou}
+        """The figures; of classes the truth lacks there is none."""
+        scores = self._matrix.scores(leave_out=self._left_out)
+        classes = zip(self._classes.labels(), scores.iou_by_class, strict=True)
+        by_class = {f"iou/{name}": float(value) for name, value in classes if np.isfinite(value)}
+        return {"accuracy": scores.accuracy, "miou": scores.miou, **by_class}
