@@ -4,20 +4,26 @@ from arpent.report.detection import DetectionLine, detection
 from arpent.report.figures import Panel, confusion, curves, panels, preview
 from arpent.report.lines import lines
 from arpent.report.page import Picture, Section, Table, Text, page_html, write_page
+from arpent.report.study import Course, Tile, class_bars, courses, tiles
 
 __all__ = [
+    "Course",
     "DetectionLine",
     "Panel",
     "Picture",
     "Section",
     "Table",
     "Text",
+    "Tile",
+    "class_bars",
     "confusion",
+    "courses",
     "curves",
     "detection",
     "lines",
     "page_html",
     "panels",
     "preview",
+    "tiles",
     "write_page",
 ]

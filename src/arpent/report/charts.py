@@ -16,7 +16,7 @@ from arpent.report.style import ACCENTS, INK, PAPER, SOFT, frame
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["draw_matrix", "draw_series"]
+__all__ = ["draw_lines", "draw_matrix", "draw_series"]
 
 _NAMES = {
     "average_precision": "AP",
@@ -68,6 +68,19 @@ def draw_series(
     decimals = _decimals(axes.get_yticks())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, language, decimals)))
     _name_ends(axes, steps[-1], series, ends)
+
+
+def draw_lines(axes: Axes, *, whole: bool) -> None:
+    """Ticks for lines over a number: few of them, and whole where the number is.
+
+    Args:
+        axes: with their lines.
+        whole: whether the number is a whole one.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=whole, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
 
 
 def _decimals(ticks: NDArray[np.float64]) -> int:

@@ -107,14 +107,14 @@ def legend(figure: Figure, box: Box, entries: Sequence[Entry], heads: Sequence[s
 
 
 def colour_bar(figure: Figure, box: Box, ends: Range, unit: str | None, language: Language) -> None:
-    """An upright bar of colours with five numbers and the unit above it."""
+    """An upright bar of colours with up to five numbers and the unit above it."""
     wide, tall = figure.get_size_inches()
     axes = figure.add_axes((box.left / wide, box.bottom / tall, 0.17 / wide, box.height / tall))
     axes.imshow(ramp(np.linspace(1.0, 0.0, 256))[:, None, :], aspect="auto", interpolation="nearest")
     axes.set_axis_off()
-    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        value = ends.low + share * (ends.high - ends.low)
-        text = number(value, language, _decimals(ends))
+    for value in _marks(ends):
+        share = (value - ends.low) / (ends.high - ends.low)
+        text = number(value, language, 0 if ends.whole else _decimals(ends))
         write(figure, box.left + 0.27, box.bottom + share * box.height - 0.04, text, size=8)
     if unit:
         write(figure, box.left, box.top + 0.14, unit, size=8, colour=SOFT)
@@ -131,11 +131,18 @@ def colour_steps(figure: Figure, box: Box, steps: Steps, unit: str | None, langu
         spine.set_color(SOFT)
         spine.set_linewidth(0.4)
     height = box.height / (len(steps.ends) + 1)
-    for place, end in enumerate((steps.low, *steps.ends)):
+    top = () if steps.high is None else (steps.high,)
+    for place, end in enumerate((steps.low, *steps.ends, *top)):
         text = number(end, language, 0 if end == round(end) else 2)
         write(figure, box.left + 0.27, box.bottom + place * height - 0.04, text, size=8)
     if unit:
         write(figure, box.left, box.top + 0.14, unit, size=8, colour=SOFT)
+
+
+def _marks(ends: Range) -> list[float]:
+    """The values that stand beside a bar, evenly spread: whole ones where all are."""
+    values = [float(value) for value in np.linspace(ends.low, ends.high, 5)]
+    return sorted({float(round(value)) for value in values}) if ends.whole else values
 
 
 def _decimals(ends: Range) -> int:

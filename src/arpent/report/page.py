@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -72,6 +73,7 @@ class Table:
         caption: above it.
         decimals: of floats; three significant digits where not given.
         marked: the row that stands out, from 0 on.
+        signed: columns whose numbers are differences, from 0 on: those above zero get a plus.
     """
 
     kind: ClassVar[str] = "table"
@@ -80,6 +82,7 @@ class Table:
     caption: str = ""
     decimals: int | None = None
     marked: int | None = None
+    signed: Sequence[int] = ()
 
     def __post_init__(self) -> None:
         wrong = [len(row) for row in self.rows if len(row) != len(self.columns)]
@@ -102,14 +105,15 @@ class Table:
 
     def cells(self, language: Language) -> list[list[str]]:
         """The rows as text."""
-        return [[self._told(cell, language) for cell in row] for row in self.rows]
+        return [[self._told(cell, place, language) for place, cell in enumerate(row)] for row in self.rows]
 
-    def _told(self, cell: Cell, language: Language) -> str:
-        if cell is None:
+    def _told(self, cell: Cell, place: int, language: Language) -> str:
+        if cell is None or (isinstance(cell, float) and math.isnan(cell)):
             return "–"
         if isinstance(cell, str):
             return cell
-        return number(cell, language, 0 if isinstance(cell, int) else self.decimals)
+        sign = "+" if place in self.signed and cell > 0 else ""
+        return sign + number(cell, language, 0 if isinstance(cell, int) else self.decimals)
 
 
 Part = Text | Picture | Table

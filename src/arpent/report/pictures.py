@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,10 +23,17 @@ _RAMP = ("#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec
 
 @dataclass(frozen=True)
 class Range:
-    """The values at the two ends of a colour bar."""
+    """The values at the two ends of a colour bar.
+
+    Attributes:
+        low: the least.
+        high: the greatest.
+        whole: whether all values are whole numbers, such as counts.
+    """
 
     low: float
     high: float
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,12 +45,14 @@ class Steps:
         ends: the greatest value of each range, ascending; what lies above the last has the colour `above`.
         colours: one per range, as ``#rrggbb``.
         above: see `ends`.
+        high: the greatest value of all, where there is one.
     """
 
     low: float
     ends: tuple[float, ...]
     colours: tuple[str, ...]
     above: str = "#ffffff"
+    high: float | None = None
 
     @property
     def table(self) -> NDArray[np.uint8]:
@@ -143,6 +153,8 @@ def _in_steps(values: NDArray[np.generic], valid: NDArray[np.bool_], steps: Step
 
 def _quantity(values: NDArray[np.generic], valid: NDArray[np.bool_]) -> Rendered:
     ends = _ends(values[valid])
+    if np.issubdtype(values.dtype, np.integer):
+        ends = Range(math.floor(ends.low), math.ceil(ends.high), whole=True)
     rgba = np.zeros((*valid.shape, 4), np.uint8)
     rgba[..., :3] = ramp(_stretched(values, valid, ends))
     rgba[~valid] = 0

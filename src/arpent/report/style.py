@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["ACCENTS", "FAINT", "INK", "PAPER", "SOFT", "canvas", "frame", "publish", "word", "write"]
+__all__ = ["ACCENTS", "FAINT", "INK", "PAPER", "SOFT", "STUDY", "canvas", "frame", "publish", "word", "write"]
 
 INK: Final = "#1f2a30"
 """Text and axes."""
@@ -29,6 +29,8 @@ PAPER: Final = "#ffffff"
 """Background."""
 ACCENTS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#4d4d4d")
 """Lines. The palette of Okabe and Ito (2008), which all kinds of colour vision tell apart."""
+STUDY: Final = ("#b9c4ca", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195", "#4d4d4d")
+"""Ways that are compared: what all are held against first, in grey, then the accents."""
 
 _DPI = 150
 _FAMILY = "DejaVu Sans"  # comes with matplotlib: the same on every machine, with French and typographic spaces
