@@ -506,3 +506,72 @@ def test_a_folder_that_the_system_does_not_make(tmp_path: Path) -> None:
     for place in ("/proc/x", "/proc/x/y"):
         with pytest.raises(NotWritable, match="/proc/x"):
             RunFolder.create(place, "t", "x", exact=True)
+
+
+def partial(path: Path, **how: bool) -> RunFolder:
+    return RunFolder.create(path, "change", "list", settings=SETTINGS, exact=True, **how)
+
+
+def half_done(path: Path, *, keeps: bool = True) -> Run:
+    with partial(path) as run:
+        if keeps:
+            run.kept.mkdir()
+            (run.kept / "first.json").write_text("{}")
+        (run.scratch / "heavy.bin").write_text("pixels")
+        run.add_failure("second", UnreadableFile("no image", cure="Restore it."))
+        return write_one(run)
+
+
+def test_a_partial_run_is_gone_on_with(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    first = half_done(path)
+    assert open_run(path).manifest.status == "partial"
+    assert not (path / ".scratch" / "heavy.bin").exists()
+    with pytest.raises(RunExists, match="--resume"):
+        partial(path)
+    with pytest.raises(InvalidSetting, match="other settings"):
+        RunFolder.create(path, "change", "list", settings={}, exact=True, resume=True)
+    assert open_run(path) == first  # refused, it is as it was
+    with partial(path, resume=True) as run:
+        assert (run.kept / "first.json").read_text() == "{}"
+        with pytest.raises(FileMissing, match="still under way"):
+            open_run(path)
+        assert run.keep(first.manifest.products[0])
+        done = run.finish()
+    assert (done.manifest.status, done.manifest.attempts) == ("complete", 2)
+    assert done.manifest.created == first.manifest.created
+    assert not (path / ".scratch").exists()
+    with pytest.raises(RunExists, match="--force"):
+        partial(path, resume=True)
+
+
+def test_a_partial_run_is_closed_where_the_task_cannot_go_on(tmp_path: Path) -> None:
+    half_done(tmp_path / "run", keeps=False)
+    assert not (tmp_path / "run" / ".scratch").exists()
+    with pytest.raises(RunExists, match="--force"):
+        partial(tmp_path / "run", resume=True)
+
+
+def test_a_partial_run_can_be_replaced_and_one_half_replaced_is_not_reopened(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    half_done(path)
+    with partial(path, force=True) as run:
+        assert not (run.kept / "first.json").exists()
+        assert write_one(run).manifest.attempts == 1
+    half_done(tmp_path / "other")
+    record = tmp_path / "other" / ".scratch" / "start.json"  # as --force leaves it, killed at its worst moment
+    begun = json.loads(record.read_text())
+    record.write_text(json.dumps(begun | {"created": "2030-01-01T00:00:00Z"}))
+    with pytest.raises(RunExists, match="--force"):
+        partial(tmp_path / "other", resume=True)
+
+
+def test_a_dated_partial_run_is_found_again(tmp_path: Path) -> None:
+    with RunFolder.create(tmp_path, "change", "list") as run:
+        run.kept.mkdir()
+        run.add_failure("second", UnreadableFile("no image", cure="Restore it."))
+        home = run.finish().path
+    old = home.rename(tmp_path / f"2020-01-01{home.name[10:]}")
+    with RunFolder.create(tmp_path, "change", "list", resume=True) as run:
+        assert run.path == old
+        run.finish()

@@ -14,9 +14,9 @@ from arpent.errors import InvalidSetting, RunDamaged
 from arpent.store.manifest import MANIFEST, read_manifest
 from arpent.store.reading import LOCK, SCRATCH, START
 
-__all__ = ["clear", "is_run", "put_back", "refuse_inputs", "remember", "set_aside"]
+__all__ = ["MADE", "clear", "is_run", "put_back", "refuse_inputs", "remember", "set_aside"]
 
-_MADE = "made.jsonl"
+MADE = "made.jsonl"
 """File in the scratch folder that names, line by line, what the run has put beside it."""
 
 _REPLACED = "replaced"
@@ -41,7 +41,7 @@ def is_run(path: Path) -> bool:
 
 def remember(path: Path, names: Iterable[str]) -> None:
     """Notes files, by their names inside the run folder `path`, before they are put there."""
-    record = path / SCRATCH / _MADE
+    record = path / SCRATCH / MADE
     with writing(record):
         record.parent.mkdir(exist_ok=True)
         with record.open("a", encoding="utf-8") as stream:
@@ -89,7 +89,7 @@ def clear(path: Path, start: str | None = None) -> tuple[str, ...]:
     """
     scratch = path / SCRATCH
     # Beside a manifest, what was replaced is what that very run has replaced: nobody cleared up after it.
-    kept = {START, _MADE, _REPLACING} if (path / MANIFEST).exists() else {START, _MADE, _REPLACING, _REPLACED}
+    kept = {START, MADE, _REPLACING} if (path / MANIFEST).exists() else {START, MADE, _REPLACING, _REPLACED}
     with writing(path):
         scratch.mkdir(exist_ok=True)
         for child in scratch.iterdir():
@@ -157,7 +157,7 @@ def _remove_made(path: Path) -> None:
     for child in path.iterdir():
         if _UNFINISHED.fullmatch(child.name):
             _remove(child)
-    (path / SCRATCH / _MADE).unlink(missing_ok=True)
+    (path / SCRATCH / MADE).unlink(missing_ok=True)
 
 
 def _of_manifest(path: Path) -> Iterator[str]:
@@ -172,7 +172,7 @@ def _of_manifest(path: Path) -> Iterator[str]:
 
 
 def _of_scratch(path: Path) -> Iterator[str]:
-    record = path / SCRATCH / _MADE
+    record = path / SCRATCH / MADE
     lines = record.read_text("utf-8").splitlines() if record.is_file() else []
     for line in lines:
         try:

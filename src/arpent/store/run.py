@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import json
 import platform
-import re
 import shutil
 import time
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
-
-from arpent.core import file_sha256, publish_file, remove_leftovers, sync_folder, write_file, writing
-from arpent.errors import FileMissing, Interrupted, InvalidSetting, NotWritable, RunExists
-from arpent.store.belongings import clear, is_run, put_back, refuse_inputs, remember, set_aside
+from arpent.core import file_sha256, publish_file, sync_folder, write_file, writing
+from arpent.errors import FileMissing, Interrupted, InvalidSetting
+from arpent.store.beginning import KEPT, Start, Wish, begin, file_name, folder_for, keep_open, make_folder, refuse
+from arpent.store.belongings import clear, put_back, refuse_inputs, remember
 from arpent.store.lock import RunLock
 from arpent.store.manifest import (
     MANIFEST,
@@ -33,29 +29,9 @@ from arpent.store.manifest import (
     ProductKind,
     versions,
 )
-from arpent.store.reading import LOCK, SCRATCH, START, Run, open_run
+from arpent.store.reading import LOCK, SCRATCH, Run, open_run
 
 __all__ = ["RunFolder"]
-
-
-class _Start(BaseModel):
-    """What a run was begun as; kept in its scratch folder until it is finished."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    task: str
-    name: str
-    created: AwareDatetime
-    settings: Mapping[str, Any] = {}
-    attempts: int = 1
-
-
-@dataclass(frozen=True)
-class _Begun:
-    """A folder made ready: what the run was begun as, and what in it is not the run's."""
-
-    start: _Start
-    foreign: tuple[str, ...] = ()
 
 
 class RunFolder:
@@ -78,16 +54,18 @@ class RunFolder:
         task: what is being done.
         name: of the run.
         scratch: folder for unfinished files, on the same disk as the products.
+        kept: folder in it, made by tasks that can go on with a run finished in part; it stays with such a run.
         resumed: whether an earlier attempt left something to go on from.
         foreign: names of what lay in the folder of a run that was replaced, was not the run's, and has stayed.
     """
 
-    def __init__(self, path: Path, start: _Start, lock: RunLock, foreign: tuple[str, ...] = ()) -> None:
+    def __init__(self, path: Path, start: Start, lock: RunLock, foreign: tuple[str, ...] = ()) -> None:
         self.path = path
         self.foreign = foreign
         self.task = start.task
         self.name = start.name
         self.scratch = path / SCRATCH
+        self.kept = self.scratch / KEPT
         self.resumed = start.attempts > 1
         self._start = start
         self._lock = lock
@@ -122,7 +100,8 @@ class RunFolder:
             exact: see `place`.
             force: replaces a run that is there already, which stays aside until this one is finished; files that are
                 not the run's stay.
-            resume: goes on with the unfinished run of this task and name, if there is one.
+            resume: goes on with the unfinished run of this task and name, if there is one; or with one that was
+                finished in part by a task that has left something in `kept`.
             inputs: files and folders that will be read, which `force` must not replace.
 
         Raises:
@@ -131,17 +110,18 @@ class RunFolder:
             InvalidSetting: the run to resume was begun with other settings, or the one to replace holds an input.
             NotWritable: the folder cannot be made.
         """
-        start = _Start(task=task, name=_file_name(name), created=datetime.now(UTC), settings=dict(settings or {}))
-        path = Path(place) if exact else _folder(Path(place), start, resume=resume)
+        start = Start(task=task, name=file_name(name), created=datetime.now(UTC), settings=dict(settings or {}))
+        wish = Wish(force, resume)
+        path = Path(place) if exact else folder_for(Path(place), start, wish)
         if force:
             refuse_inputs(path, inputs)
-        _make_folder(path)
+        make_folder(path)
         with ExitStack() as undo:
             lock = RunLock(path / LOCK)
-            _refuse_finished(path, force=force)
+            refuse(path, wish)
             lock.acquire()
             undo.callback(lock.release)
-            begun = _begin(path, start, force=force, resume=resume)
+            begun = begin(path, start, wish)
             undo.pop_all()
         return cls(path, begun.start, lock, begun.foreign)
 
@@ -227,6 +207,11 @@ class RunFolder:
         return self._bundle
 
     @property
+    def measured(self) -> Mapping[str, float]:
+        """The metrics so far."""
+        return dict(self._metrics)
+
+    @property
     def published(self) -> Mapping[str, Product]:
         """The products so far, by name."""
         return dict(self._products)
@@ -271,7 +256,10 @@ class RunFolder:
             sync_folder(self.path)
         write_file(self.path / MANIFEST, manifest.to_json())
         self._ended = True
-        shutil.rmtree(self.scratch, ignore_errors=True)  # the run is complete whether or not this succeeds
+        if self._failures and self.kept.is_dir():
+            keep_open(self.path)
+        else:
+            shutil.rmtree(self.scratch, ignore_errors=True)  # the run is complete whether or not this succeeds
         self._lock.release()
         return Run(self.path, manifest)
 
@@ -311,85 +299,3 @@ class RunFolder:
     def _record(self, path: Path) -> FileRecord:
         inside = path.resolve().relative_to(self.path.resolve()).as_posix()
         return FileRecord(file=inside, sha256=file_sha256(path), bytes=path.stat().st_size)
-
-
-def _file_name(name: str) -> str:
-    """The name in small letters, digits and dashes: "Été à Cahors" becomes "ete-a-cahors"."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80] or "run"
-
-
-def _folder(root: Path, start: _Start, *, resume: bool) -> Path:
-    today = root / f"{start.created.astimezone():%Y-%m-%d}-{_file_name(start.task)}-{start.name}"
-    if resume and root.is_dir():
-        # A run begun on an earlier day keeps that day's name.
-        dated = re.compile(rf"\d{{4}}-\d\d-\d\d-{re.escape(today.name[11:])}")
-        open_ones = [p for p in root.iterdir() if dated.fullmatch(p.name) and (p / SCRATCH / START).exists()]
-        unfinished = [p for p in open_ones if not (p / MANIFEST).exists()]
-        return max(unfinished, default=today)
-    return today
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        with writing(path):
-            path.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:  # /proc says that there is no such file, other places have words of their own
-        raise NotWritable(
-            f"the folder {path} cannot be made",
-            found=problem.strerror,
-            cure="Choose a folder that you may write to.",
-        ) from problem
-
-
-def _refuse_finished(path: Path, *, force: bool) -> None:
-    if (path / MANIFEST).exists() and not force:
-        raise RunExists(
-            f"the run {path} is there already",
-            cure="Choose another folder with -o, or replace it with --force.",
-        )
-
-
-def _begin(path: Path, start: _Start, *, force: bool, resume: bool) -> _Begun:
-    """Makes the folder ready, under the lock."""
-    _refuse_finished(path, force=force)
-    record = path / SCRATCH / START
-    begun = record.exists()
-    others = sorted(p.name for p in path.iterdir() if p.name != LOCK and p != record.parent)
-    if not begun and not is_run(path) and (others or any(path.glob(f"{SCRATCH}/*"))):
-        raise RunExists(
-            f"the folder {path} holds something else",
-            found=", ".join(others[:3]) or SCRATCH,
-            expected="an empty folder or a run",
-            cure="Choose another folder.",
-        )
-    if begun and not force and not resume:
-        raise RunExists(
-            f"the run {path} was begun and not finished",
-            cure="Go on with --resume, or start over with --force.",
-        )
-    if begun and resume and not force:
-        start = _resumed(record, start)
-        set_aside(path)
-        remove_leftovers(path)
-        write_file(record, start.model_dump_json(indent=2))
-        return _Begun(start)
-    return _Begun(start, clear(path, start.model_dump_json(indent=2)))
-
-
-def _resumed(record: Path, start: _Start) -> _Start:
-    try:
-        before = _Start.model_validate_json(record.read_bytes())
-    except ValidationError as problem:
-        raise RunExists(
-            f"the unfinished run {record.parent.parent} cannot be understood", cure="Start over with --force."
-        ) from problem
-    wanted = json.loads(start.model_dump_json())["settings"]
-    differing = sorted(k for k in wanted.keys() | before.settings.keys() if wanted.get(k) != before.settings.get(k))
-    if before.task != start.task or differing:
-        raise InvalidSetting(
-            f"the run {record.parent.parent} was begun with other settings",
-            found=f"a difference in {', '.join(differing) or 'the task'}",
-            cure="Resume with the same settings, or start over with --force.",
-        )
-    return before.model_copy(update={"attempts": before.attempts + 1})

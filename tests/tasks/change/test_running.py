@@ -14,7 +14,7 @@ from odc.geo import CRS
 from arpent.core import Grid, Strip
 from arpent.errors import Interrupted, InvalidSetting, NotWritable, RunExists, WeightsMismatch
 from arpent.io import CogWriter, RasterSpec
-from arpent.store import Place, open_run
+from arpent.store import Place, open_run, verify
 from arpent.tasks.change import running
 from arpent.tasks.change.reference_config import read_reference
 from arpent.tasks.change.reference_plan import plan_reference
@@ -260,6 +260,35 @@ def test_finished_pairs_are_not_done_again(place, stopped, whole):
             assert here.read_bytes() == (folder / sub / "inference" / name).read_bytes(), name
     manifests = (made.run.manifest, uninterrupted.run.manifest)
     assert len({frozenset(record.source for record in manifest.inputs) for manifest in manifests}) == 1
+
+
+def test_a_list_done_in_part_goes_on_with_what_failed(place, whole):
+    asked = plan(*WHOLE)
+    spoilt = place / "epoch2023" / BEFORE[1]
+    good = spoilt.read_bytes()
+    spoilt.unlink()  # not written over: it is a second name of the other tests' image
+    spoilt.write_bytes(good[:900])
+    made = run_reference(asked, Place(exact=place / "run"))
+    assert made.run.manifest.status == "partial"
+    with pytest.raises(RunExists, match="--resume"):
+        run_reference(asked, Place(exact=place / "run"))
+    made = run_reference(asked, Place(exact=place / "run", resume=True))
+    assert [outcome.state for outcome in made.outcomes] == ["kept", "failed"]
+    spoilt.write_bytes(good)
+    made = run_reference(asked, Place(exact=place / "run", resume=True))
+    assert [outcome.state for outcome in made.outcomes] == ["kept", "done"]
+    folder, uninterrupted = whole
+    assert (made.run.manifest.status, made.run.manifest.attempts) == ("complete", 3)
+    assert made.run.manifest.metrics == uninterrupted.run.manifest.metrics
+    verify(made.run)
+    assert {p.name for p in made.run.path.iterdir()} == {p.name for p in uninterrupted.run.path.iterdir()}
+    for sub in ("epoch2023", "epoch2024"):
+        assert names(sub + "/inference") == names(folder / sub / "inference")
+        for name in names(sub + "/inference"):
+            here = place / sub / "inference" / name
+            assert here.read_bytes() == (folder / sub / "inference" / name).read_bytes(), name
+    with pytest.raises(RunExists, match="--force"):
+        run_reference(asked, Place(exact=place / "run", resume=True))
 
 
 def test_an_image_that_changed_meanwhile_is_compared_again(place, stopped):

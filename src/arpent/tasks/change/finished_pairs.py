@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -15,7 +16,7 @@ from arpent.tasks.change.frames import Pair
 
 __all__ = ["FinishedPairs"]
 
-_FOLDER = "pairs"
+_MOSAICS = "mosaics.json"
 
 
 class _Record(BaseModel):
@@ -25,10 +26,11 @@ class _Record(BaseModel):
 
     content: str
     products: tuple[Product, ...]
+    measured: Mapping[str, float | None] = {}
 
 
 class FinishedPairs:
-    """Notes in the scratch folder of a run, one per finished pair.
+    """Notes in a run's scratch folder, one per finished pair; they stay where the run is finished in part.
 
     Args:
         run: under way.
@@ -36,18 +38,26 @@ class FinishedPairs:
 
     def __init__(self, run: RunFolder) -> None:
         self._run = run
-        self._folder = run.scratch / _FOLDER
-
-    def remember(self, pair: Pair, suffix: str, products: Sequence[Product]) -> None:
-        """Notes that a pair is finished, and what it has given."""
-        record = _Record(content=self._content(pair), products=tuple(products))
+        self._folder = run.kept
         with writing(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
-        write_file(self._file(suffix), record.model_dump_json())
+
+    def remember(self, pair: Pair, suffix: str, products: Sequence[Product], measured: Mapping[str, float]) -> None:
+        """Notes that a pair is finished, what it has given, and what was measured."""
+        self._write(self._file(suffix), _Record(content=self._content(pair), products=products, measured=measured))
+
+    def remember_mosaics(self, products: Sequence[Product]) -> None:
+        """Notes the mosaics of the pairs that are there so far."""
+        self._write(self._folder / _MOSAICS, _Record(content="", products=tuple(products)))
+
+    def mosaics(self) -> tuple[Product, ...]:
+        """The mosaics of an earlier attempt, which may have had other pairs."""
+        record = self._record(self._folder / _MOSAICS)
+        return record.products if record else ()
 
     def recall(self, pair: Pair, suffix: str) -> tuple[Product, ...] | None:
         """The products of a pair, taken over into the run; None where it is not finished, or has changed since."""
-        record = self._record(suffix)
+        record = self._record(self._file(suffix))
         if (
             record is None
             or record.content != self._content(pair)
@@ -58,16 +68,22 @@ class FinishedPairs:
             last = number == len(pair.frames) - 1
             role = "image" if len(pair.frames) == 1 else "after" if last else "before"
             self._run.add_input(frame.image, role=role)
+            if frame.quality is not None:
+                self._run.add_input(frame.quality, role="quality")
+        self._run.add_metrics({name: math.nan if value is None else value for name, value in record.measured.items()})
         return record.products
 
     def of(self, suffix: str) -> tuple[Product, ...]:
         """The products of a pair, whatever has become of them since it was finished; none where it was not."""
-        record = self._record(suffix)
+        record = self._record(self._file(suffix))
         return record.products if record else ()
 
-    def _record(self, suffix: str) -> _Record | None:
+    def _write(self, file: Path, record: _Record) -> None:
+        write_file(file, record.model_dump_json())
+
+    def _record(self, file: Path) -> _Record | None:
         try:
-            return _Record.model_validate_json(self._file(suffix).read_bytes())
+            return _Record.model_validate_json(file.read_bytes())
         except (FileNotFoundError, ValidationError):
             return None
 

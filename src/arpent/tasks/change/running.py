@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,6 +13,7 @@ import torch
 
 from arpent.core import Progress, Silent, file_sha256
 from arpent.errors import ArpentError
+from arpent.language import say
 from arpent.models import Bundle
 from arpent.store import Place, Run, RunFolder
 from arpent.store.manifest import Product
@@ -80,8 +81,8 @@ def run_reference(
 ) -> ReferenceRun:
     """Does what a configuration of Planaura asks for.
 
-    A pair that fails is noted, and the others go on; the run is then partial. A run that is resumed keeps the pairs
-    that are finished.
+    A pair that fails is noted, and the others go on; the run is then partial. A run that is resumed, unfinished or
+    partial, keeps the pairs that are finished, does the others, and fuses all of them.
 
     Args:
         plan: what is asked for.
@@ -117,7 +118,7 @@ def run_reference(
         folders.make_ready()
         if path is not None and bundle is not None:
             if is_bundle(path):
-                work.notes.append(f"{path.name} describes itself: model_params tells only where it is")
+                work.notes.append(say("reference.describes_itself", settings.language, name=path.name))
             run.use_bundle(path, file_sha256(path if path.is_file() else path / "bundle.json"))
             work.compare_all(bundle)
         if fuses:
@@ -170,11 +171,13 @@ class _Work:
     def fuse_all(self) -> None:
         """The mosaics of all pairs that are there; where that fails, the pairs stay as they are."""
         settings = mosaic_settings(self._plan.file, self._settings)
+        # They may be of fewer pairs, and products are never written over.
+        self._clear_outdated(self._finished.mosaics())
         before = set(self._run.published)
         try:
             pairs = list(self._pairs_to_fuse(settings))
             if not pairs:
-                self.notes.append("no pair is there to be fused: no mosaics")
+                self.notes.append(say("reference.no_mosaic", self._plan.settings.language))
                 return
             fused = fuse(self._run, pairs, settings, progress=self._progress)
         except OF_ONE_PAIR as problem:
@@ -182,7 +185,9 @@ class _Work:
             self.outcomes.append(PairOutcome("mosaic", "", "failed", problem=str(problem)))
             return
         self.notes.extend(fused.notes)
-        self._place(set(self._run.published) - before)
+        made = [one for name, one in self._run.published.items() if name not in before]
+        self._finished.remember_mosaics(made)
+        self._place({one.name for one in made})
         if self._plan.config.mosaic_params.delete_residues:
             self._remove_residues(pairs)
 
@@ -193,13 +198,14 @@ class _Work:
             self._settle(planned, products)
             self._clear_shifts(planned)
             return "kept"
-        self._clear_outdated(planned)
-        before = set(self._run.published)
+        self._clear_outdated(self._finished.of(planned.suffix))
+        before, known = set(self._run.published), self._run.measured
         self._compare(planned, bundle, networks)
         passing = {name for shifted in self._shifted(planned) for name in self._named_after(shifted)}
         made = [one for name, one in self._run.published.items() if name not in before | passing]
         self._settle(planned, made)
-        self._finished.remember(planned.pair, planned.suffix, made)
+        measured = {name: value for name, value in self._run.measured.items() if name not in known}
+        self._finished.remember(planned.pair, planned.suffix, made, measured)
         # Only now: a run that stops before this line goes on from the single predictions.
         for name in passing:
             self._run.withdraw(name)
@@ -247,9 +253,9 @@ class _Work:
         for suffix in (planned.suffix, *self._shifted(planned)):
             shutil.rmtree(pair_scratch(self._run, suffix), ignore_errors=True)
 
-    def _clear_outdated(self, planned: PlannedPair) -> None:
-        """Removes the products of a pair that has changed since an earlier attempt finished it."""
-        for product in self._finished.of(planned.suffix):
+    def _clear_outdated(self, products: Sequence[Product]) -> None:
+        """Removes products of an earlier attempt, of a pair that has changed since or of a shorter list."""
+        for product in products:
             if self._run.keep(product):
                 self._folders.withdraw(self._run.path / product.file)
                 self._run.withdraw(product.name)

@@ -144,5 +144,5 @@ def refuse(files: Sequence[Path]) -> None:
         raise RunExists(
             "products of these names are there already",
             found=", ".join(map(str, files[:_SHOWN])) + more,
-            cure="Choose other save folders, or replace them with --force.",
+            cure="Choose other save folders, replace them with --force, or go on with their run with --resume.",
         )
