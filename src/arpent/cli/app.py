@@ -45,6 +45,7 @@ COMMANDS: dict[str, CommandEntry] = {
     "models": CommandEntry("arpent.cli.models", "Model bundles: list, show, import, fetch, export."),
     "runs": CommandEntry("arpent.cli.runs", "Run folders: list, show, verify."),
     "simulate": CommandEntry("arpent.cli.simulate", "Synthetic landscapes with exact truth, for any sensor."),
+    "stats": CommandEntry("arpent.cli.stats", "Statistics of images, band by band, with their histograms."),
     "doctor": CommandEntry("arpent.cli.doctor", "Look at this machine and say what to improve."),
 }
 
