@@ -8,11 +8,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from arpent.cli.app import main
+from arpent.core import Band, Contract, Grid, Normalisation, Strip
+from arpent.io import CogWriter, RasterSpec
 
 
 @dataclass(frozen=True)
@@ -57,3 +61,61 @@ def arpent_process() -> Callable[..., Said]:
         return Said(done.returncode, done.stdout, done.stderr)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small bundle for red, green and blue."""
+    import torch
+
+    from arpent import __version__
+    from arpent.models import PlanauraSettings, build, save_bundle
+
+    settings = PlanauraSettings(
+        channels=3,
+        frames=2,
+        image_size=32,
+        patch=4,
+        width=16,
+        depth=1,
+        heads=1,
+        decoder_width=16,
+        decoder_depth=1,
+        decoder_heads=1,
+    )
+    contract = Contract(
+        task="change",
+        architecture="planaura",
+        settings=settings.model_dump(mode="json"),
+        bands=tuple(Band(name=name) for name in ("red", "green", "blue")),
+        normalisation=Normalisation(origin="test", mean=(100.0,) * 3, std=(50.0,) * 3),
+        nodata=0,
+        arpent=__version__,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = build("planaura", settings)
+    return save_bundle(tmp_path_factory.mktemp("colours") / "rgb.safetensors", network, contract)
+
+
+@pytest.fixture
+def coloured() -> Callable[[Path, bool], Path]:
+    """Writes an image of 48 × 40 pixels, with a patch of change or without."""
+
+    def write(path: Path, changed: bool) -> Path:
+        rng = np.random.default_rng(0)
+        pixels = rng.integers(90, 110, (3, 48, 40)).astype(np.uint8)
+        if changed:
+            pixels[:, 8:24, 8:32] = rng.integers(1, 255, (3, 16, 24))
+        grid = Grid.north_up(500_000, 5_000_000, 10, 48, 40, "EPSG:32631")
+        with CogWriter(path, RasterSpec(grid, ("red", "green", "blue"), "uint8", 0)) as writer:
+            writer.write(Strip(0, pixels))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def dated(tmp_path: Path, coloured: Callable[[Path, bool], Path]) -> list[Path]:
+    """Five dates of a place; from May on it has changed."""
+    return [coloured(tmp_path / f"S2_2024{month:02d}01_x.tif", month > 4) for month in range(2, 7)]

@@ -4,60 +4,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pyogrio
 import pytest
-import torch
 from PIL import Image
 
-from arpent import __version__
-from arpent.core import Band, Contract, Grid, Normalisation, Strip
+from arpent.core import Grid, Strip
 from arpent.io import CogWriter, RasterSpec
-from arpent.models import PlanauraSettings, build, save_bundle
 from arpent.store import Place, open_run
-
-
-@pytest.fixture(scope="module")
-def colours(tmp_path_factory):
-    """A bundle for red, green and blue."""
-    settings = PlanauraSettings(
-        channels=3,
-        frames=2,
-        image_size=32,
-        patch=4,
-        width=16,
-        depth=1,
-        heads=1,
-        decoder_width=16,
-        decoder_depth=1,
-        decoder_heads=1,
-    )
-    contract = Contract(
-        task="change",
-        architecture="planaura",
-        settings=settings.model_dump(mode="json"),
-        bands=tuple(Band(name=name) for name in ("red", "green", "blue")),
-        normalisation=Normalisation(origin="test", mean=(100.0,) * 3, std=(50.0,) * 3),
-        nodata=0,
-        arpent=__version__,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        network = build("planaura", settings)
-    return save_bundle(tmp_path_factory.mktemp("colours") / "rgb.safetensors", network, contract)
-
-
-def image(path, changed):
-    rng = np.random.default_rng(0)
-    pixels = rng.integers(90, 110, (3, 48, 40)).astype(np.uint8)
-    if changed:
-        pixels[:, 8:24, 8:32] = rng.integers(1, 255, (3, 16, 24))
-    grid = Grid.north_up(500_000, 5_000_000, 10, 48, 40, "EPSG:32631")
-    with CogWriter(path, RasterSpec(grid, ("red", "green", "blue"), "uint8", 0)) as writer:
-        writer.write(Strip(0, pixels))
-    return path
-
-
-@pytest.fixture
-def dated(tmp_path):
-    return [image(tmp_path / f"S2_2024{month:02d}01_x.tif", month > 4) for month in range(2, 7)]
 
 
 def test_a_series_by_the_dates_in_its_names(arpent, dated, colours, tmp_path):
@@ -82,7 +33,7 @@ def test_a_pair_with_its_polygons(arpent, dated, colours, tmp_path):
     assert set(table["after_date"].to_pylist()) == {2024153}
 
 
-def test_dates_and_layers_must_be_as_many_as_images(arpent, dated, colours, tmp_path):
+def test_dates_and_layers_must_be_as_many_as_images(arpent, dated, coloured, colours, tmp_path):
     words = ("change", "series", *dated[:3], "-m", colours, "-o", tmp_path / "run")
     few = arpent(*words, "--dates", "2024001,2024002")
     assert few.code == 2
@@ -90,7 +41,7 @@ def test_dates_and_layers_must_be_as_many_as_images(arpent, dated, colours, tmp_
     layers = arpent(*words, "--quality", dated[0], "--quality", dated[1])
     assert layers.code == 2
     assert "a quality layer for each image" in layers.err
-    nameless = arpent(*words[:2], *(image(tmp_path / f"{n}.tif", False) for n in "abc"), *words[5:])
+    nameless = arpent(*words[:2], *(coloured(tmp_path / f"{n}.tif", False) for n in "abc"), *words[5:])
     assert nameless.code == 2
     assert "a.tif is not known" in nameless.err
     assert not (tmp_path / "run").exists()

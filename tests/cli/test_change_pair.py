@@ -63,7 +63,7 @@ def test_a_pair_becomes_a_run(arpent, place, tmp_path):
 
 def test_people_read_what_has_changed(arpent, place, tmp_path):
     said = arpent(*words(place, "-o", tmp_path / "run", "--runtime", "torch", "--quality", "no", "--language", "fr"))
-    assert said.code == 0 and "mean cosine" in said.out and "%" in said.out and "preview" in said.out
+    assert said.code == 0 and "cosinus moyen" in said.out and "%" in said.out and "aperçu" in said.out
 
 
 def test_a_plan_tells_the_cost_and_does_nothing(arpent, place, tmp_path):

@@ -53,7 +53,7 @@ def test_a_list_is_done_and_told(arpent, place):
     assert said.code == 0, said.err
     assert "use_multi_gpu" in said.err
     assert "été_20230825_10m.tif and été_20240901_10m.tif (line 2)" in said.out
-    assert "products out (3)" in said.out
+    assert "out (3)" in said.out
     cosine = place / "out" / "cosine_map!été_20230825_10m!été_20240901_10m.tif"
     assert cosine.samefile(place / "run" / cosine.name)
     again = arpent("change", "run", "planaura.yaml", "-o", "other")

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from arpent.cli.comparisons import where_to_find
 from arpent.cli.console import facts, show, table
 from arpent.cli.options import with_settings
-from arpent.language import percent
-from arpent.store import Place
+from arpent.cli.places import Force, Name, Output, place
+from arpent.language import number, percent, say
 from arpent.tasks.change.evaluating import EvaluateSettings
 
 if TYPE_CHECKING:
@@ -33,10 +34,9 @@ def evaluate(
         Path, typer.Option("--truth", help="Mask of change on any grid: 0 for none, else a kind of change.")
     ],
     settings: EvaluateSettings,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Run folder; a dated one under runs/ if not given.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a run that is there.")] = False,
+    output: Output = None,
+    name: Name = None,
+    force: Force = False,
 ) -> None:
     """Scores a map of change against the truth: F1, IoU, curves, calibration, intervals, and plain differences beside.
 
@@ -45,7 +45,7 @@ def evaluate(
     """
     from arpent.tasks.change.evaluating import evaluate as run_evaluation
 
-    done = run_evaluation(run, truth, Place(exact=output, force=force), settings)
+    done = run_evaluation(run, truth, place(output, name, force=force), settings)
     language = settings.language
     lines = [
         ("ROC-AUC", _with_interval(done, "roc_auc", done.roc_auc, language)),
@@ -55,8 +55,14 @@ def evaluate(
     ]
     if done.reliability is not None:
         lines.append(("ECE", percent(done.reliability.expected_error, language)))
-    lines.append(("pixels", f"{done.tally.counted:,} ({done.tally.excluded:,} excluded)"))
-    lines += [(f"recall {name}", percent(recall, language)) for name, recall in done.recall_by_kind.items()]
+    told = say("told.excluded", language, counted=done.tally.counted, excluded=done.tally.excluded)
+    lines.append((say("word.pixels", language), told))
+    for kind, recall in done.recall_by_kind.items():
+        lines.append((say("told.recall_of", language, kind=kind), percent(recall, language)))
+    files = [
+        (say("told.curves", language), done.run.file("curves")),
+        (say("told.preview", language), done.run.file("preview")),
+    ]
     document = {
         "run": done.run.path,
         "layer": done.layer,
@@ -65,24 +71,28 @@ def evaluate(
         "errors": done.run.file("errors"),
         "preview": done.run.file("preview"),
     }
-    show(document, _comparison(done, language), facts(lines), f"curves   {document['curves']}")
+    show(document, _comparison(done, language), facts(lines), *where_to_find(files))
 
 
 def _comparison(done: Evaluation, language: Language) -> Table:
     """The map beside the baselines."""
-    rows = [_row(f"{done.layer}, best threshold", done.best, language)]
+    from arpent.tasks.change.baselines import title_of
+
+    title = title_of(done.layer, language)
+    rows = [_row(say("told.best_threshold", language, name=title), done.best, language)]
     if done.own is not None:
-        rows.append(_row(f"{done.layer}, model's own", done.own, language))
-    rows += [_row(name, best, language) for name, best in done.baselines.items()]
-    return table(["", "F1", "IoU", "precision", "recall", "threshold"], rows)
+        rows.append(_row(say("told.own_threshold", language, name=title), done.own, language))
+    rows += [_row(title_of(name, language), best, language) for name, best in done.baselines.items()]
+    heads = [say(key, language) for key in ("word.precision", "word.recall", "told.threshold")]
+    return table(["", "F1", "IoU", *heads], rows)
 
 
 def _row(name: str, one: Detection, language: Language) -> list[str]:
     shares = [percent(value, language) for value in (one.f1, one.iou, one.precision, one.recall)]
-    return [name, *shares, f"{one.threshold:.4g}"]
+    return [name, *shares, number(one.threshold, language)]
 
 
 def _with_interval(done: Evaluation, name: str, value: float, language: Language) -> str:
     """A figure with the ends of its interval."""
     one = done.intervals[name]
-    return f"{percent(value, language)} ({percent(one.low, language)} to {percent(one.high, language)})"
+    return say("told.interval", language, value=value, low=one.low, high=one.high)

@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
+from arpent.cli.comparisons import where_to_find
 from arpent.cli.console import note, progress, show
 from arpent.cli.options import with_settings
+from arpent.cli.places import Force, Name, Output, Resume, place
 from arpent.errors import PartialFailure
-from arpent.store import Place
+from arpent.language import say
 from arpent.tasks.change.mosaic_settings import MosaicSettings
 
 __all__ = ["app"]
@@ -23,25 +25,27 @@ app = typer.Typer()
 def mosaic(
     runs: Annotated[list[Path], typer.Argument(help="Run folders of pairs, or folders of products.", metavar="RUN")],
     settings: MosaicSettings,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Run folder; a dated one under runs/ if not given.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a run that is there.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
+    output: Output = None,
+    name: Name = None,
+    force: Force = False,
+    resume: Resume = False,
 ) -> None:
     """Fuses many pairs into one map of the most persistent change, on a grid of your choice."""
     from arpent.tasks.change.mosaic import make_mosaic
 
-    made = make_mosaic(runs, Place(exact=output, force=force, resume=resume), settings, progress=progress())
+    made = make_mosaic(runs, place(output, name, force=force, resume=resume), settings, progress=progress())
     for line in made.fused.notes:
         note(line)
     if made.removed:
-        note(f"{made.removed} files of the pairs removed")
+        note(say("told.removed", settings.language, count=made.removed))
     figures = made.fused.metrics
-    lines = [f"{name:17} {path}" for name, path in made.fused.files.items()]
-    lines.append(f"{figures['pairs']:.0f} pairs, {figures['valid_share']:.1%} of the mosaic has data")
+    language = settings.language
+    told = [say("told.mosaic", language, pairs=figures["pairs"], share=figures["valid_share"])]
     if "changed_m2" in figures:
-        lines.append(f"changed {figures['changed_m2'] / 1e6:.3f} km², {figures['changed_share']:.1%} of that")
+        by = say("told.cosine_below", language, threshold=settings.threshold)
+        share = say("told.area", language, share=figures["changed_share"], ground=figures["changed_m2"], by=by)
+        told.append(f"{say('told.changed', language)} {share}")
+    lines = [*where_to_find(made.fused.files.items()), *told]
     show({"run": made.run.path, "files": made.fused.files, "metrics": figures, "notes": made.fused.notes}, *lines)
     failures = made.run.manifest.failures
     if failures:

@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from arpent.cli.comparisons import Replace, Reset, changed_facts, where_to_find
 from arpent.cli.console import facts, note, progress, show, table
+from arpent.cli.places import Name, Output, Resume, place
 from arpent.core import Language, merge, parse
 from arpent.engine.settings import Precision, RuntimeName
 from arpent.errors import InvalidSetting, PartialFailure
-from arpent.language import percent
-from arpent.store import Place
+from arpent.language import say
 from arpent.tasks.change.reference_config import read_reference
 from arpent.tasks.change.reference_plan import plan_reference
 from arpent.tasks.change.settings import ChangeSettings, Profile
 
 if TYPE_CHECKING:
+    from arpent.store import Place
     from arpent.tasks.change.photos import PhotoRun
 
 __all__ = ["app"]
@@ -48,24 +50,21 @@ def photo(
         ),
     ] = None,
     fit: Annotated[bool, typer.Option("--fit", help="Bring the second picture to the size of the first.")] = False,
-    reset_patch_embedding: Annotated[
-        bool, typer.Option("--reset-patch-embedding", help="Accept weights for other bands, with an untrained layer.")
-    ] = False,
+    reset_patch_embedding: Reset = False,
     profile: Annotated[Profile, typer.Option("--profile", help="Rules of tiling and merging.")] = "arpent",
     runtime: Annotated[RuntimeName, typer.Option("--runtime", help="What runs the network.")] = "auto",
     precision: Annotated[Precision, typer.Option("--precision", help="Arithmetic of the network.")] = "f32",
     language: Annotated[Language, typer.Option("--language", help="Language of titles and pictures.")] = "en",
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Run folder; a dated one under runs/ if not given.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a run, and products of the same names.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
+    output: Output = None,
+    name: Name = None,
+    force: Replace = False,
+    resume: Resume = False,
 ) -> None:
     """Compares ordinary pictures of any size: a map of cosines, and the picture with what changed in red."""
-    place = Place(exact=output, force=force, resume=resume)
+    where = place(output, name, force=force, resume=resume)
     given = {"profile": profile, "runtime": runtime, "precision": precision, "language": language}
     if len(pictures) == 1 and pictures[0].suffix.lower() in _YAML:
-        _listed(pictures[0], place, given, assignments or [], fit=fit, reset=reset_patch_embedding)
+        _listed(pictures[0], where, given, assignments or [], fit=fit, reset=reset_patch_embedding)
         return
     if len(pictures) != 2 or model is None:
         raise InvalidSetting(
@@ -78,7 +77,7 @@ def photo(
     settings = parse(ChangeSettings, merge(given, assignments or []), "the command line")
     before, after = pictures
     done = compare_photos(
-        before, after, model, place, settings, fit=fit, reset_patch_embedding=reset_patch_embedding, progress=progress()
+        before, after, model, where, settings, fit=fit, reset_patch_embedding=reset_patch_embedding, progress=progress()
     )
     _show(done, language)
 
@@ -90,13 +89,14 @@ def _show(done: PhotoRun, language: Language) -> None:
         "products": {name: path.name for name, path in done.compared.products.items()},
         "overlay": done.overlay,
         "metrics": measured,
+        "judgement": done.compared.judgement,
     }
-    changed = [("changed", percent(measured["changed_share"], language))] if "changed_share" in measured else []
-    show(document, facts(changed), f"run      {done.run.path}", f"picture  {done.overlay}")
+    places = [(say("word.run", language), done.run.path), (say("told.picture", language), done.overlay)]
+    show(document, facts(changed_facts(measured, done.compared.judgement, language)), *where_to_find(places))
 
 
 def _listed(
-    config: Path, place: Place, given: dict[str, Any], assignments: list[str], *, fit: bool, reset: bool
+    config: Path, where: Place, given: dict[str, Any], assignments: list[str], *, fit: bool, reset: bool
 ) -> None:
     """All rows of a configuration."""
     file = read_reference(config, assignments, kind="photo")
@@ -105,10 +105,12 @@ def _listed(
 
     for line in plan.notes:
         note(line)
-    made = run_photos(plan, place, fit=fit, reset_patch_embedding=reset, progress=progress())
+    made = run_photos(plan, where, fit=fit, reset_patch_embedding=reset, progress=progress())
     document = {"run": made.run.path, "files": made.placed, "failed": made.failed}
-    rows = [*((str(path), "done") for path in made.placed), *made.failed.items()]
-    show(document, table(["file", "state"], rows), f"run  {made.run.path}")
+    language = plan.settings.language
+    rows = [*((str(path), say("told.done", language)) for path in made.placed), *made.failed.items()]
+    heads = [say("word.file", language), say("told.state", language)]
+    show(document, table(heads, rows), *where_to_find([(say("word.run", language), made.run.path)]))
     if made.failed:
         raise PartialFailure(
             f"{len(made.failed)} of {len(plan.pairs) + len(plan.refused)} could not be done",

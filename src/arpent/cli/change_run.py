@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from arpent.cli.comparisons import DryRun, Replace, Reset, stride_table, where_to_find
 from arpent.cli.console import facts, note, progress, show, table
+from arpent.cli.places import Name, Output, place
 from arpent.core import Language
 from arpent.engine.settings import Precision, RuntimeName
 from arpent.errors import PartialFailure
-from arpent.language import area, duration, storage
-from arpent.store import Place
+from arpent.language import area, duration, number, say
 from arpent.tasks.change.reference_config import read_reference
 from arpent.tasks.change.reference_plan import ReferencePlan, plan_reference
 from arpent.tasks.change.settings import MissingQuality, Profile
@@ -21,6 +24,7 @@ from arpent.tasks.change.settings import MissingQuality, Profile
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from arpent.tasks.change.planning import PairPlan
     from arpent.tasks.change.reference_costs import PairCost
     from arpent.tasks.change.running import ReferenceRun
 
@@ -57,16 +61,15 @@ def run(
     date2: Annotated[
         int | None, typer.Option("--date2", metavar="YYYYDDD|YYYYMMDD", help="Date of all third images.")
     ] = None,
-    reset_patch_embedding: Annotated[
-        bool, typer.Option("--reset-patch-embedding", help="Accept other bands, whose first layer is untrained.")
-    ] = False,
+    reset_patch_embedding: Reset = False,
     language: Annotated[Language, typer.Option("--language", help="Language of titles and pictures.")] = "en",
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Run folder; a dated one under runs/ if not given.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a run, and products of the same names.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")] = False,
+    output: Output = None,
+    name: Name = None,
+    force: Replace = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an unfinished run, or do what has failed.")
+    ] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Compares all pairs of a Planaura configuration and fuses them; products go where it says, and to a run folder."""
     file = read_reference(config, assignments or ())
@@ -85,9 +88,9 @@ def run(
         return
     from arpent.tasks.change.running import run_reference
 
-    place = Place(exact=output, force=force, resume=resume)
-    made = run_reference(plan, place, reset_patch_embedding=reset_patch_embedding, progress=progress())
-    _show_run(made)
+    where = place(output, name, force=force, resume=resume)
+    made = run_reference(plan, where, reset_patch_embedding=reset_patch_embedding, progress=progress())
+    _show_run(made, language)
 
 
 def _show_plan(plan: ReferencePlan, *, reset_patch_embedding: bool) -> None:
@@ -114,15 +117,18 @@ def _show_plan(plan: ReferencePlan, *, reset_patch_embedding: bool) -> None:
         "notes": plan.notes,
         "total": totals,
     }
-    lines = [("pairs", f"{len(possible)} of {len(costs)}")]
-    if seconds:
-        lines.append(("time", f"about {duration(sum(seconds), language)} in the network"))
-    lines += [
-        ("memory", f"about {storage(totals['memory'] or 0, language)}"),
-        ("disk", f"at most {storage(totals['disk'] or 0, language)}"),
-        *((f"folder {number}", str(path)) for number, path in enumerate(plan.folders)),
+    lines = [
+        (say("told.pairs", language), say("told.done_of", language, done=len(possible), total=len(costs))),
+        (say("told.tiles", language), number(totals["tiles"] or 0, language)),
     ]
-    strides = [_stride_table(possible, language)] if possible else []
+    if seconds:
+        lines.append((say("word.time", language), say("told.in_network", language, seconds=sum(seconds))))
+    lines += [
+        (say("told.memory", language), say("told.about", language, size=totals["memory"])),
+        (say("told.disk", language), say("told.at_most", language, size=totals["disk"])),
+        *((say("told.folder", language, number=place), str(path)) for place, path in enumerate(plan.folders)),
+    ]
+    strides = [_strides(possible, possible[0].plan, language)] if possible and possible[0].plan else []
     show(document, _cost_table(costs, language), facts(lines), *strides)
 
 
@@ -149,27 +155,21 @@ def _cost_table(costs: Sequence[PairCost], language: Language) -> Table:
         height, width = cost.plan.grid.shape
         ground = "" if cost.plan.square_metres is None else area(cost.plan.square_metres, language)
         seconds = "" if cost.seconds is None else duration(cost.seconds, language)
-        rows.append([cost.item, f"{width} × {height}", ground, seconds, f"{cost.plan.tiles} tiles"])
-    return table(["pair", "pixels", "overlap", "time", "state"], rows)
+        tiles = say("told.tiles_count", language, tiles=cost.plan.tiles)
+        rows.append([cost.item, f"{width} × {height}", ground, seconds, tiles])
+    heads = ("told.pair", "word.pixels", "told.overlap", "word.time", "told.state")
+    return table([say(head, language) for head in heads], rows)
 
 
-def _stride_table(costs: Sequence[PairCost], language: Language) -> Table:
+def _strides(costs: Sequence[PairCost], first: PairPlan, language: Language) -> Table:
     """What all pairs would cost at other strides."""
-    first = next(cost.plan for cost in costs if cost.plan)
     chosen = next(one for one in first.strides if one.stride == first.stride)
     total = sum(cost.seconds or 0.0 for cost in costs)
-    rows = [
-        [
-            f"{one.stride}{' (chosen)' if one is chosen else ''}",
-            f"× {one.passes}",
-            duration(total * one.passes / chosen.passes, language),
-        ]
-        for one in first.strides
-    ]
-    return table(["stride", "encoder passes", "time"], rows)
+    strides = [replace(one, seconds=total * one.passes / chosen.passes) for one in first.strides]
+    return stride_table(strides, first.stride, language)
 
 
-def _show_run(made: ReferenceRun) -> None:
+def _show_run(made: ReferenceRun, language: Language) -> None:
     for line in made.notes:
         note(line)
     failed = [one for one in made.outcomes if one.state == "failed"]
@@ -180,24 +180,28 @@ def _show_run(made: ReferenceRun) -> None:
         "metrics": made.run.manifest.metrics,
         "notes": made.notes,
     }
-    show(document, _outcomes(made), f"run      {made.run.path}", *_folders(made.placed))
+    places = [(say("word.run", language), made.run.path), *_folders(made.placed, language)]
+    show(document, _outcomes(made, language), *where_to_find(places))
     failures = made.run.manifest.failures
     if failures:
         raise PartialFailure(
             f"{len(failures)} of {max(len(made.outcomes), len(failures))} could not be done",
             found=failed[0].problem if failed else failures[0].message,
-            cure="Correct them, and run them again as a list of their own, or all with --force; "
+            cure="Correct them and repeat the command with --resume, which keeps the others; "
             f"{made.run.path / 'manifest.json'} names them.",
         )
 
 
-def _outcomes(made: ReferenceRun) -> Table:
-    rows = [[one.item, one.state, round(one.seconds, 1), one.problem] for one in made.outcomes]
-    return table(["pair", "state", "seconds", "problem"], rows)
+def _outcomes(made: ReferenceRun, language: Language) -> Table:
+    rows = [
+        [one.item, say(f"told.{one.state}", language), duration(one.seconds, language), one.problem]
+        for one in made.outcomes
+    ]
+    heads = ("told.pair", "told.state", "word.time", "told.problem")
+    return table([say(head, language) for head in heads], rows)
 
 
-def _folders(files: Sequence[Path]) -> list[str]:
-    counts: dict[Path, int] = {}
-    for file in files:
-        counts[file.parent] = counts.get(file.parent, 0) + 1
-    return [f"products {folder} ({count})" for folder, count in counts.items()]
+def _folders(files: Sequence[Path], language: Language) -> list[tuple[str, str]]:
+    counts = Counter(file.parent for file in files)
+    name = say("told.products", language)
+    return [(name, say("told.products_in", language, folder=str(folder), count=n)) for folder, n in counts.items()]

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from arpent.cli.comparisons import where_to_find
 from arpent.cli.console import progress, show
 from arpent.cli.options import assemble
-from arpent.store import Place
+from arpent.cli.places import Force, Name, Output, Resume, place
+from arpent.language import number, say
 from arpent.tasks.change.train_settings import ChangeTrainSettings
 
 __all__ = ["app"]
@@ -23,19 +25,19 @@ def train(
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting; may be repeated.")
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Run folder; a dated one under runs/ if not given.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a run that is there.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
+    output: Output = None,
+    name: Name = None,
+    force: Force = False,
+    resume: Resume = False,
 ) -> None:
     """Trains a model of change: to paint hidden patches of images, then to tell change from masks of it."""
     from arpent.tasks.change.training import train as run_training
 
     settings = assemble(ChangeTrainSettings, config, assignments or (), {})
-    place = Place(exact=output, force=force, resume=resume)
-    run = run_training(settings, place, progress=progress())
+    where = place(output, name, force=force, resume=resume)
+    run = run_training(settings, where, progress=progress())
     model = run.file("model")
     figures = {name: value for name, value in run.manifest.metrics.items() if value is not None}
-    lines = [f"{name}  {value:.4f}" for name, value in figures.items()]
-    show({"run": run.path, "model": model, "metrics": figures}, *lines, f"model    {model}")
+    lines = [f"{name}  {number(value, settings.language, 4)}" for name, value in figures.items()]
+    place_of = where_to_find([(say("word.model", settings.language), model)])
+    show({"run": run.path, "model": model, "metrics": figures}, *lines, *place_of)

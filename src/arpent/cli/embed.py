@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from arpent.cli.comparisons import where_to_find
 from arpent.cli.console import note, progress, show, table
 from arpent.cli.options import with_settings
+from arpent.cli.places import Force, Name, Output, place
 from arpent.language import percent, say
-from arpent.store import Place
 from arpent.tasks.change.embedding_settings import ClusterSettings, ProbeSettings
 
 if TYPE_CHECKING:
@@ -24,11 +25,6 @@ __all__ = ["app"]
 
 app = typer.Typer(help="Embeddings put to use: clusters of them, and probes of what they know.", no_args_is_help=True)
 
-Output = Annotated[
-    Path | None, typer.Option("--output", "-o", help="Run folder; a dated one under runs/ if not given.")
-]
-Force = Annotated[bool, typer.Option("--force", help="Replace a run that is there.")]
-
 
 @app.command()
 @with_settings
@@ -41,6 +37,7 @@ def cluster(
         int | None, typer.Option("-k", min=1, max=254, help="How many clusters to look for; short for --clusters.")
     ] = None,
     output: Output = None,
+    name: Name = None,
     force: Force = False,
 ) -> None:
     """Finds groups of patches that look alike to the model, and maps them; several dates and places at once.
@@ -52,17 +49,18 @@ def cluster(
 
     if count is not None:
         settings = settings.model_copy(update={"clusters": count})
-    made = cluster_embeddings(sources, Place(exact=output, force=force), settings, progress=progress())
+    made = cluster_embeddings(sources, place(output, name, force=force), settings, progress=progress())
     found, language = made.found, settings.language
     shares = found.sizes / found.sizes.sum()
     rows = [
         [say("embed.cluster", language, number=number), percent(float(share), language)]
         for number, share in enumerate(shares, 1)
     ]
-    note(f"{len(found.inertia)} passes over {found.sizes.sum():,} embeddings; silhouette {found.silhouette:.3f}")
+    told = {"passes": len(found.inertia), "count": int(found.sizes.sum()), "silhouette": found.silhouette}
+    note(say("told.embeddings", language, **told))
     document = {"run": made.run.path, "maps": made.maps, "metrics": made.run.manifest.metrics}
     heads = [say("word.class", language), say("word.share", language)]
-    show(document, table(heads, rows), *(f"map      {path}" for path in made.maps))
+    show(document, table(heads, rows), *where_to_find((say("word.map", language), path) for path in made.maps))
 
 
 @app.command()
@@ -83,6 +81,7 @@ def probe(
         str | None, typer.Option("--image", help="The image that was embedded; that of the run if not given.")
     ] = None,
     output: Output = None,
+    name: Name = None,
     force: Force = False,
 ) -> None:
     """Asks how much a linear probe reads off embeddings, on ground it has not learnt from, and maps what it sees.
@@ -91,14 +90,14 @@ def probe(
     """
     from arpent.tasks.change.probing import probe_embeddings
 
-    place = Place(exact=output, force=force)
-    made = probe_embeddings(source, labels, place, settings, held_out=held_out, image=image, progress=progress())
-    result = made.result
+    where = place(output, name, force=force)
+    made = probe_embeddings(source, labels, where, settings, held_out=held_out, image=image, progress=progress())
+    result, language = made.result, settings.language
     if result.raw is None:
-        note("no probe on raw bands: the image is not known; --image names it")
-    note(f"{result.cells:,} labelled cells in {result.blocks} blocks of held-out ground")
+        note(say("told.no_raw", language))
+    note(say("told.labelled", language, cells=result.cells, blocks=result.blocks))
     document = {"run": made.run.path, "map": made.map, "metrics": made.run.manifest.metrics}
-    show(document, _table(result, settings.language), f"map      {made.map}")
+    show(document, _table(result, language), *where_to_find([(say("word.map", language), made.map)]))
 
 
 def _table(result: ProbeResult, language: Language) -> Table:

@@ -208,6 +208,14 @@ def _unknown(model: type[BaseModel], place: _Place, where: str) -> ConfigError:
 def _invalid(place: _Place, detail: ErrorDetails, where: str) -> ConfigError:
     meaning = place.field.description if place.field and place.field.description else ""
     meaning = f" ({meaning.rstrip('.')})" if meaning else ""
+    many = _wrong_count(place, detail)
+    if many is not None:
+        whole = place.path.removesuffix(f".{detail['loc'][-1]}") if detail["type"] == "missing" else place.path
+        return InvalidSetting(
+            f"{where}: '{whole}' takes {many} values",
+            found=_echo(list(detail["input"])),
+            cure=f"Correct '{whole}'{meaning}.",
+        )
     if detail["type"] == "missing":
         return InvalidSetting(f"{where} lacks the setting '{place.path}'", cure=f"Give '{place.path}'{meaning}.")
     expected = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
@@ -219,6 +227,17 @@ def _invalid(place: _Place, detail: ErrorDetails, where: str) -> ConfigError:
         expected=expected,
         cure=f"Correct '{place.path}'{meaning}." if place.path else "Correct these settings.",
     )
+
+
+def _wrong_count(place: _Place, detail: ErrorDetails) -> int | None:
+    """How many values a setting takes, where too few or too many of them are given; else None."""
+    short = detail["type"] == "missing" and isinstance(detail["loc"][-1], int)
+    if not (short or detail["type"] == "too_long") or place.field is None or isinstance(detail["input"], str):
+        return None
+    for branch in (place.field.annotation, *typing.get_args(place.field.annotation)):
+        if typing.get_origin(branch) is tuple and ... not in typing.get_args(branch):
+            return len(typing.get_args(branch))
+    return None
 
 
 def _echo(value: object) -> str:

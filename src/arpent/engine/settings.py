@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from arpent.core.settings import Settings
+from arpent.errors import InvalidSetting
 from arpent.tiling import TileShape
 
 __all__ = ["FitSettings", "OptimiserSettings", "Precision", "PredictSettings", "RuntimeName", "ScheduleName"]
@@ -26,6 +27,9 @@ class PredictSettings(Settings):
     """Half width in pixels of the ramp over which neighbouring tiles are mixed."""
     halo: Annotated[int, Field(ge=0)] = 16
     """Rim in pixels that is read for context and then discarded; the receptive field gives the whole-image result."""
+    overlap: Annotated[int, Field(ge=0)] | None = None
+    """Pixels by which neighbouring tiles overlap: twice ring and halo together, of which it then gives half to each;
+    64 if not given. Small tiles overlap by half of their side at most."""
     batch_size: Annotated[int, Field(ge=1)] = 2
     """Tiles per pass through the network."""
     read_threads: Annotated[int, Field(ge=1)] = 2
@@ -36,6 +40,26 @@ class PredictSettings(Settings):
     """Where it runs: auto, cpu, cuda, cuda:0 …"""
     precision: Precision = "f32"
     """Arithmetic of the network: f32, or bf16, which is about twice as fast where the processor has it."""
+
+    @model_validator(mode="after")
+    def _share_overlap(self) -> Self:
+        """Ring and halo follow from the overlap, as far as they are not given themselves."""
+        if self.overlap is None:
+            return self
+        given = self.model_fields_set & {"ring", "halo"}
+        half, odd = divmod(self.overlap, 2)
+        ring = self.ring if "ring" in given else half - self.halo if "halo" in given else half // 2
+        halo = self.halo if "halo" in given else half - ring
+        if odd or min(ring, halo) < 0 or ring + halo != half:
+            raise InvalidSetting(
+                "the overlap of tiles is twice their ring and halo together",
+                found=f"overlap {self.overlap}, "
+                + (", ".join(f"{name} {getattr(self, name)}" for name in sorted(given)) or "an odd number"),
+                expected=f"overlap {2 * (max(self.ring, 0) + self.halo)}" if given else "an even number",
+                cure="Give --overlap alone, or --ring and --halo alone.",
+            )
+        self.__dict__.update(ring=ring, halo=halo)  # frozen for everybody else
+        return self
 
     def shape(self, stride: int, scales: tuple[int, ...] = (1,)) -> TileShape:
         """The tiles for a network of this stride and products of these scales, all sizes rounded up to fit."""

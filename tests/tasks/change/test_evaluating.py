@@ -240,5 +240,5 @@ def test_from_the_command_line(run, capsys):
     command = typer.main.get_command(app)
     command.main(words, standalone_mode=False)
     said = capsys.readouterr().out
-    assert "change vector" in said and "recall fire" in said and "ECE" in said
+    assert "change-vector analysis" in said and "recall of fire" in said and "ECE" in said
     assert (run.parent / "out" / "curves.png").exists()

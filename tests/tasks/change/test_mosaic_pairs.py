@@ -12,7 +12,7 @@ from arpent.tasks.change.mosaic_images import stems_in
 from arpent.tasks.change.mosaic_layers import LAYERS, check_ignored, mosaic_name, product_name, reference_layer
 from arpent.tasks.change.mosaic_pairs import delete_residues, find_pairs
 from arpent.tasks.change.mosaic_settings import MosaicSettings
-from arpent.tasks.change.mosaic_style import CHANGE_RAMP, qgis_style
+from arpent.tasks.change.mosaic_style import change_ramp, qgis_style
 from arpent.tasks.change.reference_names import pair_suffix
 
 NONE = MosaicSettings()
@@ -132,6 +132,7 @@ def test_layers_to_leave_out_are_known():
 
 
 def test_the_style_says_what_each_colour_means():
-    style = qgis_style([*(f"≤ {stop.value}" for stop in CHANGE_RAMP), "no <change>"])
-    assert style.count("<item") == len(CHANGE_RAMP) + 1
+    ramp = change_ramp(0.6)
+    style = qgis_style([*(f"≤ {stop.value}" for stop in ramp), "no <change>"], ramp)
+    assert style.count("<item") == len(ramp) + 1 and 'maximumValue="0.6"' in style
     assert 'value="inf" color="#ffffff" alpha="0" label="no &lt;change&gt;"' in style

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from arpent.core import Language
 from arpent.errors import InvalidSetting
+from arpent.language import say
 from arpent.tasks.change.frames import Frame, Pair, day_of
 from arpent.tasks.change.quality_layers import kind_of
 from arpent.tasks.change.reference_names import check_date, compiled, date_in, guessed_date
 
-__all__ = ["PairImages", "doubtful_dates", "pair_of"]
+__all__ = ["PairImages", "doubtful_dates", "doubtful_pairs", "order_of", "pair_of"]
+
+_NAMED = 3
+"""Pairs of a list whose dates are in doubt that are named."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +62,39 @@ def pair_of(files: PairImages, dates: Sequence[str | int | None] = (), regex: st
     return Pair(tuple(frames), " ".join(frame.stem for frame in frames))
 
 
-def doubtful_dates(pair: Pair) -> Iterator[str]:
+def doubtful_dates(pair: Pair, language: Language = "en") -> Iterator[str]:
     """What people should know about dates that are equal, or in another order than their images."""
     for first, then in pairwise(pair.frames):
         if first.date is None or then.date is None or first.date < then.date:
             continue
-        days = " and ".join(f"{frame.image} ({day_of(frame.date or 0)})" for frame in (first, then))
-        how = "are of one day" if first.date == then.date else "are given with the later one first"
-        yield f"{days} {how}: before comes first, after last"
+        days = say(
+            "told.before_after",
+            language,
+            first=first.image,
+            first_day=day_of(first.date).isoformat(),
+            then=then.image,
+            then_day=day_of(then.date).isoformat(),
+        )
+        yield say("told.one_day" if first.date == then.date else "told.later_first", language, days=days)
+
+
+def doubtful_pairs(pairs: Iterable[Pair], language: Language = "en") -> Iterator[str]:
+    """The same of a list of pairs; of a long list the first ones are named, and the others counted."""
+    doubted = [pair for pair in pairs if any(doubtful_dates(pair))]
+    for pair in doubted[:_NAMED]:
+        yield from doubtful_dates(pair, language)
+    if len(doubted) > _NAMED:
+        yield say("told.more_pairs", language, count=len(doubted) - _NAMED)
+
+
+def order_of(frames: Sequence[Frame], language: Language = "en") -> Iterator[str]:
+    """What people should know about images that are not given in the order of their dates."""
+    if any(frame.date is None for frame in frames):
+        return
+    ordered = sorted(frames, key=lambda frame: frame.date or 0)
+    if ordered != list(frames):
+        names = ", ".join(f"{frame.stem} ({day_of(frame.date or 0)})" for frame in ordered)
+        yield say("told.sorted", language, names=names)
 
 
 def _date(image: str, given: str | int | None, regex: str | None) -> int | None:

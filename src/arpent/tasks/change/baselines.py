@@ -10,14 +10,16 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from arpent.core import Grid, Raster, Window
+from arpent.core import Grid, Language, Raster, Window
 from arpent.errors import DatasetError
 from arpent.io import ImageReader, open_image
+from arpent.language import say
 
-__all__ = ["VECTOR", "ImageDifference", "open_like"]
+__all__ = ["VECTOR", "ImageDifference", "open_like", "title_of"]
 
 VECTOR = "change vector"
 """Name of change-vector analysis (Malila, 1980): the length of the difference of two spectra."""
+_BAND = "band "
 
 
 class ImageDifference:
@@ -46,7 +48,7 @@ class ImageDifference:
                 )
             self._opened = opened.pop_all()
         self._pair = pair
-        self.names = (VECTOR, *(f"band {name}" for name in pair[0].bands))
+        self.names = (VECTOR, *(f"{_BAND}{name}" for name in pair[0].bands))
 
     def read(self, window: Window) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Scores ``(names, height, width)`` in the order of `names`, and where both images have data."""
@@ -63,6 +65,13 @@ class ImageDifference:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._opened.close()
+
+
+def title_of(name: str, language: Language) -> str:
+    """What a layer that is judged, or a plain difference, is called in tables and charts."""
+    if name.startswith(_BAND):
+        return say("change.band", language, name=name.removeprefix(_BAND))
+    return say("change.change_vector" if name == VECTOR else f"change.{name}", language)
 
 
 def _numbers(raster: Raster) -> NDArray[np.float32]:

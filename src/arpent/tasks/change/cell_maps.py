@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arpent.core import ClassMap, Grid, LandClass, Language, Strip, writing
-from arpent.io import CogWriter, RasterSpec, quicklook, recorded_statistics, stac_item
+from arpent.io import CogWriter, RasterSpec, quicklook, recorded_shares, recorded_statistics, stac_item
 from arpent.report import figures
 from arpent.store import RunFolder
 
@@ -89,6 +89,7 @@ class CellMap:
         self._path.unlink()
         if picture is not None:
             drawn = run.scratch / f"{picture}.png"
-            figures.preview(quicklook(path, classes=True), drawn, classes=classes, title=title, language=language)
+            small, shares = quicklook(path, classes=True), recorded_shares(path)
+            figures.preview(small, drawn, classes=classes, shares=shares, title=title, language=language)
             run.publish(drawn, kind="picture")
         return path

@@ -107,7 +107,7 @@ def compare(
         named = {f"{name}/{pair.name}" if suffix else name: value for name, value in figures.items()}
         run.add_metrics(named)
         drawn = folder / f"preview{suffix}.png"
-        picture = draw_pair(image, products.get("cosine_map"), drawn, model.contract, language=settings.language)
+        picture = draw_pair(image, products, judgement, drawn, model.contract, language=settings.language)
         run.publish(picture, kind="picture", name=f"preview{suffix}")
     if judgement is not None and settings.polygons != "no":
         wanted = judgement.outlines(settings.polygons, settings.min_area)

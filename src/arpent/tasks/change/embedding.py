@@ -152,5 +152,7 @@ def _inside(rows: NDArray[np.int64], cols: NDArray[np.int64], grid: Grid) -> NDA
 
 def _picture(source: Embeddings, run: RunFolder, settings: EmbedSettings) -> Path:
     drawn = run.scratch / "embeddings.png"
-    preview(false_colours(source), drawn, title=say("embed.image", settings.language), language=settings.language)
+    shown = false_colours(source)
+    title = say("embed.image" if len(shown.bands) == _COMPONENTS else "embed.image_of_one", settings.language)
+    preview(shown, drawn, title=title, language=settings.language)
     return run.path / run.publish(drawn, kind="picture").file

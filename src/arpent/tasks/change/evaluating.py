@@ -15,15 +15,16 @@ from pydantic import Field
 
 from arpent.core import ClassMap, Contract, LandClass, Language, Settings, Strip
 from arpent.errors import ArpentError, DatasetError, FileMissing, UnknownName
-from arpent.io import CogWriter, RasterSpec, quicklook, recorded_classes
+from arpent.io import CogWriter, RasterSpec, quicklook, recorded_classes, recorded_shares
 from arpent.language import say
 from arpent.metrics import BlockCounts, Curve, Detection, Interval, Reliability, ScoreHistogram, reliability
 from arpent.report import DetectionLine, detection, figures
 from arpent.store import Place, Run, RunFolder, open_run
 from arpent.store.bundle import read_contract
-from arpent.tasks.change.baselines import ImageDifference
+from arpent.tasks.change.baselines import ImageDifference, title_of
 from arpent.tasks.change.evidence import Evidence, Piece, Tally
 from arpent.tasks.change.polygons import ChangeLayers, layers_in
+from arpent.tasks.change.settings import Qualities
 
 __all__ = ["EvaluateSettings", "Evaluation", "evaluate"]
 
@@ -43,7 +44,7 @@ class EvaluateSettings(Settings):
     """Which comparison of a run with several: what follows the layer in its products' names."""
     score: Literal["auto", "cosine_map", "change_probability"] = "auto"
     """Layer that is judged: cosine_map, change_probability, or auto for the probability where there is one."""
-    exclude: tuple[str, ...] = ("cloud", "shadow")
+    exclude: Qualities = ("cloud", "shadow")
     """Qualities that do not count, for the map and the baselines alike; empty to count everything."""
     baselines: bool = True
     """Also score the difference of the two images: as change-vector analysis, and band by band."""
@@ -72,7 +73,7 @@ class Evaluation:
         average_precision: area under the precision-recall curve.
         intervals: 95 %, by name of the figure, at the threshold of `best`.
         reliability: of probabilities; None for cosines, which are none.
-        recall_by_kind: at the threshold of `best`, by name of the kind of change.
+        recall_by_kind: at the threshold of `best`, by name of the kind of change, in the language asked for.
         baselines: each at its own best threshold, which flatters it too.
         tally: what counted.
     """
@@ -278,7 +279,14 @@ def _map_errors(
                 blocks.update(int(number), piece.score[here], true[here])
     run.publish(run.scratch / "errors.tif", kind="raster")
     raster = quicklook(run.path / "errors.tif", classes=True)
-    figures.preview(raster, run.scratch / "preview.png", classes=classes, language=settings.language)
+    figures.preview(
+        raster,
+        run.scratch / "preview.png",
+        classes=classes,
+        shares=recorded_shares(run.path / "errors.tif"),
+        title=say("change.errors", settings.language),
+        language=settings.language,
+    )
     run.publish(run.scratch / "preview.png", kind="picture")
 
 
@@ -300,20 +308,18 @@ def _concluded(
 ) -> Evaluation:
     """Figures, metrics and the end of the run."""
     curve, counted = found.curve, found.counted
-    names = recorded_classes(truth, settings.language)
-    kinds = {
-        names.get(kind, str(kind)): recall
-        for kind, recall in counted.score.recall_by_kind(found.best.threshold).items()
-    }
+    recalls = counted.score.recall_by_kind(found.best.threshold)
+    names, words = recorded_classes(truth), recorded_classes(truth, settings.language)
+    kinds = {words.get(kind, str(kind)): recall for kind, recall in recalls.items()}
     curves = {name: histogram.curve() for name, histogram in counted.baselines.items()}
     calibrated = reliability(counted.score, settings.bins) if evidence.is_probability else None
     layer = "change_probability" if evidence.is_probability else "cosine_map"
     intervals = found.blocks.intervals(settings.draws, settings.seed)
     baselines = {name: one.best() for name, one in curves.items()}
-    lines = [_line(layer, curve, found.best)]
+    lines = [_line(title_of(layer, settings.language), curve, found.best)]
     if curves:
         strongest = max(curves, key=lambda name: baselines[name].f1)
-        lines.append(_line(strongest, curves[strongest], baselines[strongest]))
+        lines.append(_line(title_of(strongest, settings.language), curves[strongest], baselines[strongest]))
     detection(
         lines,
         run.scratch / "curves.png",
@@ -328,7 +334,7 @@ def _concluded(
         run.add_metrics({f"own/{name}": value for name, value in found.own.summary().items()})
     if calibrated is not None:
         run.add_metrics({"ece": calibrated.expected_error, "mce": calibrated.largest_error})
-    run.add_metrics({f"recall/{name}": value for name, value in kinds.items()})
+    run.add_metrics({f"recall/{names.get(kind, str(kind))}": recall for kind, recall in recalls.items()})
     for name, best in baselines.items():
         run.add_metrics({f"baseline/{name}/{key}": value for key, value in best.summary().items()})
     tally = evidence.tally
@@ -353,7 +359,7 @@ def _line(name: str, curve: Curve, chosen: Detection) -> DetectionLine:
     step = math.ceil(curve.thresholds.size / 2000)
     keep = np.unique(np.append(np.arange(0, curve.thresholds.size, step), curve.thresholds.size - 1))
     return DetectionLine(
-        name.replace("_", " "),
+        name,
         curve.recall[keep],
         curve.precision[keep],
         curve.false_alarms[keep],

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from arpent.core import Contract
 from arpent.errors import UnknownName
+from arpent.report.figures import Steps
+from arpent.tasks.change.mosaic_style import cosine_steps, probability_steps
 from arpent.tasks.change.polygons import OutlineSettings
 from arpent.tasks.change.settings import ChangeSettings
 
@@ -38,6 +40,19 @@ class Judgement:
         """Which values of the layer mean change."""
         limit = np.float32(self.threshold)
         return np.asarray(values < limit if self.layer == "cosine_map" else values >= limit, bool)
+
+    def strength(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+        """How far beyond the threshold values are, 0 to 1; 0 too where nothing has changed."""
+        steps = self.steps
+        away = self.threshold - values if self.layer == "cosine_map" else values - self.threshold
+        most = self.threshold - steps.ends[0] if self.layer == "cosine_map" else steps.ends[-1] - self.threshold
+        return np.asarray(np.clip(away / max(most, 1e-6), 0, 1), np.float64)
+
+    @property
+    def steps(self) -> Steps:
+        """The colours of the layer in pictures."""
+        steps_of = cosine_steps if self.layer == "cosine_map" else probability_steps
+        return steps_of(self.threshold)
 
     def outlines(self, form: Literal["geoparquet", "gpkg"], min_area: float) -> OutlineSettings:
         """How change is outlined by this judgement."""

@@ -22,7 +22,7 @@ from arpent.tasks.change.mosaic_layers import LAYERS, check_ignored, reference_l
 from arpent.tasks.change.mosaic_pairs import PairProducts, delete_residues, find_pairs
 from arpent.tasks.change.mosaic_settings import MosaicSettings
 from arpent.tasks.change.mosaic_stages import Made, Stages
-from arpent.tasks.change.mosaic_style import CHANGE_RAMP, CHANGE_STEPS, qgis_style
+from arpent.tasks.change.mosaic_style import change_ramp, cosine_steps, qgis_style
 
 __all__ = ["Fused", "Mosaic", "fuse", "make_mosaic"]
 
@@ -142,7 +142,11 @@ def _stages(run: RunFolder, pairs: Sequence[PairProducts], settings: MosaicSetti
         progress,
         failures=failures,
     )
-    stages.notes.extend(f"{pair.name} has no {layer.name} and cannot win" for pair in pairs if pair not in having)
+    stages.notes.extend(
+        say("mosaic.cannot_win", settings.language, name=pair.name, layer=layer.name)
+        for pair in pairs
+        if pair not in having
+    )
     stages.fingerprint = _identity(stages)
     return stages
 
@@ -204,8 +208,9 @@ def _published(run: RunFolder, stages: Stages, made: Mapping[str, Made]) -> dict
     _draw(run, stages, made[stages.layer.name], "mosaic_preview")
     _draw(run, stages, made["persistence"], "mosaic_persistence_view")
     if "cosine_map" in files:
-        labels = [say("mosaic.changed", settings.language, value=stop.value) for stop in CHANGE_RAMP]
-        style = qgis_style([*labels, say("mosaic.unchanged", settings.language)])
+        ramp = change_ramp(settings.threshold)
+        labels = [say("mosaic.changed", settings.language, value=stop.value) for stop in ramp]
+        style = qgis_style([*labels, say("mosaic.unchanged", settings.language)], ramp)
         title = f"{stages.name_of('cosine_map')}.qml"
         run.publish(write_file(run.scratch / title, style), kind="text", name=f"{stages.name_of('cosine_map')}_style")
     return files
@@ -215,7 +220,7 @@ def _draw(run: RunFolder, stages: Stages, made: Made, picture: str) -> None:
     """A picture of a product's first band."""
     small = quicklook(run.path / made.path.name, classes=made.spec.overviews == "nearest")
     first = Raster(small.pixels[:1], small.valid, small.grid, small.bands[:1])
-    steps = CHANGE_STEPS if made.layer == "cosine_map" else None
+    steps = cosine_steps(stages.settings.threshold) if made.layer == "cosine_map" else None
     drawn = run.scratch / f"{picture}.png"
     shown = figures.Panel(first, steps=steps)
     figures.panels([shown], drawn, title=made.spec.title, language=stages.settings.language)

@@ -7,9 +7,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from arpent.core import Language
 from arpent.errors import FileMissing, InvalidSetting
+from arpent.language import say
 from arpent.store import open_run
 from arpent.store.manifest import MANIFEST
+from arpent.tasks.change.asking import doubtful_pairs
 from arpent.tasks.change.frames import Pair
 from arpent.tasks.change.mosaic_images import ComparedImages
 from arpent.tasks.change.mosaic_layers import ProductName, product_name
@@ -91,16 +94,18 @@ def find_pairs(
         )
     pairs.sort(key=lambda one: one.name)
     origins = tuple(folder / MANIFEST if (folder / MANIFEST).exists() else folder for folder in folders)
-    return Found(tuple(pairs), origins, tuple(_lacks(pairs)))
+    known_pairs = (one.pair for one in pairs if one.pair is not None)
+    notes = (*_lacks(pairs, settings.language), *doubtful_pairs(known_pairs, settings.language))
+    return Found(tuple(pairs), origins, notes)
 
 
-def _lacks(pairs: Sequence[PairProducts]) -> Iterator[str]:
+def _lacks(pairs: Sequence[PairProducts], language: Language) -> Iterator[str]:
     """A line for every layer that some pairs have and others not."""
     for layer in sorted({layer for pair in pairs for layer in pair.files}):
         without = [pair.name for pair in pairs if layer not in pair.files]
         if without:
-            more = f" and {len(without) - 1} more" if len(without) > 1 else ""
-            yield f"{without[0]}{more}: no {layer}; used for what is there"
+            key = "mosaic.lacks_more" if len(without) > 1 else "mosaic.lacks"
+            yield say(key, language, name=without[0], layer=layer, count=len(without) - 1)
 
 
 def _in_run(folder: Path, settings: MosaicSettings, frames: Mapping[str, Pair]) -> Iterator[PairProducts]:

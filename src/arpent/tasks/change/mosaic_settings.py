@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from arpent.core import Language, Settings
-from arpent.tasks.change.settings import MissingQuality, Profile
+from arpent.tasks.change.settings import MissingQuality, Profile, Qualities
 
 __all__ = ["MosaicSettings"]
 
@@ -27,7 +27,7 @@ class MosaicSettings(Settings):
     """Layer that chooses the pair for each pixel; cosine_map where there is one."""
     ignore: tuple[str, ...] = ()
     """Layers that are left out."""
-    exclude: tuple[str, ...] = ()
+    exclude: Qualities = ()
     """Qualities that are dropped before a pair is chosen, such as cloud,shadow,snow."""
     missing_quality: MissingQuality = "error"
     """What a pair without a quality layer means where qualities are dropped: error, or clear everywhere."""

@@ -132,7 +132,7 @@ class Stages:
         images = self._images(side, dated=dates is not None)
         found = self._surveyed({number: frame.image for number, frame in images.items()})
         if not found.grids:
-            self.notes.append(f"no {name}: the compared images are not known, or not there any more")
+            self.notes.append(say("mosaic.no_images", self.settings.language, name=name))
             return []
         form = form_of(found.forms.values(), name)
         days = {n: images[n].date if len(self._before(n)) > 1 and side == "before" else None for n in found.grids}

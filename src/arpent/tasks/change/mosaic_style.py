@@ -1,4 +1,4 @@
-"""How a map of cosines looks, in QGIS and in pictures: red where the ground has changed, clear where it has not."""
+"""How maps of change look, in QGIS and in pictures: red where the ground has changed, clear where it has not."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 from arpent.report import figures
 
-__all__ = ["CHANGE_RAMP", "CHANGE_STEPS", "Stop", "qgis_style"]
+__all__ = ["Stop", "change_ramp", "cosine_steps", "probability_steps", "qgis_style", "strength_steps"]
 
 
 @dataclass(frozen=True)
@@ -19,27 +19,44 @@ class Stop:
     colour: str
 
 
-CHANGE_RAMP = (
-    Stop(0.05, "#a50f15"),
-    Stop(0.15, "#cb181d"),
-    Stop(0.25, "#ef3b2c"),
-    Stop(0.35, "#fb5e3b"),
-    Stop(0.45, "#fc825d"),
-    Stop(0.55, "#fca582"),
-    Stop(0.65, "#febb9c"),
-    Stop(0.75, "#ffcbb1"),
-)
-"""Colours of a cosine; above the last stop nothing has changed and nothing is drawn."""
-
-_LOWEST = -1.0
-
-CHANGE_STEPS = figures.Steps(
-    _LOWEST, tuple(stop.value for stop in CHANGE_RAMP), tuple(stop.colour for stop in CHANGE_RAMP)
-)
-"""The same for the pictures of a run."""
+_REDS = ("#ffcbb1", "#febb9c", "#fca582", "#fc825d", "#fb5e3b", "#ef3b2c", "#cb181d", "#a50f15")
+"""From what has just changed to what has changed most."""
+_CLEAR = "#ffffff"
+_STEP = 0.1
+_LOWEST, _GREATEST = -1.0, 2.0
 
 
-def qgis_style(labels: Sequence[str], ramp: Sequence[Stop] = CHANGE_RAMP) -> str:
+def change_ramp(threshold: float) -> tuple[Stop, ...]:
+    """Colours of cosines below a threshold; above the last stop nothing has changed and nothing is drawn."""
+    values = [round(threshold - place * _STEP, 6) for place in range(len(_REDS))]
+    kept = [value for value in values if value > _LOWEST] or [threshold]
+    return tuple(Stop(value, colour) for value, colour in zip(kept, _REDS, strict=False))[::-1]
+
+
+def cosine_steps(threshold: float) -> figures.Steps:
+    """Colours of cosines, for pictures: red below the threshold."""
+    ramp = change_ramp(threshold)
+    return figures.Steps(_LOWEST, tuple(stop.value for stop in ramp), tuple(stop.colour for stop in ramp), high=1.0)
+
+
+def probability_steps(threshold: float) -> figures.Steps:
+    """Colours of probabilities, for pictures: red from the threshold on."""
+    return _above(threshold, 1.0, (1.0 - threshold) / len(_REDS))
+
+
+def strength_steps(threshold: float) -> figures.Steps:
+    """Colours of the strength of change, 0 to 2, for pictures: red from the threshold on."""
+    return _above(threshold, _GREATEST, _STEP)
+
+
+def _above(threshold: float, high: float, step: float) -> figures.Steps:
+    values = [round(threshold + place * step, 6) for place in range(len(_REDS))]
+    ends = [value for value in values if value < high] or [threshold]
+    reds = _REDS[: len(ends)]
+    return figures.Steps(0.0, tuple(ends), (_CLEAR, *reds[:-1]), reds[-1], high)
+
+
+def qgis_style(labels: Sequence[str], ramp: Sequence[Stop]) -> str:
     """A QGIS layer style (``.qml``) for the first band of a raster.
 
     Args:

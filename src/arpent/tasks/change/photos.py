@@ -21,8 +21,8 @@ from arpent.report import figures
 from arpent.store import Place, Run, RunFolder
 from arpent.tasks.change.comparing import Compared, compare
 from arpent.tasks.change.frames import Frame, Pair, files_of
+from arpent.tasks.change.judgement import Judgement
 from arpent.tasks.change.many_pairs import OF_ONE_PAIR, ListNetworks, swept
-from arpent.tasks.change.mosaic_style import CHANGE_RAMP
 from arpent.tasks.change.reference_model import model_fit, reference_model
 from arpent.tasks.change.reference_plan import PlannedPair, ReferencePlan
 from arpent.tasks.change.save_folders import SaveFolders, refuse
@@ -36,8 +36,8 @@ _TONES = Normalisation(origin="photographs", mean=(123.7, 116.3, 103.5), std=(58
 """Mean and spread of the colours of ordinary photographs, 0 to 255 (ImageNet's)."""
 
 _LARGEST = 1400
-_STRONGEST = 0.85
-"""How much of the picture the deepest red covers."""
+_FAINTEST, _STRONGEST = 0.35, 0.85
+"""How much of the picture the palest red covers, and the deepest."""
 
 
 @dataclass(frozen=True)
@@ -173,15 +173,24 @@ def _size(image: str) -> tuple[int, int]:
     return (width, height) if orientation(image) > 4 else (height, width)
 
 
-def draw_overlay(picture: str | Path, cosine: Path, path: Path, *, language: Language = "en") -> Path:
-    """A picture in grey, red where the map of cosines says that it has changed, as PNG."""
-    shown, alike = quicklook(str(picture), _LARGEST), quicklook(cosine, _LARGEST)
+def draw_overlay(
+    picture: str | Path, layer: Path, judgement: Judgement, path: Path, *, language: Language = "en"
+) -> Path:
+    """A picture in grey, red where a layer says that it has changed, as PNG.
+
+    Args:
+        picture: the photograph.
+        layer: the map that `judgement` judges by.
+        judgement: what counts as change.
+        path: of the PNG.
+        language: of the title.
+    """
+    shown, seen = quicklook(str(picture), _LARGEST), quicklook(layer, _LARGEST)
     grey = shown.pixels[:3].astype(np.float32).mean(axis=0)
-    ends = np.array([stop.value for stop in CHANGE_RAMP], np.float32)
-    colours = np.array([tuple(bytes.fromhex(stop.colour[1:])) for stop in CHANGE_RAMP] + [(0, 0, 0)], np.float32)
-    values = np.where(alike.valid, alike.pixels[0], 1).astype(np.float32)
-    red = colours[np.searchsorted(ends, values)].transpose(2, 0, 1)
-    cover = _STRONGEST * np.clip((ends[-1] - values) / (ends[-1] - ends[0]), 0, 1)
+    values, steps = seen.pixels[0], judgement.steps
+    red = steps.table[np.searchsorted(steps.ends, values)].transpose(2, 0, 1)
+    depth = _FAINTEST + (_STRONGEST - _FAINTEST) * judgement.strength(values)
+    cover = np.where(seen.valid & judgement.changed(values), depth, 0.0)
     mixed = np.rint((1 - cover) * grey + cover * red).astype(np.uint8)
     return figures.preview(
         Raster(mixed, shown.valid, shown.grid, _COLOURS), path, title=say("change.overlay", language)
@@ -189,9 +198,14 @@ def draw_overlay(picture: str | Path, cosine: Path, path: Path, *, language: Lan
 
 
 def _overlaid(run: RunFolder, pair: Pair, compared: Compared, suffix: str, language: Language) -> Path:
-    name = f"overlay{suffix}"
+    name, judgement = f"overlay{suffix}", compared.judgement
+    assert judgement is not None  # two pictures are compared
     drawn = draw_overlay(
-        pair.after.image, compared.products["cosine_map"], run.scratch / f"{name}.png", language=language
+        pair.after.image,
+        compared.products[judgement.layer],
+        judgement,
+        run.scratch / f"{name}.png",
+        language=language,
     )
     return run.path / run.publish(drawn, kind="picture", name=name).file
 

@@ -13,11 +13,12 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from arpent.core import ClassMap, LandClass, Settings, Strip
+from arpent.core import ClassMap, LandClass, Language, Settings, Strip
 from arpent.errors import BandMismatch, InvalidSetting, UnknownName
 from arpent.io import ClassStrips, ImageReader, open_image, polygonise, stac_item
 from arpent.pixels import usable
 from arpent.store import Place, Run, RunFolder
+from arpent.tasks.change.settings import Qualities
 from arpent.tasks.change.zones import Extremes, Measure, QualityShares, Zones
 
 __all__ = [
@@ -56,10 +57,12 @@ class OutlineSettings(Settings):
     """Smallest change in m² that is kept; unchanged spots below it inside a change are taken as changed."""
     simplify: Annotated[float, Field(ge=0)] = 1.0
     """How far an outline may move, in pixels; 0 keeps the pixels' stairs."""
-    exclude: tuple[str, ...] = ()
+    exclude: Qualities = ()
     """Qualities that are no change whatever the score, such as cloud,shadow,snow."""
     form: Literal["geoparquet", "gpkg"] = "geoparquet"
     """Format of the polygons."""
+    language: Language = "en"
+    """Language of what is told: en or fr."""
 
     @property
     def suffix(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from arpent.io import open_image, quicklook
 from arpent.language import say
 from arpent.report import figures
 from arpent.tasks.change.frames import day_of
-from arpent.tasks.change.mosaic_style import CHANGE_STEPS
+from arpent.tasks.change.judgement import Judgement
 from arpent.tasks.change.pairing import PairImage
 
 __all__ = ["draw_pair"]
@@ -22,13 +23,20 @@ _LARGEST = 700  # pixels of the longer side of a panel
 
 
 def draw_pair(
-    image: PairImage, cosine: Path | None, path: Path, contract: Contract, *, language: Language = "en"
+    image: PairImage,
+    products: Mapping[str, Path],
+    judgement: Judgement | None,
+    path: Path,
+    contract: Contract,
+    *,
+    language: Language = "en",
 ) -> Path:
-    """Draws all dates side by side, then the map of cosines where there is one.
+    """Draws all dates side by side, then the layer that says what has changed, red where it does.
 
     Args:
         image: the pair, open.
-        cosine: file of the cosines.
+        products: files by name.
+        judgement: names that layer and its threshold; None where nothing was compared.
         path: of the PNG.
         contract: names the bands.
         language: of titles.
@@ -37,9 +45,11 @@ def draw_pair(
         figures.Panel(_look(image, number, contract), _title(image, number, language))
         for number in range(len(image.frames))
     ]
-    if cosine is not None:
-        small = quicklook(cosine, _LARGEST)
-        shown.append(figures.Panel(small, say("change.cosine", language), steps=CHANGE_STEPS))
+    if judgement is not None:
+        small = quicklook(products[judgement.layer], _LARGEST)
+        key = "change.cosine" if judgement.layer == "cosine_map" else "change.probability"
+        title = say(key, language, threshold=judgement.threshold)
+        shown.append(figures.Panel(small, title, steps=judgement.steps))
     return figures.panels(shown, path, title=image.source, language=language)
 
 

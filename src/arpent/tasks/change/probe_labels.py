@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +10,13 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
-from arpent.core import Grid, Window, ground_sampling_distance
+from arpent.core import Grid, Language, Window, ground_sampling_distance
 from arpent.errors import DatasetError, FileMissing, InputError, NoOverlap, UnknownName
-from arpent.io import open_image
+from arpent.io import open_image, recorded_classes
 from arpent.io.points import POINT_FILES, read_points
 from arpent.tasks.change.cell_maps import MOST_CLASSES
 
-__all__ = ["CellLabels", "LabelFile", "read_labels"]
+__all__ = ["CellLabels", "LabelFile", "read_labels", "titles_of"]
 
 _ROWS = 256
 _FINEST = 32  # pixels of a mask across a cell that are looked at
@@ -106,6 +106,14 @@ def read_labels(file: LabelFile, grid: Grid) -> CellLabels:
             cure="Check the column of the points, or the mask.",
         )
     return CellLabels(found.rows, found.cols, classes.ravel().astype(np.int64), names)
+
+
+def titles_of(path: Path, names: Sequence[str], language: Language) -> tuple[str, ...]:
+    """What classes are called on maps: a mask may carry a name for each of its numbers; points say it themselves."""
+    if path.suffix.lower() in POINT_FILES:
+        return tuple(names)
+    known = {str(number): title for number, title in recorded_classes(path, language).items()}
+    return tuple(known.get(name, name) for name in names)
 
 
 def _of_points(file: LabelFile, grid: Grid) -> CellLabels:

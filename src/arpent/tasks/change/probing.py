@@ -19,14 +19,14 @@ from pyproj import Transformer
 
 from arpent.core import Grid, Progress, Silent, ground_sampling_distance
 from arpent.errors import InvalidSetting, NoOverlap
-from arpent.language import say
+from arpent.language import LANGUAGES, say
 from arpent.metrics import Interval
 from arpent.report import confusion
 from arpent.store import Place, Run, open_run
 from arpent.tasks.change.cell_maps import CellMap, class_map
 from arpent.tasks.change.embedding_settings import ProbeSettings
 from arpent.tasks.change.embedding_sources import Embeddings, open_embeddings
-from arpent.tasks.change.probe_labels import CellLabels, LabelFile, read_labels
+from arpent.tasks.change.probe_labels import CellLabels, LabelFile, read_labels, titles_of
 from arpent.tasks.change.probe_scores import Labelled, ProbeResult, score_probe
 from arpent.tasks.change.raw_bands import raw_bands
 
@@ -89,7 +89,7 @@ def probe_embeddings(
             known = _labelled(entry, labels, held_out, picture, settings, advance=bar.advance)
         with run.timed("probe"):
             result, probe = score_probe(known, settings)
-        classes = class_map("probe", result.names)
+        classes = class_map("probe", *(titles_of(labels, result.names, told) for told in LANGUAGES))
         with run.timed("map"):
             cells = CellMap(entry.grid, run.scratch, "probe")
             for batch in entry.batches():

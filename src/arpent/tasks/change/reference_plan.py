@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from arpent.core import parse
+from arpent.core import Language, parse
 from arpent.errors import ArpentError, FileMissing, InvalidSetting
 from arpent.io.gdal import is_remote
+from arpent.language import say
 from arpent.pixels import usable
+from arpent.tasks.change.asking import doubtful_pairs
 from arpent.tasks.change.frames import Frame, Pair
 from arpent.tasks.change.mosaic_grid import named_system
 from arpent.tasks.change.mosaic_settings import MosaicSettings
@@ -118,7 +120,8 @@ def plan_reference(
     rows = _Rows(file, tuple(None if date is None else check_date(date) for date in dates))
     pairs, refused = rows.planned(listed.rows)
     _refuse_input_folders(folders, pairs)
-    notes = (*_notes(file, settings, listed), *rows.notes())
+    doubts = doubtful_pairs((one.pair for one in pairs), settings.language)
+    notes = (*_notes(file, settings, listed), *rows.notes(settings.language), *doubts)
     return ReferencePlan(file, settings, tuple(pairs), tuple(refused), folders, notes)
 
 
@@ -253,10 +256,10 @@ class _Rows:
                 refused.append(Refused(planned.pair.name, _same_name(planned, first)))
         return pairs, refused
 
-    def notes(self) -> Iterator[str]:
+    def notes(self, language: Language) -> Iterator[str]:
         """What people should know about the dates."""
         if self._counted:
-            yield "no date_regex: dates are numbered 0, 1, … as the reference does"
+            yield say("reference.numbered", language)
 
     def _frame(self, number: int, name: str) -> Frame:
         image = self._image(number, name)
@@ -314,14 +317,15 @@ def _refuse_input_folders(folders: Sequence[Path], pairs: Sequence[PlannedPair])
 
 
 def _notes(file: ReferenceFile, settings: ChangeSettings, listed: PairList) -> Iterator[str]:
-    config = file.config
+    config, language = file.config, settings.language
     if file.without_effect:
-        yield f"these keys change nothing here: {', '.join(file.without_effect)}"
+        yield say("reference.without_effect", language, keys=", ".join(file.without_effect))
     if "tif_compression" in file.given and config.tif_compression in ("NONE", "LZW"):
-        yield f"tif_compression {config.tif_compression}: images are compressed with DEFLATE, without loss"
-    yield "no .tfw and .log files: images know their place, and the run folder keeps what was done"
+        yield say("reference.compression", language, word=config.tif_compression)
+    yield say("reference.no_sidecars", language)
     if settings.profile == "arpent" and "minimum_valid_percentage" in file.given:
-        yield "minimum_valid_percentage: every pixel with data counts (--profile planaura drops whole tiles)"
-    for lines, what in ((listed.skipped, "name some images only and are"), (listed.repeated, "repeat others and are")):
+        yield say("reference.minimum_valid", language)
+    for lines, key in ((listed.skipped, "left_out"), (listed.repeated, "repeated")):
         if lines:
-            yield f"lines {', '.join(map(str, lines[:8]))}{' …' if len(lines) > 8 else ''} of the list {what} left out"
+            told = f"{', '.join(map(str, lines[:8]))}{' …' if len(lines) > 8 else ''}"
+            yield say(f"reference.{key}", language, lines=told)

@@ -12,6 +12,7 @@ from arpent.io import quicklook
 from arpent.language import say
 from arpent.report import figures
 from arpent.tasks.change.frames import day_of
+from arpent.tasks.change.mosaic_style import strength_steps
 
 __all__ = ["draw_series"]
 
@@ -54,7 +55,7 @@ def draw_series(
     when = Raster(numbers[None], changed, days.grid, ("date",))
     return figures.panels(
         [
-            figures.Panel(shown, say("change.series_strength", language)),
+            figures.Panel(shown, say("change.series_strength", language), steps=strength_steps(threshold)),
             figures.Panel(when, say("change.series_date", language), classes=classes),
         ],
         path,

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from arpent.core import Language
 from arpent.engine import PredictSettings
-from arpent.tasks.change.settings import ChangeSettings
+from arpent.tasks.change.settings import ChangeSettings, Qualities
 
 __all__ = ["SeriesSettings"]
 
@@ -32,7 +32,7 @@ class SeriesSettings(PredictSettings):
     """Use quality layers: yes, no, or auto where they are found beside the images."""
     missing_quality: Literal["error", "clear"] = "error"
     """What a date without a quality layer means where others have one: error, or clear everywhere."""
-    exclude: tuple[str, ...] = ("cloud", "shadow", "snow")
+    exclude: Qualities = ("cloud", "shadow", "snow")
     """Qualities that hide the ground: a patch that has any of them is not used at that date."""
     sensor: str | None = None
     """Whose images they are, where neither files nor names say so."""

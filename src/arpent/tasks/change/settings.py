@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+import numpy as np
+from pydantic import AfterValidator, Field, model_validator
 
 from arpent.core import Language
 from arpent.engine import PredictSettings
+from arpent.errors import InvalidSetting
+from arpent.pixels import usable
 
-__all__ = ["ChangeSettings", "MissingQuality", "Profile", "Score", "TableForm", "Wanted"]
+__all__ = ["ChangeSettings", "MissingQuality", "Profile", "Qualities", "Score", "TableForm", "Wanted"]
 
 Profile = Literal["arpent", "planaura"]
 MissingQuality = Literal["error", "clear"]
 Wanted = Literal["auto", "yes", "no"]
 Score = Literal["auto", "cosine_map", "change_probability"]
 TableForm = Literal["none", "geoparquet", "csv"]
+
+
+def _known(names: tuple[str, ...]) -> tuple[str, ...]:
+    usable(np.zeros(1, np.uint8), names)
+    return names
+
+
+Qualities = Annotated[tuple[str, ...], AfterValidator(_known)]
+"""Names of qualities, such as cloud, shadow and snow; another word is refused whatever is read."""
 
 _REFERENCE_VALID = 0.9
 
@@ -39,7 +51,7 @@ class ChangeSettings(PredictSettings):
     """Also write the quality of the dates compared: yes, no, or auto for wherever a quality layer is found."""
     missing_quality: MissingQuality = "error"
     """What a date without a quality layer means where one is wanted: error, or clear everywhere."""
-    exclude: tuple[str, ...] = ()
+    exclude: Qualities = ()
     """Qualities that are not compared, such as cloud,shadow,snow: no data there."""
     reconstruct: bool = False
     """Also run the decoder, and write the images that it paints."""
@@ -79,8 +91,26 @@ class ChangeSettings(PredictSettings):
     """Pixels by which the first tile begins further down and to the right; what lies before is left out."""
     sensor: str | None = None
     """Whose images they are, where neither files nor names say so."""
+    engine: Literal["local", "ray"] = "local"
+    """Who does the work: local for this machine; ray for several, which needs the extra arpent[cluster] (to come)."""
     language: Language = "en"
     """Language of titles and pictures: en or fr."""
+
+    @model_validator(mode="after")
+    def _can_be_done(self) -> Self:
+        """Refuses what no computer or profile can do, before anything is opened."""
+        if self.engine == "ray":
+            raise InvalidSetting(
+                "work cannot be shared by Ray yet: that needs the extra arpent[cluster], which is not there yet",
+                cure="Give --engine local, or leave it out.",
+            )
+        if self.profile == "planaura" and self.overlap is not None:
+            raise InvalidSetting(
+                "the profile planaura has its own overlap: half of a tile",
+                found=f"an overlap of {self.overlap}",
+                cure="Leave out --overlap, or take --profile arpent.",
+            )
+        return self
 
     @property
     def least_valid(self) -> float:

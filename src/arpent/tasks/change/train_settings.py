@@ -7,9 +7,10 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from arpent.core import Settings
+from arpent.core import Language, Settings
 from arpent.data import Augment
 from arpent.engine import FitSettings
+from arpent.tasks.change.settings import Qualities
 
 __all__ = ["ChangeTrainSettings", "MaskingSettings"]
 
@@ -52,7 +53,7 @@ class ChangeTrainSettings(Settings):
     """Weight of the term that pulls cosines down where ground changed and up where it did not."""
     fit: FitSettings = FitSettings(best="average_precision")
     """How the network learns to tell change."""
-    hidden: tuple[str, ...] = ("cloud", "shadow")
+    hidden: Qualities = ("cloud", "shadow")
     """Qualities under which the ground is not seen: a change there is not learnt."""
     patches: Annotated[int, Field(ge=1)] | None = None
     """Squares of the network's image size per epoch; as many as would tile the training images if not given."""
@@ -62,6 +63,8 @@ class ChangeTrainSettings(Settings):
     """Threads that read ahead."""
     augment: Augment = Augment()
     """How squares are varied; each band of each date has its own light."""
+    language: Language = "en"
+    """Language of figures: en or fr."""
 
     @model_validator(mode="after")
     def _something_to_learn(self) -> Self:

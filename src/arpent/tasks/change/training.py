@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from arpent.core import Band, Contract, Normalisation, Progress, file_sha256, write_file
+from arpent.core import Band, Contract, Language, Normalisation, Progress, file_sha256, write_file
 from arpent.core import sensor as sensor_named
 from arpent.data import (
     Batches,
@@ -131,7 +131,7 @@ def train(settings: ChangeTrainSettings, place: Place, *, progress: Progress | N
         return _fitted(_Lesson(settings, samples, images, _network(settings, images, start)), folder, place, progress)
 
     def publish(run: RunFolder, images: _Images, fitted: Fit) -> None:
-        _publish(run, _contract(settings, images, fitted), fitted)
+        _publish(run, _contract(settings, images, fitted), fitted, settings.language)
 
     return train_run(
         processes, place, "change-train", settings.name, settings, prepare=prepare, fit=learn, publish=publish
@@ -282,14 +282,14 @@ def _contract(settings: ChangeTrainSettings, images: _Images, fitted: Fit) -> Co
     )
 
 
-def _publish(run: RunFolder, contract: Contract, fitted: Fit) -> None:
+def _publish(run: RunFolder, contract: Contract, fitted: Fit, language: Language) -> None:
     """The bundle, the history of each part and its curves."""
     run.publish(save_bundle(run.scratch / "model.safetensors", fitted.model, contract), kind="model")
     for folder in sorted((run.scratch / "fit").iterdir()):
         text = (folder / "history.jsonl").read_bytes()
         run.publish(write_file(run.scratch / f"history_{folder.name}.jsonl", text), kind="text")
     history: Sequence[dict[str, Any]] = [_drawn(epoch) for epoch in fitted.history]
-    run.publish(figures.curves(history, run.scratch / "curves.png"), kind="picture")
+    run.publish(figures.curves(history, run.scratch / "curves.png", language=language), kind="picture")
     run.add_metrics({f"validation/{name}": value for name, value in fitted.best.validation.items()})
 
 
