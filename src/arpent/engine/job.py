@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from arpent.core import Contract, Grid, Language
 from arpent.core.progress import Progress, Silent
 from arpent.core.writing import writing
-from arpent.data import Normaliser
+from arpent.data import Normaliser, glance
+from arpent.engine.caution import far_from_training
 from arpent.engine.ledger import Ledger, fingerprint
 from arpent.engine.outputs import Sink
 from arpent.engine.prediction import Image, Pad, Prediction, PredictOptions, Prepare, predict
@@ -28,7 +29,7 @@ from arpent.report import figures
 from arpent.store import RunFolder
 from arpent.tiling import TilePlan, TileShape, pad_by_reflection
 
-__all__ = ["Job", "SensedImage", "check_contract", "product_sinks", "run_job"]
+__all__ = ["Job", "SensedImage", "check_contract", "product_sinks", "raster_spec", "run_job"]
 
 
 class SensedImage(Image, Protocol):
@@ -123,13 +124,14 @@ def product_sinks(
                     return _Finished(finished)
         if product.kind == "table":
             return RowWriter(path, crs=grid.crs) if state is None else RowWriter.resume(path, state, crs=grid.crs)
-        spec = _spec(product, grid)
+        spec = raster_spec(product, grid)
         return CogWriter(path, spec) if state is None else CogWriter.resume(path, spec, state)
 
     return sink
 
 
-def _spec(product: Product, grid: Grid) -> RasterSpec:
+def raster_spec(product: Product, grid: Grid) -> RasterSpec:
+    """The file of a raster product of an image on `grid`."""
     return RasterSpec(
         grid.coarsened(product.scale),
         product.bands,
@@ -175,6 +177,7 @@ def run_job(job: Job) -> Prediction:
     image, settings, products = job.image, job.settings, job.task.products()
     if job.prepare is None:
         check_contract(job.bundle.contract, image)
+        _look(job)
     shape = job.shape or _shape(job, products)
     network = job.network or _started(job, shape)
     folder = job.folder or job.run.scratch
@@ -201,6 +204,17 @@ def run_job(job: Job) -> Prediction:
         if job.pictures and product.kind == "raster":
             _draw(job, product, "preview" if number == 0 else f"{product.name}_view")
     return done
+
+
+def _look(job: Job) -> None:
+    """Warns of an image whose radiometry is far from that of training; a sample of its pixels decides."""
+    rule = job.bundle.contract.normalisation
+    seen = glance(job.image, job.image.grid.window) if rule is not None else None
+    if rule is None or seen is None:
+        return
+    warning = far_from_training(seen, rule, str(job.image.source), job.language)
+    if warning is not None:
+        job.run.warn(warning)
 
 
 def _shape(job: Job, products: Sequence[Product]) -> TileShape:
@@ -244,7 +258,7 @@ def _identity(job: Job, runtime: str, shape: TileShape) -> str:
 def _publish(job: Job, product: Product, file: Path) -> None:
     """Describes a finished product and hands it to the run."""
     run, grid = job.run, job.image.grid.coarsened(product.scale)
-    spec = _spec(product, job.image.grid) if product.kind == "raster" else None
+    spec = raster_spec(product, job.image.grid) if product.kind == "raster" else None
     item = stac_item(
         f"{run.name}-{product.name}",
         f"./{file.name}",

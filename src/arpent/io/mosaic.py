@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from xml.etree import ElementTree as ET
 
+from rasterio.windows import Window as RasterWindow
+
 from arpent.core import Grid, Window
 from arpent.errors import BandMismatch, DatasetError
 from arpent.io.gdal import open_dataset, translated
@@ -22,6 +24,7 @@ __all__ = ["Mosaic", "Sheet", "mosaic"]
 
 _SLACK = 1e-2  # of a pixel: by how much the corners of sheets may miss each other's pixels
 _LISTED = 3
+_STRIP = 1024  # rows read at once when a damaged sheet is looked for
 
 
 @dataclass(frozen=True)
@@ -31,10 +34,22 @@ class Sheet:
     Attributes:
         name: that of the file, without its suffix.
         grid: where its pixels lie.
+        address: what GDAL opens.
     """
 
     name: str
     grid: Grid
+    address: str
+
+    def check(self) -> None:
+        """Reads all of it.
+
+        Raises:
+            UnreadableFile: it is damaged.
+        """
+        with open_dataset(self.address, self.address) as dataset, translated(self.address):
+            for window in self.grid.window.strips(_STRIP):
+                dataset.read(window=RasterWindow(0, window.row, window.width, window.height))
 
 
 @dataclass(frozen=True)
@@ -98,7 +113,9 @@ def mosaic(addresses: Sequence[str], source: str, *, alpha: bool) -> Mosaic:
     text = _vrt(first.header.grid.crop(whole), laid, alpha=alpha)
     with open_dataset(text, source) as dataset, translated(source):
         header = header_of(dataset, text, source)
-    return Mosaic(header, tuple(Sheet(_stem(file.header.address), file.header.grid) for file in files))
+    return Mosaic(
+        header, tuple(Sheet(_stem(file.header.address), file.header.grid, file.header.address) for file in files)
+    )
 
 
 def _read(address: str) -> _File:

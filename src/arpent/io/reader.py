@@ -13,7 +13,7 @@ import numpy as np
 
 from arpent import core
 from arpent.core import Grid, Raster, Sensor, Window, ground_sampling_distance
-from arpent.errors import BandMismatch, InvalidSetting, UnknownName
+from arpent.errors import BandMismatch, InvalidSetting, UnknownName, UnreadableFile
 from arpent.io import cache
 from arpent.io.bands import Layer, default_layers, pick
 from arpent.io.header import BandHeader, Header
@@ -120,12 +120,22 @@ class ImageReader:
                 expected=f"at least one pixel within {self.grid.height} rows and {self.grid.width} columns",
                 cure="Intersect the window with the image's grid first.",
             )
-        patches = [(view.read(window), places) for view, places in self._views]
+        try:
+            patches = [(view.read(window), places) for view, places in self._views]
+        except UnreadableFile:
+            self._check_sheets(window)  # GDAL does not tell which of them it was
+            raise
         first, _ = patches[0]
         if len(patches) == 1 and first is not None and first.inside == window:  # the common case, without a copy
             valid = np.ones(window.shape, bool) if first.valid is None else first.valid
             return Raster(first.values, valid, self.grid.crop(window), self.bands)
         return self._assembled(window, patches)
+
+    def _check_sheets(self, window: Window) -> None:
+        """Raises the error of the sheet in a window that cannot be read."""
+        for sheet in self.sheets:
+            if self.grid.window_of(sheet.grid).intersect(window).size > 0:
+                sheet.check()
 
     def _assembled(self, window: Window, patches: Sequence[tuple[Patch | None, Sequence[int]]]) -> Raster:
         """One raster from what each file has of the window."""

@@ -7,16 +7,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from arpent.core import Progress, Silent, file_sha256
+from arpent.core import Contract, Grid, Progress, Silent, file_sha256, ground_sampling_distance
 from arpent.engine import Job, Prediction, run_job
 from arpent.errors import BundleInvalid
-from arpent.io import open_image
+from arpent.io import ImageReader
+from arpent.language import say
 from arpent.metrics import AdjustedAreas, DenseScores
 from arpent.models import Bundle, load_bundle
 from arpent.store import Place, Run, RunFolder, bundle_in, content_of
+from arpent.tasks.landcover.fitting import check_fit, normalised, open_fitting
+from arpent.tasks.landcover.laying import check_sheets, lay_on, lay_sheets
+from arpent.tasks.landcover.outlining import outline
 from arpent.tasks.landcover.scoring import ClassArea, adjusted_areas, areas_of, check_truth, score_map
 from arpent.tasks.landcover.settings import LandcoverSettings, MapSettings
 from arpent.tasks.landcover.task import LandcoverTask
+from arpent.tasks.landcover.turning import TurnedTask
 
 __all__ = ["LandcoverMap", "map_image"]
 
@@ -32,6 +37,7 @@ class LandcoverMap:
         prediction: how it went.
         scores: against the truth, where one was given.
         adjusted: the areas corrected for the errors that the truth shows, where that can be done.
+        notes: what people should know of how it was made.
     """
 
     run: Run
@@ -40,6 +46,7 @@ class LandcoverMap:
     prediction: Prediction
     scores: DenseScores | None
     adjusted: AdjustedAreas | None = None
+    notes: tuple[str, ...] = ()
 
 
 def map_image(
@@ -55,7 +62,7 @@ def map_image(
     """Maps one image.
 
     Args:
-        image: anything that `io.open_image` reads.
+        image: anything that `io.open_image` reads; a folder of sheets is mapped as one image.
         model: the bundle, or the run that trained it.
         place: where the run goes.
         settings: how to do it.
@@ -66,26 +73,34 @@ def map_image(
     Raises:
         BundleInvalid: the bundle is of another task.
         ContractMismatch: the image does not fit the model.
+        DatasetError: the sheets of a folder do not make one image.
     """
     model = bundle_in(model)
-    bundle = load_bundle(model)
-    task = _task_of(bundle, model, settings)
+    loaded = load_bundle(model)
+    task = _task_of(loaded, model, settings)
     # How many threads read changes nothing, and may change when a run goes on.
     kept = settings.model_dump(mode="json", exclude={"read_threads"}) | {"image": image, "model": str(model)}
+    opened = open_fitting(image, loaded.contract, settings)
+    own = opened.own
     with (
-        open_image(image, bands=bundle.contract.band_names, sensor=settings.sensor) as reader,
+        opened.reader as reader,
         place.begin("landcover", Path(image).stem, kept, [image, model, *([truth] if truth else [])]) as run,
     ):
+        if settings.per_sheet:
+            check_sheets(reader.sheets, [*(product.name for product in task.products()), "preview"])
         if truth is not None:
-            check_truth(truth, reader.grid)
+            check_truth(truth, own if settings.grid == "image" else reader.grid)
             run.add_input(truth, role="truth")
         weights = file_sha256(model if model.is_file() else model / "bundle.json")
         run.use_bundle(model, weights)
         identity = (content_of(run.add_input(image)), weights)
+        with run.timed("statistics"):
+            contract = normalised(loaded.contract, reader, settings)
+        check_fit(contract, reader)
         with run.timed("predict"):
             job = Job(
-                task,
-                bundle,
+                TurnedTask(task) if settings.tta == "d4" else task,
+                Bundle(loaded.model, contract),
                 reader,
                 run,
                 settings,
@@ -95,10 +110,42 @@ def map_image(
                 progress=progress or Silent(),
             )
             done = run_job(job)
-        return _finished(run, task, done, truth)
+        _derive(job, task, settings, own)
+        return _finished(run, task, done, truth, _notes(job, loaded.contract, settings, own))
 
 
-def _finished(run: RunFolder, task: LandcoverTask, done: Prediction, truth: Path | None) -> LandcoverMap:
+def _derive(job: Job, task: LandcoverTask, settings: MapSettings, own: Grid) -> None:
+    """What is made of the finished maps: the same on other pixels, sheet by sheet, as polygons."""
+    run, reader = job.run, job.image
+    if settings.grid == "image" and not reader.grid.matches(own):
+        with run.timed("grid"):
+            for product in task.products():
+                lay_on(run, product, own, job.taken)
+    if settings.per_sheet and isinstance(reader, ImageReader):
+        with run.timed("sheets"):
+            lay_sheets(run, task.products()[0], reader.sheets, job.taken)
+    if settings.vector:
+        with run.timed("polygons"):
+            outline(run, task.classes, settings, job.taken)
+
+
+def _notes(job: Job, contract: Contract, settings: MapSettings, own: Grid) -> tuple[str, ...]:
+    """What people should know of how a map was made."""
+    notes, language = [], settings.language
+    if not job.image.grid.georeferenced:
+        notes.append(say("landcover.no_place", language, source=Path(job.image.source).name))
+    size = ground_sampling_distance(own)
+    if size and contract.gsd and not job.image.grid.matches(own):
+        notes.append(say("landcover.resampled", language, image=size, model=contract.gsd))
+    rule = job.bundle.contract.normalisation
+    if rule is not None and rule != contract.normalisation:
+        notes.append(say("landcover.normalised", language, origin=rule.origin))
+    return tuple(notes)
+
+
+def _finished(
+    run: RunFolder, task: LandcoverTask, done: Prediction, truth: Path | None, notes: tuple[str, ...]
+) -> LandcoverMap:
     """Measures the map, notes what was found, and finishes the run."""
     path = run.path / "classes.tif"
     areas = areas_of(path, task.classes)
@@ -110,7 +157,7 @@ def _finished(run: RunFolder, task: LandcoverTask, done: Prediction, truth: Path
         run.add_metrics(scores.summary())
     if adjusted is not None:
         run.add_metrics(_figures(areas, adjusted))
-    return LandcoverMap(run.finish(), path, areas, done, scores, adjusted)
+    return LandcoverMap(run.finish(), path, areas, done, scores, adjusted, notes)
 
 
 def _figures(areas: Sequence[ClassArea], adjusted: AdjustedAreas) -> dict[str, float]:

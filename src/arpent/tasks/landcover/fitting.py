@@ -1,0 +1,121 @@
+"""Brings an image and a model together: the pixel size at which it is read, and the numbers that the network sees."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+from affine import Affine
+
+from arpent.core import Contract, Grid, Normalisation, sensor
+from arpent.data import measure
+from arpent.errors import ContractMismatch, GeoreferenceMissing
+from arpent.io import ImageReader, open_image
+from arpent.tasks.landcover.radiometry import rule_for
+from arpent.tasks.landcover.settings import MapSettings
+
+__all__ = ["Opened", "check_fit", "normalised", "open_fitting"]
+
+_SAME_SIZE = 0.01
+"""Share by which pixels may differ in size and still be read as they are: projections stretch them by less."""
+_LARGEST_DENOMINATOR = 10
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An image as a model will see it.
+
+    Attributes:
+        reader: of its pixels, perhaps resampled.
+        own: the image's own grid.
+    """
+
+    reader: ImageReader
+    own: Grid
+
+
+def open_fitting(image: str, contract: Contract, settings: MapSettings) -> Opened:
+    """The image with the bands of a model and, if that is asked for, at its pixel size.
+
+    Raises:
+        GeoreferenceMissing: it should be resampled, and names no place on earth.
+    """
+    reader = open_image(image, bands=contract.band_names, sensor=settings.sensor)
+    grid = _grid_of(reader, contract) if settings.resample else None
+    if grid is None:
+        return Opened(reader, reader.grid)
+    reader.close()
+    resampled = open_image(image, bands=contract.band_names, sensor=settings.sensor, grid=grid)
+    return Opened(resampled, reader.grid)
+
+
+def _grid_of(reader: ImageReader, contract: Contract) -> Grid | None:
+    """The grid of the image with pixels of the model's size; None where they have it."""
+    if contract.gsd is None:
+        return None
+    if reader.gsd is None:
+        raise GeoreferenceMissing(
+            f"{reader.source} cannot be resampled, since it names no place on earth",
+            cure="Georeference it, or predict without --resample.",
+        )
+    factor = _tidy(contract.gsd / reader.gsd)
+    if abs(factor - 1) <= _SAME_SIZE:
+        return None
+    own = reader.grid
+    height, width = (max(1, math.ceil(side / factor - _SAME_SIZE)) for side in own.shape)
+    return Grid(height, width, own.transform @ Affine.scale(factor), own.crs)
+
+
+def _tidy(factor: float) -> float:
+    """A simple ratio that is meant: in a projection pixels are not quite as large on the ground as they are called."""
+    if factor < 1:
+        return 1 / _tidy(1 / factor)
+    simple = Fraction(factor).limit_denominator(_LARGEST_DENOMINATOR)
+    return float(simple) if abs(simple / Fraction(factor) - 1) <= _SAME_SIZE / 2 else factor
+
+
+def check_fit(contract: Contract, reader: ImageReader) -> None:
+    """Refuses an image that does not fit the model, and says what would make it fit.
+
+    Raises:
+        ContractMismatch: says exactly what differs.
+    """
+    reasons = contract.differences(reader.bands, reader.gsd, str(reader.dtype))
+    if not reasons:
+        return
+    cures = []
+    if contract.model_copy(update={"gsd": None}).differences(reader.bands, reader.gsd, str(reader.dtype)) != reasons:
+        cures.append(f"add --resample to read it at {contract.gsd:.3g} m")
+    if contract.model_copy(update={"dtype": None}).differences(reader.bands, reader.gsd, str(reader.dtype)) != reasons:
+        cures.append("add --normalise norma-target to go by the image's own statistics")
+    others = "use images like those of training, or a model made for these"
+    told = ", and ".join(cures) if len(cures) == len(reasons) else others
+    raise ContractMismatch(
+        f"{reader.source} does not fit the model: {'; '.join(reasons)}", cure=f"{told[0].upper()}{told[1:]}."
+    )
+
+
+def normalised(contract: Contract, reader: ImageReader, settings: MapSettings) -> Contract:
+    """The contract with the normalisation that is asked for.
+
+    One other than the model's own speaks of the image's numbers themselves: their type need not be that of training.
+    """
+    if settings.normalise == "norma-source":
+        return contract
+    rule: Normalisation = rule_for(
+        settings.normalise,
+        contract.band_names,
+        bits=_bits(reader, settings),
+        source=contract,
+        statistics=lambda: measure(reader),
+        origin=f"{reader.source}, measured for this map",
+    )
+    return contract.model_copy(update={"normalisation": rule, "dtype": None})
+
+
+def _bits(reader: ImageReader, settings: MapSettings) -> int | None:
+    if settings.bits is not None:
+        return settings.bits
+    known = sensor(settings.sensor).bits if settings.sensor else None
+    return 8 if str(reader.dtype) == "uint8" else known

@@ -1,0 +1,89 @@
+"""Finished maps on other pixels: sheet by sheet, or on those of an image that was resampled."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from arpent.core import Grid, Strip, writing
+from arpent.engine import Product
+from arpent.engine.job import raster_spec
+from arpent.errors import InvalidSetting
+from arpent.io import CogWriter, Sheet, open_image, read_ahead, recorded_statistics, stac_item
+from arpent.store import RunFolder
+
+__all__ = ["check_sheets", "lay_on", "lay_sheets"]
+
+_ROWS = 512
+
+
+def check_sheets(sheets: Sequence[Sheet], taken: Sequence[str]) -> None:
+    """Refuses sheets whose maps could not all have their sheet's name.
+
+    Args:
+        sheets: to be mapped.
+        taken: names of other products.
+
+    Raises:
+        InvalidSetting: there are no sheets, or names would stand for several files.
+    """
+    if not sheets:
+        raise InvalidSetting(
+            "the image is no folder of sheets, so that there is nothing to map sheet by sheet",
+            cure="Predict without --per-sheet, or name the folder.",
+        )
+    twice = [name for name, count in Counter([*(sheet.name for sheet in sheets), *taken]).items() if count > 1]
+    if twice:
+        raise InvalidSetting(
+            "maps of sheets would have one name", found=", ".join(sorted(twice)[:3]), cure="Rename the files."
+        )
+
+
+def lay_sheets(run: RunFolder, product: Product, sheets: Sequence[Sheet], taken: datetime | None) -> None:
+    """Publishes a finished map once more, sheet by sheet, each under the sheet's name."""
+    for sheet in sheets:
+        file = _written(run, product, sheet.grid, f"{sheet.name}.tif")
+        _publish(run, product, sheet.grid, file, taken)
+
+
+def lay_on(run: RunFolder, product: Product, grid: Grid, taken: datetime | None) -> None:
+    """Puts another one, on `grid`, in the place of a finished map."""
+    file = run.path / product.file_name
+    with open_image(file) as made:
+        laid = made.grid.matches(grid)
+    _publish(run, product, grid, file if laid else _written(run, product, grid, product.file_name), taken)
+
+
+def _written(run: RunFolder, product: Product, grid: Grid, name: str) -> Path:
+    """A map on another grid, by nearest pixels, in the scratch folder."""
+    target = run.scratch / "laid" / name
+    with writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    nothing = 0 if product.nodata is None else product.nodata
+    with (
+        open_image(run.path / product.file_name, grid=grid, resampling="nearest") as made,
+        CogWriter(target, raster_spec(product, grid)) as writer,
+    ):
+        strips = list(grid.window.strips(_ROWS))
+        for window, raster in zip(strips, read_ahead(made.read, strips), strict=True):
+            values = np.where(raster.valid, raster.pixels, np.asarray(nothing, raster.pixels.dtype))
+            writer.write(Strip(window.row, values.astype(product.dtype, copy=False)))
+    return target
+
+
+def _publish(run: RunFolder, product: Product, grid: Grid, file: Path, taken: datetime | None) -> None:
+    name = file.name.removesuffix(".tif")
+    item = stac_item(
+        f"{run.name}-{name}",
+        f"./{file.name}",
+        grid=grid,
+        start=taken or datetime.now(UTC),
+        raster=raster_spec(product, grid),
+        statistics=recorded_statistics(file),
+        properties={"arpent:task": run.task, "arpent:acquired": taken is not None},
+    )
+    run.publish(file, kind="raster", name=name, stac=item)
