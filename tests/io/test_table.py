@@ -52,6 +52,13 @@ def write(path: Path, table: pa.Table, cut: int = 1000, **options: Any) -> Path:
     return path
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_the_same_rows_give_the_same_bytes_at_any_time(tmp_path: Path, suffix: str) -> None:
+    one, two = (write(tmp_path / name / f"a{suffix}", parcels(300), crs=LAMBERT) for name in ("one", "two"))
+    assert one.read_bytes() == two.read_bytes()
+    assert pyogrio.get_gdal_config_option("OGR_CURRENT_DATE") is None
+
+
 def test_geoparquet_says_what_version_1_1_demands(tmp_path: Path) -> None:
     table = parcels(40_000)
     path = write(tmp_path / "a.parquet", table, 7000, crs=LAMBERT)

@@ -575,3 +575,19 @@ def test_a_dated_partial_run_is_found_again(tmp_path: Path) -> None:
     with RunFolder.create(tmp_path, "change", "list", resume=True) as run:
         assert run.path == old
         run.finish()
+
+
+def test_inputs_are_named_so_that_they_are_found_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.tif").write_bytes(b"image")
+    monkeypatch.chdir(tmp_path / "images")
+    given = ["a.tif", "../images", "https://example.org/a.tif", "/vsis3/bucket/a.tif", "gone.tif"]
+    with RunFolder.create(tmp_path / "run", "landcover", "x", exact=True) as run:
+        named = [run.add_input(source).source for source in given]
+        run.finish()
+    assert Path(named[0]) == tmp_path / "images" / "a.tif"
+    assert Path(named[1]).is_absolute()
+    assert Path(named[1]).samefile(tmp_path / "images")
+    assert named[2:] == given[2:]

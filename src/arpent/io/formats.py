@@ -21,6 +21,9 @@ _NO_CRS = 'LOCAL_CS["Undefined Cartesian SRS"]'  # GeoPackage's own words for "n
 
 __all__ = ["GeometryColumn", "write_csv", "write_geopackage", "write_jsonl"]
 
+_TIME_OPTION, _TIME = "OGR_CURRENT_DATE", "1970-01-01T00:00:00.000Z"
+"""A GeoPackage says when it was last changed. Ours says this, so that the same rows give the same bytes."""
+
 
 def _is_nested(kind: pa.DataType) -> bool:
     return bool(pa.types.is_nested(kind)) and not pa.types.is_dictionary(kind)
@@ -116,6 +119,8 @@ def write_geopackage(
         options = {"geometry_name": geometry.name, "geometry_type": kind, "GEOMETRY_NAME": geometry.name}
         options["crs"] = geometry.crs.to_wkt() if geometry.crs is not None else _NO_CRS
     reader = pa.RecordBatchReader.from_batches(flat, batches)
+    before = pyogrio.get_gdal_config_option(_TIME_OPTION)
+    pyogrio.set_gdal_config_options({_TIME_OPTION: _TIME})
     try:
         pyogrio.write_arrow(reader, target, layer=layer, driver="GPKG", **options)
     except (DataSourceError, DataLayerError) as problem:
@@ -127,3 +132,5 @@ def write_geopackage(
         raise OutputError(
             f"{target.name} cannot be written as GeoPackage", found=text, cure="Choose .parquet."
         ) from problem
+    finally:
+        pyogrio.set_gdal_config_options({_TIME_OPTION: before})

@@ -144,12 +144,14 @@ class RunFolder:
             self._lock.release()
 
     def add_input(self, source: str | Path, role: str = "image") -> InputRecord:
-        """Notes something that is read, with its hash where it is a local file."""
-        path = Path(source)
+        """Notes something that is read: where it lies, if it is on this machine, and the hash of a file."""
+        # As typed, a path would mean something else in another working folder.
+        path = Path(source).absolute()
+        named = str(path) if path.exists() else str(source)
         if path.is_file():
-            record = InputRecord(source=str(source), role=role, sha256=file_sha256(path), bytes=path.stat().st_size)
+            record = InputRecord(source=named, role=role, sha256=file_sha256(path), bytes=path.stat().st_size)
         else:
-            record = InputRecord(source=str(source), role=role)
+            record = InputRecord(source=named, role=role)
         self._inputs[record.source] = record
         return record
 

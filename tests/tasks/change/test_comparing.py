@@ -422,3 +422,27 @@ def test_memory_does_not_grow_with_the_height_of_the_images(nano, land, tmp_path
     assert peak_memory() > 0
     # The products of the taller pair alone hold 61 MB.
     assert peaks[10_000] < peaks[1500] + 48 * 2**20, peaks
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "int32", "float32", "float64"])
+def test_the_numbers_of_training_are_taken_in_any_type_that_holds_them(nano, land, compared, tmp_path, dtype):
+    bundle = nano(dtype="int16")
+    plain = [land(tmp_path / f"{name}.tif", seed=seed) for seed, name in enumerate("ab")]
+    other = []
+    for path in plain:
+        with rasterio.open(path) as image:
+            other.append(land(f"{path}.{dtype}.tif", values=image.read(), dtype=dtype, nodata=0))
+    (wanted, _), (found, _) = compared(plain, bundle), compared(other, bundle)
+    assert np.array_equal(wanted["cosine_map"], found["cosine_map"])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value", "told"), [("float32", 0.25, "0.25"), ("uint16", 40_000, "40000"), ("uint8", 90, "uint8")]
+)
+def test_numbers_that_training_could_not_know_are_refused(nano, land, compared, tmp_path, dtype, value, told):
+    values = np.full((6, 300, 40), 7)
+    image = land(
+        tmp_path / "a.tif", values=np.where(np.arange(300)[:, None] > 290, value, values), dtype=dtype, nodata=0
+    )
+    with pytest.raises(ContractMismatch, match=f"{dtype} .*int16.*{told}" if dtype != "uint8" else "uint8 .*int16"):
+        compared([image, image], nano(dtype="int16"))

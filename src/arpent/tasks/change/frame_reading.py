@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from arpent.core import Contract, Grid, Window
+from arpent.core import Contract, Grid, Raster, Window
 from arpent.data import Normaliser
 from arpent.errors import BandMismatch, ContractMismatch, GeoreferenceMissing, NoOverlap
 from arpent.io import ImageReader, open_image
@@ -15,6 +15,10 @@ from arpent.models import MISSING
 from arpent.tasks.change.frames import Frame
 
 __all__ = ["FramePixels", "FrameReader", "open_first", "open_other"]
+
+_SAME_UNITS = ("int16", "uint16", "int32", "uint32", "float32", "float64")
+"""Types in which the same numbers are kept, as reflectance × 10,000; bytes have a scale of their own."""
+_SAMPLE = 256  # pixels of a side of each sample
 
 
 @dataclass(frozen=True)
@@ -186,10 +190,40 @@ def _name_of(number: int, contract: Contract, names: tuple[str, ...]) -> str:
 
 
 def _check(reader: ImageReader, contract: Contract, gsd: float | None) -> None:
-    reasons = contract.differences(contract.band_names, gsd, str(reader.dtype))
+    dtype, strange = str(reader.dtype), None
+    if contract.dtype in ("int16", "uint16") and dtype in _SAME_UNITS and dtype != contract.dtype:
+        strange = _strange(reader, contract)
+        dtype = dtype if strange is not None else contract.dtype
+    reasons = contract.differences(contract.band_names, gsd, dtype)
+    if strange is not None:
+        reasons[-1] += f", which holds no {strange:g}"
     if reasons:
         reader.close()
         raise ContractMismatch(
             f"{reader.source} does not fit the model: {'; '.join(reasons)}",
             cure="Use images like those of training, or a model made for these.",
         )
+
+
+def _strange(reader: ImageReader, contract: Contract) -> float | None:
+    """A number in the middle or at a corner of the image that the type of training cannot hold; None if none is there.
+
+    The units are then taken to be those of training.
+    """
+    assert contract.dtype is not None
+    limits, grid = np.iinfo(contract.dtype), reader.grid
+    height, width = min(_SAMPLE, grid.height), min(_SAMPLE, grid.width)
+    down, across = grid.height - height, grid.width - width
+    for row, col in {(down // 2, across // 2), (0, 0), (0, across), (down, 0), (down, across)}:
+        values = _known(reader.read(Window(row, col, height, width)), reader, contract)
+        odd = values[(values != np.rint(values)) | (values < limits.min) | (values > limits.max)]
+        if odd.size:
+            return float(odd[0])
+    return None
+
+
+def _known(raster: Raster, reader: ImageReader, contract: Contract) -> NDArray[np.float64]:
+    """The numbers that are data."""
+    values = raster.pixels[:, raster.valid].astype(np.float64)
+    empty = [number for number in (reader.nodata, contract.nodata) if number is not None]
+    return values[np.isfinite(values) & ~np.isin(values, empty)]
