@@ -1,0 +1,167 @@
+"""An evaluation as a run folder: a model against an index, with all figures as JSON, as CSV and as a page."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from arpent.core import Normalisation, Progress, file_sha256, write_file
+from arpent.data import SPLITS, Sample, SampleIndex, Statistics, measure
+from arpent.engine import start_network
+from arpent.errors import ArpentError, BundleInvalid, ContractMismatch
+from arpent.io import ImageReader, open_image
+from arpent.language import say
+from arpent.models import Bundle, load_bundle
+from arpent.report import figures
+from arpent.store import Place, Run, RunFolder, bundle_in
+from arpent.tasks.landcover.evaluate_settings import EvaluateSettings
+from arpent.tasks.landcover.evaluating import Evaluated, score
+from arpent.tasks.landcover.evaluation_page import write_evaluation_page
+from arpent.tasks.landcover.judged import Judged, csv_of, document_of, judge
+from arpent.tasks.landcover.radiometry import bits_of, rule_for
+from arpent.version import __version__
+
+__all__ = ["Evaluation", "evaluate"]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A finished evaluation: its run folder, and what was found."""
+
+    run: Run
+    judged: Judged
+
+
+def evaluate(
+    model: Path, data: str, place: Place, settings: EvaluateSettings, *, progress: Progress | None = None
+) -> Evaluation:
+    """Evaluates a model over an index, into a run folder of its own.
+
+    Args:
+        model: the bundle, or the run that trained it.
+        data: the index of images and masks, or a folder of both.
+        place: where the run goes.
+        settings: how to do it.
+        progress: who is told how far it is.
+
+    Raises:
+        BundleInvalid: the model is none of land cover.
+        ContractMismatch: an image lacks a band, is of another resolution, or of another type while it is to be
+            normalised as the model's own images.
+        UnknownName: the nomenclature has no such class or code list.
+        EmptySplit: nothing is on that side of the index.
+        DatasetError: a sample has no mask, or no mask has a known pixel.
+    """
+    model = bundle_in(model)
+    bundle = load_bundle(model)
+    classes = bundle.contract.classes
+    if bundle.contract.task != "landcover" or classes is None:
+        raise BundleInvalid(
+            f"{model} is no land-cover model",
+            found=f"a model for '{bundle.contract.task}'",
+            cure="Give another bundle.",
+        )
+    classes.index_of_code(settings.truth_codes)
+    for word in settings.ignore:
+        classes.index_of(word)
+    index = _judged_by(SampleIndex.read(data), settings.split)
+    kinds = _checked(index, bundle, settings)
+    kept = settings.model_dump(mode="json") | {"model": str(model), "data": data}
+    with place.begin("landcover-evaluate", Path(data).stem, kept, [model, data]) as run:
+        try:
+            run.add_input(data, role="index")
+            run.use_bundle(model, file_sha256(model if model.is_file() else model / "bundle.json"))
+            rule = _rule(index, bundle, settings, kinds)
+            network = start_network(bundle.model, settings.runtime, settings.device, settings.precision, fixed=True)
+            with run.timed("evaluate"):
+                found = score(
+                    bundle,
+                    rule,
+                    index,
+                    batch_size=settings.batch_size,
+                    patch=settings.patch,
+                    codes=settings.truth_codes,
+                    network=network,
+                    progress=progress,
+                )
+            return _concluded(run, found, settings, model, data)
+        except ArpentError:
+            run.abandon()  # an evaluation is not gone on with: it begins anew
+            raise
+
+
+def _judged_by(index: SampleIndex, split: str) -> SampleIndex:
+    """The side of the index that the settings ask for."""
+    sides = {sample.split for sample in index}
+    if split == "auto":
+        split = next((side for side in ("test", "val") if side in sides), "all")
+    return index if split == "all" else index.of_split(next(side for side in SPLITS if side == split))
+
+
+def _checked(index: SampleIndex, bundle: Bundle, settings: EvaluateSettings) -> set[str]:
+    """Refuses images that do not fit the model; the types of their pixels.
+
+    Pixels of another type than in training are what norma-01 and norma-target are for.
+    """
+    contract, kinds = bundle.contract, set()
+    for image, sample in {sample.image: sample for sample in index}.items():
+        with _open(sample) as reader:
+            dtype = str(reader.dtype)
+            same = dtype if settings.normalise == "norma-source" or contract.dtype is None else contract.dtype
+            reasons = contract.differences(reader.bands, reader.gsd, same)
+        if reasons:
+            raise ContractMismatch(
+                f"{image} does not fit the model: {'; '.join(reasons)}",
+                cure="Use images like those of training; for another bit depth, --normalise norma-target.",
+            )
+        kinds.add(dtype)
+    return kinds
+
+
+def _open(sample: Sample, bands: tuple[str, ...] | None = None) -> ImageReader:
+    return open_image(sample.image, bands=bands, sensor=sample.sensor or None)
+
+
+def _rule(index: SampleIndex, bundle: Bundle, settings: EvaluateSettings, kinds: set[str]) -> Normalisation:
+    bands = bundle.contract.band_names
+
+    def statistics() -> Statistics:
+        found: Statistics | None = None
+        for sample in index:
+            with _open(sample, bands) as reader:
+                found = measure(reader, sample.window, into=found)
+        assert found is not None  # an index is never empty
+        return found
+
+    return rule_for(
+        settings.normalise,
+        bands,
+        bits=bits_of(settings.bits, kinds.pop() if len(kinds) == 1 else "", index),
+        source=bundle.contract,
+        statistics=statistics,
+        origin="images of the evaluation",
+    )
+
+
+def _concluded(run: RunFolder, found: Evaluated, settings: EvaluateSettings, model: Path, data: str) -> Evaluation:
+    """Scores, tables, the figure and the page of a run."""
+    judged, language = judge(found, settings), settings.language
+    run.add_metrics(judged.metrics())
+    text = json.dumps(document_of(judged), ensure_ascii=False, indent=1)
+    run.publish(write_file(run.scratch / "scores.json", f"{text}\n"), kind="text", name="scores")
+    run.publish(write_file(run.scratch / "classes.csv", csv_of(judged)), kind="table", name="classes")
+    drawn = figures.confusion(found.matrix.counts, found.classes, run.scratch / "confusion.png", language=language)
+    page = write_evaluation_page(
+        run.scratch / "report.html",
+        judged,
+        drawn,
+        model=str(model),
+        data=data,
+        language=language,
+        footer=say("report.made_by", language, version=__version__, when=datetime.now(UTC).date()),
+    )
+    run.publish(page, kind="page")
+    run.publish(drawn, kind="picture")
+    return Evaluation(run.finish(), judged)
