@@ -8,15 +8,19 @@ from typing import Annotated
 
 import typer
 
+from arpent.cli import landcover_finetune
 from arpent.cli.console import note, progress, show
 from arpent.cli.options import assemble, with_settings
 from arpent.cli.places import Force, Name, Output, Resume, place
 from arpent.cli.tables import adjusted_document, class_table, notes_on_areas
+from arpent.cli.trainings import training_document, training_lines
 from arpent.tasks.landcover import MapSettings, TrainSettings
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Land-cover maps: train a model, make a map.", no_args_is_help=True)
+for _part in (landcover_finetune,):
+    app.add_typer(_part.app)
 
 
 @app.command()
@@ -36,10 +40,7 @@ def train(
     settings = assemble(TrainSettings, config, assignments or (), {})
     where = place(output, name, force=force, resume=resume)
     run = run_training(settings, where, progress=progress())
-    model = run.path / run.manifest.product("model").file
-    figures = {name: value for name, value in run.manifest.metrics.items() if value is not None}
-    lines = [f"{name}  {value:.4f}" for name, value in figures.items()]
-    show({"run": run.path, "model": model, "metrics": figures}, *lines, f"model    {model}")
+    show(training_document(run), *training_lines(run, "en"))
 
 
 @app.command()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from arpent.engine.renewal import renew_statistics
     from arpent.engine.runtime import RUNTIMES, OpenVinoNetwork, TorchNetwork, start_network
     from arpent.engine.task import Answer, Batch, Dense, Meter, Network, Product, Rows, Task
-    from arpent.engine.training import Epoch, Fit, fit
+    from arpent.engine.training import Epoch, Fit, fit, improves
     from arpent.engine.training_run import train_run
     from arpent.engine.tuning import Start, Tuning
     from arpent.engine.validation import validate
@@ -63,6 +63,7 @@ __all__ = [
     "choose_device",
     "fingerprint",
     "fit",
+    "improves",
     "make_optimiser",
     "predict",
     "read_checkpoint",
@@ -88,7 +89,7 @@ __getattr__ = on_demand(
         "renewal": ("renew_statistics",),
         "runtime": ("RUNTIMES", "OpenVinoNetwork", "TorchNetwork", "start_network"),
         "task": ("Answer", "Batch", "Dense", "Meter", "Network", "Product", "Rows", "Task"),
-        "training": ("Epoch", "Fit", "fit"),
+        "training": ("Epoch", "Fit", "fit", "improves"),
         "training_run": ("train_run",),
         "tuning": ("Start", "Tuning"),
         "validation": ("validate",),

@@ -28,7 +28,7 @@ from arpent.engine.tuning import Start
 from arpent.engine.validation import validate
 from arpent.errors import EmptySplit, Interrupted, InvalidSetting, LossNotFinite, RunExists
 
-__all__ = ["Batches", "Epoch", "Fit", "fit"]
+__all__ = ["Batches", "Epoch", "Fit", "fit", "improves"]
 
 
 _APART = 1_000_000_007
@@ -316,7 +316,7 @@ class _Trainer:
         if self.state.best is None:
             return True
         before = self.state.best.validation[self._settings.best]
-        return value < before if self._settings.best == "loss" else value > before
+        return improves(value, before, self._settings.best)
 
     def _keep(self, epoch: Epoch, *, better: bool) -> None:
         """Writes history, logs, the best weights and, last, the checkpoint."""
@@ -361,6 +361,11 @@ class _Trainer:
         """Ends the logs."""
         if self._logs is not None:
             self._logs.close()
+
+
+def improves(value: float, before: float, figure: str) -> bool:
+    """Whether a validation figure is better than another one: of losses the smaller, of metrics the larger."""
+    return value < before if figure == "loss" else value > before
 
 
 def _listed(names: Sequence[object]) -> str:

@@ -15,7 +15,7 @@ from arpent.store import Place, Run, RunFolder
 
 __all__ = ["train_run"]
 
-_READ = ("index", "images", "pairs", "start", "statistics")
+_READ = ("index", "images", "pairs", "pretrained", "start", "statistics")
 """Settings of trainings that name files."""
 
 Prepared = TypeVar("Prepared")

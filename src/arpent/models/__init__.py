@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from arpent.models.download import Fetched, fetch, fetch_entry
     from arpent.models.exporters import EXPORTS, export
     from arpent.models.import_settings import ImportSettings, LayoutSettings
-    from arpent.models.importers import import_weights, open_model, read_checkpoint
+    from arpent.models.importers import import_weights, open_model, pretrained_encoder, read_checkpoint
     from arpent.models.layouts import layout_names
     from arpent.models.load import Bundle, load_bundle, load_state, save_bundle
+    from arpent.models.metadata import Acquisition, MetadataSettings
     from arpent.models.mlm import mlm_metadata
     from arpent.models.parts import PartName, Parts, under
     from arpent.models.planaura import Planaura, PlanauraSettings
@@ -32,6 +33,7 @@ __all__ = [
     "EXPORTS",
     "INVALID",
     "MISSING",
+    "Acquisition",
     "Architecture",
     "Bundle",
     "ChangeHead",
@@ -40,6 +42,7 @@ __all__ = [
     "Fetched",
     "ImportSettings",
     "LayoutSettings",
+    "MetadataSettings",
     "PartName",
     "Parts",
     "Planaura",
@@ -66,6 +69,7 @@ __all__ = [
     "models_folder",
     "open_model",
     "parts_of",
+    "pretrained_encoder",
     "published_model",
     "published_names",
     "read_checkpoint",
@@ -82,9 +86,10 @@ __getattr__ = on_demand(
         "download": ("Fetched", "fetch", "fetch_entry"),
         "exporters": ("EXPORTS", "export"),
         "import_settings": ("ImportSettings", "LayoutSettings"),
-        "importers": ("import_weights", "open_model", "read_checkpoint"),
+        "importers": ("import_weights", "open_model", "pretrained_encoder", "read_checkpoint"),
         "layouts": ("layout_names",),
         "load": ("Bundle", "load_bundle", "load_state", "save_bundle"),
+        "metadata": ("Acquisition", "MetadataSettings"),
         "mlm": ("mlm_metadata",),
         "parts": ("PartName", "Parts", "under"),
         "planaura": ("Planaura", "PlanauraSettings"),

@@ -26,7 +26,7 @@ from arpent.models.published import Published, models_folder, published_model, p
 from arpent.models.registry import build
 from arpent.version import __version__
 
-__all__ = ["import_weights", "open_model", "read_checkpoint"]
+__all__ = ["import_weights", "open_model", "pretrained_encoder", "read_checkpoint"]
 
 # What the readers of torch and safetensors raise on files that are cut short, overwritten, or something else.
 _DAMAGE = (
@@ -105,6 +105,16 @@ def open_model(source: Path | str, file: Path | None = None) -> Bundle:
     settings = ImportSettings(like=name, licence=entry.licence, task=entry.task)
     bundle = import_weights(weights, entry.layout, settings)
     return Bundle(bundle.model, bundle.contract.model_copy(update={"source": entry.page}))
+
+
+def pretrained_encoder(file: Path | str) -> Mapping[str, Tensor]:
+    """The tensors of an image encoder as torchvision or timm publish it, without its last layer.
+
+    Raises:
+        FileMissing, UnreadableFile: the file.
+        WeightsMismatch: no such encoder.
+    """
+    return recognise(read_checkpoint(file), "torchvision", ImportSettings()).state
 
 
 def read_checkpoint(file: Path | str) -> Mapping[str, Any]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Annotated
+from functools import cache
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 
 from arpent.core.settings import Settings
 from arpent.errors import UnknownName
+from arpent.models.metadata import MetadataBranch, MetadataSettings
 from arpent.models.parts import Parts, numbered
 
 __all__ = ["SmpUnetSettings", "build_smp_unet", "smp_unet_parts"]
@@ -28,6 +30,8 @@ class SmpUnetSettings(Settings):
     """Maps of the output."""
     decoder_widths: Annotated[tuple[int, ...], Field(min_length=3, max_length=5)] = (256, 128, 64, 32, 16)
     """Feature maps on the way up, coarsest first; as many as the encoder has levels."""
+    metadata: MetadataSettings | None = None
+    """Tells the network place, altitude, camera and date of an image; nothing beside its pixels if not given."""
 
 
 def build_smp_unet(settings: SmpUnetSettings) -> nn.Module:
@@ -38,7 +42,8 @@ def build_smp_unet(settings: SmpUnetSettings) -> nn.Module:
     if settings.encoder not in known and not settings.encoder.startswith("tu-"):
         raise UnknownName.among(settings.encoder, known, "encoder")
     depth = len(settings.decoder_widths)
-    network: nn.Module = smp.Unet(
+    made_by = smp.Unet if settings.metadata is None else _told_unet()
+    network: nn.Module = made_by(
         settings.encoder,
         encoder_depth=depth,
         encoder_weights=None,
@@ -46,14 +51,31 @@ def build_smp_unet(settings: SmpUnetSettings) -> nn.Module:
         in_channels=settings.channels,
         classes=settings.classes,
     )
+    if settings.metadata is not None:
+        network.metadata = MetadataBranch(settings.metadata, network.encoder.out_channels[-1])
     return network
+
+
+@cache
+def _told_unet() -> Any:  # noqa: ANN401 - the library publishes no types
+    """A U-Net with a second input, which is added to the deepest of its features; its tensors keep their names."""
+    import segmentation_models_pytorch as smp
+
+    class ToldUnet(smp.Unet):  # type: ignore[misc]  # the library publishes no types
+        def forward(self, images: Tensor, metadata: Tensor | None = None) -> Tensor:
+            features = list(self.encoder(images))
+            features[-1] = self.metadata(features[-1], metadata)
+            scores: Tensor = self.segmentation_head(self.decoder(features))
+            return scores
+
+    return ToldUnet
 
 
 def smp_unet_parts(settings: SmpUnetSettings) -> Parts:
     """What it is made of; the levels of a ResNet are its stem and its four stages, those of others their children."""
     decoder, head = ("decoder",), ("segmentation_head",)
-    if re.fullmatch(r"(resnet|resnext|se_resnet|se_resnext)\d+.*", settings.encoder):
-        stem = ("encoder.conv1", "encoder.bn1", "encoder.layer0")
+    if re.fullmatch(r"res(net|next)\d+.*", settings.encoder):
+        stem = ("encoder.conv1", "encoder.bn1")
         return Parts((stem, *numbered("encoder", [f"layer{stage}" for stage in range(1, 5)])), decoder, head)
     # Without memory for its weights: only the names are wanted.
     with torch.random.fork_rng(devices=[]), torch.device("meta"):

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from arpent.core.settings import Settings
 from arpent.errors import InvalidSetting
+from arpent.models.metadata import MetadataBranch, MetadataSettings
 from arpent.models.parts import Parts, numbered
 from arpent.models.tiles import TileNeeds
 
@@ -34,6 +35,8 @@ class UNetSettings(Settings):
     # Group and instance norm are left out: their statistics would make a pixel's answer depend on its tile's size.
     norm: Literal["batch", "none"] = "batch"
     """What follows each convolution."""
+    metadata: MetadataSettings | None = None
+    """Tells the network place, altitude, camera and date of an image; nothing beside its pixels if not given."""
 
 
 class UNet(nn.Module):
@@ -51,10 +54,15 @@ class UNet(nn.Module):
         self.narrow = nn.ModuleList(nn.Conv2d(deep, fine, 1) for fine, deep in pairwise(widths))
         self.decoder = nn.ModuleList(_level(2 * width, width, settings) for width in widths[:-1])
         self.head = nn.Conv2d(widths[0], settings.classes, 1)
+        self.metadata = MetadataBranch(settings.metadata, widths[-1]) if settings.metadata else None
         self._stride = unet_tiles(settings).stride
 
-    def forward(self, images: Tensor) -> Tensor:
-        """``(N, channels, H, W)`` to scores ``(N, classes, H, W)``; H and W are multiples of the stride."""
+    def forward(self, images: Tensor, metadata: Tensor | None = None) -> Tensor:
+        """``(N, channels, H, W)`` to scores ``(N, classes, H, W)``; H and W are multiples of the stride.
+
+        What is known of the images beside their pixels, where the network has a branch for it, is as
+        `models.metadata.encode` gives it, ``(N, values)``.
+        """
         tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]  # torch leaves it untyped
         if not tracing and not torch.compiler.is_compiling():
             self._check(images)
@@ -63,6 +71,8 @@ class UNet(nn.Module):
         for depth, level in enumerate(self.encoder):
             features = level(functional.max_pool2d(features, 2) if depth else features)
             levels.append(features)
+        if self.metadata is not None:
+            features = self.metadata(features, metadata)
         for depth in reversed(range(len(self.decoder))):
             coarse = functional.interpolate(self.narrow[depth](features), scale_factor=2.0, mode="nearest")
             features = self.decoder[depth](torch.cat((levels[depth], coarse), 1))
@@ -106,7 +116,8 @@ def unet_tiles(settings: UNetSettings) -> TileNeeds:
 
 def unet_parts(settings: UNetSettings) -> Parts:
     """What it is made of."""
-    return Parts(numbered("encoder", range(len(settings.widths))), ("narrow", "decoder"), ("head",))
+    decoder = ("narrow", "decoder") if len(settings.widths) > 1 else ()
+    return Parts(numbered("encoder", range(len(settings.widths))), decoder, ("head",))
 
 
 def _reach(levels: int) -> int:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from arpent.core.lazy import on_demand
-from arpent.tasks.landcover.settings import LandcoverSettings, MapSettings, TrainSettings
+from arpent.tasks.landcover.settings import FinetuneSettings, LandcoverSettings, MapSettings, Stage, TrainSettings
 
 if TYPE_CHECKING:
     from arpent.tasks.landcover.evaluating import Evaluated, score
+    from arpent.tasks.landcover.finetuning import finetune
     from arpent.tasks.landcover.losses import ClassLoss, dice_loss
     from arpent.tasks.landcover.mapping import LandcoverMap, map_image
     from arpent.tasks.landcover.scoring import ClassArea, adjusted_areas, areas_of, score_map
@@ -22,14 +23,17 @@ __all__ = [
     "ClassArea",
     "ClassLoss",
     "Evaluated",
+    "FinetuneSettings",
     "LandcoverMap",
     "LandcoverSettings",
     "LandcoverTask",
     "MapSettings",
+    "Stage",
     "TrainSettings",
     "adjusted_areas",
     "areas_of",
     "dice_loss",
+    "finetune",
     "map_image",
     "score",
     "score_map",
@@ -40,6 +44,7 @@ __getattr__ = on_demand(
     __name__,
     {
         "evaluating": ("Evaluated", "score"),
+        "finetuning": ("finetune",),
         "losses": ("ClassLoss", "dice_loss"),
         "mapping": ("LandcoverMap", "map_image"),
         "scoring": ("ClassArea", "adjusted_areas", "areas_of", "score_map"),

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from arpent.core import Band, Contract, Normalisation, Progress, write_file
 from arpent.core import sensor as sensor_named
-from arpent.data import Batches, GridPatches, Normaliser, PatchLoader, RandomPatches, Sample, SampleIndex
-from arpent.engine import Fit, fit
+from arpent.data import Augment, Batches, GridPatches, Normaliser, PatchLoader, RandomPatches, Sample, SampleIndex
+from arpent.engine import Epoch, Fit, Start, fit
 from arpent.models import save_bundle
 from arpent.report import figures
 from arpent.store import RunFolder
+from arpent.tasks.landcover.acquisitions import describer
 from arpent.tasks.landcover.settings import TrainSettings
 from arpent.tasks.landcover.survey import Samples
 from arpent.tasks.landcover.task import LandcoverTask
 from arpent.version import __version__
 
-__all__ = ["contract_of", "learn", "publish"]
+__all__ = ["bands_of", "bests", "contract_of", "judging_batches", "learn", "publish", "training_batches"]
 
 
 def learn(
@@ -30,6 +32,7 @@ def learn(
     rule: Normalisation,
     folder: Path,
     *,
+    start: Start | None = None,
     progress: Progress | None = None,
     resume: bool = False,
 ) -> Fit:
@@ -41,31 +44,47 @@ def learn(
         samples: to learn from and to be judged by.
         rule: how pixels become network input.
         folder: for checkpoints.
+        start: a network to go on from, and what of it is to move; a new one if not given.
         progress: who is told how far it is.
         resume: go on from the checkpoint in `folder`.
     """
-    with PatchLoader(Normaliser(rule), bands=task.config.bands, classes=task.classes, codes=task.config.codes) as load:
+    with PatchLoader(
+        Normaliser(rule),
+        bands=task.config.bands,
+        classes=task.classes,
+        codes=task.config.codes,
+        describe=describer(task.config.network),
+    ) as load:
         return fit(
             task,
-            _training_batches(settings, samples.train, load),
-            Batches(GridPatches(samples.val, settings.patch), load, batch_size=settings.batch_size),
+            training_batches(settings, samples.train, load, settings.augment),
+            judging_batches(settings, samples.val, load),
             settings.fit,
             folder,
+            start=start,
             progress=progress,
             resume=resume,
         )
 
 
-def _training_batches(settings: TrainSettings, index: SampleIndex, load: PatchLoader) -> Batches:
+def training_batches(
+    settings: TrainSettings, index: SampleIndex, load: PatchLoader, augment: Augment | None = None
+) -> Batches:
+    """Squares from anywhere in the samples, in another order each epoch."""
     plan = RandomPatches(index, settings.patch, count=settings.patches, seed=settings.fit.seed)
     return Batches(
         plan,
         load,
         batch_size=settings.batch_size,
         seed=settings.fit.seed,
-        augment=settings.augment,
+        augment=augment,
         workers=settings.workers,
     )
+
+
+def judging_batches(settings: TrainSettings, index: SampleIndex, load: PatchLoader) -> Batches:
+    """Squares side by side that cover the samples."""
+    return Batches(GridPatches(index, settings.patch), load, batch_size=settings.batch_size)
 
 
 def contract_of(
@@ -82,7 +101,7 @@ def contract_of(
         task="landcover",
         architecture=settings.task.architecture,
         settings=task.network_settings,
-        bands=_bands(settings.task.bands, (*samples.train, *samples.val)),
+        bands=bands_of(settings.task.bands, (*samples.train, *samples.val)),
         gsd=round(kind.gsd, 6) if kind.gsd else None,
         dtype=kind.dtype,
         nodata=kind.nodata,
@@ -94,7 +113,7 @@ def contract_of(
     )
 
 
-def _bands(names: Sequence[str], samples: Sequence[Sample]) -> tuple[Band, ...]:
+def bands_of(names: Sequence[str], samples: Sequence[Sample]) -> tuple[Band, ...]:
     """The bands with their wavelengths, where all samples are of one sensor."""
     sensors = {sample.sensor for sample in samples}
     only = sensors.pop() if len(sensors) == 1 else ""
@@ -106,8 +125,25 @@ def publish(run: RunFolder, fitted: Fit, contract: Contract) -> None:
     model = save_bundle(run.scratch / "model.safetensors", fitted.model, contract)
     run.publish(model, kind="model")
     history = [asdict(epoch) for epoch in fitted.history]
-    figures.curves(history, run.scratch / "curves.png")
-    run.publish(run.scratch / "curves.png", kind="picture")
+    if history:
+        figures.curves(history, run.scratch / "curves.png")
+        run.publish(run.scratch / "curves.png", kind="picture")
     lines = write_file(run.scratch / "history.jsonl", "".join(f"{json.dumps(epoch)}\n" for epoch in history))
     run.publish(lines, kind="text")
     run.add_metrics({f"validation/{name}": value for name, value in fitted.best.validation.items()})
+    total = sum(parameter.numel() for parameter in fitted.model.parameters())
+    run.add_metrics({"parameters/trained": total, "parameters/total": total})
+    run.add_metrics({"epoch": fitted.best.number, "epochs": len(history)})
+    for name, epoch in bests(fitted.history).items():
+        told = {key: epoch.validation[key] for key in ("loss", "miou") if key in epoch.validation}
+        run.add_metrics({f"best_by_{name}/{key}": value for key, value in ({"epoch": epoch.number} | told).items()})
+
+
+def bests(history: Sequence[Epoch]) -> Mapping[str, Epoch]:
+    """The best epoch by validation loss and the best by mIoU; the two often disagree, so that both are told."""
+    found: dict[str, Epoch] = {}
+    for name, sign in (("loss", -1.0), ("miou", 1.0)):
+        judged = [epoch for epoch in history if math.isfinite(epoch.validation.get(name, math.nan))]
+        if judged:
+            found[name] = max(judged, key=lambda epoch: sign * epoch.validation[name])
+    return found

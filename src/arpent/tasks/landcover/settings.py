@@ -11,7 +11,16 @@ from arpent.core import Language, Settings
 from arpent.data import Augment
 from arpent.engine import FitSettings, PredictSettings
 
-__all__ = ["LandcoverSettings", "LossName", "MapSettings", "TrainSettings"]
+__all__ = [
+    "FinetuneSettings",
+    "LandcoverSettings",
+    "LossName",
+    "MapSettings",
+    "PartName",
+    "Stage",
+    "StrategyName",
+    "TrainSettings",
+]
 
 LossName = Literal[
     "cross-entropy",
@@ -90,6 +99,8 @@ class TrainSettings(Settings):
     """JSON file of 'arpent stats' that stands for measuring the training images."""
     pretrained: str | None = None
     """File of ImageNet weights for the encoder of a new network, as torchvision or timm keep them."""
+    stem: Literal["zero", "copy", "mean", "spectral"] = "zero"
+    """How bands begin that weights started from lack: at zero, as the nearest band, as the mean, or by wavelength."""
 
 
 class Stage(Settings):
@@ -113,12 +124,12 @@ class FinetuneSettings(TrainSettings):
     """Bundle to start from, or the run that trained it."""
     strategy: StrategyName = "ft-initialisation"
     """What of the network is trained, and how."""
-    stem: Literal["zero", "copy", "mean", "spectral"] = "zero"
-    """How bands begin that the model has not seen: at zero, as the nearest band, as the mean, or by wavelength."""
     decay: Annotated[float, Field(gt=0, lt=1)] = 0.7
     """Learning rate of a level over that of the next one towards the head, for discriminative."""
     stages: tuple[Stage, ...] = ()
     """Stages of staged; head, decoder and all, in 1, 1 and 3 fifths of the epochs of 'fit', if not given."""
+    language: Language = "en"
+    """Language of what is said: en or fr."""
 
 
 class MapSettings(PredictSettings):
@@ -128,6 +139,10 @@ class MapSettings(PredictSettings):
     """Also give the probability of each class, in percent."""
     sensor: str | None = None
     """Whose image it is, where neither the file nor its name says so."""
+    altitude: float | None = None
+    """Metres above the sea of the ground shown, for models that are told of it."""
+    camera: str | None = None
+    """Camera that took the image, for models that are told of it; its sensor if not given."""
     normalise: Literal["norma-01", "norma-source", "norma-target"] = "norma-source"
     """How pixels are normalised: by their bit depth, as the model learnt them, or by the image itself."""
     bits: Annotated[int, Field(ge=0, le=16)] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from arpent.core import write_file
@@ -43,9 +43,17 @@ class Samples:
     kind: Kind
 
 
-def survey(settings: TrainSettings) -> Samples:
-    """The samples, once it is sure that they can be trained on together."""
+def survey(settings: TrainSettings, *, labelled: bool = True) -> Samples:
+    """The samples, once it is sure that they can be trained on together.
+
+    Args:
+        settings: of the training.
+        labelled: whether masks are needed; where they are not, images without any may all be on one side.
+    """
     index = SampleIndex.read(settings.index)
+    if not labelled and not any(sample.mask for sample in index):
+        seen = index.of_split("train") if any(sample.split for sample in index) else index
+        return Samples(seen, SampleIndex((), index.origin), _kind_of(seen, settings.task.bands))
     if not any(sample.split for sample in index):
         if len(index.domains) < 2:
             raise DatasetError(
@@ -58,7 +66,7 @@ def survey(settings: TrainSettings) -> Samples:
     return Samples(train, val, _kind_of((*train, *val), settings.task.bands))
 
 
-def _kind_of(samples: Sequence[Sample], bands: Sequence[str]) -> Kind:
+def _kind_of(samples: Iterable[Sample], bands: Sequence[str]) -> Kind:
     """The kind of all images; one network, one set of statistics and one contract stand for all of them."""
     first: ImageReader | None = None
     for sample in {sample.image: sample for sample in samples}.values():
@@ -88,9 +96,12 @@ def _require_alike(first: ImageReader, other: ImageReader) -> None:
 def note_inputs(run: RunFolder, settings: TrainSettings, samples: Samples) -> None:
     """Records what is read, with its hashes."""
     content = [content_of(run.add_input(settings.index, role="index"))]
+    if settings.pretrained:
+        content.append(content_of(run.add_input(settings.pretrained, role="weights")))
     for sample in (*samples.train, *samples.val):
         content.append(content_of(run.add_input(sample.image, role="image")))
-        content.append(content_of(run.add_input(sample.mask or "", role="mask")))
+        if sample.mask:
+            content.append(content_of(run.add_input(sample.mask, role="mask")))
     _require_same(run, content)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from arpent.core import Normalisation, Progress
-from arpent.engine import Fit, Processes, train_run
+from arpent.engine import Fit, Processes, Start, train_run
 from arpent.store import Place, Run, RunFolder
-from arpent.tasks.landcover.learning import contract_of, learn, publish
+from arpent.tasks.landcover.beginning import new_network
+from arpent.tasks.landcover.learning import bands_of, contract_of, learn, publish
 from arpent.tasks.landcover.radiometry import rule_of_images
 from arpent.tasks.landcover.settings import TrainSettings
 from arpent.tasks.landcover.survey import note_inputs, survey
@@ -36,7 +37,11 @@ def train(settings: TrainSettings, place: Place, *, progress: Progress | None = 
             return rule_of_images(settings, samples)
 
     def fitted(rule: Normalisation, folder: Path) -> Fit:
-        return learn(task, settings, samples, rule, folder, progress=progress, resume=place.resume)
+        start = None
+        if settings.pretrained:
+            bands = bands_of(settings.task.bands, (*samples.train, *samples.val))
+            start = Start(new_network(settings, task, bands))
+        return learn(task, settings, samples, rule, folder, start=start, progress=progress, resume=place.resume)
 
     def finish(run: RunFolder, rule: Normalisation, fit: Fit) -> None:
         publish(run, fit, contract_of(settings, task, rule, samples, fit))

@@ -1,0 +1,57 @@
+"""What the commands that train say when they are done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from arpent.cli.console import table
+from arpent.core import Language
+from arpent.language import number, percent, say
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from arpent.store import Run
+
+__all__ = ["training_document", "training_lines"]
+
+
+def training_lines(run: Run, language: Language) -> list[RenderableType]:
+    """How much was trained, the epoch that was kept, and the best ones by loss and by mIoU, which may be others."""
+    figures = _figures(run)
+    lines: list[RenderableType] = [
+        say(
+            "finetune.trained",
+            language,
+            trained=int(figures["parameters/trained"]),
+            total=int(figures["parameters/total"]),
+        )
+    ]
+    rows = [_row("finetune.kept", figures, "validation/loss", "validation/miou", "epoch", language)]
+    if not figures["epochs"]:
+        lines.append(say("finetune.no_labels", language))
+    else:
+        for name in ("loss", "miou"):
+            keys = [f"best_by_{name}/{key}" for key in ("loss", "miou", "epoch")]
+            rows.append(_row(f"finetune.best_by_{name}", figures, *keys, language))
+    if "validation/loss" in figures:
+        lines.append(table(["", say("word.epoch", language), say("word.loss", language), "mIoU"], rows))
+    lines.append(f"{say('word.model', language):8} {run.file('model')}")
+    return lines
+
+
+def _row(key: str, figures: Mapping[str, float], loss: str, miou: str, epoch: str, language: Language) -> list[str]:
+    told = [number(figures[epoch], language) if figures[epoch] else "–"]
+    told.append(number(figures[loss], language, 4) if loss in figures else "–")
+    told.append(percent(figures[miou], language) if miou in figures else "–")
+    return [say(key, language), *told]
+
+
+def training_document(run: Run) -> dict[str, object]:
+    """The same for machines."""
+    return {"run": run.path, "model": run.file("model"), "metrics": _figures(run)}
+
+
+def _figures(run: Run) -> dict[str, float]:
+    return {name: value for name, value in run.manifest.metrics.items() if value is not None}
