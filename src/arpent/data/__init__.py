@@ -2,12 +2,13 @@
 
 from arpent.data.augment import Augment, Patch, dihedral, dihedral_inverse, generator_for
 from arpent.data.batches import Batch, Batches, PatchLoader, target_of
+from arpent.data.drifting import FarBand, drift, far_bands, glance, glances
 from arpent.data.footprints import Footprint, cut_blocks, footprints, located
 from arpent.data.index import SampleIndex
 from arpent.data.labels import LabelCounts, count_labels
 from arpent.data.leaks import Leak, check_leak, find_leaks
 from arpent.data.measures import MeasuredImages, measure_images, read_measures, read_statistics
-from arpent.data.normalise import NORMALISATIONS, Normaliser, byte_scale_of, drift, normalisation, standardisation
+from arpent.data.normalise import NORMALISATIONS, Normaliser, byte_scale_of, normalisation, standardisation
 from arpent.data.patches import GridPatches, PatchPlan, PatchRef, RandomPatches
 from arpent.data.pool import Opening, ReaderPool
 from arpent.data.sample import SPLITS, Sample, Split
@@ -23,6 +24,7 @@ __all__ = [
     "Augment",
     "Batch",
     "Batches",
+    "FarBand",
     "Footprint",
     "GridPatches",
     "LabelCounts",
@@ -49,9 +51,12 @@ __all__ = [
     "dihedral",
     "dihedral_inverse",
     "drift",
+    "far_bands",
     "find_leaks",
     "footprints",
     "generator_for",
+    "glance",
+    "glances",
     "located",
     "measure",
     "measure_images",

@@ -13,14 +13,11 @@ from arpent.data import kernels
 from arpent.data.statistics import Statistics
 from arpent.errors import BandMismatch, InvalidSetting, UnknownName
 
-__all__ = ["NORMALISATIONS", "Normaliser", "byte_scale_of", "drift", "normalisation", "standardisation"]
+__all__ = ["NORMALISATIONS", "Normaliser", "byte_scale_of", "normalisation", "standardisation"]
 
 Kind = Literal["norma-01", "norma-source", "norma-target"]
 NORMALISATIONS: tuple[Kind, ...] = ("norma-01", "norma-source", "norma-target")
 """The ways to normalise that users can name."""
-
-_FAR_MEAN = 1.0
-_FAR_STD = 2.0
 
 
 class Normaliser:
@@ -146,32 +143,6 @@ def _check_bands(count: int, bands: Sequence[str]) -> None:
             expected=f"{len(bands)} ({', '.join(bands)})",
             cure="Measure the bands that the model reads.",
         )
-
-
-def drift(statistics: Statistics, rule: Normalisation) -> str | None:
-    """A warning, with the numbers, when images are far from those a model was trained on; None when they are near.
-
-    Far is a mean more than one standard deviation of the training images away, or a standard deviation less than
-    half or more than twice theirs.
-    """
-    _check_bands(len(rule.mean), statistics.bands)
-    if rule.to_bytes is not None:
-        statistics = statistics.as_bytes(rule.to_bytes)
-    far = []
-    for name, mean, std, mean_then, std_then in zip(
-        statistics.bands, statistics.mean, statistics.std, rule.mean, rule.std, strict=True
-    ):
-        mean_now, std_now = mean * rule.scale, std * rule.scale
-        away = abs(mean_now - mean_then) / std_then
-        ratio = std_now / std_then
-        if away > _FAR_MEAN or not 1 / _FAR_STD <= ratio <= _FAR_STD:
-            far.append(
-                f"band '{name}' has mean {mean_now:.4g} and standard deviation {std_now:.4g}, "
-                f"training had {mean_then:.4g} and {std_then:.4g}"
-            )
-    if not far:
-        return None
-    return f"These images are far from those of training ({rule.origin}): {'; '.join(far)}."
 
 
 def byte_scale_of(

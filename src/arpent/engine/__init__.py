@@ -11,6 +11,7 @@ from arpent.core.lazy import on_demand
 from arpent.engine.settings import FitSettings, OptimiserSettings, Precision, PredictSettings, RuntimeName
 
 if TYPE_CHECKING:
+    from arpent.engine.caution import far_from_training
     from arpent.engine.checkpoint import read_checkpoint, write_checkpoint
     from arpent.engine.devices import choose_device
     from arpent.engine.job import Job, SensedImage, check_contract, run_job
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from arpent.engine.processes import Processes
     from arpent.engine.renewal import renew_statistics
     from arpent.engine.runtime import RUNTIMES, OpenVinoNetwork, TorchNetwork, start_network
-    from arpent.engine.task import Answer, Batch, Dense, Meter, Network, Product, Rows, Task
+    from arpent.engine.task import Answer, Batch, Dense, Meter, Network, Product, Rows, Task, inputs_of
     from arpent.engine.training import Epoch, Fit, fit, improves
     from arpent.engine.training_run import train_run
     from arpent.engine.tuning import Start, Tuning
@@ -61,9 +62,11 @@ __all__ = [
     "Tuning",
     "check_contract",
     "choose_device",
+    "far_from_training",
     "fingerprint",
     "fit",
     "improves",
+    "inputs_of",
     "make_optimiser",
     "predict",
     "read_checkpoint",
@@ -78,6 +81,7 @@ __all__ = [
 __getattr__ = on_demand(
     __name__,
     {
+        "caution": ("far_from_training",),
         "checkpoint": ("read_checkpoint", "write_checkpoint"),
         "devices": ("choose_device",),
         "job": ("Job", "SensedImage", "check_contract", "run_job"),
@@ -88,7 +92,7 @@ __getattr__ = on_demand(
         "processes": ("Processes",),
         "renewal": ("renew_statistics",),
         "runtime": ("RUNTIMES", "OpenVinoNetwork", "TorchNetwork", "start_network"),
-        "task": ("Answer", "Batch", "Dense", "Meter", "Network", "Product", "Rows", "Task"),
+        "task": ("Answer", "Batch", "Dense", "Meter", "Network", "Product", "Rows", "Task", "inputs_of"),
         "training": ("Epoch", "Fit", "fit", "improves"),
         "training_run": ("train_run",),
         "tuning": ("Start", "Tuning"),

@@ -37,7 +37,7 @@ __all__ = [
 MANIFEST = "manifest.json"
 """Name of the manifest in its run folder. A folder without one is not a run yet."""
 
-MANIFEST_FORMAT = 1
+MANIFEST_FORMAT = 2
 """Version of the format that this code writes; it reads this one and every earlier one."""
 
 _MOST_BYTES = 64 * 1024 * 1024
@@ -158,6 +158,7 @@ class Manifest(_Record):
         metrics: numbers by name; None where a number was not finite.
         products: what came out.
         failures: what did not.
+        warnings: what makes the result doubtful, in the language of the run.
     """
 
     format: Annotated[int, Field(ge=1)] = MANIFEST_FORMAT
@@ -176,6 +177,7 @@ class Manifest(_Record):
     metrics: Mapping[str, Number] = {}
     products: tuple[Product, ...] = ()
     failures: tuple[Failure, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def product(self, name: str) -> Product:
         """The product of that name."""
@@ -236,7 +238,8 @@ def _damaged(path: Path, found: object) -> RunDamaged:
     )
 
 
-_FORMAT = Format("format", MANIFEST_FORMAT, _damaged, RunDamaged)
+# Format 2 adds `warnings`, and changes nothing.
+_FORMAT = Format("format", MANIFEST_FORMAT, _damaged, RunDamaged, migrations={1: lambda document: document})
 
 
 def versions() -> dict[str, str]:

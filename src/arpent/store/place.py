@@ -58,6 +58,8 @@ class Place:
             resume=self.resume,
             inputs=inputs,
         )
+        if self.tell is not None:
+            run.tell = self.tell
         if run.foreign and self.tell is not None:
             more = f" and {len(run.foreign) - _LISTED} more" if len(run.foreign) > _LISTED else ""
             self.tell(f"kept in {run.path}, since no run made it: {', '.join(run.foreign[:_LISTED])}{more}")

@@ -6,7 +6,7 @@ import json
 import platform
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,6 +57,7 @@ class RunFolder:
         kept: folder in it, made by tasks that can go on with a run finished in part; it stays with such a run.
         resumed: whether an earlier attempt left something to go on from.
         foreign: names of what lay in the folder of a run that was replaced, was not the run's, and has stayed.
+        tell: who is told, in a line, what users should know while the run is being made; nobody, if not set.
     """
 
     def __init__(self, path: Path, start: Start, lock: RunLock, foreign: tuple[str, ...] = ()) -> None:
@@ -76,6 +77,8 @@ class RunFolder:
         self._timings: dict[str, float] = {}
         self._products: dict[str, Product] = {}
         self._failures: list[Failure] = []
+        self._warnings: list[str] = []
+        self.tell: Callable[[str], object] = _nobody
 
     @classmethod
     def create(
@@ -162,6 +165,12 @@ class RunFolder:
     def add_metrics(self, metrics: Mapping[str, float]) -> None:
         """Notes what was measured."""
         self._metrics.update(metrics)
+
+    def warn(self, warning: str) -> None:
+        """Notes, and tells at once, what makes the result doubtful."""
+        if warning not in self._warnings:
+            self._warnings.append(warning)
+            self.tell(warning)
 
     def add_failure(self, item: str, error: Exception) -> None:
         """Notes an item that could not be done; the run will be partial."""
@@ -253,6 +262,7 @@ class RunFolder:
             metrics=self._metrics,
             products=tuple(self._products.values()),
             failures=tuple(self._failures),
+            warnings=tuple(self._warnings),
         )
         with writing(self.path):
             sync_folder(self.path)
@@ -301,3 +311,7 @@ class RunFolder:
     def _record(self, path: Path) -> FileRecord:
         inside = path.resolve().relative_to(self.path.resolve()).as_posix()
         return FileRecord(file=inside, sha256=file_sha256(path), bytes=path.stat().st_size)
+
+
+def _nobody(line: str) -> None:
+    """Listens to nothing."""

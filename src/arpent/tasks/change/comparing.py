@@ -95,6 +95,8 @@ def compare(
         judgement = judge(_layers(task, suffix), model.contract, settings)
         folder = pair_scratch(run, suffix)
         job = replace(_job(task, model, image, run), progress=progress or Silent(), folder=folder, network=network)
+        for warning in image.warnings(settings.language):
+            run.warn(warning)
         with run.timed("compare"):
             done = _run(job, pair)
         products = {

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from arpent.core import Contract, Grid, Raster, Window
-from arpent.data import Normaliser
+from arpent.core import Contract, Grid, Language, Raster, Window
+from arpent.data import Normaliser, Statistics, glances
+from arpent.engine import far_from_training
 from arpent.errors import BandMismatch, ContractMismatch, GeoreferenceMissing, NoOverlap
 from arpent.io import ImageReader, open_image
 from arpent.models import MISSING
@@ -74,6 +75,12 @@ class FrameReader:
     def read(self, window: Window) -> FramePixels:
         """The window, normalised."""
         raster = self._reader.read(window)
+        missing = self._missing(raster)
+        values = self._normalised(raster.pixels)
+        values[missing] = MISSING
+        return FramePixels(values, missing)
+
+    def _missing(self, raster: Raster) -> NDArray[np.bool_]:
         pixels = raster.pixels
         missing = np.zeros(pixels.shape, bool)
         if pixels.dtype.kind == "f":
@@ -83,9 +90,19 @@ class FrameReader:
                 missing |= pixels == pixels.dtype.type(number)
         # A mask, or the end of the file, says nothing of single bands: then all are missing.
         missing |= ~raster.valid & ~missing.any(axis=0)
-        values = self._normalised(pixels)
-        values[missing] = MISSING
-        return FramePixels(values, missing)
+        return missing
+
+    def warning(self, part: Window, language: Language) -> str | None:
+        """What to say of an image whose radiometry is far from that of training, by a sample of a window; or None."""
+        if self._normaliser is None:
+            return None
+        seen = Statistics(self.names, self.dtype)
+        for window in glances(part):
+            raster = self._reader.read(window)
+            seen.update(raster.pixels, np.logical_not(self._missing(raster).any(axis=0)))
+        if not seen.count.all():
+            return None
+        return far_from_training(seen, self._normaliser.rule, self.frame.image, language)
 
     def _normalised(self, pixels: NDArray[np.generic]) -> NDArray[np.float32]:
         if self._normaliser is None:

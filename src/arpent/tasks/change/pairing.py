@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 from pyproj.exceptions import CRSError
 
-from arpent.core import Contract, Grid, Raster, Window, ground_sampling_distance
+from arpent.core import Contract, Grid, Language, Raster, Window, ground_sampling_distance
 from arpent.errors import InvalidSetting, NoOverlap
 from arpent.models import MISSING
 from arpent.pixels import Quality
@@ -90,6 +90,11 @@ class PairImage:
         if emptiest > 1 - self._least_valid:
             valid[:] = False
         return Raster(pixels, valid, self.grid.crop(window), self.bands)
+
+    def warnings(self, language: Language) -> list[str]:
+        """What to say of dates whose radiometry is far from that of training, in one sentence each."""
+        told = (frame.warning(self._part, language) for frame in self.frames)
+        return [warning for warning in told if warning is not None]
 
     def mirrored(self, pixels: NDArray[np.float32], inside: Window, window: Window) -> NDArray[np.float32]:
         """`pixels` grown to a whole tile by mirroring. A hole is not mirrored: the mean of the band takes its place."""

@@ -1,0 +1,46 @@
+"""What users should know before they trust a prediction."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+from arpent.core import Language, Normalisation
+from arpent.data import FarBand, Statistics, far_bands
+from arpent.language import number, say
+
+__all__ = ["far_from_training"]
+
+
+def far_from_training(
+    statistics: Statistics, rule: Normalisation, source: str, language: Language = "en"
+) -> str | None:
+    """A warning, with the numbers, where an image is far from those a model was trained on; None where it is near.
+
+    Args:
+        statistics: of the image, or of a sample of it (`data.glance`).
+        rule: the model's normalisation.
+        source: the image, for people.
+        language: of the warning.
+    """
+    far = far_bands(statistics, rule)
+    if not far:
+        return None
+    bands = ("\N{NARROW NO-BREAK SPACE}; " if language == "fr" else "; ").join(_told(band, language) for band in far)
+    return say("drift.far", language, source=PurePath(source).name or source, origin=rule.origin, bands=bands)
+
+
+def _told(band: FarBand, language: Language) -> str:
+    def spoken(value: float) -> str:
+        return number(value, language)
+
+    if band.top is not None:
+        return say("drift.range", language, band=band.name, top=spoken(band.top), mean=spoken(band.mean))
+    return say(
+        "drift.band",
+        language,
+        band=band.name,
+        mean=spoken(band.mean),
+        std=spoken(band.std),
+        then_mean=spoken(band.expected_mean),
+        then_std=spoken(band.expected_std),
+    )
