@@ -9,6 +9,7 @@ from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from odc.geo.crs import CRS
+from pyproj import Transformer
 
 from arpent.core import Grid, Window
 from arpent.errors import GeoreferenceMissing, NoOverlap, UnknownName
@@ -241,3 +242,36 @@ def test_degrees_and_rotated_grids(scenes):
             assert whole.valid.any()
             part = image.read(Window(31, 47, 60, 50))
         np.testing.assert_array_equal(part.pixels, whole.pixels[:, 31:91, 47:97])
+
+
+ANTIMERIDIAN = {
+    "UTM 60": ("EPSG:32760", 796_000, 8_120_000, 100),
+    "UTM 1": ("EPSG:32701", 165_000, 8_120_000, 100),
+    "degrees to 180.2": ("EPSG:4326", 179.8, -16.96, 0.001),
+    "degrees from -180.2": ("EPSG:4326", -180.2, -16.9604, 0.001),
+}
+
+
+@pytest.mark.parametrize("own", ANTIMERIDIAN)
+@pytest.mark.parametrize("wanted", ANTIMERIDIAN)
+def test_the_antimeridian_is_ground_like_any_other(write_tiff, own, wanted):
+    grids = []
+    for name in (own, wanted):
+        crs, left, top, resolution = ANTIMERIDIAN[name]
+        grids.append(Grid.north_up(left, top, resolution, 380, 400, CRS(crs)))
+    path = write_tiff("a.tif", slope(grids[0])[None], grids[0], nodata=-9999)
+    with open_image(path, grid=grids[1], resampling="bilinear") as image:
+        found = image.read(grids[1].window)
+    # What is shared reaches from 179.8° to 180.2°, or nearly so.
+    assert found.valid.mean() > 0.75
+    assert np.abs(found.pixels[0] - slope(grids[1]))[found.valid].max() < 2
+
+
+def slope(grid):
+    """Numbers that say where on earth each pixel lies; the image of a plane, a pixel is about 3."""
+    cols, rows = np.meshgrid(np.arange(grid.width) + 0.5, np.arange(grid.height) + 0.5)
+    t = grid.transform
+    x, y = t.a * cols + t.c, t.e * rows + t.f
+    there = Transformer.from_crs(grid.crs.to_wkt(), "EPSG:4326", always_xy=True)
+    lon, lat = there.transform(x, y) if not grid.crs.geographic else (x, y)
+    return (3000 * (lon % 360 - 179) + 1000 * (lat + 18)).astype(np.float32)

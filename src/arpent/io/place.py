@@ -14,12 +14,13 @@ thousandth of a pixel can choose another pixel. With both they agree exactly.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import rasterio.crs
+from affine import Affine
 from numpy.typing import NDArray
 from pyproj import Transformer
 from rasterio.enums import Resampling
@@ -34,6 +35,7 @@ ResamplingName = Literal["nearest", "bilinear", "cubic", "average", "mode"]
 
 _TOLERANCE = 1e-3  # of a source pixel
 _POINTS_PER_SIDE = 33
+_TURN = 360.0  # degrees
 _WARP_MEGABYTES = 64
 
 
@@ -48,6 +50,8 @@ class Placement:
             that is the whole file, when pixels coincide; None when they must be warped.
         scale_x: pixels of the grid for one of the file, along the file's rows.
         scale_y: the same along its columns.
+        turned: the file's own grid for the warp, whole turns of 360° away, where it and the grid count longitudes in
+            two ways, or it crosses the antimeridian; None elsewhere.
     """
 
     grid: Grid
@@ -55,6 +59,7 @@ class Placement:
     shift: Window | None = None
     scale_x: float = 1.0
     scale_y: float = 1.0
+    turned: Grid | None = None
 
     def warped(
         self, dataset: rasterio.DatasetReader, resampling: ResamplingName, nodata: float | None, *, masked: bool
@@ -68,8 +73,14 @@ class Placement:
             masked: whether the result needs an alpha band, because no number can say where nothing is.
         """
         grid = self.grid
+        source: dict[str, Any] = {}
+        if self.turned is not None:
+            source["src_transform"] = self.turned.transform
+            if self.turned.crs != grid.crs:
+                source["src_crs"] = _centred(dataset.crs, _middle(self.turned))
         return WarpedVRT(
             dataset,
+            **source,
             crs=rasterio.crs.CRS.from_wkt(grid.require_crs("the grid asked for").to_wkt()),
             transform=grid.transform,
             width=grid.width,
@@ -98,6 +109,8 @@ def place(own: Grid, wanted: Grid, source: str) -> Placement:
         return Placement(wanted, wanted.window, wanted.window)
     own.require_crs(source)
     wanted.require_crs("the grid asked for")
+    turned = _turned(own, wanted)
+    own = turned or own
     shift = _whole_pixels(own, wanted)
     reached = shift if shift is not None else _reached(own, wanted)
     covered = reached.intersect(wanted.window)
@@ -112,7 +125,7 @@ def place(own: Grid, wanted: Grid, source: str) -> Placement:
         return Placement(wanted, covered, shift)
     covered = _trimmed(own, wanted, covered)
     scale_x, scale_y = _kernel_scales(own, wanted, covered)
-    return Placement(wanted, covered, None, scale_x, scale_y)
+    return Placement(wanted, covered, None, scale_x, scale_y, turned)
 
 
 def _whole_pixels(own: Grid, wanted: Grid) -> Window | None:
@@ -137,9 +150,40 @@ def _in_pixels(own: Grid, wanted: Grid, cols: NDArray[np.float64], rows: NDArray
     assert own.crs is not None and wanted.crs is not None  # `place` has asked
     if own.crs != wanted.crs:
         xs, ys = _between(own.crs.to_wkt(), wanted.crs.to_wkt()).transform(xs, ys)
+        if wanted.crs.geographic:
+            # Longitudes are counted as the grid does it: 181° and -179° are one place.
+            with np.errstate(invalid="ignore"):  # infinite minus infinite
+                xs = xs + _TURN * np.rint((_middle(wanted) - xs) / _TURN)
     i = ~wanted.transform
     with np.errstate(invalid="ignore"):  # infinite times zero
         return np.stack([i.a * xs + i.b * ys + i.c, i.d * xs + i.e * ys + i.f])
+
+
+def _middle(grid: Grid) -> float:
+    """The x in the middle of a grid."""
+    x, _ = grid.transform @ (grid.width / 2, grid.height / 2)
+    return float(x)
+
+
+def _turned(own: Grid, wanted: Grid) -> Grid | None:
+    """A grid in degrees as many turns on as bring it to `wanted`, or to where GDAL can warp it; None if it is there."""
+    assert own.crs is not None  # `place` has asked
+    if not own.crs.geographic:
+        return None
+    if own.crs == wanted.crs:
+        turns = round((_middle(wanted) - _middle(own)) / _TURN)
+    elif own.bounds.left >= -_TURN / 2 and own.bounds.right <= _TURN / 2:
+        return None
+    else:
+        turns = -math.floor(_middle(own) / _TURN)  # GDAL takes a middle from 0° on
+    moved = replace(own, transform=Affine.translation(turns * _TURN, 0) @ own.transform)
+    return None if own.crs == wanted.crs and not turns else moved
+
+
+def _centred(crs: rasterio.crs.CRS, middle: float) -> rasterio.crs.CRS:
+    """The system with longitudes within half a turn of `middle`, which GDAL else takes within 180° of Greenwich."""
+    wkt = crs.to_wkt(version="WKT1_GDAL")
+    return rasterio.crs.CRS.from_wkt(f'{wkt[:-1]},EXTENSION["CENTER_LONG","{middle:.12g}"]]')
 
 
 def _reached(own: Grid, wanted: Grid) -> Window:

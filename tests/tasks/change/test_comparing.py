@@ -446,3 +446,26 @@ def test_numbers_that_training_could_not_know_are_refused(nano, land, compared, 
     )
     with pytest.raises(ContractMismatch, match=f"{dtype} .*int16.*{told}" if dtype != "uint8" else "uint8 .*int16"):
         compared([image, image], nano(dtype="int16"))
+
+
+def test_dates_on_both_counts_of_longitude_are_one_place(nano, land, compared, tmp_path):
+    degrees = {"crs": 4326, "resolution": 0.0005}
+    east = land(tmp_path / "east.tif", place=(179.98, -17.0), **degrees)
+    west = land(tmp_path / "west.tif", place=(-180.02, -17.0), **degrees)
+    arrays, done = compared([east, west], nano(twins=True))
+    assert done.figures["valid_share"] == 1
+    np.testing.assert_allclose(arrays["cosine_map"], 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("zones", [(32760, 32701), (32701, 32760)])
+def test_neighbours_beyond_the_last_zone_are_compared(nano, land, compared, tmp_path, zones):
+    left = {32760: 817_000, 32701: 177_000}
+    images = [land(tmp_path / f"{zone}.tif", crs=zone, place=(left[zone], 8_117_000.0)) for zone in zones]
+    _, done = compared(images, nano())
+    assert done.figures["valid_share"] > 0.6
+    degrees = land(
+        tmp_path / "degrees.tif", crs=4326, place=(179.975, -16.995), resolution=0.0003, height=120, width=120
+    )
+    for pair in ((images[0], degrees), (degrees, images[1])):
+        _, done = compared(pair, nano())
+        assert done.figures["valid_share"] > 0.5

@@ -371,3 +371,16 @@ def test_nothing_to_do_is_one_clear_line(tmp_path):
         made_of(tmp_path / "nowhere", tmp_path / "out")
     with RunFolder.create(tmp_path / "run", "change", "x", exact=True) as run, pytest.raises(FileMissing):
         fuse(run, (), MosaicSettings())
+
+
+def test_pairs_across_the_antimeridian_are_fused(tmp_path):
+    for name, left in (("!a", 179.98), ("!b", -180.02 + 0.005)):
+        small_pair(
+            tmp_path / "in", name, np.full((20, 40), 0.5), left=left, top=-17.0, crs="EPSG:4326", resolution=0.001
+        )
+    made = made_of(tmp_path / "in", tmp_path / "out")
+    assert made.fused.grid.shape == (20, 45)
+    counts = read(made.fused.files["persistence"])[0]
+    assert (counts[:, 5:40] == 2).all()
+    assert (counts[:, :5] == 1).all()
+    assert (counts[:, 40:] == 1).all()

@@ -92,9 +92,20 @@ def test_what_cannot_be_known_is_asked(grids, chosen, cure):
 
 
 def test_a_pair_that_the_reference_system_cannot_show_is_told():
-    across = Grid.north_up(600_000, 7_000_000, 1000, 400, 900, "EPSG:32660")
+    south = Grid.north_up(10, -50, 0.1, 50, 50, "EPSG:4326")
     with pytest.raises(InvalidSetting, match="cannot be brought to"):
-        mosaic_grid([across], MosaicSettings(crs="EPSG:4326", resolution=0.1))
+        mosaic_grid([south], MosaicSettings(crs="ESRI:102034", resolution=1000))  # the northern half
+
+
+def test_pairs_across_the_antimeridian_lie_side_by_side():
+    across = Grid.north_up(600_000, 7_000_000, 1000, 400, 900, "EPSG:32660")
+    made = mosaic_grid([across], MosaicSettings(crs="EPSG:4326", resolution=0.1))
+    assert made.bounds.left < 180 < made.bounds.right
+    assert made.width < 300  # not once around the earth
+    degrees = [Grid.north_up(left, 0.5, 0.125, 10, 10, "EPSG:4326") for left in (179.0, -180.5)]
+    for order in (degrees, degrees[::-1]):
+        made = mosaic_grid(order, MosaicSettings())
+        assert (made.width, made.bounds.right - made.bounds.left) == (14, 1.75)
 
 
 def test_pictures_without_a_place_have_no_mosaic():

@@ -23,6 +23,7 @@ _REFERENCE_RESOLUTION = 30.0
 _DENSE = 21  # points on each side of a box that is brought to another reference system, as the reference takes them
 _SLACK = 1e-3  # of a pixel
 _MOST_PIXELS = 10**12
+_TURN = 360.0  # degrees
 
 
 def mosaic_grid(grids: Sequence[Grid], settings: MosaicSettings) -> Grid:
@@ -39,7 +40,7 @@ def mosaic_grid(grids: Sequence[Grid], settings: MosaicSettings) -> Grid:
     for grid in grids:
         grid.require_crs("a pair")
     crs, resolution = _system(grids, settings), _resolution(grids, settings)
-    box = _union(_bounds(grid, crs) for grid in grids)
+    box = _union(_side_by_side([_bounds(grid, crs) for grid in grids], crs))
     across, down = (box.right - box.left) / resolution, (box.top - box.bottom) / resolution
     if not across * down <= _MOST_PIXELS:
         raise InvalidSetting(
@@ -107,6 +108,8 @@ def _bounds(grid: Grid, crs: CRS) -> Bounds:
         return box
     there = _between(own.to_wkt(), crs.to_wkt())
     left, bottom, right, top = there.transform_bounds(box.left, box.bottom, box.right, box.top, densify_pts=_DENSE)
+    if crs.geographic and left > right:  # it lies across the antimeridian
+        right += _TURN
     if not np.isfinite([left, bottom, right, top]).all() or left > right:
         raise InvalidSetting(
             f"a pair cannot be brought to {crs}",
@@ -120,6 +123,17 @@ def _bounds(grid: Grid, crs: CRS) -> Bounds:
 def _between(own: str, wanted: str) -> Transformer:
     """From one reference system to another; thousands of pairs lie in a few of them."""
     return Transformer.from_crs(own, wanted, always_xy=True)
+
+
+def _side_by_side(boxes: Sequence[Bounds], crs: CRS) -> list[Bounds]:
+    """The same boxes, longitudes counted so that each lies within half a turn of the first."""
+    if not crs.geographic:
+        return list(boxes)
+    first = boxes[0].left + boxes[0].right
+    turns = [round((first - box.left - box.right) / 2 / _TURN) * _TURN for box in boxes]
+    return [
+        Bounds(box.left + turn, box.bottom, box.right + turn, box.top) for box, turn in zip(boxes, turns, strict=True)
+    ]
 
 
 def _union(boxes: Iterable[Bounds]) -> Bounds:
