@@ -24,11 +24,13 @@ class Patch:
         image: ``(bands, height, width)``, normalised.
         valid: ``(height, width)``; False where the image has no data.
         target: ``(height, width)`` class indices, -1 where the truth is not known; None without truth.
+        metadata: ``(values,)``, what is known of the image beside its pixels; None for nothing.
     """
 
     image: NDArray[np.float32]
     valid: NDArray[np.bool_]
     target: NDArray[np.int16] | None = None
+    metadata: NDArray[np.float32] | None = None
 
 
 def generator_for(seed: int, epoch: int, index: int) -> np.random.Generator:

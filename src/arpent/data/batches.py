@@ -14,6 +14,7 @@ from arpent.data.augment import Augment, Patch, generator_for
 from arpent.data.normalise import Normaliser
 from arpent.data.patches import PatchPlan, PatchRef
 from arpent.data.pool import Opening, ReaderPool
+from arpent.data.sample import Sample
 from arpent.data.share import WHOLE, Share
 from arpent.errors import DatasetError, InvalidSetting
 from arpent.io import ImageReader, read_ahead
@@ -29,13 +30,15 @@ class Batch(TypedDict):
 
     Keys: ``image`` float32 ``(B, C, H, W)``, normalised, 0 where there is no data; ``valid`` bool ``(B, H, W)``;
     ``target`` int64 ``(B, H, W)`` of class indices, -1 where the truth is not known, absent for samples without
-    truth; ``names`` and ``domains`` of the B samples; ``weight``, what the mean over this share of a batch counts
+    truth; ``metadata`` float32 ``(B, values)``, where what is known beside the pixels is told; ``names`` and
+    ``domains`` of the B samples; ``weight``, what the mean over this share of a batch counts
     in the mean over the processes that train together (`Share`): 1 where there is one.
     """
 
     image: Tensor
     valid: Tensor
     target: NotRequired[Tensor]
+    metadata: NotRequired[Tensor]
     names: list[str]
     domains: list[str]
     weight: float
@@ -50,6 +53,7 @@ class PatchLoader:
         classes: what the numbers of the masks mean; None to read images alone.
         codes: the code list that the masks are written in; the nomenclature's own numbers if empty.
         capacity: images that stay open.
+        describe: tells what is known of a sample beside its pixels, as numbers.
     """
 
     def __init__(
@@ -60,11 +64,13 @@ class PatchLoader:
         classes: ClassMap | None = None,
         codes: str = "",
         capacity: int = 64,
+        describe: Callable[[Sample], NDArray[np.float32]] | None = None,
     ) -> None:
         self._normaliser = normaliser
         self._bands = None if bands is None else tuple(bands)
         self._classes = classes
         self._codes = codes
+        self._describe = describe
         self._pool = ReaderPool(capacity)
         self._openings: dict[tuple[str, str], Opening] = {}  # of masks, by mask and image
 
@@ -99,8 +105,9 @@ class PatchLoader:
             target = None if self._classes is None else self._truth(ref, reader, inside)
         if target is not None and not raster.valid.all():
             target[~raster.valid] = -1
+        told = None if self._describe is None else self._describe(sample)
         if inside == window:
-            return Patch(self._normaliser(raster.pixels, raster.valid), raster.valid, target)
+            return Patch(self._normaliser(raster.pixels, raster.valid), raster.valid, target, told)
         rows, cols = inside.relative_to(window).slices
         image, valid = np.zeros((len(raster.bands), *window.shape), np.float32), np.zeros(window.shape, np.bool_)
         image[:, rows, cols] = self._normaliser(raster.pixels, raster.valid)
@@ -108,7 +115,7 @@ class PatchLoader:
         if target is not None:
             known, target = target, np.full(window.shape, -1, np.int16)
             target[rows, cols] = known
-        return Patch(image, valid, target)
+        return Patch(image, valid, target, told)
 
     def _truth(self, ref: PatchRef, image: ImageReader, inside: Window) -> NDArray[np.int16]:
         """Class indices of a window of the image."""
@@ -263,6 +270,9 @@ def collate(patches: Sequence[Patch], refs: Sequence[PatchRef], weight: float = 
         domains=[ref.sample.domain for ref in refs],
         weight=weight,
     )
+    told = [patch.metadata for patch in patches if patch.metadata is not None]
+    if told:
+        batch["metadata"] = torch.from_numpy(np.stack(told))
     targets = [patch.target for patch in patches if patch.target is not None]
     if targets:
         batch["target"] = torch.from_numpy(np.stack(targets, dtype=np.int64, casting="safe"))

@@ -10,7 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from arpent.core.progress import Progress, Silent
 from arpent.engine.devices import placed
-from arpent.engine.task import Batch
+from arpent.engine.task import Batch, inputs_of
 from arpent.errors import EmptySplit, InvalidSetting
 
 __all__ = ["renew_statistics"]
@@ -51,7 +51,7 @@ def renew_statistics(
         layer.train()
     with (progress or Silent()).bar("batch norm", total, "batches") as bar, torch.no_grad():
         for batch in batches:
-            model(placed(batch, device)["image"])
+            model(*inputs_of(placed(batch, device)))
             bar.advance()
     _restore(layers, momenta)
     return model.to("cpu").eval()

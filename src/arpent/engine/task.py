@@ -19,12 +19,18 @@ from arpent.core import ClassMap
 from arpent.core.settings import Settings
 from arpent.errors import InvalidSetting
 
-__all__ = ["Answer", "Batch", "Dense", "Meter", "Network", "Product", "Rows", "Task"]
+__all__ = ["Answer", "Batch", "Dense", "Meter", "Network", "Product", "Rows", "Task", "inputs_of"]
 
 Batch = Mapping[str, Any]
 """Tensors by name, all with the same first axis: ``image`` (B, C, H, W), ``valid`` (B, H, W), ``target`` …
 
 In a prediction also lists: ``windows``, the pixels that each entry shows, and ``tiles``, their places in the plan."""
+
+
+def inputs_of(batch: Batch) -> tuple[Tensor, ...]:
+    """What a network is given of a batch: the images, and what is known beside their pixels where the batch says it."""
+    image: Tensor = batch["image"]
+    return (image, batch["metadata"]) if "metadata" in batch else (image,)
 
 
 @dataclass(frozen=True)

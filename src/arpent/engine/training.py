@@ -23,7 +23,7 @@ from arpent.engine.devices import channels_last, placed
 from arpent.engine.optimise import Schedule, make_optimiser
 from arpent.engine.processes import Processes, peers
 from arpent.engine.settings import FitSettings
-from arpent.engine.task import Batch, Task
+from arpent.engine.task import Batch, Task, inputs_of
 from arpent.engine.tuning import Start
 from arpent.engine.validation import validate
 from arpent.errors import EmptySplit, Interrupted, InvalidSetting, LossNotFinite, RunExists
@@ -255,7 +255,7 @@ class _Trainer:
             hold = self._accelerator.no_sync(self._model)
         with hold:
             with self._autocast():
-                out = self._model(here["image"])
+                out = self._model(*inputs_of(here))
                 loss = self._task.loss(out, here) * batch.get("weight", 1.0)
             value = self._processes.mean(loss.detach())
             if not math.isfinite(value):

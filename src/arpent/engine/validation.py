@@ -11,7 +11,7 @@ from torch import nn
 
 from arpent.engine.devices import placed
 from arpent.engine.processes import Processes
-from arpent.engine.task import Batch, Meter, Task
+from arpent.engine.task import Batch, Meter, Task, inputs_of
 
 __all__ = ["validate"]
 
@@ -50,7 +50,7 @@ def validate(task: Task, model: nn.Module, batches: _Batches, processes: Process
     with torch.inference_mode():
         for batch in batches.epoch(0, start, stop):
             here = placed(batch, processes.device)
-            out = model(here["image"])
+            out = model(*inputs_of(here))
             losses.append(float(task.loss(out, here)))
             meter.update(out, here)
     first, *others = processes.gathered(_Validated(losses, meter))

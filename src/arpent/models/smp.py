@@ -43,7 +43,7 @@ def build_smp_unet(settings: SmpUnetSettings) -> nn.Module:
         raise UnknownName.among(settings.encoder, known, "encoder")
     depth = len(settings.decoder_widths)
     made_by = smp.Unet if settings.metadata is None else _told_unet()
-    network: nn.Module = made_by(
+    network = made_by(
         settings.encoder,
         encoder_depth=depth,
         encoder_weights=None,
@@ -53,7 +53,8 @@ def build_smp_unet(settings: SmpUnetSettings) -> nn.Module:
     )
     if settings.metadata is not None:
         network.metadata = MetadataBranch(settings.metadata, network.encoder.out_channels[-1])
-    return network
+    made: nn.Module = network
+    return made
 
 
 @cache

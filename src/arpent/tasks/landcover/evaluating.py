@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from arpent.core import ClassMap, Normalisation, Progress, Silent, pixel_area
 from arpent.data import Batches, GridPatches, Normaliser, PatchLoader, PatchRef, SampleIndex
-from arpent.engine import Batch, Network, start_network
+from arpent.engine import Batch, Network, inputs_of, start_network
 from arpent.errors import BundleInvalid, DatasetError
 from arpent.io import open_image
 from arpent.metrics import ConfusionMatrix, DenseScores, DomainMatrices
 from arpent.models import Bundle
+from arpent.tasks.landcover.acquisitions import describer
 from arpent.tasks.landcover.task import most_likely
 
 __all__ = ["Evaluated", "score"]
@@ -92,13 +93,19 @@ def score(
     network = network or start_network(bundle.model, tiles=len(refs), fixed=True)
     tally = _Tally(classes, len(refs))
     with (
-        PatchLoader(Normaliser(rule), bands=bundle.contract.band_names, classes=classes, codes=codes) as load,
+        PatchLoader(
+            Normaliser(rule),
+            bands=bundle.contract.band_names,
+            classes=classes,
+            codes=codes,
+            describe=describer(bundle.contract.settings),
+        ) as load,
         (progress or Silent()).bar("evaluate", len(refs), "tiles") as bar,
     ):
         batches = Batches(plan, load, batch_size=batch_size).epoch(0)
         for first, batch in _numbered(batches):
             taken = refs[first : first + len(batch["names"])]
-            guess = most_likely(network(batch["image"]), classes).cpu().numpy()
+            guess = most_likely(network(*inputs_of(batch)), classes).cpu().numpy()
             tally.update(first, taken, guess, batch)
             bar.advance(len(taken))
     found = Evaluated(classes, tally.domains, tally.blocks, tally.mapped())

@@ -15,6 +15,7 @@ from arpent.language import say
 from arpent.metrics import AdjustedAreas, DenseScores
 from arpent.models import Bundle, load_bundle
 from arpent.store import Place, Run, RunFolder, bundle_in, content_of
+from arpent.tasks.landcover.acquisitions import told
 from arpent.tasks.landcover.fitting import check_fit, normalised, open_fitting
 from arpent.tasks.landcover.laying import check_sheets, lay_on, lay_sheets
 from arpent.tasks.landcover.outlining import outline
@@ -94,13 +95,16 @@ def map_image(
         weights = file_sha256(model if model.is_file() else model / "bundle.json")
         run.use_bundle(model, weights)
         identity = (content_of(run.add_input(image)), weights)
+        informed = told(loaded, own, settings, taken)
+        if informed is not loaded:
+            identity = (identity[0], f"{weights} {taken}")
         with run.timed("statistics"):
             contract = normalised(loaded.contract, reader, settings)
         check_fit(contract, reader)
         with run.timed("predict"):
             job = Job(
                 TurnedTask(task) if settings.tta == "d4" else task,
-                Bundle(loaded.model, contract),
+                Bundle(informed.model, contract),
                 reader,
                 run,
                 settings,
