@@ -16,6 +16,7 @@ from arpent.data.patches import PatchPlan, PatchRef
 from arpent.data.pool import Opening, ReaderPool
 from arpent.data.sample import Sample
 from arpent.data.share import WHOLE, Share
+from arpent.data.truth import OutlinePool, drawn
 from arpent.errors import DatasetError, InvalidSetting
 from arpent.io import ImageReader, read_ahead
 
@@ -73,6 +74,7 @@ class PatchLoader:
         self._describe = describe
         self._pool = ReaderPool(capacity)
         self._openings: dict[tuple[str, str], Opening] = {}  # of masks, by mask and image
+        self._outlines = OutlinePool(capacity)
 
     def __enter__(self) -> Self:
         return self
@@ -124,6 +126,9 @@ class PatchLoader:
             raise DatasetError(
                 f"sample '{ref.sample.name}' has no mask", cure="Fill the column 'mask', or take the sample out."
             )
+        if drawn(ref.sample.mask):
+            outlines = self._outlines.of(ref.sample, image, self._classes, self._codes)
+            return target_of(outlines.read(inside), self._classes, self._codes)
         key = ref.sample.mask, ref.sample.image
         opening = self._openings.get(key)
         if opening is None:

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from arpent.core import ClassMap
 from arpent.data.sample import Sample
+from arpent.data.truth import drawn, open_drawn
 from arpent.errors import DatasetError
-from arpent.io import open_image
+from arpent.io import ImageReader, open_image
+from arpent.io.annotations import AnnotationReader
 
 __all__ = ["LabelCounts", "count_labels"]
 
@@ -53,15 +55,21 @@ class LabelCounts:
             )
 
 
-def count_labels(samples: Iterable[Sample], classes: ClassMap) -> LabelCounts:
-    """Counts the pixels of the masks of all samples that have one, each within the sample's window."""
+def count_labels(samples: Iterable[Sample], classes: ClassMap, codes: str = "") -> LabelCounts:
+    """Counts the pixels of the truth of all samples that have one, each within the sample's window.
+
+    Args:
+        samples: with masks, or with outlines, which count on the pixels of their image.
+        classes: the nomenclature.
+        codes: the code list that masks are written in; the nomenclature's own numbers if empty.
+    """
     counts = np.zeros(_NUMBERS, np.int64)
     outside: dict[int, int] = {}
     hidden = 0
     for sample in samples:
         if sample.mask is None:
             continue
-        with open_image(sample.mask, resampling="nearest") as reader:
+        with _opened(sample, sample.mask, classes, codes) as reader:
             window = reader.grid.window
             # A window counts pixels of the image; on a mask of another grid all of the mask stands for it.
             if sample.window is not None and sample.window in window:
@@ -74,6 +82,17 @@ def count_labels(samples: Iterable[Sample], classes: ClassMap) -> LabelCounts:
                 counts += np.bincount(numbers[inside], minlength=_NUMBERS)
                 for number, count in zip(*np.unique(numbers[~inside], return_counts=True), strict=True):
                     outside[int(number)] = outside.get(int(number), 0) + int(count)
-    known = {*map(int, classes.ids), classes.nodata}
-    unknown = {number: int(counts[number]) for number in np.flatnonzero(counts).tolist() if number not in known}
-    return LabelCounts(counts[classes.ids], hidden + int(counts[classes.nodata]), {**unknown, **outside})
+    table = classes.index_of_code(codes)
+    by_class = np.zeros(len(classes), np.int64)
+    np.add.at(by_class, table[table >= 0], counts[table >= 0])
+    strange = [number for number in np.flatnonzero(counts).tolist() if table[number] < 0 and number != classes.nodata]
+    unknown = {number: int(counts[number]) for number in strange}
+    empty = int(counts[classes.nodata]) if table[classes.nodata] < 0 else 0
+    return LabelCounts(by_class, hidden + empty, {**unknown, **outside})
+
+
+def _opened(sample: Sample, mask: str, classes: ClassMap, codes: str) -> ImageReader | AnnotationReader:
+    if not drawn(mask):
+        return open_image(mask, resampling="nearest")
+    with open_image(sample.image, sensor=sample.sensor or None) as image:
+        return open_drawn(sample, image, classes, codes)

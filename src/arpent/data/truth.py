@@ -1,0 +1,84 @@
+"""The truth of a sample on the pixels of its image, whether it is a mask or outlines that people have drawn."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from pathlib import PurePath
+
+import numpy as np
+
+from arpent.core import ClassMap
+from arpent.data.sample import Sample
+from arpent.errors import UnknownName
+from arpent.io.annotations import ANNOTATION_FILES, AnnotationReader, Legend, open_annotations
+from arpent.io.reader import ImageReader
+
+__all__ = ["OutlinePool", "drawn", "legend_of", "open_drawn"]
+
+
+def drawn(mask: str) -> bool:
+    """Whether a truth is a file of outlines."""
+    return PurePath(mask).suffix.lower() in ANNOTATION_FILES
+
+
+def legend_of(classes: ClassMap, codes: str = "", background: str | None = None) -> Legend:
+    """What people may write for a class: its number in the code list, or its name in French or English.
+
+    Args:
+        classes: the nomenclature.
+        codes: the code list; the nomenclature's own numbers if empty.
+        background: class of the ground that nobody has outlined; not known if not given.
+    """
+    table = classes.index_of_code(codes)
+    numbers: dict[str, int] = {}
+    for number in np.flatnonzero(table >= 0).tolist():
+        entry = classes.classes[int(table[number])]
+        # Where several numbers mean one class, the first stands for its name.
+        for word in (str(number), entry.en.casefold(), entry.fr.casefold()):
+            numbers.setdefault(word, number)
+    ground = None
+    if background:
+        word = background.strip().casefold()
+        if word not in numbers:
+            raise UnknownName.among(background, numbers, f"class of {classes.name}")
+        ground = numbers[word]
+    return Legend(numbers, frozenset({str(classes.nodata)} - set(numbers)), ground)
+
+
+def open_drawn(sample: Sample, image: ImageReader, classes: ClassMap, codes: str = "") -> AnnotationReader:
+    """The outlines of a sample on its image.
+
+    The index may name, in columns of their own: ``mask_field``, which holds the classes; ``mask_layer``;
+    ``mask_background``, the class of ground without outlines.
+    """
+    assert sample.mask is not None
+    told = {key: str(value) for key, value in sample.attributes.items() if key.startswith("mask_")}
+    legend = legend_of(classes, codes, told.get("mask_background"))
+    field, layer = told.get("mask_field"), told.get("mask_layer")
+    return open_annotations(sample.mask, image.grid, legend, field=field, layer=layer)
+
+
+class OutlinePool:
+    """Outlines shared by threads; those of the samples that were read longest ago are forgotten.
+
+    Args:
+        capacity: samples whose outlines are kept.
+    """
+
+    def __init__(self, capacity: int = 64) -> None:
+        self._capacity = capacity
+        self._kept: OrderedDict[tuple[str | None, str], AnnotationReader] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, sample: Sample, image: ImageReader, classes: ClassMap, codes: str = "") -> AnnotationReader:
+        """The outlines of a sample."""
+        key = sample.mask, sample.name
+        with self._lock:
+            found = self._kept.get(key)
+            if found is None:
+                found = self._kept[key] = open_drawn(sample, image, classes, codes)
+                if len(self._kept) > self._capacity:
+                    self._kept.popitem(last=False)
+            self._kept.move_to_end(key)
+        return found

@@ -1,0 +1,231 @@
+"""Outlines that people have drawn, read by windows as if they were a mask on the image's own pixels."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import shapely
+from numpy.typing import NDArray
+from pyproj import Transformer
+
+from arpent.core import Grid, Raster, Window
+from arpent.errors import DatasetError, FileMissing, GeoreferenceMissing, UnknownName, UnreadableFile
+
+__all__ = ["ANNOTATION_FILES", "AnnotationReader", "Legend", "open_annotations"]
+
+ANNOTATION_FILES = (".fgb", ".geojson", ".geoparquet", ".gpkg", ".json", ".parquet", ".shp")
+"""Endings of the files that hold outlines and not pixels."""
+
+_PARQUET = {".parquet", ".geoparquet"}
+_OWN_FIELD = "numero"
+_STEPS = 64  # parts in which a line as long as the image is followed into another reference system
+_UNITS = 1 << 16  # parts of a pixel that corners are kept to, so that windows round as the whole does
+_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Legend:
+    """What the values of a column mean.
+
+    Attributes:
+        numbers: number in a mask by word, in small letters; a number may be given as its own word.
+        empty: values that say that nothing is known there.
+        background: number of ground that no outline covers; None where nothing is known of it.
+    """
+
+    numbers: Mapping[str, int]
+    empty: frozenset[str] = frozenset()
+    background: int | None = None
+
+
+@dataclass(frozen=True)
+class _Table:
+    geometry: NDArray[Any]
+    values: Sequence[Any]
+    crs: str | None
+
+
+def open_annotations(
+    path: str | Path, grid: Grid, legend: Legend, *, field: str | None = None, layer: str | None = None
+) -> AnnotationReader:
+    """Outlines from a vector file, in any reference system, on the pixels of an image.
+
+    Args:
+        path: GeoPackage, GeoParquet, GeoJSON, FlatGeobuf or shapefile.
+        grid: of the image.
+        legend: what the values mean.
+        field: the column that names classes; "numero", as Arpent's own polygons have it, if not given.
+        layer: of a GeoPackage with several; the first if not given.
+
+    Raises:
+        FileMissing, UnreadableFile: no such file, or no vector file.
+        UnknownName: no column of that name.
+        GeoreferenceMissing: the file or the image names no reference system.
+        DatasetError: values that mean nothing; all are listed, with how many outlines have them.
+    """
+    place = Path(path)
+    if not place.exists():
+        raise FileMissing(f"there is no file {place}", cure="Check the column 'mask' of the index.")
+    table = (_parquet if place.suffix.lower() in _PARQUET else _with_gdal)(place, field or _OWN_FIELD, layer)
+    if table.crs is None:
+        raise GeoreferenceMissing(f"{place.name} has no coordinate reference system", cure="Assign one first.")
+    crs = grid.require_crs(f"the image under {place.name}")
+    numbers = _numbers(table.values, legend, place)
+    keep = np.array([number is not None for number in numbers], bool) & ~shapely.is_missing(table.geometry)
+    keep &= ~shapely.is_empty(table.geometry)
+    shapes = _in_pixels(table.geometry[keep], table.crs, grid, crs.to_wkt())
+    return AnnotationReader(str(path), grid, shapes, [n for n, kept in zip(numbers, keep, strict=True) if kept], legend)
+
+
+class AnnotationReader:
+    """Outlines as a mask of one band, made window by window: the numbers of classes, not valid where none is known.
+
+    A pixel has the class of the outline that holds its centre; of several, that of the last in the file.
+
+    Attributes:
+        source: the file.
+        grid: the pixels that windows are counted in.
+    """
+
+    def __init__(
+        self, source: str, grid: Grid, shapes: NDArray[Any], numbers: Sequence[int | None], legend: Legend
+    ) -> None:
+        self.source = source
+        self.grid = grid
+        self._shapes = shapes
+        self._numbers = numbers
+        self._legend = legend
+        self._tree = shapely.STRtree(shapes)
+
+    def read(self, window: Window) -> Raster:
+        """The mask in a window of the grid."""
+        from rasterio.features import rasterize
+
+        codes = np.full(window.shape, -1 if self._legend.background is None else self._legend.background, np.int16)
+        box = shapely.box(window.col, window.row, window.col_end, window.row_end)
+        near = np.sort(self._tree.query(box))
+        if near.size:
+            moved = shapely.transform(self._shapes[near], lambda points: points - np.array([window.col, window.row]))
+            drawn = [(shape, self._number(int(place))) for shape, place in zip(moved, near, strict=True)]
+            rasterize(drawn, out=codes)
+        valid = codes >= 0
+        pixels = np.where(valid, codes, 0).astype(np.uint8)[None]
+        return Raster(pixels, valid, self.grid.crop(window), ("class",))
+
+    def _number(self, place: int) -> int:
+        number = self._numbers[place]
+        assert number is not None  # outlines without a value were left out
+        return number
+
+    def close(self) -> None:
+        """Nothing is open: outlines are read once."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _numbers(values: Sequence[Any], legend: Legend, path: Path) -> list[int | None]:
+    """The number of each outline: -1 where it says that nothing is known, None where it says nothing."""
+    words = [None if value is None or value == "" else _word(value) for value in values]
+    strange = Counter(w for w in words if w is not None and w not in legend.numbers and w not in legend.empty)
+    if strange:
+        listed = [f"'{word}' ({count} outlines)" for word, count in sorted(strange.items())]
+        more = len(listed) - _SHOWN
+        raise DatasetError(
+            f"{path.name} holds values that are no class",
+            found=", ".join(listed[:_SHOWN]) + (f" and {more} more" if more > 0 else ""),
+            expected=", ".join(list(legend.numbers)[:32]),
+            cure="Name the column that holds classes (mask_field), or the nomenclature that it was made with.",
+        )
+    return [None if word is None else legend.numbers.get(word, -1) for word in words]
+
+
+def _word(value: object) -> str:
+    """A value as text: whole numbers without a decimal mark."""
+    if isinstance(value, float) and math.isfinite(value) and value == int(value):
+        value = int(value)
+    return str(value).strip().casefold()
+
+
+def _in_pixels(geometry: NDArray[Any], own: str, grid: Grid, crs: str) -> NDArray[Any]:
+    """Outlines in columns and rows of the grid."""
+    if not geometry.size:
+        return geometry
+    between = Transformer.from_crs(own, crs, always_xy=True)
+    # A straight line is a curve in another system: it is followed in short steps.
+    bounds = between.transform_bounds(*_box(grid), direction="INVERSE", densify_pts=20)
+    longest = max(bounds[2] - bounds[0], bounds[3] - bounds[1]) / _STEPS
+    if math.isfinite(longest) and longest > 0:
+        geometry = shapely.segmentize(geometry, longest)
+    inverse = ~grid.transform
+
+    def placed(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        x, y = between.transform(points[:, 0], points[:, 1])
+        cols = inverse.a * x + inverse.b * y + inverse.c
+        rows = inverse.d * x + inverse.e * y + inverse.f
+        kept: NDArray[np.float64] = np.rint(np.column_stack([cols, rows]) * _UNITS) / _UNITS
+        return kept
+
+    moved = shapely.transform(shapely.force_2d(geometry), placed)
+    return np.asarray(moved, object)
+
+
+def _box(grid: Grid) -> tuple[float, float, float, float]:
+    box = grid.bounds
+    return box.left, box.bottom, box.right, box.top
+
+
+def _with_gdal(path: Path, field: str, layer: str | None) -> _Table:
+    import pyogrio
+    from pyogrio.errors import DataLayerError, DataSourceError
+
+    try:
+        known = list(pyogrio.read_info(path, layer=layer)["fields"])
+        if field not in known:
+            raise UnknownName.among(field, known, f"column of {path.name}")
+        facts, table = pyogrio.read_arrow(path, layer=layer, columns=[field])
+    except (DataSourceError, DataLayerError) as problem:
+        raise _unreadable(path, problem) from problem
+    geometry = shapely.from_wkb(table[facts["geometry_name"] or "wkb_geometry"].to_numpy())
+    return _Table(geometry, table[field].to_pylist(), facts["crs"])
+
+
+def _parquet(path: Path, field: str, layer: str | None) -> _Table:
+    del layer  # a Parquet file has one
+    try:
+        header = pq.read_metadata(path)
+        geo = json.loads((header.metadata or {})[b"geo"])
+        primary = geo["primary_column"]
+        own = geo["columns"][primary].get("crs", "OGC:CRS84")
+    except (pa.ArrowInvalid, OSError, KeyError, ValueError) as problem:
+        raise _unreadable(path, problem) from problem
+    known = header.schema.to_arrow_schema().names
+    if field not in known:
+        raise UnknownName.among(field, known, f"column of {path.name}")
+    table = pq.read_table(path, columns=[primary, field])
+    crs = own if own is None or isinstance(own, str) else json.dumps(own)
+    return _Table(shapely.from_wkb(table[primary].to_numpy()), table[field].to_pylist(), crs)
+
+
+def _unreadable(path: Path, problem: Exception) -> UnreadableFile:
+    return UnreadableFile(
+        f"{path} holds no outlines that can be read",
+        found=str(problem).splitlines()[0] if str(problem) else type(problem).__name__,
+        expected=f"a vector file ({', '.join(ANNOTATION_FILES)})",
+        cure="Check the file, and the name of its layer.",
+    )
