@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,12 @@ import numpy as np
 import rasterio
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from arpent.core import Contract, Grid, Normalisation, Strip, nomenclature, sensor
 from arpent.data import Normaliser
 from arpent.engine import FitSettings, OpenVinoNetwork, OptimiserSettings, PredictSettings, TorchNetwork
+from arpent.engine.settings import Precision
 from arpent.io import CogWriter, RasterSpec, open_image
 from arpent.models import build, load_bundle, save_bundle
 from arpent.store import Place
@@ -159,24 +161,30 @@ def made_bundle(path: Path, architecture: str, network: dict[str, Any], classes:
     return save_bundle(path, build(architecture, settings), contract)
 
 
+def made_ready(model: nn.Module, way: str) -> Callable[[torch.Tensor], Any]:
+    """A network as one of the ways runs it."""
+    precision: Precision = "bf16" if "bf16" in way else "f32"
+    if way.endswith("plain"):
+        return model.eval()
+    return (
+        OpenVinoNetwork(model, precision)
+        if way.startswith("openvino")
+        else TorchNetwork(model, torch.device("cpu"), precision)
+    )
+
+
 def networks(bench: Bench) -> dict[str, Any]:
     """CPU seconds of a tile on each runtime."""
     images = torch.randn(2, len(BANDS), bench.scale.tile, bench.scale.tile)
     found: dict[str, Any] = {}
     bench.show(f"{f'a tile of {bench.scale.tile}², batch of 2':32}{'CPU s':>8}{'plain/it':>10}{'idle':>8}{'start':>8}")
     for way in WAYS:
-        model, (runtime, precision) = load_bundle(bench.random).model, way.split(",")[0].split()
         begun = time.process_time()
-        if way.endswith("plain"):
-            network = model.eval()
-        elif runtime == "openvino":
-            network = OpenVinoNetwork(model, precision)
-        else:
-            network = TorchNetwork(model, torch.device("cpu"), precision)
+        network = made_ready(load_bundle(bench.random).model, way)
         with torch.inference_mode():
             network(images)
             start = time.process_time() - begun
-            cpu = processor(lambda network=network: network(images), bench.rounds) / len(images)
+            cpu = processor(partial(network, images), bench.rounds) / len(images)
         found[way] = {"cpu": cpu, "ratio": found[WAYS[0]]["cpu"] / cpu if found else 1.0, "start": start - 2 * cpu}
         idle = f"{GOALS[way]:8.2f}{found[way]['start']:8.1f}"
         bench.show(f"{way:32}{cpu:8.3f}{found[way]['ratio']:10.2f}{idle}")
@@ -321,6 +329,7 @@ def levelled(model: Path) -> Path:
         scores = bundle.model(colours)
     with torch.no_grad():
         spread = scores.std((0, 2, 3))
+        assert head.bias is not None
         head.bias.sub_(scores.mean((0, 2, 3))).div_(spread)
         head.weight.div_(spread[:, None, None, None])
     return save_bundle(model, bundle.model, bundle.contract)
