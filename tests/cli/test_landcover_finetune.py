@@ -65,3 +65,20 @@ def test_a_wrong_fine_tuning_is_one_line_with_its_cure(arpent, folder, tmp_path,
     assert said.code == code, said.err
     assert phrase in said.err
     assert len(said.err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "of the movement"), ("fr", "du mouvement")])
+def test_moved_shows_layers_and_shares(arpent, folder, tmp_path, language, words):
+    tuned = ("--strategy", "ft-finetune-head", "--set", "fit.epochs=1", "-o", tmp_path / "run")
+    assert arpent("landcover", "finetune", folder / "tune.yaml", *tuned).code == 0
+    chart = tmp_path / "moved.png"
+    compare = ("landcover", "moved", folder / "run", tmp_path / "run", "--language", language, "-o", chart)
+    said = arpent(*compare)
+    assert said.code == 0, said.err
+    assert words in said.out
+    assert "encoder.0.0 (red, green, blue, nir)" in said.out
+    assert chart.read_bytes().startswith(b"\x89PNG")
+    document = arpent(*compare, "--json").document
+    assert document["shares"] == {"encoder": 0.0, "decoder": 0.0, "head": 1.0}
+    assert document["still"] == len(document["layers"]) - 1
+    assert arpent("landcover", "moved", folder / "run", tmp_path / "none").code != 0

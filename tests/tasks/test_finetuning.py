@@ -93,7 +93,7 @@ def test_what_is_frozen_is_bit_identical_and_nothing_else(settings, tuned, train
     assert shares["trained"] + shares["frozen"] == total
     assert shares["frozen"] == sum(p.numel() for n, p in before.named_parameters() if parts.part_of(n) in frozen)
     assert contract.band_names == SIX
-    assert [band.wavelength for band in contract.bands][0] == 425.0
+    assert contract.bands[0].wavelength == 425.0
     assert contract.normalisation.origin == "neo, training images"
 
 
@@ -184,7 +184,9 @@ def test_from_scratch_is_the_training_that_train_does(tuned, settings, tmp_path)
 def test_rates_fall_from_the_head_to_the_image(settings):
     parts = parts_of("smp-unet", {"encoder": "resnet34"})
     (leg,) = legs_of(settings(strategy="discriminative", decay=0.5), parts)
-    rates = [leg.tuning.factor(f"{name}.weight") for name in ("segmentation_head.0", "decoder.blocks.0", *parts.encoder)]
+    rates = [
+        leg.tuning.factor(f"{name}.weight") for name in ("segmentation_head.0", "decoder.blocks.0", *parts.encoder)
+    ]
     assert rates == [1, 0.5, 1 / 64, 1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4]
     with torch.device("meta"):
         names = [name for name, _ in build("smp-unet", {"encoder": "resnet34"}).named_parameters()]

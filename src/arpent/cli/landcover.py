@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from arpent.cli import landcover_finetune
+from arpent.cli import landcover_evaluate, landcover_finetune, landcover_moved
 from arpent.cli.console import note, progress, show
 from arpent.cli.options import assemble, with_settings
 from arpent.cli.places import Force, Name, Output, Resume, place
@@ -19,7 +19,7 @@ from arpent.tasks.landcover import MapSettings, TrainSettings
 __all__ = ["app"]
 
 app = typer.Typer(help="Land-cover maps: train a model, make a map.", no_args_is_help=True)
-for _part in (landcover_finetune,):
+for _part in (landcover_evaluate, landcover_finetune, landcover_moved):
     app.add_typer(_part.app)
 
 

@@ -1,5 +1,6 @@
 """Figures and pages, in one style."""
 
+from arpent.report.bars import Bar, bars
 from arpent.report.detection import DetectionLine, detection
 from arpent.report.figures import Panel, confusion, curves, panels, preview
 from arpent.report.lines import lines
@@ -7,6 +8,7 @@ from arpent.report.page import Picture, Section, Table, Text, page_html, write_p
 from arpent.report.study import Course, Tile, class_bars, courses, tiles
 
 __all__ = [
+    "Bar",
     "Course",
     "DetectionLine",
     "Panel",
@@ -15,6 +17,7 @@ __all__ = [
     "Table",
     "Text",
     "Tile",
+    "bars",
     "class_bars",
     "confusion",
     "courses",
