@@ -202,3 +202,19 @@ def test_the_demo_ends_with_a_table_a_map_and_a_picture(arpent, tmp_path):
     with rasterio.open(document["map"]) as made:
         assert made.shape == (1024, 1024)
     assert Path(document["preview"]).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def test_evaluate_shows_both_ways_of_counting_absent_classes(arpent, folder, model, tmp_path):
+    said = arpent(
+        *("landcover", "evaluate", "--model", model, "--data", folder / "data" / "index.csv", "-o", tmp_path / "run"),
+        *("--runtime", "torch", "--patch", 128, "--draws", 50, "--json"),
+    )
+    assert said.code == 0, said.err
+    assert set(said.document["absent_excluded"]) == set(said.document["absent_zero"])
+    assert Path(said.document["report"]).is_file()
+    assert said.document["intervals"]["over"] == "domains"
+    people = arpent(
+        *("landcover", "evaluate", "--model", model, "--data", folder / "data" / "index.csv", "-o", tmp_path / "run"),
+        *("--runtime", "torch", "--draws", 50, "--language", "fr", "--force"),
+    )
+    assert "classes absentes à zéro" in people.out
