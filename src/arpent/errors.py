@@ -202,7 +202,7 @@ class UnknownName(ConfigError):
         listed = f"Known: {', '.join(alike)}" + (
             "." if len(alike) == len(names) else f" and {len(names) - len(alike)} more."
         )
-        cure = f"Did you mean '{guess}'? {listed}" if guess else listed
+        cure = f"Did you mean '{guess}'? {listed}" if guess else listed if names else "There is none at all."
         return cls(f"no {kind} is called '{name}'", cure=cure)
 
 

@@ -61,6 +61,15 @@ def test_a_list_is_done_and_told(arpent, place):
     assert "--force" in again.err
 
 
+def test_dates_in_doubt_are_told_and_the_plan_speaks_french(arpent, place):
+    words = ("change", "run", "planaura.yaml", "--dry-run", "--language", "fr")
+    said = arpent(*words, "--date0", "20250101")
+    assert said.code == 0, said.err
+    assert "ordre inverse" in said.err and "ces clés ne changent rien" in said.err
+    assert "1 sur 1" in said.out and "terrain commun" in said.out and "tuile" in said.out and "(choisi)" in said.out
+    assert "ordre inverse" not in arpent(*words).err
+
+
 def test_a_plan_costs_nothing(arpent, place):
     words = ("change", "run", "planaura.yaml", "--dry-run")
     said = arpent(*words)
@@ -102,6 +111,7 @@ def test_failures_are_told_and_end_with_nine(arpent, place):
         (("--date0", "20230231"), 2, "is not a date"),
         (("--profile", "reference"), 2, "reference"),
         (("--exclude", "clouds"), 2, "Did you mean 'cloud'"),
+        (("--engine", "ray"), 2, "arpent[cluster]"),
         (("--set", "model_params.bands=[a, b]", "--set", "model_params.data_mean=[1, 1]", "--set",
           "model_params.data_std=[1, 1]"), 4, "--reset-patch-embedding"),
     ],

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -45,6 +45,10 @@ def run(
     ] = "arpent",
     runtime: Annotated[RuntimeName, typer.Option("--runtime", help="What runs the network.")] = "auto",
     precision: Annotated[Precision, typer.Option("--precision", help="Arithmetic of the network.")] = "f32",
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option("--engine", help="Who does the work: local; ray for several machines, which is to come."),
+    ] = "local",
     exclude: Annotated[
         str, typer.Option("--exclude", metavar="A,B,…", help="Qualities not compared, such as cloud,shadow,snow.")
     ] = "",
@@ -77,6 +81,7 @@ def run(
         "profile": profile,
         "runtime": runtime,
         "precision": precision,
+        "engine": engine,
         "missing_quality": missing_quality,
         "language": language,
     }

@@ -109,6 +109,14 @@ def _ends(values: NDArray[np.generic]) -> Range:
     return Range(low, high if high > low else low + 1.0)
 
 
+def _of_whole(values: NDArray[np.generic], ends: Range) -> Range:
+    """The same range between whole numbers; of one number alone it ends at that number, for more is not there."""
+    low, high = math.floor(ends.low), math.ceil(ends.high)
+    if values.size and low > 0 and bool((values == values[0]).all()):
+        return Range(low - 1, low, whole=True)
+    return Range(low, high, whole=True)
+
+
 def _ground(values: NDArray[np.generic]) -> Range:
     """The values between which nearly all lie that can be ground: clouds would leave it in the dark."""
     ends = _ends(values)
@@ -154,7 +162,7 @@ def _in_steps(values: NDArray[np.generic], valid: NDArray[np.bool_], steps: Step
 def _quantity(values: NDArray[np.generic], valid: NDArray[np.bool_]) -> Rendered:
     ends = _ends(values[valid])
     if np.issubdtype(values.dtype, np.integer):
-        ends = Range(math.floor(ends.low), math.ceil(ends.high), whole=True)
+        ends = _of_whole(values[valid], ends)
     rgba = np.zeros((*valid.shape, 4), np.uint8)
     rgba[..., :3] = ramp(_stretched(values, valid, ends))
     rgba[~valid] = 0
