@@ -98,24 +98,29 @@ def map_image(
         informed = told(loaded, own, settings, taken)
         if informed is not loaded:
             identity = (identity[0], f"{weights} {taken}")
-        with run.timed("statistics"):
-            contract = normalised(loaded.contract, reader, settings)
-        check_fit(contract, reader)
+        job = Job(
+            TurnedTask(task) if settings.tta == "d4" else task,
+            _renormalised(loaded, reader, run, settings),
+            reader,
+            run,
+            settings,
+            identity=identity,
+            taken=taken,
+            language=settings.language,
+            progress=progress or Silent(),
+        )
         with run.timed("predict"):
-            job = Job(
-                TurnedTask(task) if settings.tta == "d4" else task,
-                Bundle(informed.model, contract),
-                reader,
-                run,
-                settings,
-                identity=identity,
-                taken=taken,
-                language=settings.language,
-                progress=progress or Silent(),
-            )
             done = run_job(job)
         _derive(job, task, settings, own)
         return _finished(run, task, done, truth, _notes(job, loaded.contract, settings, own))
+
+
+def _renormalised(loaded: Bundle, reader: ImageReader, run: RunFolder, settings: MapSettings) -> Bundle:
+    """The model with the normalisation that is asked for, once it is sure that the image fits."""
+    with run.timed("statistics"):
+        contract = normalised(loaded.contract, reader, settings)
+    check_fit(contract, reader)
+    return Bundle(loaded.model, contract)
 
 
 def _derive(job: Job, task: LandcoverTask, settings: MapSettings, own: Grid) -> None:
