@@ -46,7 +46,12 @@ def train(
 @app.command()
 @with_settings
 def predict(
-    image: Annotated[str, typer.Argument(help="Image, folder of bands, VRT, STAC item or address.", metavar="IMAGE")],
+    image: Annotated[
+        str,
+        typer.Argument(
+            help="Image, folder of bands or sheets, VRT, STAC item or collection, address.", metavar="IMAGE"
+        ),
+    ],
     model: Annotated[Path, typer.Option("--model", "-m", help="Model bundle, or the run that trained it.")],
     settings: MapSettings,
     truth: Annotated[Path | None, typer.Option("--truth", help="Map of true classes to be scored against.")] = None,
@@ -67,11 +72,12 @@ def predict(
         "run": made.run.path,
         "map": made.path,
         "preview": preview,
+        "files": {one.name: made.run.locate(one) for one in made.run.manifest.products if one.kind != "picture"},
         "areas": {area.entry.en: area.square_metres for area in made.areas},
         "metrics": made.scores.summary() if made.scores else {},
         **adjusted_document(made),
     }
-    for line in notes_on_areas(made, settings.language):
+    for line in (*made.notes, *notes_on_areas(made, settings.language):
         note(line)
     show(
         document,
