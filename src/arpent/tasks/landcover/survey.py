@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from arpent.core import write_file
-from arpent.data import Sample, SampleIndex, Statistics, check_leak, measure, split_by_domain
+from arpent.core import nomenclature, write_file
+from arpent.data import Sample, SampleIndex, Statistics, check_leak, count_labels, measure, split_by_domain
 from arpent.engine import fingerprint
 from arpent.errors import DatasetError, InvalidSetting
 from arpent.io import ImageReader, open_image
@@ -41,6 +41,8 @@ class Samples:
     train: SampleIndex
     val: SampleIndex
     kind: Kind
+    unseen: tuple[str, ...] = ()
+    """English names of the classes that no training pixel shows."""
 
 
 def survey(settings: TrainSettings, *, labelled: bool = True) -> Samples:
@@ -63,7 +65,21 @@ def survey(settings: TrainSettings, *, labelled: bool = True) -> Samples:
         index = split_by_domain(index, {"train": 0.8, "val": 0.2})
     train, val = index.of_split("train"), index.of_split("val")
     check_leak(train, val)
-    return Samples(train, val, _kind_of((*train, *val), settings.task.bands))
+    kind = _kind_of((*train, *val), settings.task.bands)
+    return Samples(train, val, kind, _check_truth(settings, train, val))
+
+
+def _check_truth(settings: TrainSettings, train: SampleIndex, val: SampleIndex) -> tuple[str, ...]:
+    """The classes that training never sees; masks with numbers of no class are refused, all listed with counts."""
+    classes, codes = nomenclature(settings.task.classes), settings.task.codes
+    seen = count_labels(train, classes, codes)
+    both = dict(seen.unknown)
+    for number, count in count_labels(val, classes, codes).unknown.items():
+        both[number] = both.get(number, 0) + count
+    replace(seen, unknown=both).require_known(classes)
+    return tuple(
+        entry.en for entry, count in zip(classes.classes, seen.by_class, strict=True) if not count and entry.active
+    )
 
 
 def _kind_of(samples: Iterable[Sample], bands: Sequence[str]) -> Kind:
@@ -94,7 +110,12 @@ def _require_alike(first: ImageReader, other: ImageReader) -> None:
 
 
 def note_inputs(run: RunFolder, settings: TrainSettings, samples: Samples) -> None:
-    """Records what is read, with its hashes."""
+    """Records what is read, with its hashes, and warns of classes that cannot be learnt."""
+    if samples.unseen:
+        run.warn(
+            f"warning: no training pixel shows {', '.join(samples.unseen)}: the model will not find them; "
+            "add samples, or keep only the other classes"
+        )
     content = [content_of(run.add_input(settings.index, role="index"))]
     if settings.pretrained:
         content.append(content_of(run.add_input(settings.pretrained, role="weights")))

@@ -1,0 +1,52 @@
+"""Masks that cannot be learnt from are refused before a run begins, and what is missing in them is told."""
+
+import numpy as np
+import pytest
+
+from arpent.core import Grid, Strip
+from arpent.engine import FitSettings
+from arpent.errors import DatasetError
+from arpent.io import CogWriter, RasterSpec
+from arpent.store import Place
+from arpent.tasks.landcover import train
+
+
+@pytest.fixture
+def masked(tmp_path, train_settings):
+    """Settings of a training whose validation mask holds the numbers given."""
+
+    def make(*numbers):
+        lines = ["image,mask,split"]
+        rng = np.random.default_rng(2)
+        for place, side in enumerate(("train", "val")):
+            grid = Grid.north_up(650_000, 6_860_000 + 1000 * place, 1.0, 64, 64, 2154)
+            with CogWriter(tmp_path / f"{side}.tif", RasterSpec(grid, ("red", "green", "blue", "nir"), "uint8")) as w:
+                w.write(Strip(0, rng.integers(1, 255, (4, 64, 64)).astype(np.uint8)))
+            mask = rng.choice(np.array([5, 7], np.uint8), (1, 64, 64))
+            if side == "val":
+                mask[0, 0, : len(numbers)] = numbers
+            with CogWriter(tmp_path / f"{side}_mask.tif", RasterSpec(grid, ("class",), "uint8")) as w:
+                w.write(Strip(0, mask))
+            lines.append(f"{side}.tif,{side}_mask.tif,{side}")
+        (tmp_path / "index.csv").write_text("\n".join(lines) + "\n")
+        return train_settings(index=str(tmp_path / "index.csv"), patch=32, fit=FitSettings(epochs=1, device="cpu"))
+
+    return make
+
+
+def test_numbers_of_no_class_are_listed_with_their_counts(masked, tmp_path):
+    with pytest.raises(
+        DatasetError, match=r"no class of commune \(found 99 \(2 pixels\), 200 \(1 pixels\).*task.codes"
+    ):
+        train(masked(99, 99, 200), Place(exact=tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_classes_that_training_never_sees_are_told(masked, tmp_path):
+    heard = []
+    run = train(masked(), Place(exact=tmp_path / "run", tell=heard.append))
+    (warning,) = run.manifest.warnings
+    assert [warning] == heard
+    assert "no training pixel shows" in warning
+    assert "building" in warning
+    assert "water" not in warning
