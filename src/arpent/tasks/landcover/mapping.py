@@ -92,15 +92,11 @@ def map_image(
         if truth is not None:
             check_truth(truth, own if settings.grid == "image" else reader.grid)
             run.add_input(truth, role="truth")
-        weights = file_sha256(model if model.is_file() else model / "bundle.json")
-        run.use_bundle(model, weights)
-        identity = (content_of(run.add_input(image)), weights)
         informed = told(loaded, own, settings, taken)
-        if informed is not loaded:
-            identity = (identity[0], f"{weights} {taken}")
+        identity = _noted(run, image, model, taken if informed is not loaded else None)
         job = Job(
             TurnedTask(task) if settings.tta == "d4" else task,
-            _renormalised(loaded, reader, run, settings),
+            _renormalised(informed, reader, run, settings),
             reader,
             run,
             settings,
@@ -121,6 +117,13 @@ def _renormalised(loaded: Bundle, reader: ImageReader, run: RunFolder, settings:
         contract = normalised(loaded.contract, reader, settings)
     check_fit(contract, reader)
     return Bundle(loaded.model, contract)
+
+
+def _noted(run: RunFolder, image: str, model: Path, told: datetime | None) -> tuple[str, ...]:
+    """Notes what a map is made from; hashes that must be the same when the run goes on."""
+    weights = file_sha256(model if model.is_file() else model / "bundle.json")
+    run.use_bundle(model, weights)
+    return (content_of(run.add_input(image)), weights, *([] if told is None else [told.isoformat()]))
 
 
 def _derive(job: Job, task: LandcoverTask, settings: MapSettings, own: Grid) -> None:
