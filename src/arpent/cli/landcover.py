@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from arpent.cli import landcover_evaluate, landcover_finetune, landcover_moved
+from arpent.cli import landcover_budget, landcover_evaluate, landcover_finetune, landcover_moved, landcover_transfer
 from arpent.cli.console import note, progress, show
 from arpent.cli.options import assemble, with_settings
 from arpent.cli.places import Force, Name, Output, Resume, place
@@ -19,7 +19,7 @@ from arpent.tasks.landcover import MapSettings, TrainSettings
 __all__ = ["app"]
 
 app = typer.Typer(help="Land-cover maps: train a model, make a map.", no_args_is_help=True)
-for _part in (landcover_evaluate, landcover_finetune, landcover_moved):
+for _part in (landcover_budget, landcover_evaluate, landcover_finetune, landcover_moved, landcover_transfer):
     app.add_typer(_part.app)
 
 
@@ -77,7 +77,7 @@ def predict(
         "metrics": made.scores.summary() if made.scores else {},
         **adjusted_document(made),
     }
-    for line in (*made.notes, *notes_on_areas(made, settings.language):
+    for line in (*made.notes, *notes_on_areas(made, settings.language)):
         note(line)
     show(
         document,

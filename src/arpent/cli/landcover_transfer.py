@@ -1,0 +1,62 @@
+"""``arpent landcover transfer``: the whole study of how to bring a model to another sensor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from arpent.cli.console import progress, show, table
+from arpent.cli.options import assemble
+from arpent.cli.places import Force, Name, Output, Resume, place
+from arpent.language import number, say
+from arpent.tasks.landcover.transfer_settings import TransferSettings
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from arpent.core import Language
+    from arpent.tasks.landcover.outcomes import Study
+
+__all__ = ["app"]
+
+app = typer.Typer()
+
+
+@app.command()
+def transfer(
+    config: Annotated[Path, typer.Argument(help="Settings of the study.", metavar="CONFIG.yaml")],
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting; may be repeated.")
+    ] = None,
+    output: Output = None,
+    name: Name = None,
+    force: Force = False,
+    resume: Resume = False,
+) -> None:
+    """Tries every normalisation and strategy on the images of another sensor, and reports them side by side.
+
+    The run folder holds report.html, which stands alone, report.json, and a run for each training.
+    """
+    from arpent.tasks.landcover.transfer import transfer as study
+
+    settings = assemble(TransferSettings, config, assignments or (), {})
+    done = study(settings, place(output, name, force=force, resume=resume), progress=progress())
+    page = done.run.file("report")
+    document = {"run": done.run.path, "report": page, "study": done.study.document()}
+    show(document, _table(done.study, settings.language), f"report  {page}")
+
+
+def _table(study: Study, language: Language) -> Table:
+    from arpent.tasks.landcover.transfer_report import title_of
+
+    heads = [say("transfer.epochs", language), "OA", "mIoU", "F", "P", "R", say("transfer.gain", language)]
+    rows = []
+    for one in study.outcomes:
+        line, gain = one.figures, study.gain(one)
+        means = (line.accuracy, line.miou, line.f_score, line.precision, line.recall)
+        told = "" if gain is None else ("+" if gain > 0 else "") + number(gain, language, 2)
+        epochs = "" if one.epochs is None else str(one.epochs)
+        rows.append([title_of(one, language), epochs, *(number(mean, language, 2) for mean in means), told])
+    return table([say("word.run", language), *heads], rows)

@@ -1,0 +1,189 @@
+"""The transfer study: a model on the images of another sensor, by every normalisation and strategy, in one report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from arpent.core import ClassMap, Progress, Silent
+from arpent.data import SampleIndex
+from arpent.data.footprints import footprints
+from arpent.errors import BundleInvalid, InvalidSetting
+from arpent.language import number, say
+from arpent.models import Bundle, load_bundle
+from arpent.report import Tile
+from arpent.store import Place, Run, RunFolder, bundle_in
+from arpent.tasks.landcover.examples import choose, example_tiles
+from arpent.tasks.landcover.outcomes import Outcome, Study
+from arpent.tasks.landcover.survey import note_inputs
+from arpent.tasks.landcover.training import train
+from arpent.tasks.landcover.transfer_report import title_of, write_report
+from arpent.tasks.landcover.transfer_settings import TransferSettings
+from arpent.tasks.landcover.trials import Ground, Mapper, Trials, publish_run, trained_below
+
+__all__ = ["Transferred", "transfer"]
+
+_SOURCE = "source"
+"""Folder of the source model's training."""
+
+
+@dataclass(frozen=True)
+class Transferred:
+    """A finished study.
+
+    Attributes:
+        run: the run folder, with ``report.json``, ``report.html`` and a run for each training below it.
+        study: what was found.
+    """
+
+    run: Run
+    study: Study
+
+
+def transfer(settings: TransferSettings, place: Place, *, progress: Progress | None = None) -> Transferred:
+    """Runs the study, or goes on with one: what is finished is kept.
+
+    Raises:
+        InvalidSetting: neither a source model nor its training is given, or the baseline is not tried.
+        BundleInvalid: the source model is of another task, or of another nomenclature.
+        EmptySplit, SplitLeak: the target's sides.
+        Interrupted: by Ctrl-C; go on with a place that resumes.
+    """
+    _check(settings)
+    ground = Ground.of(settings.target)
+    kept = settings.model_dump(mode="json")
+    read = [name for name in (settings.target.index, settings.start) if name]
+    with place.begin("landcover-transfer", settings.name, kept, read) as run:
+        anew = place.force and not run.resumed
+        note_inputs(run, settings.target, replace(ground.samples, val=ground.judges))
+        start = _start(settings, run, anew, progress)
+        bundle = load_bundle(start)
+        classes = _classes(bundle, start, settings)
+        trials = Trials(
+            run=run,
+            ground=ground,
+            start=start,
+            patch=settings.judged_patch,
+            stem=settings.stem,
+            fits=settings.fits,
+            anew=anew,
+            progress=progress or Silent(),
+        )
+        outcomes = _outcomes(settings, trials, bundle)
+        facts = _facts(settings, ground, bundle)
+        study = Study(settings.name, classes, outcomes, f"direct-{settings.baseline}", facts)
+        write_report(study, run.scratch, _examples(settings, trials, study), settings.language)
+        return Transferred(_finished(run, study, trained_source=not settings.start), study)
+
+
+def _check(settings: TransferSettings) -> None:
+    if not settings.start and settings.source is None:
+        raise InvalidSetting(
+            "the study has no source model",
+            cure="Give 'start', a bundle or the run that trained it, or 'source', the settings to train it with.",
+        )
+    if settings.baseline not in settings.normalisations:
+        raise InvalidSetting(
+            f"gains are counted from {settings.baseline}, which is not tried",
+            found=", ".join(settings.normalisations),
+            cure="Add it to 'normalisations', or choose another 'baseline'.",
+        )
+
+
+def _start(settings: TransferSettings, run: RunFolder, anew: bool, progress: Progress | None) -> Path:
+    """The source model's bundle, trained if need be."""
+    if settings.start:
+        return bundle_in(Path(settings.start))
+    source = settings.source
+    assert source is not None  # one of the two is given
+    with run.timed("source"):
+        trained = trained_below(run, _SOURCE, lambda place: train(source, place, progress=progress), anew=anew)
+    return trained.file("model")
+
+
+def _classes(bundle: Bundle, start: Path, settings: TransferSettings) -> ClassMap:
+    classes = bundle.contract.classes
+    if bundle.contract.task != "landcover" or classes is None:
+        raise BundleInvalid(
+            f"{start} is no land-cover model",
+            found=f"a model for '{bundle.contract.task}'",
+            cure="Give another bundle as 'start'.",
+        )
+    if classes.name != settings.target.task.classes:
+        raise BundleInvalid(
+            f"{start} and the target's masks speak of different classes",
+            found=classes.name,
+            expected=settings.target.task.classes,
+            cure="Set 'target.task.classes' to the nomenclature of the model.",
+        )
+    return classes
+
+
+def _outcomes(settings: TransferSettings, trials: Trials, bundle: Bundle) -> list[Outcome]:
+    """Everything that is tried, in the order of the table."""
+    found: list[Outcome] = []
+    rule = bundle.contract.normalisation
+    if settings.source is not None and rule is not None:
+        found.append(trials.source(Mapper(bundle, rule), _own_ground(SampleIndex.read(settings.source.index))))
+    found += [trials.direct(settings.target, normalise) for normalise in settings.normalisations]
+    for strategy in settings.strategies:
+        for normalise in settings.tuned if settings.tuned is not None else settings.normalisations:
+            found.append(trials.tuned(settings.target, strategy, normalise))
+    return found
+
+
+def _own_ground(index: SampleIndex) -> SampleIndex:
+    """What the source model is judged on: its test images; those of validation where it has none."""
+    sides = {sample.split for sample in index}
+    if "test" in sides:
+        return index.of_split("test")
+    return index.of_split("val") if "val" in sides else index
+
+
+def _facts(settings: TransferSettings, ground: Ground, bundle: Bundle) -> list[tuple[str, str]]:
+    language, contract = settings.language, bundle.contract
+    sides = (ground.samples.train, ground.samples.val, ground.test)
+    facts = [
+        (say("transfer.source_bundle", language), f"{settings.start or _SOURCE} ({', '.join(contract.band_names)})"),
+        (say("transfer.network", language), f"{contract.architecture} {dict(contract.settings)}"),
+        (say("transfer.target_bands", language), ", ".join(settings.target.task.bands)),
+        (say("transfer.stem", language), settings.stem),
+        (say("transfer.domains_by_side", language), " · ".join(str(len(side.domains)) for side in sides)),
+    ]
+    prints = [footprints(side) for side in sides]
+    if all(one.ground is not None for side in prints for one in side):
+        areas = [sum(one.area for one in side) / 1e6 for side in prints]
+        facts.append(
+            (say("transfer.ground_by_side", language), " · ".join(f"{number(area, language)} km²" for area in areas))
+        )
+    return facts
+
+
+def _examples(settings: TransferSettings, trials: Trials, study: Study) -> Sequence[Tile]:
+    if not settings.examples:
+        return ()
+    language = settings.language
+    mappers = {}
+    for one in study.drawn:
+        mapper = (
+            trials.tuned_mapper(one.name)
+            if one.kind == "tuned"
+            else trials.direct_mapper(settings.target, settings.baseline)
+        )
+        mappers[title_of(one, language, short=True)] = mapper
+    refs = choose(trials.ground.test, study.classes, settings.examples)
+    return example_tiles(refs, say("word.truth", language), mappers)
+
+
+def _finished(run: RunFolder, study: Study, *, trained_source: bool) -> Run:
+    """Hands everything to the run, and finishes it."""
+    trainings = [one.name for one in study.outcomes if one.kind == "tuned"]
+    for name in ([_SOURCE] if trained_source else []) + trainings:
+        publish_run(run, name)
+    run.publish(run.scratch / "report.json", kind="text", name="study")
+    run.publish(run.scratch / "report.html", kind="page")
+    for one in study.outcomes:
+        figures = one.figures
+        run.add_metrics({f"{one.name}/miou": figures.miou / 100, f"{one.name}/accuracy": figures.accuracy / 100})
+    return run.finish()

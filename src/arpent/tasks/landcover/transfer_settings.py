@@ -1,0 +1,83 @@
+"""What users can set of the transfer study and of label budgets. Opens without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from arpent.core import Language, Settings
+from arpent.engine import FitSettings
+from arpent.tasks.landcover.settings import StrategyName, TrainSettings
+
+__all__ = ["BudgetSettings", "NormaliseName", "TransferSettings"]
+
+NormaliseName = Literal["norma-01", "norma-source", "norma-target"]
+_PAPER: tuple[StrategyName, ...] = ("app-scratch", "ft-initialisation", "ft-freeze-encoder", "ft-finetune-head")
+_NORMALISATIONS: tuple[NormaliseName, ...] = ("norma-01", "norma-source", "norma-target")
+
+
+class TransferSettings(Settings):
+    """The transfer study: one model, the images of another sensor, every way to bring the two together."""
+
+    target: TrainSettings
+    """Images of the new sensor with the sides train, val and test, and how each strategy is trained on them."""
+    start: str = ""
+    """Bundle of the source model, or the run that trained it; without one it is trained as 'source' says."""
+    source: TrainSettings | None = None
+    """Training of the source model; where 'start' is given, only its index is used, for the source's own row."""
+    name: str = "transfer"
+    """Name of the study."""
+    normalisations: Annotated[tuple[NormaliseName, ...], Field(min_length=1)] = _NORMALISATIONS
+    """Normalisations that direct inference is tried with."""
+    strategies: tuple[StrategyName, ...] = _PAPER
+    """Strategies that are trained; the four of the published study if not given."""
+    tuned: tuple[NormaliseName, ...] | None = None
+    """Normalisations that each strategy is trained with; those of direct inference if not given."""
+    baseline: NormaliseName = "norma-target"
+    """Direct inference that gains are counted from."""
+    stem: Literal["zero", "copy", "mean", "spectral"] = "zero"
+    """How bands begin that the source model has not seen."""
+    fits: Mapping[StrategyName, FitSettings] = Field(default_factory=dict)
+    """Training of single strategies, in place of 'target.fit'."""
+    judged_patch: Annotated[int, Field(ge=8)] = 256
+    """Side in pixels of the squares in which the test images are mapped."""
+    examples: Annotated[int, Field(ge=0, le=12)] = 3
+    """Places that the report shows."""
+    language: Language = "en"
+    """Language of the report: en or fr."""
+
+
+class BudgetSettings(Settings):
+    """Label-budget curves: how good a strategy gets with less and less annotated ground, beside training from scratch.
+
+    The subsets are nested: each lies inside every larger one.
+    """
+
+    target: TrainSettings
+    """Images of the new sensor with the sides train, val and test, and how each strategy is trained on them."""
+    start: str
+    """Bundle of the source model, or the run that trained it."""
+    name: str = "budget"
+    """Name of the run."""
+    areas: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    """Annotated ground in km² to learn from, spread over all domains by blocks."""
+    domains: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    """Numbers of whole domains to learn from."""
+    block: Annotated[float, Field(gt=0)] = 100.0
+    """Side in metres of the blocks that areas are made of."""
+    strategies: Annotated[tuple[StrategyName, ...], Field(min_length=1)] = ("ft-initialisation", "app-scratch")
+    """Strategies that are compared."""
+    normalise: NormaliseName = "norma-target"
+    """Normalisation of the target images."""
+    stem: Literal["zero", "copy", "mean", "spectral"] = "zero"
+    """How bands begin that the source model has not seen."""
+    fits: Mapping[StrategyName, FitSettings] = Field(default_factory=dict)
+    """Training of single strategies, in place of 'target.fit'."""
+    judged_patch: Annotated[int, Field(ge=8)] = 256
+    """Side in pixels of the squares in which the test images are mapped."""
+    seed: int = 0
+    """Of the order in which blocks and domains are given up."""
+    language: Language = "en"
+    """Language of the chart: en or fr."""
