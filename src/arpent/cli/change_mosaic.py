@@ -42,7 +42,7 @@ def mosaic(
     language = settings.language
     told = [say("told.mosaic", language, pairs=figures["pairs"], share=figures["valid_share"])]
     if "changed_m2" in figures:
-        by = say("told.cosine_below", language, threshold=settings.threshold)
+        by = say("told.cosine_below", language, threshold=figures["threshold"])
         share = say("told.area", language, share=figures["changed_share"], ground=figures["changed_m2"], by=by)
         told.append(f"{say('told.changed', language)} {share}")
     lines = [*where_to_find(made.fused.files.items()), *told]

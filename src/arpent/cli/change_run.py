@@ -32,6 +32,8 @@ __all__ = ["app"]
 
 app = typer.Typer()
 
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run, or do what has failed.")]
+
 
 @app.command()
 def run(
@@ -70,9 +72,7 @@ def run(
     output: Output = None,
     name: Name = None,
     force: Replace = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with an unfinished run, or do what has failed.")
-    ] = False,
+    resume: Resume = False,
     dry_run: DryRun = False,
 ) -> None:
     """Compares all pairs of a Planaura configuration and fuses them; products go where it says, and to a run folder."""

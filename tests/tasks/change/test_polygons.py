@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pyogrio
 import pytest
+import rasterio
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +17,17 @@ from arpent.errors import BandMismatch, InvalidSetting, UnknownName
 from arpent.io import CogWriter, RasterSpec, vector
 from arpent.pixels import Quality
 from arpent.store import Place, open_run
-from arpent.tasks.change.polygons import ChangeLayers, OutlineSettings, layers_in, outline_change, outline_run
+from arpent.tasks.change.mosaic import make_mosaic
+from arpent.tasks.change.mosaic_settings import MosaicSettings
+from arpent.tasks.change.polygons import (
+    ChangeLayers,
+    Decision,
+    OutlineSettings,
+    decisions_of,
+    layers_in,
+    outline_change,
+    outline_run,
+)
 
 GRID = Grid.north_up(500_000, 5_000_000, 30, 60, 50, "EPSG:32618")
 STAIRS = OutlineSettings(simplify=0)
@@ -245,3 +256,44 @@ def test_without_a_head_the_cosine_decides_and_nothing_else_can(nano, land, comp
     assert (done.judgement.layer, done.judgement.threshold) == ("cosine_map", 0.75)
     with pytest.raises(UnknownName, match="change_probability"):
         compared([image, image], nano(), score="change_probability")
+
+
+@pytest.mark.parametrize(
+    ("asked", "layer", "threshold", "why"),
+    [
+        ({}, "change_probability", 0.3, "run"),
+        ({"score": "cosine_map"}, "cosine_map", 0.6, "run"),
+        ({"threshold": 0.9}, "cosine_map", 0.9, "asked"),
+        ({"probability": 0.45}, "change_probability", 0.45, "asked"),
+    ],
+)
+def test_finished_runs_are_outlined_by_their_models_thresholds(
+    nano, land, compared, tmp_path, asked, layer, threshold, why
+):
+    images = [land(tmp_path / f"{name}.tif", 70, 60, seed=seed) for seed, name in ((1, "a"), (2, "b"))]
+    arrays, done = compared(images, nano(head=True, metrics={"threshold": 0.3, "cosine_threshold": 0.6}))
+    run, wanted = open_run(done.products["cosine_map"].parent), OutlineSettings(**asked)
+    made = outline_run(run, Place(exact=tmp_path / "polygons"), wanted)
+    values = arrays[layer][0][arrays[layer][0] != -100]
+    changed = values < threshold if layer == "cosine_map" else values >= threshold
+    assert sum(pq.read_table(made.file("change"))["pixels"].to_pylist()) == changed.sum()
+    assert made.manifest.metrics[f"threshold/{layer}"] == threshold
+    assert decisions_of(run, wanted)[""] == Decision(layer, threshold, why)
+
+
+def test_a_mosaic_takes_its_threshold_from_its_pairs_and_hands_it_on(nano, land, compared, tmp_path):
+    images = [land(tmp_path / f"{name}.tif", 70, 60, seed=seed) for seed, name in ((1, "a"), (2, "b"))]
+    runs = [
+        compared(images, nano(metrics=own))[1].products["cosine_map"].parent for own in ({"cosine_threshold": 0.6}, {})
+    ]
+    mosaic = make_mosaic(runs[:1], Place(exact=tmp_path / "one"), MosaicSettings())
+    assert mosaic.fused.metrics["threshold"] == 0.6
+    with rasterio.open(mosaic.fused.files["cosine_map"]) as file:
+        values = file.read(masked=True).compressed()
+    assert mosaic.fused.metrics["changed_share"] == pytest.approx((values < np.float32(0.6)).mean())
+    (decision,) = decisions_of(mosaic.run, OutlineSettings()).values()
+    assert decision == Decision("cosine_map", 0.6, "run")
+    mixed = make_mosaic(runs, Place(exact=tmp_path / "two"), MosaicSettings())
+    assert mixed.fused.metrics["threshold"] == 0.75  # they do not agree
+    asked = make_mosaic(runs, Place(exact=tmp_path / "three"), MosaicSettings(threshold=0.4))
+    assert asked.fused.metrics["threshold"] == 0.4

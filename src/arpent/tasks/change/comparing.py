@@ -18,11 +18,11 @@ from arpent.io import open_image, read_ahead
 from arpent.models import Bundle
 from arpent.store import RunFolder, content_of
 from arpent.tasks.change.frames import Pair, day_of
-from arpent.tasks.change.judgement import Judgement, judge
+from arpent.tasks.change.judgement import Judgement, judge, thresholds
 from arpent.tasks.change.pair_network import check_model, start_pair_network
 from arpent.tasks.change.pairing import PairImage
 from arpent.tasks.change.placing import Placing
-from arpent.tasks.change.polygons import layers_in, outline_in_run
+from arpent.tasks.change.polygons import layers_in, outline_in_run, threshold_name
 from arpent.tasks.change.preview import draw_pair
 from arpent.tasks.change.settings import ChangeSettings
 from arpent.tasks.change.task import ChangeTask
@@ -107,7 +107,8 @@ def compare(
         if figures.get("valid_share") == 0:
             raise _nothing_known(pair, settings)
         named = {f"{name}/{pair.name}" if suffix else name: value for name, value in figures.items()}
-        run.add_metrics(named)
+        limits = thresholds(model.contract, settings).items()
+        run.add_metrics(named | {threshold_name(layer): limit for layer, limit in limits if layer in products})
         drawn = folder / f"preview{suffix}.png"
         picture = draw_pair(image, products, judgement, drawn, model.contract, language=settings.language)
         run.publish(picture, kind="picture", name=f"preview{suffix}")

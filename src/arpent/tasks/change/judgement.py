@@ -14,14 +14,9 @@ from arpent.errors import UnknownName
 from arpent.report.figures import Steps
 from arpent.tasks.change.mosaic_style import cosine_steps, probability_steps
 from arpent.tasks.change.polygons import OutlineSettings
-from arpent.tasks.change.settings import ChangeSettings
+from arpent.tasks.change.settings import COSINE, PROBABILITY, ChangeSettings
 
-__all__ = ["COSINE", "PROBABILITY", "Judgement", "judge"]
-
-COSINE = 0.75
-"""Cosine below which ground counts as changed, where neither people nor the model say otherwise."""
-PROBABILITY = 0.5
-"""Probability from which on it does, likewise."""
+__all__ = ["COSINE", "PROBABILITY", "Judgement", "judge", "thresholds"]
 
 
 @dataclass(frozen=True)
@@ -85,8 +80,16 @@ def judge(layers: Collection[str], contract: Contract, settings: ChangeSettings)
     chance = settings.score == "change_probability" or (
         settings.score == "auto" and "change_probability" in known and not only_cosine
     )
+    limits = thresholds(contract, settings)
     if chance:
-        own = contract.metrics.get("threshold", PROBABILITY)
-        return Judgement("change_probability", own if settings.probability is None else settings.probability)
-    own = contract.metrics.get("cosine_threshold", COSINE)
-    return Judgement("cosine_map", own if settings.threshold is None else settings.threshold)
+        return Judgement("change_probability", limits["change_probability"])
+    return Judgement("cosine_map", limits["cosine_map"])
+
+
+def thresholds(contract: Contract, settings: ChangeSettings) -> dict[str, float]:
+    """From which value on each layer means change, whichever of them judges."""
+    cosine, chance = settings.threshold, settings.probability
+    return {
+        "cosine_map": contract.metrics.get("cosine_threshold", COSINE) if cosine is None else cosine,
+        "change_probability": contract.metrics.get("threshold", PROBABILITY) if chance is None else chance,
+    }

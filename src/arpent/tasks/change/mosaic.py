@@ -23,6 +23,7 @@ from arpent.tasks.change.mosaic_pairs import PairProducts, delete_residues, find
 from arpent.tasks.change.mosaic_settings import MosaicSettings
 from arpent.tasks.change.mosaic_stages import Made, Stages
 from arpent.tasks.change.mosaic_style import change_ramp, cosine_steps, qgis_style
+from arpent.tasks.change.settings import COSINE
 
 __all__ = ["Fused", "Mosaic", "fuse", "make_mosaic"]
 
@@ -105,6 +106,7 @@ def fuse(
         settings: how to do it.
         progress: who is told how far it is.
     """
+    settings = settings.model_copy(update={"threshold": threshold_of(pairs, settings)})
     with run.timed("mosaic"):
         stages = _stages(run, pairs, settings, progress or Silent())
         made = _made(stages)
@@ -115,6 +117,15 @@ def fuse(
         metrics = _measured(stages, files)
     run.add_metrics({f"mosaic/{name}": value for name, value in metrics.items()})
     return Fused(stages.grid, files, metrics, tuple(stages.notes))
+
+
+def threshold_of(pairs: Sequence[PairProducts], settings: MosaicSettings) -> float:
+    """The cosine asked for, else the one with which all pairs were compared, else the usual one."""
+    if settings.threshold is not None:
+        return settings.threshold
+    found = {pair.threshold for pair in pairs}
+    (only,) = found if len(found) == 1 else (None,)
+    return COSINE if only is None else only
 
 
 def _stages(run: RunFolder, pairs: Sequence[PairProducts], settings: MosaicSettings, progress: Progress) -> Stages:
@@ -208,7 +219,7 @@ def _published(run: RunFolder, stages: Stages, made: Mapping[str, Made]) -> dict
     _draw(run, stages, made[stages.layer.name], "mosaic_preview")
     _draw(run, stages, made["persistence"], "mosaic_persistence_view")
     if "cosine_map" in files:
-        ramp = change_ramp(settings.threshold)
+        ramp = change_ramp(threshold_of(stages.pairs, settings))
         labels = [say("mosaic.changed", settings.language, value=stop.value) for stop in ramp]
         style = qgis_style([*labels, say("mosaic.unchanged", settings.language)], ramp)
         title = f"{stages.name_of('cosine_map')}.qml"
@@ -220,7 +231,7 @@ def _draw(run: RunFolder, stages: Stages, made: Made, picture: str) -> None:
     """A picture of a product's first band."""
     small = quicklook(run.path / made.path.name, classes=made.spec.overviews == "nearest")
     first = Raster(small.pixels[:1], small.valid, small.grid, small.bands[:1])
-    steps = cosine_steps(stages.settings.threshold) if made.layer == "cosine_map" else None
+    steps = cosine_steps(threshold_of(stages.pairs, stages.settings)) if made.layer == "cosine_map" else None
     drawn = run.scratch / f"{picture}.png"
     shown = figures.Panel(first, steps=steps)
     figures.panels([shown], drawn, title=made.spec.title, language=stages.settings.language)
@@ -255,9 +266,11 @@ def _measured(stages: Stages, files: Mapping[str, Path]) -> dict[str, float]:
         "mean_persistence": seen / known if known else 0.0,
     }
     if "cosine_map" in files:
+        limit = threshold_of(stages.pairs, stages.settings)
+        measured["threshold"] = limit
         with open_image(files["cosine_map"]) as cosine:
             for block, raster in zip(blocks, read_ahead(cosine.read, blocks), strict=True):
-                count = int(np.count_nonzero(raster.valid & (raster.pixels[0] < stages.settings.threshold)))
+                count = int(np.count_nonzero(raster.valid & (raster.pixels[0] < limit)))
                 changed += count
                 metres += count * pixel_area(stages.grid, block)
         measured |= {"changed_share": changed / known if known else 0.0, "changed_m2": metres}

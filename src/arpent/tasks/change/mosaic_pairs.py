@@ -17,6 +17,7 @@ from arpent.tasks.change.frames import Pair
 from arpent.tasks.change.mosaic_images import ComparedImages
 from arpent.tasks.change.mosaic_layers import ProductName, product_name
 from arpent.tasks.change.mosaic_settings import MosaicSettings
+from arpent.tasks.change.polygons import threshold_name
 
 __all__ = ["Found", "PairProducts", "delete_residues", "find_pairs"]
 
@@ -33,12 +34,14 @@ class PairProducts:
         files: by layer.
         pair: the images that were compared, where that is known.
         run: whether the files belong to a finished run folder, which vouches for them.
+        threshold: cosine below which ground counted as changed when they were compared, where that is known.
     """
 
     name: str
     files: Mapping[str, Path]
     pair: Pair | None = None
     run: bool = False
+    threshold: float | None = None
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,8 @@ def _in_run(folder: Path, settings: MosaicSettings, frames: Mapping[str, Pair]) 
     images = ComparedImages.of_run(run.manifest, settings)
     for suffix, files in groups.items():
         pair = frames.get(suffix) or images.of(suffix)
-        yield PairProducts(f"{folder.name}{suffix}", files, pair, run=True)
+        threshold = run.manifest.metrics.get(threshold_name("cosine_map"))
+        yield PairProducts(f"{folder.name}{suffix}", files, pair, run=True, threshold=threshold)
 
 
 def _in_folders(

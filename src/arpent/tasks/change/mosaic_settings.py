@@ -31,8 +31,9 @@ class MosaicSettings(Settings):
     """Qualities that are dropped before a pair is chosen, such as cloud,shadow,snow."""
     missing_quality: MissingQuality = "error"
     """What a pair without a quality layer means where qualities are dropped: error, or clear everywhere."""
-    threshold: Annotated[float, Field(ge=-1, le=1)] = 0.75
-    """Cosine below which a pair says that the ground has changed."""
+    threshold: Annotated[float, Field(ge=-1, le=1)] | None = None
+    """Cosine below which a pair says that the ground has changed; if not given, that with which all pairs were
+    compared, else 0.75."""
     postfix: Annotated[str, Field(max_length=80, pattern=_FILE_WORD)] = ""
     """Word in the names of the files, for people."""
     inputs: tuple[str, ...] = ()

@@ -18,17 +18,21 @@ from arpent.errors import BandMismatch, InvalidSetting, UnknownName
 from arpent.io import ClassStrips, ImageReader, open_image, polygonise, stac_item
 from arpent.pixels import usable
 from arpent.store import Place, Run, RunFolder
-from arpent.tasks.change.settings import Qualities
+from arpent.tasks.change.settings import COSINE, PROBABILITY, Qualities
 from arpent.tasks.change.zones import Extremes, Measure, QualityShares, Zones
 
 __all__ = [
     "ChangeLayers",
+    "Decision",
     "OutlineSettings",
     "Outlined",
+    "decision_of",
+    "decisions_of",
     "layers_in",
     "outline_change",
     "outline_in_run",
     "outline_run",
+    "threshold_name",
 ]
 
 Score = Literal["cosine_map", "change_probability"]
@@ -48,11 +52,12 @@ class OutlineSettings(Settings):
     """What counts as change, and how it is outlined."""
 
     score: Literal["auto", "cosine_map", "change_probability"] = "auto"
-    """Layer that decides: cosine_map, change_probability, or auto for the probability where there is one."""
-    threshold: Annotated[float, Field(ge=-1, le=1)] = 0.75
-    """Cosine below which ground counts as changed."""
-    probability: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Probability from which on ground counts as changed."""
+    """Layer that decides: cosine_map, change_probability, or auto for the probability where there is one, unless only
+    a threshold of cosines is given."""
+    threshold: Annotated[float, Field(ge=-1, le=1)] | None = None
+    """Cosine below which ground counts as changed; if not given, that of the comparison, else 0.75."""
+    probability: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Probability from which on ground counts as changed; if not given, that of the comparison, else 0.5."""
     min_area: Annotated[float, Field(ge=0)] = 0.0
     """Smallest change in m² that is kept; unchanged spots below it inside a change are taken as changed."""
     simplify: Annotated[float, Field(ge=0)] = 1.0
@@ -102,6 +107,49 @@ class Outlined:
 
     path: Path
     changes: int
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What counts as change among the polygons of a comparison.
+
+    Attributes:
+        layer: that decides.
+        threshold: cosine below which, or probability from which on, ground counts as changed.
+        why: "asked" for, "run" for that with which the run was compared (its model's own, unless it was told
+            otherwise), or "usual" where neither says one.
+    """
+
+    layer: Score
+    threshold: float
+    why: Literal["asked", "run", "usual"]
+
+
+def threshold_name(layer: str) -> str:
+    """What the threshold of a layer is called among the metrics of a run."""
+    return f"threshold/{layer}"
+
+
+def decision_of(layers: ChangeLayers, settings: OutlineSettings, metrics: Mapping[str, float | None]) -> Decision:
+    """What counts as change in a comparison.
+
+    Args:
+        layers: of the comparison.
+        settings: what is asked for.
+        metrics: of the run that compared.
+
+    Raises:
+        UnknownName: the layer that should decide is missing.
+    """
+    layer: Score = "cosine_map" if _decider(layers, settings) == layers.cosine else "change_probability"
+    asked = settings.threshold if layer == "cosine_map" else settings.probability
+    if asked is not None:
+        return Decision(layer, asked, "asked")
+    of_mosaic = metrics.get("mosaic/threshold") if layers.label.startswith("_mosaic") else None
+    own = metrics.get(threshold_name(layer)) if of_mosaic is None or layer != "cosine_map" else of_mosaic
+    if own is not None:
+        return Decision(layer, own, "run")
+    return Decision(layer, COSINE if layer == "cosine_map" else PROBABILITY, "usual")
 
 
 _NAMES = {
@@ -162,7 +210,7 @@ def outline_change(layers: ChangeLayers, destination: Path, settings: OutlineSet
             if isinstance(path, Path)
         }
         zones = Zones(_CHANGED, settings.min_area, _measures(others))
-        strips = _strips(score, others.get("quality"), decider == layers.cosine, settings)
+        strips = _strips(score, others.get("quality"), decision_of(layers, settings, {}), settings.exclude)
         polygonise(
             ClassStrips(score.grid, strips),
             destination,
@@ -179,7 +227,8 @@ def _decider(layers: ChangeLayers, settings: OutlineSettings) -> Path:
     known = {"change_probability": layers.probability, "cosine_map": layers.cosine}
     there = {name: path for name, path in known.items() if path is not None}
     if settings.score == "auto" and there:
-        return next(iter(there.values()))
+        only_cosine = settings.threshold is not None and settings.probability is None
+        return there["cosine_map"] if only_cosine and "cosine_map" in there else next(iter(there.values()))
     if settings.score not in there:
         raise UnknownName.among(settings.score, there, f"score layer of {layers.label or 'the run'}")
     return there[settings.score]
@@ -216,17 +265,17 @@ def _measures(layers: Mapping[str, ImageReader]) -> list[Measure]:
 
 
 def _strips(
-    score: ImageReader, quality: ImageReader | None, is_cosine: bool, settings: OutlineSettings
+    score: ImageReader, quality: ImageReader | None, decision: Decision, exclude: Sequence[str]
 ) -> Iterator[Strip]:
     """Rows of the map of change: unchanged, changed, or nothing known."""
     for window in score.grid.window.strips(max(1, _BAND_PIXELS // score.grid.width)):
         raster = score.read(window)
         values, known = raster.pixels[0], raster.valid & np.isfinite(raster.pixels[0])
-        changed = values < settings.threshold if is_cosine else values >= settings.probability
-        if quality is not None and settings.exclude:
+        changed = values < decision.threshold if decision.layer == "cosine_map" else values >= decision.threshold
+        if quality is not None and exclude:
             seen = quality.read(window)
             codes = np.where(seen.valid, seen.pixels[0], 255).astype(np.uint8)
-            known &= usable(codes, settings.exclude)
+            known &= usable(codes, exclude)
         classes = np.where(known, np.where(changed, _CHANGED, _UNCHANGED), 0).astype(np.uint8)
         yield Strip(window.row, classes[None])
 
@@ -248,22 +297,36 @@ def outline_in_run(run: RunFolder, layers: ChangeLayers, settings: OutlineSettin
     return Outlined(run.path / product.file, made.changes)
 
 
+def decisions_of(run: Run, settings: OutlineSettings) -> dict[str, Decision]:
+    """What counts as change in each comparison of a finished run, by label."""
+    return {layers.label: decision_of(layers, settings, run.manifest.metrics) for layers in _comparisons(run)}
+
+
+def _comparisons(run: Run) -> Sequence[ChangeLayers]:
+    files = {product.name: run.locate(product) for product in run.manifest.products if product.kind == "raster"}
+    pairs = layers_in(files)
+    if not pairs:
+        raise UnknownName.among("cosine_map", files, f"product of run {run.manifest.name}")
+    return pairs
+
+
 def outline_run(run: Run, place: Place, settings: OutlineSettings) -> Run:
     """Outlines the change of every comparison of a finished run, or of its mosaic, as a run of its own.
 
     Raises:
         UnknownName: the run holds no map of change.
     """
-    files = {product.name: run.locate(product) for product in run.manifest.products if product.kind == "raster"}
-    pairs: Sequence[ChangeLayers] = layers_in(files)
-    if not pairs:
-        raise UnknownName.among("cosine_map", files, f"product of run {run.manifest.name}")
+    pairs = _comparisons(run)
     kept = settings.model_dump(mode="json") | {"run": str(run.path)}
     with place.begin("change-polygons", run.manifest.name, kept, [run.path]) as made:
         for layers in pairs:
             for role, path in vars(layers).items():
                 if isinstance(path, Path):
                     made.add_input(path, role=role)
+            decision = decision_of(layers, settings, run.manifest.metrics)
+            named = "threshold" if decision.layer == "cosine_map" else "probability"
+            chosen = settings.model_copy(update={"score": decision.layer, named: decision.threshold})
+            made.add_metrics({f"{threshold_name(decision.layer)}{layers.label}": decision.threshold})
             with made.timed("outline"):
-                outline_in_run(made, layers, settings)
+                outline_in_run(made, layers, chosen)
         return made.finish()

@@ -26,6 +26,7 @@ from arpent.tasks.change.mosaic_layers import product_name
 from arpent.tasks.change.mosaic_pairs import PairProducts, delete_residues, find_pairs
 from arpent.tasks.change.mosaic_settings import MosaicSettings
 from arpent.tasks.change.pairing import PairImage
+from arpent.tasks.change.polygons import threshold_name
 from arpent.tasks.change.reference_model import model_fit, reference_model
 from arpent.tasks.change.reference_plan import PlannedPair, ReferencePlan, mosaic_settings, placed
 from arpent.tasks.change.save_folders import SaveFolders
@@ -297,7 +298,8 @@ class _Work:
                 if named is not None:
                     files[named.layer] = self._run.path / product.file
             if files:
-                yield PairProducts(suffix, files, frames[suffix].pair)
+                limit = self._run.measured.get(threshold_name("cosine_map"))
+                yield PairProducts(suffix, files, frames[suffix].pair, threshold=limit)
 
     def _remove_residues(self, pairs: list[PairProducts]) -> None:
         """Removes the images of single pairs, here and in the folders; tables stay."""

@@ -12,7 +12,17 @@ from arpent.engine import PredictSettings
 from arpent.errors import InvalidSetting
 from arpent.pixels import usable
 
-__all__ = ["ChangeSettings", "MissingQuality", "Profile", "Qualities", "Score", "TableForm", "Wanted"]
+__all__ = [
+    "COSINE",
+    "PROBABILITY",
+    "ChangeSettings",
+    "MissingQuality",
+    "Profile",
+    "Qualities",
+    "Score",
+    "TableForm",
+    "Wanted",
+]
 
 Profile = Literal["arpent", "planaura"]
 MissingQuality = Literal["error", "clear"]
@@ -28,6 +38,11 @@ def _known(names: tuple[str, ...]) -> tuple[str, ...]:
 
 Qualities = Annotated[tuple[str, ...], AfterValidator(_known)]
 """Names of qualities, such as cloud, shadow and snow; another word is refused whatever is read."""
+
+COSINE = 0.75
+"""Cosine below which ground counts as changed, where neither people nor the model say otherwise."""
+PROBABILITY = 0.5
+"""Probability from which on it does, likewise."""
 
 _REFERENCE_VALID = 0.9
 
