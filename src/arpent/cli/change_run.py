@@ -34,6 +34,17 @@ app = typer.Typer()
 
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run, or do what has failed.")]
 
+Engine = Annotated[
+    Literal["local", "ray"],
+    typer.Option("--engine", help="Who does the work: local; ray for several machines, which is to come."),
+]
+Date0 = Annotated[
+    int | None,
+    typer.Option("--date0", metavar="YYYYDDD|YYYYMMDD", help="Date of all first images, instead of their names'."),
+]
+Date1 = Annotated[int | None, typer.Option("--date1", metavar="YYYYDDD|YYYYMMDD", help="Date of all second images.")]
+Date2 = Annotated[int | None, typer.Option("--date2", metavar="YYYYDDD|YYYYMMDD", help="Date of all third images.")]
+
 
 @app.command()
 def run(
@@ -47,26 +58,16 @@ def run(
     ] = "arpent",
     runtime: Annotated[RuntimeName, typer.Option("--runtime", help="What runs the network.")] = "auto",
     precision: Annotated[Precision, typer.Option("--precision", help="Arithmetic of the network.")] = "f32",
-    engine: Annotated[
-        Literal["local", "ray"],
-        typer.Option("--engine", help="Who does the work: local; ray for several machines, which is to come."),
-    ] = "local",
+    engine: Engine = "local",
     exclude: Annotated[
         str, typer.Option("--exclude", metavar="A,B,…", help="Qualities not compared, such as cloud,shadow,snow.")
     ] = "",
     missing_quality: Annotated[
         MissingQuality, typer.Option("--missing-quality", help="What an image without a wanted quality layer means.")
     ] = "error",
-    date0: Annotated[
-        int | None,
-        typer.Option("--date0", metavar="YYYYDDD|YYYYMMDD", help="Date of all first images, instead of their names'."),
-    ] = None,
-    date1: Annotated[
-        int | None, typer.Option("--date1", metavar="YYYYDDD|YYYYMMDD", help="Date of all second images.")
-    ] = None,
-    date2: Annotated[
-        int | None, typer.Option("--date2", metavar="YYYYDDD|YYYYMMDD", help="Date of all third images.")
-    ] = None,
+    date0: Date0 = None,
+    date1: Date1 = None,
+    date2: Date2 = None,
     reset_patch_embedding: Reset = False,
     language: Annotated[Language, typer.Option("--language", help="Language of titles and pictures.")] = "en",
     output: Output = None,
