@@ -212,7 +212,7 @@ def summary(rows: list[Row]) -> dict[str, float]:
         recalls = {kind: statistics.mean(one.kinds[kind] for one in own if kind in one.kinds) for kind in kinds}
         print(shown(mean))
         print(
-            f"{'':18} recall "
+            f"{'':18} recall at the best threshold: "
             + ", ".join(f"{kind} {value:.2f}" for kind, value in recalls.items())
             + f"; with clouds and shadows F1 {mean.clouded:.3f}, CVA {mean.clouded_vector:.3f}; "
             + f"{100 * mean.excluded:.0f} % of the pixels excluded"
