@@ -65,5 +65,5 @@ def test_models_without_classes_and_masks_without_truth_are_refused(bundle, inde
         score(nameless, bundle.contract.normalisation, index)
     strange = bundle.contract.model_copy(update={"classes": nomenclature("flair-19").keep(list(range(14, 20)), "rare")})
     one = Bundle(torch.nn.Conv2d(4, 6, 1), strange)
-    with pytest.raises(DatasetError, match="no pixel of .* has a truth"):
+    with pytest.raises(DatasetError, match=r"no pixel of .* has a truth"):
         score(one, bundle.contract.normalisation, index[:1], patch=256)

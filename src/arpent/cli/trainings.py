@@ -33,8 +33,8 @@ def training_lines(run: Run, language: Language) -> list[RenderableType]:
         lines.append(say("finetune.no_labels", language))
     else:
         for name in ("loss", "miou"):
-            keys = [f"best_by_{name}/{key}" for key in ("loss", "miou", "epoch")]
-            rows.append(_row(f"finetune.best_by_{name}", figures, *keys, language))
+            best = f"best_by_{name}"
+            rows.append(_row(f"finetune.{best}", figures, f"{best}/loss", f"{best}/miou", f"{best}/epoch", language))
     if "validation/loss" in figures:
         lines.append(table(["", say("word.epoch", language), say("word.loss", language), "mIoU"], rows))
     lines.append(f"{say('word.model', language):8} {run.file('model')}")

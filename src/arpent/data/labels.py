@@ -42,7 +42,7 @@ class LabelCounts:
                 f"masks hold numbers that are no class of {classes.name}",
                 found=", ".join(f"{number} ({count} pixels)" for number, count in sorted(self.unknown.items())),
                 expected=", ".join(map(str, classes.ids)),
-                cure="Choose the nomenclature or the code list that the masks were made with (task.classes, task.codes).",
+                cure="Choose the nomenclature or code list that the masks were made with (task.classes, task.codes).",
             )
 
     def require_all(self, classes: ClassMap) -> None:
