@@ -20,6 +20,7 @@ from pyproj import Transformer
 
 from arpent.core import Grid, Raster, Window
 from arpent.errors import DatasetError, FileMissing, GeoreferenceMissing, UnknownName, UnreadableFile
+from arpent.io.gdal import placeless
 
 __all__ = ["ANNOTATION_FILES", "AnnotationReader", "Legend", "open_annotations"]
 
@@ -117,7 +118,8 @@ class AnnotationReader:
         if near.size:
             moved = shapely.transform(self._shapes[near], lambda points: points - np.array([window.col, window.row]))
             drawn = [(shape, self._number(int(place))) for shape, place in zip(moved, near, strict=True)]
-            rasterize(drawn, out=codes)
+            with placeless():
+                rasterize(drawn, out=codes)
         valid = codes >= 0
         pixels = np.where(valid, codes, 0).astype(np.uint8)[None]
         return Raster(pixels, valid, self.grid.crop(window), ("class",))

@@ -21,7 +21,16 @@ from arpent.errors import FileMissing, InputError, NetworkMissing, UnreadableFil
 from arpent.io import cache
 from arpent.io.retry import persistently
 
-__all__ = ["address_of", "environment", "file_missing", "is_remote", "open_dataset", "persevering", "translated"]
+__all__ = [
+    "address_of",
+    "environment",
+    "file_missing",
+    "is_remote",
+    "open_dataset",
+    "persevering",
+    "placeless",
+    "translated",
+]
 
 _SCHEMES = {"http": "/vsicurl/http://", "https": "/vsicurl/https://", "s3": "/vsis3/"}
 
@@ -138,10 +147,20 @@ def open_dataset(address: str, source: str, *, remote: bool | None = None) -> ra
 
 
 def _opened(address: str) -> rasterio.DatasetReader:
-    with _opening, warnings.catch_warnings():
-        # A picture without georeference is welcome here; whoever needs a place on earth asks the grid for it.
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+    # A picture without georeference is welcome here; whoever needs a place on earth asks the grid for it.
+    with placeless():
         return rasterio.open(address, sharing=False)
+
+
+@contextmanager
+def placeless() -> Iterator[None]:
+    """Keeps rasterio from warning of pixels without a place on earth.
+
+    One thread at a time: what Python does with warnings is the same for all threads, and two would undo each other.
+    """
+    with _opening, warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        yield
 
 
 def persevering(action: Callable[[], Result], *, remote: bool) -> Result:
