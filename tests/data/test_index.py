@@ -199,7 +199,7 @@ def test_sides_of_a_split():
     index = SampleIndex([Sample("s3://b/a.tif", split="train"), Sample("s3://b/b.tif", sensor="bd-ortho")])
     assert [sample.name for sample in index.of_split("train")] == ["a"]
     assert index.sensors == ("", "bd-ortho")
-    with pytest.raises(EmptySplit, match=r"no sample on the side 'val' \(found 1 × none, 1 × train\)"):
+    with pytest.raises(EmptySplit, match=r"no sample on the side 'val' \(found train 1, val 0, test 0, none 1\)"):
         index.of_split("val")
     moved = index.with_splits(["val", None])
     assert [sample.split for sample in moved] == ["val", None]

@@ -318,12 +318,12 @@ def test_a_training_goes_on_only_with_the_same_images(train_settings, commune_fo
         patch.setattr(training._Trainer, "_validate", stops)
         train(settings, Place(exact=tmp_path / "run"))
     images = sorted(data.rglob("image_*.tif"))
-    shutil.copy(images[0], images[1])
-    with pytest.raises((InvalidSetting, SplitLeak), match=r"have changed|leak"):
+    images[1].write_bytes(images[1].read_bytes() + b"\0")
+    with pytest.raises(InvalidSetting, match="have changed"):
         train(settings, Place(exact=tmp_path / "run", resume=True))
     truths = sorted(data.rglob("truth_*.tif"))
     shutil.copy(commune_folder / images[1].relative_to(data), images[1])
-    truths[0].write_bytes(truths[1].read_bytes())
+    truths[0].write_bytes(truths[0].read_bytes() + b"\0")
     with pytest.raises(InvalidSetting, match="have changed"):
         train(settings, Place(exact=tmp_path / "run", resume=True))
 

@@ -40,7 +40,7 @@ def train(
     settings = assemble(TrainSettings, config, assignments or (), {})
     where = place(output, name, force=force, resume=resume)
     run = run_training(settings, where, progress=progress())
-    show(training_document(run), *training_lines(run, "en"))
+    show(training_document(run), *training_lines(run, settings.language))
 
 
 @app.command()

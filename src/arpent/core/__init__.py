@@ -3,7 +3,7 @@
 from arpent.core.areas import ground_area, ground_outline, ground_sampling_distance, pixel_area
 from arpent.core.byte_scale import ByteScale
 from arpent.core.classes import ClassMap, LandClass, Language, nomenclature, nomenclature_names
-from arpent.core.contract import BUNDLE_FORMAT, Contract, Normalisation
+from arpent.core.contract import BUNDLE_FORMAT, Contract, Normalisation, Normalisations, SensorContract
 from arpent.core.grid import Bounds, Grid
 from arpent.core.hashing import file_sha256
 from arpent.core.progress import Bar, Progress, Silent
@@ -26,9 +26,11 @@ __all__ = [
     "LandClass",
     "Language",
     "Normalisation",
+    "Normalisations",
     "Progress",
     "Raster",
     "Sensor",
+    "SensorContract",
     "Setting",
     "Settings",
     "Silent",

@@ -157,6 +157,6 @@ _FORMAT = Format(
     BUNDLE_FORMAT,
     _damaged,
     BundleInvalid,
-    # Format 2 adds keys that may be left out, and changes none.
-    migrations={1: lambda document: document},
+    # Formats 2 and 3 add keys that may be left out, and change none.
+    migrations={1: lambda document: document, 2: lambda document: document},
 )

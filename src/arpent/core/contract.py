@@ -10,10 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from arpent.core.byte_scale import ByteScale
 from arpent.core.classes import ClassMap
 from arpent.core.sensors import Band
+from arpent.errors import UnknownName
 
-__all__ = ["BUNDLE_FORMAT", "Contract", "Normalisation"]
+__all__ = ["BUNDLE_FORMAT", "Contract", "Normalisation", "Normalisations", "SensorContract"]
 
-BUNDLE_FORMAT = 2
+BUNDLE_FORMAT = 3
 """Version of the bundle format that this code writes; it reads this one and every earlier one."""
 
 
@@ -27,6 +28,7 @@ class Normalisation(BaseModel):
         std: per band, after scaling; above zero.
         to_bytes: what brings the numbers of the file to bytes first, where that is done: the other numbers are then
             those of the bytes.
+        absent: places of the bands that the images lack: they are 0 to the network, which is the mean of every band.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,6 +38,33 @@ class Normalisation(BaseModel):
     mean: tuple[float, ...]
     std: tuple[Annotated[float, Field(gt=0)], ...]
     to_bytes: ByteScale | None = None
+    absent: tuple[Annotated[int, Field(ge=0)], ...] = ()
+
+    def absent_of(self, bands: Sequence[str]) -> tuple[str, ...]:
+        """Those of the `bands`, which it is for in their order, that the images lack."""
+        return tuple(bands[place] for place in self.absent)
+
+
+Normalisations = Normalisation | Mapping[str, Normalisation]
+"""One normalisation for all images, or one for each sensor, by its name."""
+
+
+class SensorContract(BaseModel):
+    """What the images of one sensor were like, for a model that was trained on those of several.
+
+    Attributes:
+        gsd: metres per pixel.
+        dtype: type of the pixels.
+        nodata: number that meant no data.
+        normalisation: of this sensor's pixels, for all bands of the network.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+    gsd: float | None = None
+    dtype: Literal["uint8", "uint16", "int16", "float32"] | None = None
+    nodata: float | None = None
+    normalisation: Normalisation
 
 
 class Contract(BaseModel):
@@ -51,6 +80,8 @@ class Contract(BaseModel):
         dtype: type of the pixels it was trained on ("uint8", "uint16", "float32").
         nodata: number that meant no data in training.
         normalisation: see `Normalisation`.
+        sensors: what its images were like, by sensor, for models trained on several; `gsd`, `dtype`, `nodata` and
+            `normalisation` are then None, and `of_sensor` gives the contract of one of them.
         classes: what its output maps mean, for models that name classes.
         recipe: how it was trained: resolved settings, data hashes, seed, epochs.
         metrics: what it reached, by name.
@@ -72,6 +103,7 @@ class Contract(BaseModel):
     dtype: Literal["uint8", "uint16", "int16", "float32"] | None = None
     nodata: float | None = None
     normalisation: Normalisation | None = None
+    sensors: Mapping[str, SensorContract] = {}
     classes: ClassMap | None = None
     recipe: Mapping[str, Any] = {}
     metrics: Mapping[str, float] = {}
@@ -85,11 +117,37 @@ class Contract(BaseModel):
         """Names of the input channels."""
         return tuple(band.name for band in self.bands)
 
+    @property
+    def normalisations(self) -> Normalisations | None:
+        """How pixels become network input: for all images, or by sensor; None if it does not say."""
+        if not self.sensors:
+            return self.normalisation
+        return {name: own.normalisation for name, own in self.sensors.items()}
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """Bands of the network that the images it speaks of lack."""
+        return () if self.normalisation is None else self.normalisation.absent_of(self.band_names)
+
+    def of_sensor(self, name: str) -> Contract:
+        """What the model demands of the images of one sensor; the contract itself, where it was not made for several.
+
+        Raises:
+            UnknownName: it was made for others.
+        """
+        if not self.sensors:
+            return self
+        if name not in self.sensors:
+            raise UnknownName.among(name, self.sensors, "sensor of the model")
+        own = self.sensors[name]
+        changes = {"gsd": own.gsd, "dtype": own.dtype, "nodata": own.nodata, "normalisation": own.normalisation}
+        return self.model_copy(update={**changes, "sensors": {}})
+
     def differences(self, bands: Sequence[str], gsd: float | None, dtype: str) -> list[str]:
         """What keeps images of these `bands`, `gsd` (metres) and `dtype` from fitting, in plain sentences.
 
         The order of bands does not matter, since they are picked by name; a ground sampling distance within a
-        factor of 1.5 fits.
+        factor of 1.5 fits. Of a model for several sensors, ask the contract `of_sensor`.
         """
         found = {name.casefold() for name in bands}
         reasons = [
@@ -97,6 +155,8 @@ class Contract(BaseModel):
             for band in self.bands
             if not any(band.answers_to(name) for name in found)
         ]
+        if self.sensors:
+            reasons.append(f"it is not said which of its sensors took the image ({', '.join(self.sensors)})")
         if self.gsd and gsd and not 1 / 1.5 <= gsd / self.gsd <= 1.5:
             reasons.append(f"pixels of {gsd:.3g} m where the model was made for {self.gsd:.3g} m")
         if self.dtype and dtype != self.dtype:

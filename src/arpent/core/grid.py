@@ -14,6 +14,8 @@ from arpent.errors import GeoreferenceMissing, InvalidSetting
 
 __all__ = ["Bounds", "Grid"]
 
+_SLIVER = 0.01  # of a pixel that may be left out at an edge
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
@@ -115,6 +117,11 @@ class Grid:
             self.transform @ Affine.scale(factor),
             self.crs,
         )
+
+    def rescaled(self, factor: float) -> Grid:
+        """Pixels `factor` times as wide from the same corner; of a last one, a hundredth at least lies inside."""
+        height, width = (max(1, math.ceil(side / factor - _SLIVER)) for side in self.shape)
+        return Grid(height, width, self.transform @ Affine.scale(factor), self.crs)
 
     def window_of(self, other: Grid) -> Window:
         """The window of this grid that covers `other`, a grid of the same CRS."""

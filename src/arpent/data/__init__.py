@@ -8,13 +8,23 @@ from arpent.data.index import SampleIndex
 from arpent.data.labels import LabelCounts, count_labels
 from arpent.data.leaks import Leak, check_leak, find_leaks
 from arpent.data.measures import MeasuredImages, measure_images, read_measures, read_statistics
-from arpent.data.normalise import NORMALISATIONS, Normaliser, byte_scale_of, normalisation, standardisation
+from arpent.data.mixture import Mix
+from arpent.data.normalise import (
+    NORMALISATIONS,
+    Normaliser,
+    byte_scale_of,
+    normalisation,
+    normaliser_of,
+    standardisation,
+    with_absent,
+)
 from arpent.data.patches import GridPatches, PatchPlan, PatchRef, RandomPatches
 from arpent.data.pool import Opening, ReaderPool
 from arpent.data.sample import SPLITS, Sample, Split
 from arpent.data.share import WHOLE, Share
 from arpent.data.split import DEFAULT_FRACTIONS, split_by_block, split_by_domain
 from arpent.data.statistics import Statistics, StatisticsRecord, measure, statistics_of
+from arpent.data.truth import require_fitting_masks
 
 __all__ = [
     "DEFAULT_FRACTIONS",
@@ -30,6 +40,7 @@ __all__ = [
     "LabelCounts",
     "Leak",
     "MeasuredImages",
+    "Mix",
     "Normaliser",
     "Opening",
     "Patch",
@@ -61,11 +72,14 @@ __all__ = [
     "measure",
     "measure_images",
     "normalisation",
+    "normaliser_of",
     "read_measures",
     "read_statistics",
+    "require_fitting_masks",
     "split_by_block",
     "split_by_domain",
     "standardisation",
     "statistics_of",
     "target_of",
+    "with_absent",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, NotRequired, Self, TypedDict
 
@@ -12,11 +13,11 @@ from numpy.typing import NDArray
 from arpent.core import ClassMap, Raster, Window
 from arpent.data.augment import Augment, Patch, generator_for
 from arpent.data.normalise import Normaliser
-from arpent.data.patches import PatchPlan, PatchRef
+from arpent.data.patches import PatchPlan, PatchRef, rescaled
 from arpent.data.pool import Opening, ReaderPool
 from arpent.data.sample import Sample
 from arpent.data.share import WHOLE, Share
-from arpent.data.truth import OutlinePool, drawn
+from arpent.data.truth import OutlinePool, drawn, laid_on
 from arpent.errors import DatasetError, InvalidSetting
 from arpent.io import ImageReader, read_ahead
 
@@ -49,7 +50,7 @@ class PatchLoader:
     """Reads patches: the bands of the model, normalised, with the truth on the grid of the image.
 
     Args:
-        normaliser: of the bands.
+        normaliser: of the bands; or one for each sensor, by its name.
         bands: names of the bands, in the order of the network's channels; those of the files if not given.
         classes: what the numbers of the masks mean; None to read images alone.
         codes: the code list that the masks are written in; the nomenclature's own numbers if empty.
@@ -59,7 +60,7 @@ class PatchLoader:
 
     def __init__(
         self,
-        normaliser: Normaliser,
+        normaliser: Normaliser | Mapping[str, Normaliser],
         *,
         bands: Sequence[str] | None = None,
         classes: ClassMap | None = None,
@@ -73,7 +74,7 @@ class PatchLoader:
         self._codes = codes
         self._describe = describe
         self._pool = ReaderPool(capacity)
-        self._openings: dict[tuple[str, str], Opening] = {}  # of masks, by mask and image
+        self._openings: dict[tuple[str, str, float], Opening] = {}  # by file, sensor or image, and step
         self._outlines = OutlinePool(capacity)
 
     def __enter__(self) -> Self:
@@ -90,12 +91,11 @@ class PatchLoader:
 
     def __call__(self, ref: PatchRef) -> Patch:
         """The patch, of the size of its window."""
-        sample, window = ref.sample, ref.window
-        opening = Opening(sample.image, self._bands, sample.sensor or None)
-        with self._pool.borrow(opening) as reader:
+        sample, window, normaliser = ref.sample, ref.window, self._normaliser_of(ref.sample)
+        with self._pool.borrow(self._image_opening(ref, normaliser)) as reader:
             inside = window.intersect(reader.grid.window)
             if sample.window is not None:
-                inside = inside.intersect(sample.window)
+                inside = inside.intersect(rescaled(sample.window, ref.step))
             if not inside.size:
                 raise DatasetError(
                     f"patch {ref.name} lies outside its image",
@@ -109,15 +109,43 @@ class PatchLoader:
             target[~raster.valid] = -1
         told = None if self._describe is None else self._describe(sample)
         if inside == window:
-            return Patch(self._normaliser(raster.pixels, raster.valid), raster.valid, target, told)
+            return Patch(normaliser(raster.pixels, raster.valid), raster.valid, target, told)
         rows, cols = inside.relative_to(window).slices
         image, valid = np.zeros((len(raster.bands), *window.shape), np.float32), np.zeros(window.shape, np.bool_)
-        image[:, rows, cols] = self._normaliser(raster.pixels, raster.valid)
+        image[:, rows, cols] = normaliser(raster.pixels, raster.valid)
         valid[rows, cols] = raster.valid
         if target is not None:
             known, target = target, np.full(window.shape, -1, np.int16)
             target[rows, cols] = known
         return Patch(image, valid, target, told)
+
+    def _normaliser_of(self, sample: Sample) -> Normaliser:
+        known = self._normaliser
+        if isinstance(known, Normaliser):
+            return known
+        if sample.sensor not in known:
+            raise DatasetError(
+                f"sample '{sample.name}' is of no sensor that there is a normalisation for",
+                found=sample.sensor or "no sensor",
+                expected=", ".join(known),
+                cure="Fill the column 'sensor' of the index.",
+            )
+        return known[sample.sensor]
+
+    def _image_opening(self, ref: PatchRef, normaliser: Normaliser) -> Opening:
+        """How to open the image of a patch, with pixels of the size that is asked for."""
+        sample = ref.sample
+        key = sample.image, sample.sensor, ref.step
+        opening = self._openings.get(key)
+        if opening is None:
+            absent = () if self._bands is None else normaliser.rule.absent_of(self._bands)
+            opening = Opening(sample.image, self._bands, sample.sensor or None, absent=absent)
+            if ref.step != 1:
+                with self._pool.borrow(opening) as reader:
+                    opening = replace(opening, grid=reader.grid.rescaled(ref.step))
+            # Two threads may both find it out; they find the same.
+            self._openings[key] = opening
+        return opening
 
     def _truth(self, ref: PatchRef, image: ImageReader, inside: Window) -> NDArray[np.int16]:
         """Class indices of a window of the image."""
@@ -129,10 +157,9 @@ class PatchLoader:
         if drawn(ref.sample.mask):
             outlines = self._outlines.of(ref.sample, image, self._classes, self._codes)
             return target_of(outlines.read(inside), self._classes, self._codes)
-        key = ref.sample.mask, ref.sample.image
+        key = ref.sample.mask, ref.sample.image, ref.step
         opening = self._openings.get(key)
         if opening is None:
-            # Two threads may both find it out; they find the same.
             opening = self._openings[key] = _mask_opening(ref.sample.mask, image, self._pool)
         with self._pool.borrow(opening) as reader:
             return target_of(reader.read(inside), self._classes, self._codes)
@@ -142,17 +169,8 @@ def _mask_opening(mask: str, image: ImageReader, pool: ReaderPool) -> Opening:
     """How to open a mask so that its pixels are those of the image."""
     plain = Opening(mask, resampling="nearest")
     with pool.borrow(plain) as reader:
-        grid = reader.grid
-    if grid.shape == image.grid.shape and not (grid.georeferenced and image.grid.georeferenced):
-        return plain
-    if not (grid.georeferenced and image.grid.georeferenced):
-        raise DatasetError(
-            f"mask {mask} and image {image.source} differ in size and name no place on earth to compare",
-            found=f"{grid.width} × {grid.height}",
-            expected=f"{image.grid.width} × {image.grid.height}",
-            cure="Georeference both, or bring the mask to the size of the image.",
-        )
-    return Opening(mask, grid=image.grid, resampling="nearest")
+        grid = laid_on(reader, image)
+    return plain if grid is None else replace(plain, grid=grid)
 
 
 def target_of(mask: Raster, classes: ClassMap, codes: str = "") -> NDArray[np.int16]:

@@ -87,7 +87,8 @@ def far_bands(statistics: Statistics, rule: Normalisation) -> tuple[FarBand, ...
 
     Far is a mean more than one standard deviation of the training images away, or a standard deviation less than
     half or more than twice theirs. A model that goes by the range of the pixels alone has no such statistics: there,
-    far is a band of which more than 2 % lies above the range, or 98 % in the lowest sixteenth of it.
+    far is a band of which more than 2 % lies above the range, or 98 % in the lowest sixteenth of it. Bands that the
+    images lack are far from nothing.
     """
     if len(rule.mean) != len(statistics.bands):
         raise BandMismatch(
@@ -103,6 +104,8 @@ def far_bands(statistics: Statistics, rule: Normalisation) -> tuple[FarBand, ...
     means, stds = statistics.mean * rule.scale, statistics.std * rule.scale
     found = []
     for place, name in enumerate(statistics.bands):
+        if place in rule.absent:
+            continue
         mean, std, top = float(means[place]), float(stds[place]), float(tops[place])
         then = rule.mean[place], rule.std[place]
         if by_range and not _LEAST_TOP <= top <= 1:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import overload
 
-from arpent.data.sample import Sample, Split
+from arpent.data.sample import SPLITS, Sample, Split
 from arpent.data.tables import read_rows, row_of_sample, sample_of_row, write_rows
 from arpent.errors import DatasetError, EmptySplit, FileMissing
 
@@ -64,10 +64,11 @@ class SampleIndex:
         """The samples on one side; an error if there are none."""
         chosen = [sample for sample in self if sample.split == split]
         if not chosen:
-            counts = Counter(sample.split or "none" for sample in self)
+            counts = {side: sum(sample.split == side for sample in self) for side in (*SPLITS, None)}
+            told = [f"{side or 'none'} {count}" for side, count in counts.items() if side or count]
             raise EmptySplit(
                 f"{self.origin} has no sample on the side '{split}'",
-                found=", ".join(f"{count} × {name}" for name, count in sorted(counts.items())) or "no samples",
+                found=", ".join(told),
                 cure="Fill the column 'split' with train, val and test, or split by domain or by block.",
             )
         return SampleIndex(chosen, f"{self.origin} ({split})")

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arpent.core import ByteScale, Normalisation
+from arpent.core import ByteScale, Normalisation, Normalisations
 from arpent.data import kernels
 from arpent.data.statistics import Statistics
 from arpent.errors import BandMismatch, InvalidSetting, UnknownName
 
-__all__ = ["NORMALISATIONS", "Normaliser", "byte_scale_of", "normalisation", "standardisation"]
+__all__ = [
+    "NORMALISATIONS",
+    "Normaliser",
+    "byte_scale_of",
+    "normalisation",
+    "normaliser_of",
+    "standardisation",
+    "with_absent",
+]
 
 Kind = Literal["norma-01", "norma-source", "norma-target"]
 NORMALISATIONS: tuple[Kind, ...] = ("norma-01", "norma-source", "norma-target")
@@ -23,7 +31,8 @@ NORMALISATIONS: tuple[Kind, ...] = ("norma-01", "norma-source", "norma-target")
 class Normaliser:
     """Applies a `Normalisation` to images ``(bands, height, width)``.
 
-    Pixels without data become 0, which is the mean of each band: to a network they are the least remarkable value.
+    Pixels without data become 0, which is the mean of each band: to a network they are the least remarkable value. So
+    do all pixels of bands that the images lack.
     """
 
     def __init__(self, rule: Normalisation) -> None:
@@ -38,6 +47,7 @@ class Normaliser:
         std = np.asarray(rule.std, np.float64)
         self._factor = (rule.scale / std).astype(np.float32)
         self._shift = (-np.asarray(rule.mean, np.float64) / std).astype(np.float32)
+        self._factor[list(rule.absent)] = self._shift[list(rule.absent)] = 0
 
     def __call__(
         self,
@@ -76,6 +86,40 @@ class Normaliser:
         mean, std = (np.asarray(part, np.float64)[:, None, None] for part in (rule.mean, rule.std))
         numbers = ((values * std + mean) / rule.scale).astype(np.float32)
         return numbers if rule.to_bytes is None else rule.to_bytes.inverse(numbers)
+
+
+def normaliser_of(rule: Normalisations) -> Normaliser | Mapping[str, Normaliser]:
+    """What applies a normalisation, or one for each sensor, to patches."""
+    if isinstance(rule, Normalisation):
+        return Normaliser(rule)
+    return {sensor: Normaliser(own) for sensor, own in rule.items()}
+
+
+def with_absent(rule: Normalisation, bands: Sequence[str], absent: Sequence[str]) -> Normalisation:
+    """A normalisation of images that lack some of the `bands`, as one of all of them.
+
+    Args:
+        rule: of the bands that are there, in their order.
+        bands: that the network sees.
+        absent: those of them that the images lack.
+    """
+    if not absent:
+        return rule
+    there = iter(range(len(rule.mean)))
+    places = [None if band in absent else next(there) for band in bands]
+
+    def spread(values: Sequence[float], filler: float) -> tuple[float, ...]:
+        return tuple(filler if place is None else values[place] for place in places)
+
+    scale = rule.to_bytes
+    return Normalisation(
+        origin=rule.origin,
+        scale=rule.scale,
+        mean=spread(rule.mean, 0.0),
+        std=spread(rule.std, 1.0),
+        to_bytes=scale and ByteScale(low=spread(scale.low, 0.0), high=spread(scale.high, 1.0), origin=scale.origin),
+        absent=tuple(place for place, there in enumerate(places) if there is None),
+    )
 
 
 def normalisation(

@@ -26,6 +26,7 @@ class Opening:
     sensor: str | None = None
     grid: Grid | None = None
     resampling: Literal["bilinear", "nearest"] = "bilinear"
+    absent: tuple[str, ...] = ()
 
     def __hash__(self) -> int:
         return self._hash
@@ -33,11 +34,18 @@ class Opening:
     @cached_property
     def _hash(self) -> int:
         # A CRS is slow to hash, and a patch looks its image up every time.
-        return hash((self.source, self.bands, self.sensor, self.grid, self.resampling))
+        return hash((self.source, self.bands, self.absent, self.sensor, self.grid, self.resampling))
 
     def open(self) -> ImageReader:
         """A new reader."""
-        return open_image(self.source, bands=self.bands, sensor=self.sensor, grid=self.grid, resampling=self.resampling)
+        return open_image(
+            self.source,
+            bands=self.bands,
+            absent=self.absent,
+            sensor=self.sensor,
+            grid=self.grid,
+            resampling=self.resampling,
+        )
 
 
 @dataclass

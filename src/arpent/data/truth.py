@@ -4,22 +4,68 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from pathlib import PurePath
 
 import numpy as np
 
-from arpent.core import ClassMap
+from arpent.core import ClassMap, Grid
 from arpent.data.sample import Sample
-from arpent.errors import UnknownName
+from arpent.errors import DatasetError, UnknownName
 from arpent.io.annotations import ANNOTATION_FILES, AnnotationReader, Legend, open_annotations
-from arpent.io.reader import ImageReader
+from arpent.io.reader import ImageReader, open_image
 
-__all__ = ["OutlinePool", "drawn", "legend_of", "open_drawn"]
+__all__ = ["OutlinePool", "drawn", "laid_on", "legend_of", "open_drawn", "require_fitting_masks"]
 
 
 def drawn(mask: str) -> bool:
     """Whether a truth is a file of outlines."""
     return PurePath(mask).suffix.lower() in ANNOTATION_FILES
+
+
+def laid_on(mask: ImageReader, image: ImageReader) -> Grid | None:
+    """The grid on which a mask has the pixels of an image; None where its own are these.
+
+    Raises:
+        DatasetError: they differ in size, and one of them names no place on earth.
+    """
+    placed = mask.grid.georeferenced and image.grid.georeferenced
+    if placed:
+        return image.grid
+    if mask.grid.shape == image.grid.shape:
+        return None
+    raise DatasetError(
+        f"mask {mask.source} and image {image.source} differ in size and name no place on earth to compare",
+        found=f"{mask.grid.width} × {mask.grid.height}",
+        expected=f"{image.grid.width} × {image.grid.height}",
+        cure="Georeference both, or bring the mask to the size of the image.",
+    )
+
+
+def require_fitting_masks(samples: Iterable[Sample], *, resampled: bool = False) -> None:
+    """Refuses masks that cannot be brought to the pixels of their images; only headers are read.
+
+    Args:
+        samples: with masks or outlines, or without.
+        resampled: whether the images are to be read at other pixel sizes than their own.
+
+    Raises:
+        DatasetError: a mask differs in size from its image, or could not follow it to another pixel size.
+        NoOverlap: a mask lies elsewhere.
+    """
+    for sample in samples:
+        if sample.mask is None or drawn(sample.mask):
+            continue
+        with open_image(sample.image, sensor=sample.sensor or None) as image:
+            with open_image(sample.mask, resampling="nearest") as mask:
+                grid = laid_on(mask, image)
+            if grid is not None:
+                open_image(sample.mask, resampling="nearest", grid=grid).close()
+            elif resampled:
+                raise DatasetError(
+                    f"mask {sample.mask} names no place on earth, and cannot follow its image to other pixel sizes",
+                    cure="Georeference it, or leave 'resample_gsd' out.",
+                )
 
 
 def legend_of(classes: ClassMap, codes: str = "", background: str | None = None) -> Legend:
@@ -68,12 +114,13 @@ class OutlinePool:
 
     def __init__(self, capacity: int = 64) -> None:
         self._capacity = capacity
-        self._kept: OrderedDict[tuple[str | None, str], AnnotationReader] = OrderedDict()
+        self._kept: OrderedDict[tuple[str | None, str, tuple[int, int]], AnnotationReader] = OrderedDict()
         self._lock = threading.Lock()
 
     def of(self, sample: Sample, image: ImageReader, classes: ClassMap, codes: str = "") -> AnnotationReader:
         """The outlines of a sample."""
-        key = sample.mask, sample.name
+        # One image may be read at several pixel sizes.
+        key = sample.mask, sample.name, image.grid.shape
         with self._lock:
             found = self._kept.get(key)
             if found is None:

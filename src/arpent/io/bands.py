@@ -10,7 +10,7 @@ from arpent.core import Sensor, sensor, sensor_names
 from arpent.errors import BandMismatch, InvalidSetting, nearest
 from arpent.io.header import BandHeader, Header
 
-__all__ = ["Layer", "SensorFile", "default_layers", "is_quality", "name_layers", "pick", "recognise"]
+__all__ = ["Layer", "SensorFile", "default_layers", "is_quality", "name_layers", "pick", "recognise", "sensor_of"]
 
 QUALITY = frozenset({"fmask", "scl", "qa_pixel", "qa_radsat", "sr_qa_aerosol", "qa60", "cloudmask", "udm2"})
 """Layers of flags or classes: reachable by name, never among the default bands, never interpolated."""
@@ -108,7 +108,7 @@ def name_layers(header: Header, declared: Sensor | None, file_name: str) -> tupl
         # Many writers mark a fourth band as alpha for want of a better word. The caller knows better.
         alpha, bands = None, list(header.bands)
     given = recognise(file_name)
-    guessed = declared or _tagged(header) or (given.sensor if given else None)
+    guessed = sensor_of(header, declared, file_name)
     names = _own_names(bands)
     if names is None and given and given.band and len(bands) == 1:
         names = [given.band]
@@ -135,6 +135,12 @@ def name_layers(header: Header, declared: Sensor | None, file_name: str) -> tupl
         )
         for band, name in zip(bands, names, strict=True)
     )
+
+
+def sensor_of(header: Header, declared: Sensor | None, file_name: str) -> Sensor | None:
+    """Whose image a file is: as the caller declares it, as its metadata say, or as its name gives away."""
+    given = recognise(file_name)
+    return declared or _tagged(header) or (given.sensor if given else None)
 
 
 def _tagged(header: Header) -> Sensor | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import reduce
 from os import PathLike
 from types import TracebackType
@@ -28,6 +28,7 @@ def open_image(
     source: str | PathLike[str],
     *,
     bands: Sequence[str] | None = None,
+    absent: Collection[str] = (),
     sensor: Sensor | str | None = None,
     grid: Grid | None = None,
     resampling: ResamplingName = "bilinear",
@@ -38,6 +39,7 @@ def open_image(
         source: a raster file, a folder with one file per band or with sheets that lie side by side, a STAC item or
             collection (file or address), ``https://…``, ``s3://…``, or an address of GDAL's own.
         bands: the bands wanted, by own name, common name or alias; all spectral bands when left out.
+        absent: those of `bands` that the image is known to lack: they read as 0.
         sensor: whose image it is, where neither the file nor its name says so.
         grid: the grid to read on; that of the image (of its finest band) when left out.
         resampling: how values between pixels are found where the image lies on another grid. Quality layers
@@ -56,9 +58,12 @@ def open_image(
     if resampling not in get_args(ResamplingName):
         raise UnknownName.among(resampling, get_args(ResamplingName), "resampling")
     scene = locate(source, core.sensor(sensor) if isinstance(sensor, str) else sensor)
-    layers = default_layers(scene.layers) if bands is None else pick(scene.layers, bands, scene.source)
-    names = tuple(layer.name for layer in layers) if bands is None else tuple(bands)
-    return ImageReader(scene, layers, names, grid, resampling)
+    if bands is None:
+        layers = default_layers(scene.layers)
+        return ImageReader(scene, layers, tuple(layer.name for layer in layers), grid, resampling)
+    there = iter(pick(scene.layers, [name for name in bands if name not in absent], scene.source))
+    found = [None if name in absent else next(there) for name in bands]
+    return ImageReader(scene, found, tuple(bands), grid, resampling)
 
 
 class ImageReader:
@@ -76,30 +81,34 @@ class ImageReader:
         offset: per band, see `scale`.
         gsd: metres per pixel in the middle of the grid; None without georeference.
         sheets: the files that it is made of, where several lie side by side.
+        sensor: name of the sensor that took it, where that is known.
     """
 
     def __init__(
         self,
         scene: Scene,
-        layers: Sequence[Layer],
+        layers: Sequence[Layer | None],
         names: tuple[str, ...],
         grid: Grid | None,
         resampling: ResamplingName,
     ) -> None:
-        headers = {address: scene.header(address) for address in dict.fromkeys(layer.address for layer in layers)}
-        found = [_band_of(headers[layer.address], layer) for layer in layers]
+        there = [layer for layer in layers if layer is not None]
+        headers = {address: scene.header(address) for address in dict.fromkeys(layer.address for layer in there)}
+        found = [_band_of(headers[layer.address], layer) for layer in there]
         self.source = scene.source
         self.sheets = scene.sheets
+        self.sensor = None if scene.sensor is None else scene.sensor.name
         self.bands = names
         self.grid = grid or min(headers.values(), key=_fineness).grid
         self.gsd = ground_sampling_distance(self.grid)
         self.dtype: np.dtype[np.generic] = np.result_type(*(band.dtype for band in found))
-        numbers = {repr(band.nodata): band.nodata for layer, band in zip(layers, found, strict=True) if layer.default}
+        numbers = {repr(band.nodata): band.nodata for layer, band in zip(there, found, strict=True) if layer.default}
         numbers = numbers or {repr(band.nodata): band.nodata for band in found}
         self.nodata: float | None = next(iter(numbers.values())) if len(numbers) == 1 else None
-        self.scale = tuple(band.scale for band in found)
-        self.offset = tuple(band.offset for band in found)
-        self._fill = tuple(0 if band.nodata is None else band.nodata for band in found)
+        bands = [None if layer is None else _band_of(headers[layer.address], layer) for layer in layers]
+        self.scale = tuple(1.0 if band is None else band.scale for band in bands)
+        self.offset = tuple(0.0 if band is None else band.offset for band in bands)
+        self._fill = tuple(0 if band is None or band.nodata is None else band.nodata for band in bands)
         self._views = _views(layers, headers, self.grid, resampling)
         need = sum(view.working_set for view, _ in self._views)
         cache.reserve(need)
@@ -126,7 +135,8 @@ class ImageReader:
             self._check_sheets(window)  # GDAL does not tell which of them it was
             raise
         first, _ = patches[0]
-        if len(patches) == 1 and first is not None and first.inside == window:  # the common case, without a copy
+        whole = len(patches) == 1 and len(patches[0][1]) == len(self.bands)
+        if whole and first is not None and first.inside == window:  # the common case, without a copy
             valid = np.ones(window.shape, bool) if first.valid is None else first.valid
             return Raster(first.values, valid, self.grid.crop(window), self.bands)
         return self._assembled(window, patches)
@@ -193,7 +203,7 @@ def _fineness(header: Header) -> float:
 
 
 def _views(
-    layers: Sequence[Layer],
+    layers: Sequence[Layer | None],
     headers: Mapping[str, Header],
     grid: Grid,
     resampling: ResamplingName,
@@ -201,6 +211,8 @@ def _views(
     """One view for the bands that can be read together, with their places among all bands."""
     groups: dict[tuple[str, str, bool, bool], list[int]] = {}
     for at, layer in enumerate(layers):
+        if layer is None:
+            continue
         header = headers[layer.address]
         band = _band_of(header, layer)
         masked = band.masked and (layer.alpha or header.alpha is None)
@@ -208,7 +220,7 @@ def _views(
     views = []
     for (address, _, quality, masked), places in groups.items():
         header = headers[address]
-        bands = [_band_of(header, layers[at]) for at in places]
+        bands = [_band_of(header, layer) for at in places if (layer := layers[at]) is not None]
         placement = place(header.grid, grid, header.source)
         method: ResamplingName = "nearest" if quality else resampling
         views.append((View(header, bands, placement, method, masked=masked), places))

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from arpent.core import Sensor
 from arpent.errors import BandMismatch, UnreadableFile
 from arpent.io.assets import asset_layers, is_item, load_items
-from arpent.io.bands import Layer, SensorFile, is_quality, name_layers, named_by, recognise
+from arpent.io.bands import Layer, SensorFile, is_quality, name_layers, named_by, recognise, sensor_of
 from arpent.io.gdal import address_of, file_missing, is_remote
 from arpent.io.header import Header, read_header
 from arpent.io.mosaic import Mosaic, Sheet, mosaic
@@ -31,12 +31,14 @@ class Scene:
         layers: every band, in the order of the file or of the sensor.
         headers: what is already known of its files, by address.
         sheets: the files that lie side by side, where it is made of several.
+        sensor: whose image it is, where that is known.
     """
 
     source: str
     layers: tuple[Layer, ...]
     headers: tuple[Header, ...] = ()
     sheets: tuple[Sheet, ...] = ()
+    sensor: Sensor | None = None
 
     def header(self, address: str) -> Header:
         """The header of one of its files, read now unless that was done before."""
@@ -72,7 +74,9 @@ def locate(source: str | PathLike[str], declared: Sensor | None = None) -> Scene
     # Threads open files later, perhaps from another working folder.
     address = str(Path(local).absolute()) if Path(local).exists() and not is_remote(text) else address_of(text)
     header = read_header(address, text)
-    return Scene(text, name_layers(header, declared, _file_name(text)), (header,))
+    name = _file_name(text)
+    known = sensor_of(header, declared, name)
+    return Scene(text, name_layers(header, declared, name), (header,), sensor=known)
 
 
 def _is_gdal_address(text: str) -> bool:
@@ -100,7 +104,7 @@ def _folder(folder: Path, declared: Sensor | None) -> Scene:
         )
     known = [(path, given) for path in files if (given := recognise(path.name)) and given.band]
     if known:
-        return Scene(str(folder), tuple(_of_sensor(folder, known)))
+        return Scene(str(folder), tuple(_of_sensor(folder, known)), sensor=known[0][1].sensor)
     if len(read_header(str(files[0]), str(files[0])).bands) > 1:
         return _sheets(folder, files, declared)
     headers = tuple(read_header(str(path), str(path)) for path in files)
@@ -111,7 +115,7 @@ def _folder(folder: Path, declared: Sensor | None) -> Scene:
                 found=f"{len(header.bands)} bands",
                 cure="Keep the bands of one scene in a folder, or sheets that have all bands, but not both.",
             )
-    return Scene(str(folder), tuple(_of_stems(folder, files, declared)), headers)
+    return Scene(str(folder), tuple(_of_stems(folder, files, declared)), headers, sensor=declared)
 
 
 def _sheets(folder: Path, files: Sequence[Path], declared: Sensor | None) -> Scene:
@@ -121,7 +125,8 @@ def _sheets(folder: Path, files: Sequence[Path], declared: Sensor | None) -> Sce
     first = read_header(str(own[0]), str(own[0]))
     named = name_layers(first, declared, own[0].name)
     made = mosaic([str(path) for path in own], str(folder), alpha=named[0].alpha)
-    return Scene(str(folder), tuple(_moved(named, made)), (made.header,), made.sheets)
+    known = sensor_of(first, declared, own[0].name)
+    return Scene(str(folder), tuple(_moved(named, made)), (made.header,), made.sheets, known)
 
 
 def _moved(layers: Iterable[Layer], made: Mosaic) -> list[Layer]:
@@ -135,7 +140,7 @@ def _catalog(source: str, declared: Sensor | None) -> Scene:
     scenes = [asset_layers(item.content, item.source, declared) for item in items]
     first = scenes[0]
     if len(scenes) == 1:
-        return Scene(source, first)
+        return Scene(source, first, sensor=declared)
     names = [layer.name for layer in first]
     for item, layers in zip(items, scenes, strict=True):
         if [layer.name for layer in layers] != names:
@@ -156,7 +161,7 @@ def _catalog(source: str, declared: Sensor | None) -> Scene:
         sheets = sheets or made.sheets
         for at, layer in zip(places, _moved([first[at] for at in places], made), strict=True):
             moved[at] = layer
-    return Scene(source, tuple(moved), tuple(headers), sheets)
+    return Scene(source, tuple(moved), tuple(headers), sheets, declared)
 
 
 def _rasters(paths: Iterable[Path]) -> list[Path]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from arpent.core import ClassMap, Normalisation, Progress, Silent, pixel_area
-from arpent.data import Batches, GridPatches, Normaliser, PatchLoader, PatchRef, SampleIndex
+from arpent.core import ClassMap, Normalisations, Progress, Silent, pixel_area
+from arpent.data import Batches, GridPatches, PatchLoader, PatchRef, SampleIndex, normaliser_of
 from arpent.engine import Batch, Network, inputs_of, start_network
 from arpent.errors import BundleInvalid, DatasetError
 from arpent.io import open_image
@@ -60,7 +60,7 @@ class Evaluated:
 
 def score(
     bundle: Bundle,
-    rule: Normalisation,
+    rule: Normalisations,
     index: SampleIndex,
     *,
     batch_size: int = 2,
@@ -73,7 +73,7 @@ def score(
 
     Args:
         bundle: the model; its bands and classes are used, its own normalisation is not.
-        rule: how pixels become network input.
+        rule: how pixels become network input, for all images or by sensor.
         index: samples with masks.
         batch_size: squares per pass.
         patch: side of the squares in pixels.
@@ -94,7 +94,7 @@ def score(
     tally = _Tally(classes, len(refs))
     with (
         PatchLoader(
-            Normaliser(rule),
+            normaliser_of(rule),
             bands=bundle.contract.band_names,
             classes=classes,
             codes=codes,

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from arpent.core import Normalisation, Progress, file_sha256, write_file
-from arpent.data import SPLITS, Sample, SampleIndex, Statistics, measure
+from arpent.core import Contract, Normalisation, Normalisations, Progress, file_sha256, write_file
+from arpent.data import SPLITS, Sample, SampleIndex, Statistics, measure, with_absent
 from arpent.engine import start_network
 from arpent.errors import ArpentError, BundleInvalid, ContractMismatch
 from arpent.io import ImageReader, open_image
 from arpent.language import say
-from arpent.models import Bundle, load_bundle
+from arpent.models import load_bundle
 from arpent.report import figures
 from arpent.store import Place, Run, RunFolder, bundle_in
 from arpent.tasks.landcover.evaluate_settings import EvaluateSettings
@@ -67,13 +68,13 @@ def evaluate(
     for word in settings.ignore:
         classes.index_of(word)
     index = _judged_by(SampleIndex.read(data), settings.split)
-    kinds = _checked(index, bundle, settings)
+    kinds = _checked(index, bundle.contract, settings)
     kept = settings.model_dump(mode="json") | {"model": str(model), "data": data}
     with place.begin("landcover-evaluate", Path(data).stem, kept, [model, data]) as run:
         try:
             run.add_input(data, role="index")
             run.use_bundle(model, file_sha256(model if model.is_file() else model / "bundle.json"))
-            rule = _rule(index, bundle, settings, kinds)
+            rule = _rules(index, bundle.contract, settings, kinds)
             network = start_network(bundle.model, settings.runtime, settings.device, settings.precision, fixed=True)
             with run.timed("evaluate"):
                 found = score(
@@ -100,32 +101,51 @@ def _judged_by(index: SampleIndex, split: str) -> SampleIndex:
     return index if split == "all" else index.of_split(next(side for side in SPLITS if side == split))
 
 
-def _checked(index: SampleIndex, bundle: Bundle, settings: EvaluateSettings) -> set[str]:
-    """Refuses images that do not fit the model; the types of their pixels.
+def _checked(index: SampleIndex, whole: Contract, settings: EvaluateSettings) -> dict[str, set[str]]:
+    """Refuses images that do not fit the model; the types of their pixels, by sensor.
 
     Pixels of another type than in training are what norma-01 and norma-target are for.
     """
-    contract, kinds = bundle.contract, set()
+    kinds: dict[str, set[str]] = {}
     for image, sample in {sample.image: sample for sample in index}.items():
+        contract = whole.of_sensor(sample.sensor)
         with _open(sample) as reader:
             dtype = str(reader.dtype)
             same = dtype if settings.normalise == "norma-source" or contract.dtype is None else contract.dtype
-            reasons = contract.differences(reader.bands, reader.gsd, same)
+            reasons = contract.differences((*reader.bands, *contract.absent), reader.gsd, same)
         if reasons:
             raise ContractMismatch(
                 f"{image} does not fit the model: {'; '.join(reasons)}",
                 cure="Use images like those of training; for another bit depth, --normalise norma-target.",
             )
-        kinds.add(dtype)
+        kinds.setdefault(sample.sensor, set()).add(dtype)
     return kinds
 
 
-def _open(sample: Sample, bands: tuple[str, ...] | None = None) -> ImageReader:
+def _open(sample: Sample, bands: Sequence[str] | None = None) -> ImageReader:
     return open_image(sample.image, bands=bands, sensor=sample.sensor or None)
 
 
-def _rule(index: SampleIndex, bundle: Bundle, settings: EvaluateSettings, kinds: set[str]) -> Normalisation:
-    bands = bundle.contract.band_names
+def _rules(
+    index: SampleIndex, whole: Contract, settings: EvaluateSettings, kinds: Mapping[str, set[str]]
+) -> Normalisations:
+    """One normalisation for all images; for a model of several sensors, one for each of them."""
+    if not whole.sensors:
+        return _rule(index, whole, settings, {dtype for own in kinds.values() for dtype in own})
+    return {
+        name: _rule(
+            SampleIndex([sample for sample in index if sample.sensor == name], index.origin),
+            whole.of_sensor(name),
+            settings,
+            dtypes,
+        )
+        for name, dtypes in kinds.items()
+    }
+
+
+def _rule(index: SampleIndex, contract: Contract, settings: EvaluateSettings, kinds: set[str]) -> Normalisation:
+    names = contract.band_names
+    bands = [name for name in names if name not in contract.absent]
 
     def statistics() -> Statistics:
         found: Statistics | None = None
@@ -135,14 +155,15 @@ def _rule(index: SampleIndex, bundle: Bundle, settings: EvaluateSettings, kinds:
         assert found is not None  # an index is never empty
         return found
 
-    return rule_for(
+    rule = rule_for(
         settings.normalise,
         bands,
         bits=bits_of(settings.bits, kinds.pop() if len(kinds) == 1 else "", index),
-        source=bundle.contract,
+        source=contract,
         statistics=statistics,
         origin="images of the evaluation",
     )
+    return with_absent(rule, names, contract.absent)
 
 
 def _concluded(run: RunFolder, found: Evaluated, settings: EvaluateSettings, model: Path, data: str) -> Evaluation:

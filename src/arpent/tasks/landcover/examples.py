@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from arpent.core import ClassMap, Raster, Window
-from arpent.data import Normaliser, PatchLoader, PatchRef, SampleIndex
+from arpent.data import PatchLoader, PatchRef, SampleIndex, normaliser_of
 from arpent.io import open_image
 from arpent.report import Tile
 from arpent.tasks.landcover.trials import Mapper
@@ -84,7 +84,7 @@ def _answer(mapper: Mapper, ref: PatchRef) -> NDArray[np.uint8]:
     contract = mapper.bundle.contract
     classes = contract.classes
     assert classes is not None  # scored before, which needs them
-    with PatchLoader(Normaliser(mapper.rule), bands=contract.band_names, classes=classes) as load:
+    with PatchLoader(normaliser_of(mapper.rule), bands=contract.band_names, classes=classes) as load:
         patch = load(ref)
     with torch.inference_mode():
         scores = mapper.bundle.model.eval()(torch.from_numpy(np.ascontiguousarray(patch.image))[None])

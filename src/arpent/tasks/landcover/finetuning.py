@@ -10,8 +10,8 @@ from typing import Any
 
 from torch import nn
 
-from arpent.core import Normalisation, Progress, file_sha256
-from arpent.data import Normaliser, PatchLoader
+from arpent.core import Normalisations, Progress, file_sha256
+from arpent.data import PatchLoader, normaliser_of
 from arpent.engine import Epoch, Fit, Processes, Start, Tuning, improves, renew_statistics, train_run, validate
 from arpent.errors import BundleInvalid
 from arpent.language import say
@@ -61,14 +61,14 @@ def finetune(settings: FinetuneSettings, place: Place, *, progress: Progress | N
     task = LandcoverTask(settings.task, own if own is not None and own.name == settings.task.classes else None)
     work = _Work(settings, path, bundle, task, samples, processes, place, progress)
 
-    def prepare(run: RunFolder) -> Normalisation:
+    def prepare(run: RunFolder) -> Normalisations:
         work.say_aloud()
         note_inputs(run, settings, samples)
         run.add_input(path, role="start")
         with run.timed("statistics"):
             return rule_of_images(settings, samples, bundle.contract)
 
-    def finish(run: RunFolder, rule: Normalisation, fitted: Fit) -> None:
+    def finish(run: RunFolder, rule: Normalisations, fitted: Fit) -> None:
         contract = contract_of(settings, work.task, rule, samples, fitted)
         recipe = {**contract.recipe, **work.facts(fitted)}
         publish(run, fitted, contract.model_copy(update={"recipe": recipe}))
@@ -117,7 +117,7 @@ class _Work:
         parts = None if self._strategy.whole else parts_of(config.architecture, self.task.network_settings)
         return legs_of(self.settings, parts)
 
-    def fitted(self, rule: Normalisation, folder: Path) -> Fit:
+    def fitted(self, rule: Normalisations, folder: Path) -> Fit:
         """The whole training, in every process."""
         network, done = self._network(), []
         if not self._strategy.labelled:
@@ -138,10 +138,10 @@ class _Work:
             network = copy.deepcopy(done[-1].model)
         return joined(done, self.settings.fit.best)
 
-    def _renewed(self, network: nn.Module, rule: Normalisation) -> Fit:
+    def _renewed(self, network: nn.Module, rule: Normalisations) -> Fit:
         """The network with batch norm measured on the training images; judged where there are masks."""
         config, processes = self.settings.task, self.processes
-        with PatchLoader(Normaliser(rule), bands=config.bands) as load:
+        with PatchLoader(normaliser_of(rule), bands=config.bands) as load:
             batches = training_batches(self.settings, self.samples.train, load)
             seen, total = batches.epoch(0), batches.steps()
             told = processes.told(
@@ -153,7 +153,7 @@ class _Work:
         figures: dict[str, float] = {}
         if len(self.samples.val):
             with PatchLoader(
-                Normaliser(rule), bands=config.bands, classes=self.task.classes, codes=config.codes
+                normaliser_of(rule), bands=config.bands, classes=self.task.classes, codes=config.codes
             ) as load:
                 judges = judging_batches(self.settings, self.samples.val, load)
                 figures = validate(self.task, network.to(processes.device), judges, processes)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-from affine import Affine
-
 from arpent.core import Contract, Grid, Normalisation, sensor
-from arpent.data import measure
-from arpent.errors import ContractMismatch, GeoreferenceMissing
+from arpent.data import measure, with_absent
+from arpent.errors import ContractMismatch, GeoreferenceMissing, InvalidSetting
 from arpent.io import ImageReader, open_image
 from arpent.tasks.landcover.radiometry import rule_for
 from arpent.tasks.landcover.settings import MapSettings
 
-__all__ = ["Opened", "check_fit", "normalised", "open_fitting"]
+__all__ = ["Opened", "check_fit", "normalised", "of_its_sensor", "open_fitting"]
 
 _SAME_SIZE = 0.01
 """Share by which pixels may differ in size and still be read as they are: projections stretch them by less."""
@@ -35,18 +32,39 @@ class Opened:
     own: Grid
 
 
+def of_its_sensor(contract: Contract, image: str, settings: MapSettings) -> Contract:
+    """What a model demands of this image: of a model for several sensors, what it demands of those of its sensor.
+
+    Raises:
+        InvalidSetting: nobody says which of the sensors took the image.
+        UnknownName: another one took it.
+    """
+    if not contract.sensors:
+        return contract
+    with open_image(image, sensor=settings.sensor) as reader:
+        name = reader.sensor
+    if name is None:
+        raise InvalidSetting(
+            f"the model was trained on images of several sensors, and nothing says which of them took {image}",
+            expected=", ".join(contract.sensors),
+            cure=f"Say it: --sensor {next(iter(contract.sensors))}.",
+        )
+    return contract.of_sensor(name)
+
+
 def open_fitting(image: str, contract: Contract, settings: MapSettings) -> Opened:
     """The image with the bands of a model and, if that is asked for, at its pixel size.
 
     Raises:
         GeoreferenceMissing: it should be resampled, and names no place on earth.
     """
-    reader = open_image(image, bands=contract.band_names, sensor=settings.sensor)
+    bands, absent = contract.band_names, contract.absent
+    reader = open_image(image, bands=bands, absent=absent, sensor=settings.sensor)
     grid = _grid_of(reader, contract) if settings.resample else None
     if grid is None:
         return Opened(reader, reader.grid)
     reader.close()
-    resampled = open_image(image, bands=contract.band_names, sensor=settings.sensor, grid=grid)
+    resampled = open_image(image, bands=bands, absent=absent, sensor=settings.sensor, grid=grid)
     return Opened(resampled, reader.grid)
 
 
@@ -62,9 +80,7 @@ def _grid_of(reader: ImageReader, contract: Contract) -> Grid | None:
     factor = _tidy(contract.gsd / reader.gsd)
     if abs(factor - 1) <= _SAME_SIZE:
         return None
-    own = reader.grid
-    height, width = (max(1, math.ceil(side / factor - _SAME_SIZE)) for side in own.shape)
-    return Grid(height, width, own.transform @ Affine.scale(factor), own.crs)
+    return reader.grid.rescaled(factor)
 
 
 def _tidy(factor: float) -> float:
@@ -103,14 +119,16 @@ def normalised(contract: Contract, reader: ImageReader, settings: MapSettings) -
     """
     if settings.normalise == "norma-source":
         return contract
+    bands = [name for name in contract.band_names if name not in contract.absent]
     rule: Normalisation = rule_for(
         settings.normalise,
-        contract.band_names,
+        bands,
         bits=_bits(reader, settings),
         source=contract,
-        statistics=lambda: measure(reader),
+        statistics=lambda: measure(reader).select(bands),
         origin=f"{reader.source}, measured for this map",
     )
+    rule = with_absent(rule, contract.band_names, contract.absent)
     return contract.model_copy(update={"normalisation": rule, "dtype": None})
 
 

@@ -9,16 +9,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from arpent.core import Band, Contract, Normalisation, Progress, write_file
+from arpent.core import Band, Contract, Normalisation, Normalisations, Progress, SensorContract, write_file
 from arpent.core import sensor as sensor_named
-from arpent.data import Augment, Batches, GridPatches, Normaliser, PatchLoader, RandomPatches, Sample, SampleIndex
+from arpent.data import Augment, Batches, GridPatches, PatchLoader, RandomPatches, Sample, SampleIndex, normaliser_of
 from arpent.engine import Epoch, Fit, Start, fit
 from arpent.models import save_bundle
 from arpent.report import figures
 from arpent.store import RunFolder
 from arpent.tasks.landcover.acquisitions import describer
 from arpent.tasks.landcover.settings import TrainSettings
-from arpent.tasks.landcover.survey import Samples
+from arpent.tasks.landcover.survey import Kind, Samples
 from arpent.tasks.landcover.task import LandcoverTask
 from arpent.version import __version__
 
@@ -29,7 +29,7 @@ def learn(
     task: LandcoverTask,
     settings: TrainSettings,
     samples: Samples,
-    rule: Normalisation,
+    rule: Normalisations,
     folder: Path,
     *,
     start: Start | None = None,
@@ -42,14 +42,14 @@ def learn(
         task: the network's task.
         settings: of the training.
         samples: to learn from and to be judged by.
-        rule: how pixels become network input.
+        rule: how pixels become network input, for all images or by sensor.
         folder: for checkpoints.
         start: a network to go on from, and what of it is to move; a new one if not given.
         progress: who is told how far it is.
         resume: go on from the checkpoint in `folder`.
     """
     with PatchLoader(
-        Normaliser(rule),
+        normaliser_of(rule),
         bands=task.config.bands,
         classes=task.classes,
         codes=task.config.codes,
@@ -71,7 +71,14 @@ def training_batches(
     settings: TrainSettings, index: SampleIndex, load: PatchLoader, augment: Augment | None = None
 ) -> Batches:
     """Squares from anywhere in the samples, in another order each epoch."""
-    plan = RandomPatches(index, settings.patch, count=settings.patches, seed=settings.fit.seed)
+    plan = RandomPatches(
+        index,
+        settings.patch,
+        count=settings.patches,
+        seed=settings.fit.seed,
+        mix=settings.mix,
+        gsds=settings.resample_gsd,
+    )
     return Batches(
         plan,
         load,
@@ -88,7 +95,7 @@ def judging_batches(settings: TrainSettings, index: SampleIndex, load: PatchLoad
 
 
 def contract_of(
-    settings: TrainSettings, task: LandcoverTask, rule: Normalisation, samples: Samples, fitted: Fit
+    settings: TrainSettings, task: LandcoverTask, rule: Normalisations, samples: Samples, fitted: Fit
 ) -> Contract:
     """What the trained network demands of images, and how it came about."""
     recipe: dict[str, Any] = {
@@ -96,16 +103,12 @@ def contract_of(
         "epoch": fitted.best.number,
         "epochs": len(fitted.history),
     }
-    kind = samples.kind
     return Contract(
         task="landcover",
         architecture=settings.task.architecture,
         settings=task.network_settings,
         bands=bands_of(settings.task.bands, (*samples.train, *samples.val)),
-        gsd=round(kind.gsd, 6) if kind.gsd else None,
-        dtype=kind.dtype,
-        nodata=kind.nodata,
-        normalisation=rule,
+        **_images_of(samples.kinds, rule),
         classes=task.classes,
         recipe=recipe,
         metrics=dict(fitted.best.validation),
@@ -113,11 +116,36 @@ def contract_of(
     )
 
 
+def _images_of(kinds: Mapping[str, Kind], rule: Normalisations) -> dict[str, Any]:
+    """What the contract says of images: of all of them, or where they are of several sensors, of each."""
+
+    def facts(kind: Kind, own: Normalisation) -> dict[str, Any]:
+        gsd = round(kind.gsd, 6) if kind.gsd else None
+        return {"gsd": gsd, "dtype": kind.dtype, "nodata": kind.nodata, "normalisation": own}
+
+    if isinstance(rule, Normalisation):
+        (kind,) = kinds.values()
+        return facts(kind, rule)
+    return {"sensors": {name: SensorContract(**facts(kind, rule[name])) for name, kind in kinds.items()}}
+
+
 def bands_of(names: Sequence[str], samples: Sequence[Sample]) -> tuple[Band, ...]:
-    """The bands with their wavelengths, where all samples are of one sensor."""
-    sensors = {sample.sensor for sample in samples}
-    only = sensors.pop() if len(sensors) == 1 else ""
-    return sensor_named(only).select(names) if only else tuple(Band(name=name) for name in names)
+    """The bands as their sensors describe them; of several sensors, each band has the mean of their wavelengths."""
+    sensors = [sensor_named(name) for name in sorted({sample.sensor for sample in samples}) if name]
+    if len(sensors) == 1 and all(any(band.answers_to(name) for band in sensors[0].bands) for name in names):
+        return sensors[0].select(names)
+    return tuple(_joined(name, [b for own in sensors for b in own.bands if b.answers_to(name)]) for name in names)
+
+
+def _joined(name: str, bands: Sequence[Band]) -> Band:
+    """One band of the network, from those that sensors have of that name."""
+    waves = [band.wavelength for band in bands if band.wavelength is not None]
+    common = {band.common for band in bands}
+    return Band(
+        name=name,
+        common=common.pop() if len(common) == 1 else None,
+        wavelength=round(sum(waves) / len(waves), 1) if waves else None,
+    )
 
 
 def publish(run: RunFolder, fitted: Fit, contract: Contract) -> None:

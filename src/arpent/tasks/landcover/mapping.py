@@ -16,7 +16,7 @@ from arpent.metrics import AdjustedAreas, DenseScores
 from arpent.models import Bundle, load_bundle
 from arpent.store import Place, Run, RunFolder, bundle_in, content_of
 from arpent.tasks.landcover.acquisitions import told
-from arpent.tasks.landcover.fitting import check_fit, normalised, open_fitting
+from arpent.tasks.landcover.fitting import check_fit, normalised, of_its_sensor, open_fitting
 from arpent.tasks.landcover.laying import check_sheets, lay_on, lay_sheets
 from arpent.tasks.landcover.outlining import outline
 from arpent.tasks.landcover.scoring import ClassArea, adjusted_areas, areas_of, check_truth, score_map
@@ -78,6 +78,7 @@ def map_image(
     """
     model = bundle_in(model)
     loaded = load_bundle(model)
+    loaded = Bundle(loaded.model, of_its_sensor(loaded.contract, image, settings))
     task = _task_of(loaded, model, settings)
     # How many threads read changes nothing, and may change when a run goes on.
     kept = settings.model_dump(mode="json", exclude={"read_threads"}) | {"image": image, "model": str(model)}

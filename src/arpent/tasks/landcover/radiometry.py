@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from arpent.core import ByteScale, Contract, Normalisation, sensor
-from arpent.data import SampleIndex, Statistics, byte_scale_of, normalisation, read_statistics, standardisation
+from arpent.core import ByteScale, Contract, Normalisation, Normalisations, sensor
+from arpent.data import (
+    SampleIndex,
+    Statistics,
+    byte_scale_of,
+    normalisation,
+    read_statistics,
+    standardisation,
+    with_absent,
+)
 from arpent.errors import InvalidSetting
 from arpent.tasks.landcover.settings import TrainSettings
 from arpent.tasks.landcover.survey import Samples, measured
@@ -50,7 +58,7 @@ def rule_for(
     return normalisation(kind, bands, bits=bits)
 
 
-def rule_of_images(settings: TrainSettings, samples: Samples, source: Contract | None = None) -> Normalisation:
+def rule_of_images(settings: TrainSettings, samples: Samples, source: Contract | None = None) -> Normalisations:
     """The normalisation that a training asks for, with the conversion to bytes where it asks for one.
 
     Images are read once at most: the statistics of their bytes follow from those of their numbers.
@@ -59,32 +67,59 @@ def rule_of_images(settings: TrainSettings, samples: Samples, source: Contract |
         settings: of the training.
         samples: of which the training side is measured, unless the settings name statistics.
         source: of the model that is started from, if there is one.
+
+    Returns:
+        One for all images, or where they are of several sensors, one for each of these.
+
+    Raises:
+        InvalidSetting: what the normalisation needs is not there, or one number is given for several sensors.
+        UnknownName: the model that is started from has statistics of several sensors, and none of this one.
     """
+    if len(samples.kinds) == 1:
+        (only,) = samples.kinds
+        return _rule_of_sensor(only, settings, samples, source)
+    given = {"statistics": settings.statistics, "bits": settings.bits}
+    for name, value in given.items():
+        if value is not None:
+            raise InvalidSetting(
+                f"'{name}' cannot hold for images of several sensors",
+                found=", ".join(samples.kinds),
+                cure="Leave it out: each sensor has its own.",
+            )
+    return {name: _rule_of_sensor(name, settings, samples.of_sensor(name), source) for name in samples.kinds}
+
+
+def _rule_of_sensor(name: str, settings: TrainSettings, samples: Samples, source: Contract | None) -> Normalisation:
+    """The normalisation of the images of one sensor."""
+    kind, asked = samples.kinds[name], settings.task.bands
+    bands = [band for band in asked if band not in kind.absent]
+    if source is not None and settings.normalise == "norma-source":
+        source = source.of_sensor(name)
     kept: list[Statistics] = []
 
     def statistics() -> Statistics:
         if not kept:
-            kept.append(_statistics(settings, samples))
+            kept.append(_statistics(settings, samples, bands))
         return kept[0]
 
     def rule(bits: int | None, measure: Callable[[], Statistics]) -> Normalisation:
         origin = f"{settings.name}, training images"
-        bands = settings.task.bands
         return rule_for(settings.normalise, bands, bits=bits, source=source, statistics=measure, origin=origin)
 
     if settings.to_bytes == "none":
-        return rule(bits_of(settings.bits, samples.kind.dtype, samples.train), statistics)
+        made = rule(bits_of(settings.bits, kind.dtype, samples.train), statistics)
+        return with_absent(made, asked, kind.absent)
     if settings.normalise == "norma-source":
         raise InvalidSetting(
             "norma-source takes the model's own conversion to bytes, and cannot have another",
             cure="Leave 'to_bytes' out, or choose norma-target.",
         )
     scale = byte_scale_of(statistics(), settings.to_bytes, cut=settings.byte_cut, top=settings.byte_top)
-    return rule(8, lambda: statistics().as_bytes(scale)).model_copy(update={"to_bytes": scale})
+    made = rule(8, lambda: statistics().as_bytes(scale)).model_copy(update={"to_bytes": scale})
+    return with_absent(made, asked, kind.absent)
 
 
-def _statistics(settings: TrainSettings, samples: Samples) -> Statistics:
-    bands = settings.task.bands
+def _statistics(settings: TrainSettings, samples: Samples, bands: Sequence[str]) -> Statistics:
     if settings.statistics is None:
         return measured(samples.train, bands)
     found = read_statistics(settings.statistics)
@@ -121,7 +156,8 @@ def _of_source(
             else "the model that is started from does not say how its images were normalised",
             cure="Choose norma-target (the images at hand) or norma-01 (the bit depth).",
         )
-    places = [next((n for n, band in enumerate(source.bands) if band.answers_to(name)), None) for name in bands]
+    seen = {n: band for n, band in enumerate(source.bands) if n not in rule.absent}
+    places = [next((n for n, band in seen.items() if band.answers_to(name)), None) for name in bands]
     new = [name for name, place in zip(bands, places, strict=True) if place is None]
     measured = {}
     if new and rule.to_bytes is not None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from arpent.core import Language, Settings
-from arpent.data import Augment
+from arpent.data import Augment, Mix
 from arpent.engine import FitSettings, PredictSettings
 
 __all__ = [
@@ -81,6 +81,12 @@ class TrainSettings(Settings):
     """Squares per step."""
     workers: Annotated[int, Field(ge=0)] = 2
     """Threads that read ahead."""
+    mix: Mix = "proportional"
+    """How sensors share the squares: by their pixels, in turn (round-robin), or in a ratio given by sensor."""
+    missing_bands: Literal["refuse", "fill"] = "refuse"
+    """What becomes of a band that a sensor does not have: an error, or the band's mean everywhere."""
+    resample_gsd: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    """Pixel sizes in metres that squares are read at, each as often; as the images have it if not given."""
     augment: Augment = Augment()
     """How squares are varied."""
     fit: FitSettings = FitSettings(best="miou")
@@ -101,6 +107,8 @@ class TrainSettings(Settings):
     """File of ImageNet weights for the encoder of a new network, as torchvision or timm keep them."""
     stem: Literal["zero", "copy", "mean", "spectral"] = "zero"
     """How bands begin that weights started from lack: at zero, as the nearest band, as the mean, or by wavelength."""
+    language: Language = "en"
+    """Language of what is said: en or fr."""
 
 
 class Stage(Settings):
@@ -128,8 +136,6 @@ class FinetuneSettings(TrainSettings):
     """Learning rate of a level over that of the next one towards the head, for discriminative."""
     stages: tuple[Stage, ...] = ()
     """Stages of staged; head, decoder and all, in 1, 1 and 3 fifths of the epochs of 'fit', if not given."""
-    language: Language = "en"
-    """Language of what is said: en or fr."""
 
 
 class MapSettings(PredictSettings):

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from arpent.core import nomenclature, write_file
-from arpent.data import Sample, SampleIndex, Statistics, check_leak, count_labels, measure, split_by_domain
+from arpent.core import nomenclature, sensor, write_file
+from arpent.data import (
+    Sample,
+    SampleIndex,
+    Statistics,
+    check_leak,
+    count_labels,
+    measure,
+    require_fitting_masks,
+    split_by_domain,
+)
 from arpent.engine import fingerprint
-from arpent.errors import DatasetError, InvalidSetting
+from arpent.errors import BandMismatch, DatasetError, InvalidSetting
 from arpent.io import ImageReader, open_image
+from arpent.language import say
 from arpent.store import RunFolder, content_of
 from arpent.tasks.landcover.settings import TrainSettings
 
@@ -21,28 +31,44 @@ _SAME_SIZE = 0.01
 
 @dataclass(frozen=True)
 class Kind:
-    """What all images of a training have in common.
+    """What all images of one sensor have in common.
 
     Attributes:
         gsd: metres per pixel; None for images of no place.
         dtype: of their pixels.
         nodata: of the first of them.
+        absent: bands of the network that they lack.
     """
 
     gsd: float | None
     dtype: str
     nodata: float | None
+    absent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Samples:
-    """What a training learns from and what it is judged by."""
+    """What a training learns from and what it is judged by.
+
+    Attributes:
+        train: to learn from.
+        val: to be judged by.
+        kinds: of the images, by sensor.
+        unseen: indices of the classes that no training pixel shows.
+    """
 
     train: SampleIndex
     val: SampleIndex
-    kind: Kind
-    unseen: tuple[str, ...] = ()
-    """English names of the classes that no training pixel shows."""
+    kinds: Mapping[str, Kind]
+    unseen: tuple[int, ...] = ()
+
+    def of_sensor(self, name: str) -> Samples:
+        """Those of one sensor."""
+
+        def own(side: SampleIndex) -> SampleIndex:
+            return SampleIndex([sample for sample in side if sample.sensor == name], side.origin)
+
+        return Samples(own(self.train), own(self.val), {name: self.kinds[name]}, self.unseen)
 
 
 def survey(settings: TrainSettings, *, labelled: bool = True) -> Samples:
@@ -55,7 +81,7 @@ def survey(settings: TrainSettings, *, labelled: bool = True) -> Samples:
     index = SampleIndex.read(settings.index)
     if not labelled and not any(sample.mask for sample in index):
         seen = index.of_split("train") if any(sample.split for sample in index) else index
-        return Samples(seen, SampleIndex((), index.origin), _kind_of(seen, settings.task.bands))
+        return Samples(seen, SampleIndex((), index.origin), _kinds_of(seen, (), settings))
     if not any(sample.split for sample in index):
         if len(index.domains) < 2:
             raise DatasetError(
@@ -65,11 +91,12 @@ def survey(settings: TrainSettings, *, labelled: bool = True) -> Samples:
         index = split_by_domain(index, {"train": 0.8, "val": 0.2})
     train, val = index.of_split("train"), index.of_split("val")
     check_leak(train, val)
-    kind = _kind_of((*train, *val), settings.task.bands)
-    return Samples(train, val, kind, _check_truth(settings, train, val))
+    kinds = _kinds_of(train, val, settings)
+    require_fitting_masks((*train, *val), resampled=bool(settings.resample_gsd))
+    return Samples(train, val, kinds, _check_truth(settings, train, val))
 
 
-def _check_truth(settings: TrainSettings, train: SampleIndex, val: SampleIndex) -> tuple[str, ...]:
+def _check_truth(settings: TrainSettings, train: SampleIndex, val: SampleIndex) -> tuple[int, ...]:
     """The classes that training never sees; masks with numbers of no class are refused, all listed with counts."""
     classes, codes = nomenclature(settings.task.classes), settings.task.codes
     seen = count_labels(train, classes, codes)
@@ -77,24 +104,76 @@ def _check_truth(settings: TrainSettings, train: SampleIndex, val: SampleIndex) 
     for number, count in count_labels(val, classes, codes).unknown.items():
         both[number] = both.get(number, 0) + count
     replace(seen, unknown=both).require_known(classes)
-    return tuple(
-        entry.en for entry, count in zip(classes.classes, seen.by_class, strict=True) if not count and entry.active
-    )
+    counted = enumerate(zip(classes.classes, seen.by_class, strict=True))
+    return tuple(index for index, (entry, count) in counted if not count and entry.active)
 
 
-def _kind_of(samples: Iterable[Sample], bands: Sequence[str]) -> Kind:
-    """The kind of all images; one network, one set of statistics and one contract stand for all of them."""
+def _kinds_of(train: SampleIndex, val: Iterable[Sample], settings: TrainSettings) -> dict[str, Kind]:
+    """The kind of the images of each sensor; one network and one contract stand for all of them."""
+    both = SampleIndex((*train, *val), train.origin)
+    if len(both.sensors) > 1 and "" in both.sensors:
+        raise DatasetError(
+            f"some samples of {train.origin} name their sensor, and others do not",
+            found=", ".join(name or "no sensor" for name in both.sensors),
+            cure="Fill the column 'sensor' for all of them, or for none.",
+        )
+    unlearnt = sorted(set(both.sensors) - set(train.sensors))
+    if unlearnt:
+        raise DatasetError(
+            f"no training image is of {', '.join(unlearnt)}, which validation images are of",
+            found=f"training images of {', '.join(train.sensors)}",
+            cure="Put images of each sensor on the training side, or take these out.",
+        )
+    kinds = {name: _kind_of([sample for sample in both if sample.sensor == name], settings) for name in both.sensors}
+    for band in settings.task.bands:
+        if all(band in kind.absent for kind in kinds.values()):
+            raise BandMismatch(
+                f"no image has the band '{band}'",
+                expected=", ".join(settings.task.bands),
+                cure="Correct 'task.bands', or leave the band out.",
+            )
+    return kinds
+
+
+def _kind_of(samples: Sequence[Sample], settings: TrainSettings) -> Kind:
+    """The kind of all images of one sensor, which share a set of statistics."""
+    bands = settings.task.bands
+    absent = _absent_from(samples[0], bands) if settings.missing_bands == "fill" else ()
+    there = [band for band in bands if band not in absent]
+    if not there:
+        raise BandMismatch(
+            f"{samples[0].sensor} has none of the bands that are asked for",
+            expected=", ".join(bands),
+            cure="Correct 'task.bands', or take its images out.",
+        )
     first: ImageReader | None = None
     for sample in {sample.image: sample for sample in samples}.values():
-        with _open(sample, bands) as reader:
+        with _open(sample, there) as reader:
             first = first or reader
             _require_alike(first, reader)
-    assert first is not None  # a side of a split is never empty
-    return Kind(first.gsd, str(first.dtype), first.nodata)
+    assert first is not None  # a sensor has samples
+    return Kind(first.gsd, str(first.dtype), first.nodata, absent)
+
+
+def _absent_from(sample: Sample, bands: Sequence[str]) -> tuple[str, ...]:
+    """The bands that a sensor does not have, by its description, and neither does an image of it."""
+    if not sample.sensor:
+        return ()  # a name that is merely misspelt could not be told from a band that is not there
+    known = sensor(sample.sensor)
+    unknown = [name for name in bands if not any(band.answers_to(name) for band in known.bands)]
+    return tuple(name for name in unknown if not _has(sample, name))
+
+
+def _has(sample: Sample, band: str) -> bool:
+    try:
+        _open(sample, [band]).close()
+    except BandMismatch:
+        return False
+    return True
 
 
 def _require_alike(first: ImageReader, other: ImageReader) -> None:
-    """Refuses two images whose pixels are of different types, or differ in size by more than 1 %."""
+    """Refuses two images of one sensor whose pixels are of different types, or differ in size by more than 1 %."""
     if first.dtype != other.dtype:
         found, expected, cure = str(other.dtype), str(first.dtype), "Bring them to one type of pixels"
     elif first.gsd and other.gsd and abs(other.gsd / first.gsd - 1) > _SAME_SIZE:
@@ -105,17 +184,16 @@ def _require_alike(first: ImageReader, other: ImageReader) -> None:
         f"the images {other.source} and {first.source} cannot be learnt from together",
         found=found,
         expected=expected,
-        cure=f"{cure}, or train a model for each kind.",
+        cure=f"{cure}, name the sensor of each in the index, or train a model for each kind.",
     )
 
 
 def note_inputs(run: RunFolder, settings: TrainSettings, samples: Samples) -> None:
     """Records what is read, with its hashes, and warns of classes that cannot be learnt."""
     if samples.unseen:
-        run.warn(
-            f"warning: no training pixel shows {', '.join(samples.unseen)}: the model will not find them; "
-            "add samples, or keep only the other classes"
-        )
+        names = nomenclature(settings.task.classes).labels(settings.language)
+        unseen = ", ".join(names[index] for index in samples.unseen)
+        run.warn(say("landcover.unseen", settings.language, classes=unseen))
     content = [content_of(run.add_input(settings.index, role="index"))]
     if settings.pretrained:
         content.append(content_of(run.add_input(settings.pretrained, role="weights")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from arpent.core import Normalisation, Progress
+from arpent.core import Normalisations, Progress
 from arpent.engine import Fit, Processes, Start, train_run
 from arpent.store import Place, Run, RunFolder
 from arpent.tasks.landcover.beginning import new_network
@@ -31,19 +31,19 @@ def train(settings: TrainSettings, place: Place, *, progress: Progress | None = 
     processes = Processes.joined(settings.fit.device)
     samples = processes.told(lambda: survey(settings))
 
-    def prepare(run: RunFolder) -> Normalisation:
+    def prepare(run: RunFolder) -> Normalisations:
         note_inputs(run, settings, samples)
         with run.timed("statistics"):
             return rule_of_images(settings, samples)
 
-    def fitted(rule: Normalisation, folder: Path) -> Fit:
+    def fitted(rule: Normalisations, folder: Path) -> Fit:
         start = None
         if settings.pretrained:
             bands = bands_of(settings.task.bands, (*samples.train, *samples.val))
             start = Start(new_network(settings, task, bands))
         return learn(task, settings, samples, rule, folder, start=start, progress=progress, resume=place.resume)
 
-    def finish(run: RunFolder, rule: Normalisation, fit: Fit) -> None:
+    def finish(run: RunFolder, rule: Normalisations, fit: Fit) -> None:
         publish(run, fit, contract_of(settings, task, rule, samples, fit))
 
     return train_run(

@@ -123,7 +123,7 @@ def _classes(bundle: Bundle, start: Path, settings: TransferSettings) -> ClassMa
 def _outcomes(settings: TransferSettings, trials: Trials, bundle: Bundle) -> list[Outcome]:
     """Everything that is tried, in the order of the table."""
     found: list[Outcome] = []
-    rule = bundle.contract.normalisation
+    rule = bundle.contract.normalisations
     if settings.source is not None and rule is not None:
         found.append(trials.source(Mapper(bundle, rule), _own_ground(SampleIndex.read(settings.source.index))))
     found += [trials.direct(settings.target, normalise) for normalise in settings.normalisations]

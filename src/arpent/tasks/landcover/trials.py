@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from arpent.core import Normalisation, Progress, Silent, write_file, writing
+from arpent.core import Normalisations, Progress, Silent, write_file, writing
 from arpent.core.settings import parse
 from arpent.data import SampleIndex, check_leak
 from arpent.engine import FitSettings
@@ -58,7 +58,7 @@ class Mapper:
     """A model with the normalisation that it is to be used with."""
 
     bundle: Bundle
-    rule: Normalisation
+    rule: Normalisations
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,9 @@ class Trials:
     def tuned_mapper(self, name: str) -> Mapper:
         """The model that a strategy has trained."""
         bundle = load_bundle(open_run(self.run.path / name).file("model"))
-        assert bundle.contract.normalisation is not None  # every training writes one
-        return Mapper(bundle, bundle.contract.normalisation)
+        rule = bundle.contract.normalisations
+        assert rule is not None  # every training writes one
+        return Mapper(bundle, rule)
 
     def trained(self, name: str, training: Callable[[Place], Run]) -> Run:
         """The finished training in a folder of the study, which is made, or gone on with, if need be."""
