@@ -79,7 +79,7 @@ def test_the_warning_is_told_in_both_languages():
 
 @pytest.mark.requires("data")
 def test_the_naip_of_2018_is_warned_about_by_a_model_of_2009(data_folder, tmp_path):
-    """One place nine years later: near-infrared of another camera. The run tells it and keeps it in its manifest."""
+    """One place nine years later: red, green and blue of another camera. The run tells and keeps it."""
     folder = data_folder / "landcover" / "naip"
     bands = ("red", "green", "blue", "nir")
     task = LandcoverTask(LandcoverSettings(network={"widths": [4]}))

@@ -120,7 +120,7 @@ def test_an_eleven_bit_worldview_is_replayed_pixel_for_pixel(data_folder):
         raster = reader.read(reader.grid.window)
         statistics = Statistics(bands, reader.dtype)
     statistics.update(raster.pixels, raster.valid)
-    assert 2047 < statistics.high[0] < 8192  # the file is called 11-bit, and 1 % of its pixels say otherwise
+    assert 2047 < statistics.high[0] < 8192  # the file is called 11-bit, and 0.1 % of its pixels say otherwise
     scale = byte_scale_of(statistics)
     rule = standardisation(statistics.as_bytes(scale), "WorldView").model_copy(update={"to_bytes": scale})
     contract = Contract(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,22 +11,20 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import shapely
 from numpy.typing import NDArray
 from pyproj import Transformer
 
 from arpent.core import Grid, Raster, Window
-from arpent.errors import DatasetError, FileMissing, GeoreferenceMissing, UnknownName, UnreadableFile
+from arpent.errors import DatasetError
 from arpent.io.gdal import placeless
+from arpent.io.named_shapes import VECTOR_FILES, read_named_shapes
 
 __all__ = ["ANNOTATION_FILES", "AnnotationReader", "Legend", "open_annotations"]
 
-ANNOTATION_FILES = (".fgb", ".geojson", ".geoparquet", ".gpkg", ".json", ".parquet", ".shp")
+ANNOTATION_FILES = VECTOR_FILES
 """Endings of the files that hold outlines and not pixels."""
 
-_PARQUET = {".parquet", ".geoparquet"}
 _OWN_FIELD = "numero"
 _STEPS = 64  # parts in which a line as long as the image is followed into another reference system
 _UNITS = 1 << 16  # parts of a pixel that corners are kept to, so that windows round as the whole does
@@ -49,13 +46,6 @@ class Legend:
     background: int | None = None
 
 
-@dataclass(frozen=True)
-class _Table:
-    geometry: NDArray[Any]
-    values: Sequence[Any]
-    crs: str | None
-
-
 def open_annotations(
     path: str | Path, grid: Grid, legend: Legend, *, field: str | None = None, layer: str | None = None
 ) -> AnnotationReader:
@@ -75,11 +65,7 @@ def open_annotations(
         DatasetError: values that mean nothing; all are listed, with how many outlines have them.
     """
     place = Path(path)
-    if not place.exists():
-        raise FileMissing(f"there is no file {place}", cure="Check the column 'mask' of the index.")
-    table = (_parquet if place.suffix.lower() in _PARQUET else _with_gdal)(place, field or _OWN_FIELD, layer)
-    if table.crs is None:
-        raise GeoreferenceMissing(f"{place.name} has no coordinate reference system", cure="Assign one first.")
+    table = read_named_shapes(place, field or _OWN_FIELD, "outlines", layer)
     crs = grid.require_crs(f"the image under {place.name}")
     numbers = _numbers(table.values, legend, place)
     keep = np.array([number is not None for number in numbers], bool) & ~shapely.is_missing(table.geometry)
@@ -190,44 +176,3 @@ def _in_pixels(geometry: NDArray[Any], own: str, grid: Grid, crs: str) -> NDArra
 def _box(grid: Grid) -> tuple[float, float, float, float]:
     box = grid.bounds
     return box.left, box.bottom, box.right, box.top
-
-
-def _with_gdal(path: Path, field: str, layer: str | None) -> _Table:
-    import pyogrio
-    from pyogrio.errors import DataLayerError, DataSourceError
-
-    try:
-        known = list(pyogrio.read_info(path, layer=layer)["fields"])
-        if field not in known:
-            raise UnknownName.among(field, known, f"column of {path.name}")
-        facts, table = pyogrio.read_arrow(path, layer=layer, columns=[field])
-    except (DataSourceError, DataLayerError) as problem:
-        raise _unreadable(path, problem) from problem
-    geometry = shapely.from_wkb(table[facts["geometry_name"] or "wkb_geometry"].to_numpy())
-    return _Table(geometry, table[field].to_pylist(), facts["crs"])
-
-
-def _parquet(path: Path, field: str, layer: str | None) -> _Table:
-    del layer  # a Parquet file has one
-    try:
-        header = pq.read_metadata(path)
-        geo = json.loads((header.metadata or {})[b"geo"])
-        primary = geo["primary_column"]
-        own = geo["columns"][primary].get("crs", "OGC:CRS84")
-    except (pa.ArrowInvalid, OSError, KeyError, ValueError) as problem:
-        raise _unreadable(path, problem) from problem
-    known = header.schema.to_arrow_schema().names
-    if field not in known:
-        raise UnknownName.among(field, known, f"column of {path.name}")
-    table = pq.read_table(path, columns=[primary, field])
-    crs = own if own is None or isinstance(own, str) else json.dumps(own)
-    return _Table(shapely.from_wkb(table[primary].to_numpy()), table[field].to_pylist(), crs)
-
-
-def _unreadable(path: Path, problem: Exception) -> UnreadableFile:
-    return UnreadableFile(
-        f"{path} holds no outlines that can be read",
-        found=str(problem).splitlines()[0] if str(problem) else type(problem).__name__,
-        expected=f"a vector file ({', '.join(ANNOTATION_FILES)})",
-        cure="Check the file, and the name of its layer.",
-    )
