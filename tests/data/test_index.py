@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -205,3 +206,18 @@ def test_sides_of_a_split():
     assert [sample.split for sample in moved] == ["val", None]
     assert isinstance(index[:1], SampleIndex)
     assert np.array_equal([len(index), len(index[:1])], [2, 1])
+
+
+def test_an_index_written_elsewhere_still_finds_its_files(tmp_path, monkeypatch):
+    """From an index named by a relative path to one in another folder: a label budget writes such tables."""
+    (tmp_path / "images").mkdir()
+    for name in ("a.tif", "b.tif"):
+        (tmp_path / "images" / name).touch()
+    (tmp_path / "images" / "index.csv").write_text("image,mask\na.tif,b.tif\n")
+    monkeypatch.chdir(tmp_path)
+    index = SampleIndex.read("images/index.csv")
+    Path("out").mkdir()
+    again = SampleIndex.read(index.write("out/part.csv"))
+    assert [Path(sample.image) for sample in again] == [tmp_path / "images" / "a.tif"]
+    beside = index.write("images/part.csv")
+    assert "\na.tif,b.tif" in beside.read_text()

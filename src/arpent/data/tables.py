@@ -111,8 +111,10 @@ def row_of_sample(sample: Sample, folder: Path) -> dict[str, Any]:
         value = getattr(sample, entry.name)
         if entry.name in ("attributes", "window"):
             continue
-        if entry.name in ("image", "mask") and value and "://" not in value and Path(value).is_relative_to(folder):
-            value = Path(value).relative_to(folder).as_posix()
+        if entry.name in ("image", "mask") and value and "://" not in value and not value.startswith("/vsi"):
+            # Readers take paths to be relative to the table, and not to where people stand.
+            whole, home = Path(value).absolute(), folder.absolute()
+            value = (whole.relative_to(home) if whole.is_relative_to(home) else whole).as_posix()
         row[entry.name] = value
     if sample.window is not None:
         row.update({key: getattr(sample.window, key) for key in _WINDOW})

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 from arpent.core import Settings
 from arpent.engine.processes import Processes
 from arpent.engine.training import Fit
+from arpent.errors import ArpentError, Interrupted
 from arpent.store import Place, Run, RunFolder
 
 __all__ = ["train_run"]
@@ -69,7 +70,16 @@ def train_run(
             assert run is not None  # only the first process asks
             return run
 
-        begun = processes.told(lambda: _Begun(prepare(own()), own().scratch / "fit"))
+        def begin() -> _Begun[Prepared]:
+            try:
+                return _Begun(prepare(own()), own().scratch / "fit")
+            except ArpentError as problem:
+                # Nothing is learnt yet: once the cause is mended, the same command is to begin anew.
+                if not (place.resume or isinstance(problem, Interrupted)):
+                    own().abandon()
+                raise
+
+        begun = processes.told(begin)
         with own().timed("fit") if processes.leads else nullcontext():
             fitted = fit(begun.prepared, begun.folder)
         processes.alone(lambda: publish(own(), begun.prepared, fitted))

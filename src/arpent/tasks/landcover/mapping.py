@@ -9,7 +9,7 @@ from pathlib import Path
 
 from arpent.core import Contract, Grid, Progress, Silent, file_sha256, ground_sampling_distance
 from arpent.engine import Job, Prediction, run_job
-from arpent.errors import BundleInvalid
+from arpent.errors import BundleInvalid, ContractMismatch, InvalidSetting
 from arpent.io import ImageReader
 from arpent.language import say
 from arpent.metrics import AdjustedAreas, DenseScores
@@ -114,9 +114,13 @@ def map_image(
 
 def _renormalised(loaded: Bundle, reader: ImageReader, run: RunFolder, settings: MapSettings) -> Bundle:
     """The model with the normalisation that is asked for, once it is sure that the image fits."""
-    with run.timed("statistics"):
-        contract = normalised(loaded.contract, reader, settings)
-    check_fit(contract, reader)
+    try:
+        with run.timed("statistics"):
+            contract = normalised(loaded.contract, reader, settings)
+        check_fit(contract, reader)
+    except (ContractMismatch, InvalidSetting):
+        run.abandon()  # nothing is made yet: with the option that was missing, the same command is to begin anew
+        raise
     return Bundle(loaded.model, contract)
 
 
