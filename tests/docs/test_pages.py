@@ -134,16 +134,29 @@ def test_pictures_are_there_and_described(pages: list[Any]) -> None:
             assert words, f"{page.path.name}: {target} is not described for those who cannot see it"
 
 
-def test_settings_shown_in_the_land_cover_pages_are_accepted(pages: list[Any]) -> None:
-    """Each YAML block is a whole training, word for word."""
+def test_settings_shown_in_the_land_cover_pages_are_accepted(pages: list[Any], tmp_path: Path) -> None:
+    """Each YAML block is a whole file, word for word; its first line names it, and what it holds says of what."""
+    from arpent.core import nomenclature
     from arpent.core.settings import parse
-    from arpent.tasks.landcover import TrainSettings
+    from arpent.tasks.landcover import FinetuneSettings, TrainSettings
+    from arpent.tasks.landcover.transfer_settings import TransferSettings
 
-    shown = [block for page in pages if page.path.name.startswith("landcover.") for block in page.blocks("yaml")]
-    assert len(shown) == 2
-    english, french = (parse(TrainSettings, yaml.safe_load(block), "the page") for block in shown)
-    assert english == french
-    assert english.fit.best == "miou"
+    def accepted(block: str) -> object:
+        document = yaml.safe_load(block)
+        if "classes" in document:
+            file = tmp_path / "classes.yaml"
+            file.write_text(block, "utf-8")
+            return nomenclature(str(file))
+        kind = TransferSettings if "target" in document else FinetuneSettings if "start" in document else TrainSettings
+        return parse(kind, document, "the page")
+
+    shown = {
+        page.path.name: [accepted(block) for block in page.blocks("yaml")]
+        for page in pages
+        if page.path.name.startswith("landcover.")
+    }
+    assert len(shown["landcover.md"]) == 5
+    assert shown["landcover.md"] == shown["landcover.fr.md"]
 
 
 def test_settings_shown_in_the_change_pages_are_accepted(pages: list[Any]) -> None:
