@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from arpent.core import Contract, Normalisation, nomenclature, sensor
+from arpent.core import BUNDLE_FORMAT, Contract, Normalisation, nomenclature, sensor
 from arpent.models import UNet, UNetSettings, load_bundle, published_names, save_bundle
 
 Run = Callable[..., Any]
@@ -78,7 +78,7 @@ def test_list_shows_bundles_and_which_weights_are_here(arpent: Run, home: Path, 
 
 
 def test_list_names_what_is_wrong_with_a_bundle(arpent: Run, bundle: Path) -> None:
-    bundle.write_bytes(bundle.read_bytes().replace(b'\\"format\\": 1', b'\\"format\\": 7'))
+    bundle.write_bytes(bundle.read_bytes().replace(f'\\"format\\": {BUNDLE_FORMAT}'.encode(), b'\\"format\\": 7'))
     said = arpent("models", "list")
     assert said.code == 0
     assert "cannot be used" in said.out

@@ -138,7 +138,9 @@ def test_too_large_and_unreadable_manifests(run: Run, monkeypatch: pytest.Monkey
 
 
 def test_an_earlier_format_is_brought_up_to_date(forge: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    later = replace(manifest._FORMAT, newest=2, migrations={1: lambda old: old | {"name": old["name"] + "!"}})
+    now = manifest._FORMAT
+    renamed = {now.newest: lambda old: old | {"name": old["name"] + "!"}}
+    later = replace(now, newest=now.newest + 1, migrations={**now.migrations, **renamed})
     monkeypatch.setattr(manifest, "_FORMAT", later)
     path = forge(lambda content: None)
     assert open_run(path).manifest.name == "x!"

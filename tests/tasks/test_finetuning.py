@@ -248,7 +248,7 @@ def test_other_classes_get_a_new_head_and_that_is_said(settings, trained, tmp_pa
     assert torch.equal(network.encoder[1][0].weight, old.encoder[1][0].weight)
     brief = other.model_copy(update={"patches": 8, "fit": FIT.model_copy(update={"epochs": 1})})
     run = finetune(brief, Place(exact=tmp_path / "run", tell=said.append))
-    assert said == ["the head is new, since the masks are of another nomenclature, flair-19, than the model"]
+    assert "the head is new, since the masks are of another nomenclature, flair-19, than the model" in said
     contract = read_contract(run.file("model"))
     assert contract.recipe["new_head"]
     assert contract.classes.name == "flair-19"
@@ -260,9 +260,8 @@ def test_what_a_frozen_stem_cannot_see_is_said(settings, tmp_path, language):
     fit = FIT.model_copy(update={"epochs": 1})
     wanted = settings(strategy="ft-freeze-encoder", language=language, fit=fit, patches=8)
     finetune(wanted, Place(exact=tmp_path / "run", tell=said.append))
-    assert len(said) == 1
-    assert "deep_blue, red_edge" in said[0]
-    assert ("frozen" if language == "en" else "gelé") in said[0]
+    (line,) = (line for line in said if "deep_blue, red_edge" in line)
+    assert ("frozen" if language == "en" else "gelé") in line
 
 
 def test_a_pretrained_encoder_is_taken_whole(settings, trained, tmp_path):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from arpent.core import Normalisations, Progress
 from arpent.engine import Fit, Processes, Start, train_run
+from arpent.models import tile_needs
 from arpent.store import Place, Run, RunFolder
 from arpent.tasks.landcover.beginning import new_network
 from arpent.tasks.landcover.learning import bands_of, contract_of, learn, publish
@@ -28,6 +29,7 @@ def train(settings: TrainSettings, place: Place, *, progress: Progress | None = 
         Interrupted: by Ctrl-C; go on with a place that resumes.
     """
     task = LandcoverTask(settings.task)
+    tile_needs(settings.task.architecture, task.network_settings)  # a wrong network is told before images are read
     processes = Processes.joined(settings.fit.device)
     samples = processes.told(lambda: survey(settings))
 
