@@ -42,11 +42,15 @@ def test_numbers_of_no_class_are_listed_with_their_counts(masked, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_classes_that_training_never_sees_are_told(masked, tmp_path):
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "warning: no training pixel shows building"), ("fr", "ne montre : bâtiment")]
+)
+def test_classes_that_training_never_sees_are_told(masked, tmp_path, language, words):
     heard = []
-    run = train(masked(), Place(exact=tmp_path / "run", tell=heard.append))
+    settings = masked().model_copy(update={"language": language})
+    run = train(settings, Place(exact=tmp_path / "run", tell=heard.append))
     (warning,) = run.manifest.warnings
     assert [warning] == heard
-    assert "no training pixel shows" in warning
-    assert "building" in warning
+    assert words in warning
     assert "water" not in warning
+    assert ", eau" not in warning

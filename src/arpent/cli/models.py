@@ -14,7 +14,7 @@ from arpent.models.import_settings import ImportSettings
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from arpent.core.contract import Contract
+    from arpent.core.contract import Contract, SensorContract
     from arpent.models.published import Published
     from arpent.store.bundle import FoundBundle
 
@@ -199,7 +199,8 @@ def _contract_facts(contract: Contract) -> list[tuple[str, object]]:
         ("pixel size", f"{contract.gsd:g} m" if contract.gsd else "any"),
         ("pixel type", contract.dtype or "any"),
         ("no data", "none" if contract.nodata is None else f"{contract.nodata:g}"),
-        ("statistics", normalisation.origin if normalisation else "none"),
+        ("statistics", normalisation.origin if normalisation else "by sensor" if contract.sensors else "none"),
+        *((f"  {name}", _sensor_facts(own)) for name, own in contract.sensors.items()),
         ("classes", ", ".join(contract.classes.labels()) if contract.classes else "none"),
         *((f"  {name}", f"{value:.4g}") for name, value in contract.metrics.items()),
         *((f"  {name}", value) for name, value in contract.recipe.items()),
@@ -209,6 +210,12 @@ def _contract_facts(contract: Contract) -> list[tuple[str, object]]:
         ("written by", f"arpent {contract.arpent}, bundle format {contract.format}"),
     ]
     return told
+
+
+def _sensor_facts(own: SensorContract) -> str:
+    """What the images of one sensor were like, for models trained on several."""
+    size = f"{own.gsd:g} m, " if own.gsd else ""
+    return f"{size}{own.dtype or 'any type'}, {own.normalisation.origin}"
 
 
 def _band_table(contract: Contract) -> Table:
