@@ -177,6 +177,8 @@ def test_one_number_does_not_hold_for_two_sensors(settings, changes):
 def test_what_cannot_be_mixed_is_refused(settings, both):
     with pytest.raises(BandMismatch, match="no band 'red_edge'"):
         survey(settings(missing_bands="refuse"))
+    with pytest.raises(InvalidSetting, match="ratio of sensors"):
+        survey(settings(mix={"bd-ortho": 1}))
     wrong = LandcoverSettings(bands=("red", "thermal"), network={"widths": [8]})
     with pytest.raises(BandMismatch, match="no image has the band 'thermal'"):
         survey(settings(task=wrong))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from arpent.core import nomenclature, sensor, write_file
 from arpent.data import (
+    RandomPatches,
     Sample,
     SampleIndex,
     Statistics,
@@ -93,6 +94,8 @@ def survey(settings: TrainSettings, *, labelled: bool = True) -> Samples:
     check_leak(train, val)
     kinds = _kinds_of(train, val, settings)
     require_fitting_masks((*train, *val), resampled=bool(settings.resample_gsd))
+    # Settings that do not go with the images are told here, before a run begins.
+    RandomPatches(train, settings.patch, count=1, mix=settings.mix, gsds=settings.resample_gsd)
     return Samples(train, val, kinds, _check_truth(settings, train, val))
 
 
