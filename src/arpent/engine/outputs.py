@@ -139,7 +139,7 @@ class DenseOutput:
 
 
 class TableOutput:
-    """A table product: rows go to the sink as they come, in the order of the tiles."""
+    """A table product: rows go to the sink batch by batch, in the order of the tiles."""
 
     def __init__(self, product: Product) -> None:
         self.product = product
@@ -156,8 +156,8 @@ class TableOutput:
             )
         self._tables.append(entry.table)
 
-    def end_row(self) -> list[Any]:
-        """The tables of this row of tiles."""
+    def taken(self) -> list[Any]:
+        """The tables that have come since the last call."""
         tables, self._tables = self._tables, []
         return tables
 

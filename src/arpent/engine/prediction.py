@@ -1,7 +1,7 @@
 """The one prediction loop: read ahead, run the network, blend, write, keep the ledger.
 
-Works on images of any size in the memory of one row of tiles, and goes on after any interruption from the last
-finished row, to the same bytes.
+Works on images of any size in the memory of one row of tiles, of tables in that of a few tiles, and goes on after any
+interruption from the last finished row, to the same bytes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
@@ -107,11 +107,13 @@ class _Outputs:
         for output in self.dense:
             output.begin_row(row)
 
-    def ready(self) -> list[tuple[str, Any]]:
-        """What the finished row gives each sink."""
-        strips = [(done.product, done.strip) for output in self.dense for done in output.end_row()]
-        tables = [(output.product.name, table) for output in self.tables for table in output.end_row()]
-        return strips + tables
+    def strips(self) -> list[tuple[str, Any]]:
+        """What the finished row of tiles gives the sinks of maps."""
+        return [(done.product, done.strip) for output in self.dense for done in output.end_row()]
+
+    def rows(self) -> list[tuple[str, Any]]:
+        """What the tiles since the last call give the sinks of tables."""
+        return [(output.product.name, table) for output in self.tables for table in output.taken()]
 
     def state(self) -> dict[str, NDArray[np.float32]]:
         return {name: array for output in self.dense for name, array in output.state().items()}
@@ -215,7 +217,7 @@ class _Loop:
     clock: _Clock
 
     def run(self, done: Progressed) -> None:
-        """All rows from `done` on. Files are written beside the network, one row behind it."""
+        """All rows from `done` on. Files are written beside the network: maps one row behind it, tables one batch."""
         if done.next_row:
             arrays = self.ledger.arrays(done)
             for output in self.outputs.dense:
@@ -223,28 +225,22 @@ class _Loop:
         rows = range(done.next_row, len(self.plan.rows))
         tiles = (tile for row in rows for tile in self.plan.row_of_tiles(row))
         title, count = Path(self.image.source).name, len(rows) * len(self.plan.cols)
-        with (
-            self.options.progress.bar(title, count, "tiles") as bar,
-            ThreadPoolExecutor(1, "arpent-write") as writer,
-        ):
+        with self.options.progress.bar(title, count, "tiles") as bar, _Behind() as behind:
             reading = read_ahead(
                 self._prepared, tiles, threads=self.options.read_threads, ahead=2 * self.options.batch_size
             )
-            writing: Future[Progressed] | None = None
             seen = done.seen_valid
             try:
                 for row in rows:
                     self.outputs.begin_row(row)
                     for batch in _batches(reading, len(self.plan.cols), self.options.batch_size):
                         seen |= self._process(batch)
+                        if self.outputs.tables:
+                            behind.do(self._write, self.outputs.rows())
                         bar.advance(len(batch))
-                    ready, state = self.outputs.ready(), self.outputs.state()
-                    if writing is not None:
-                        writing.result()
                     progressed = replace(done, next_row=row + 1, seen_valid=seen)
-                    writing = writer.submit(self._write, ready, state, progressed)
-                if writing is not None:
-                    writing.result()
+                    behind.do(self._finish_row, self.outputs.strips(), self.outputs.state(), progressed)
+                behind.catch_up()
             finally:
                 reading.close()
         if not seen:
@@ -293,16 +289,46 @@ class _Loop:
         self.clock.tiles += len(seen)
         return answer
 
-    def _write(
-        self, ready: Sequence[tuple[str, Any]], state: Mapping[str, NDArray[np.float32]], done: Progressed
-    ) -> Progressed:
-        """Hands a finished row to the sinks and, once it is on the disk, to the ledger."""
+    def _write(self, ready: Sequence[tuple[str, Any]]) -> None:
+        """Hands the sinks what is theirs; runs in the writing thread."""
         for name, item in ready:
             self.outputs.sinks[name].write(item)
+
+    def _finish_row(
+        self, strips: Sequence[tuple[str, Any]], state: Mapping[str, NDArray[np.float32]], done: Progressed
+    ) -> None:
+        """Hands a finished row to the sinks and, once all of it is on the disk, to the ledger."""
+        self._write(strips)
         said = {name: dict(sink.checkpoint()) for name, sink in self.outputs.sinks.items()}
-        done = replace(done, sinks=said)
-        self.ledger.write(done, state)
-        return done
+        self.ledger.write(replace(done, sinks=said), state)
+
+
+class _Behind:
+    """A thread that does one thing after another, and is never more than one behind whoever asks."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, "arpent-write")
+        self._last: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
+
+    def do(self, action: Callable[..., None], *what: object) -> None:
+        """Has it done once the last thing asked for is.
+
+        Raises:
+            What that one has raised.
+        """
+        self.catch_up()
+        self._last = self._pool.submit(action, *what)
+
+    def catch_up(self) -> None:
+        """Waits for what was asked for, and raises what it has raised."""
+        if self._last is not None:
+            self._last.result()
 
 
 def _batches(reading: Iterator[_Prepared], count: int, size: int) -> Iterator[list[_Prepared]]:

@@ -99,10 +99,9 @@ def compare(
             run.warn(warning)
         with run.timed("compare"):
             done = _run(job, pair)
-        products = {
-            product.name.removesuffix(suffix) if suffix else product.name: run.path / product.file_name
-            for product in task.products()
-        }
+        for warning in image.clippings(settings.language):
+            run.warn(warning)
+        products = {product.name.removesuffix(suffix): run.path / product.file_name for product in task.products()}
         figures = _figures(products, judgement)
         if figures.get("valid_share") == 0:
             raise _nothing_known(pair, settings)
