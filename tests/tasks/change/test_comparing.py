@@ -29,8 +29,8 @@ from arpent.errors import (
     UnknownName,
 )
 from arpent.io import validate_stac
-from arpent.store import verify
-from arpent.tasks.change import Frame, Pair
+from arpent.store import RunFolder, verify
+from arpent.tasks.change import ChangeSettings, Frame, Pair, compare
 from arpent.testing.memory import peak_memory
 
 NONE = -100.0
@@ -446,6 +446,36 @@ def test_numbers_that_training_could_not_know_are_refused(nano, land, compared, 
     )
     with pytest.raises(ContractMismatch, match=f"{dtype} .*int16.*{told}" if dtype != "uint8" else "uint8 .*int16"):
         compared([image, image], nano(dtype="int16"))
+
+
+@pytest.mark.parametrize(("dtype", "value"), [("uint16", 40_000), ("float32", 1e6)])
+def test_one_odd_pixel_is_clipped_wherever_it_lies(nano, land, compared, tmp_path, dtype, value):
+    """In a corner, where the type is looked at, as well as elsewhere; said once."""
+    with rasterio.open(land(tmp_path / "plain.tif")) as image:
+        plain = image.read()
+    made = {}
+    for name, odd in (("odd", value), ("most", 32_767)):
+        values = plain.astype(dtype)
+        values[2, 0, 0] = odd
+        made[name] = land(tmp_path / f"{name}.tif", values=values, dtype=dtype, nodata=0)
+    with RunFolder.create(tmp_path / "run", "change", "run", exact=True) as run:
+        frames = tuple(Frame(made["odd"], day) for day in (2020100, 2021100))
+        compare(run, Pair(frames, "run"), nano(dtype="int16"), ChangeSettings(runtime="torch", device="cpu"))
+        (told,) = [line for line in run.finish().manifest.warnings if "brought to their range" in line]
+    assert "odd.tif" in told
+    (found, _), (wanted, _) = (compared([made[name]] * 2, nano(dtype="int16")) for name in ("odd", "most"))
+    assert np.array_equal(found["cosine_map"], wanted["cosine_map"])
+
+
+@pytest.mark.parametrize("fill", [np.finfo(np.float32).min, np.inf, -np.inf, np.nan])
+def test_an_untagged_fill_of_floats_is_no_data(nano, land, compared, tmp_path, fill):
+    with rasterio.open(land(tmp_path / "plain.tif")) as image:
+        values = image.read().astype(np.float32)
+    values[:, 60:] = fill
+    image = land(tmp_path / "fill.tif", values=values, dtype="float32", nodata=None)
+    found, _ = compared([image, image], nano(dtype="int16"), minimum_valid=0)
+    assert (found["cosine_map"][0, 60:] == -100).all()
+    assert (found["cosine_map"][0, :40] >= -1).all()
 
 
 def test_dates_on_both_counts_of_longitude_are_one_place(nano, land, compared, tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from hashlib import sha256
@@ -95,12 +95,10 @@ def compare(
         judgement = judge(_layers(task, suffix), model.contract, settings)
         folder = pair_scratch(run, suffix)
         job = replace(_job(task, model, image, run), progress=progress or Silent(), folder=folder, network=network)
-        for warning in image.warnings(settings.language):
-            run.warn(warning)
+        _tell(run, image.warnings(settings.language))
         with run.timed("compare"):
             done = _run(job, pair)
-        for warning in image.clippings(settings.language):
-            run.warn(warning)
+        _tell(run, image.clippings(settings.language))
         products = {product.name.removesuffix(suffix): run.path / product.file_name for product in task.products()}
         figures = _figures(products, judgement)
         if figures.get("valid_share") == 0:
@@ -121,6 +119,11 @@ def compare(
 def pair_scratch(run: RunFolder, suffix: str) -> Path:
     """The folder of what is unfinished of a pair; once its products are settled, it may go."""
     return run.scratch / f"pair-{sha256(suffix.encode()).hexdigest()[:16]}"
+
+
+def _tell(run: RunFolder, warnings: Iterable[str]) -> None:
+    for warning in warnings:
+        run.warn(warning)
 
 
 def check_pair(pair: Pair, model: Bundle, settings: ChangeSettings) -> None:

@@ -20,6 +20,9 @@ __all__ = ["FramePixels", "FrameReader", "open_first", "open_other"]
 _SAME_UNITS = ("int16", "uint16", "int32", "uint32", "float32", "float64")
 """Types in which the same numbers are kept, as reflectance × 10,000; bytes have a scale of their own."""
 _SAMPLE = 256  # pixels of a side of each sample
+_STRANGE = 0.01  # of the sampled numbers: beyond, the image is kept in other units than those of training
+_NO_NUMBER = 1e30
+"""From this size on, numbers are no data: the utmost floats, infinities, what resampling makes of both."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class FrameReader:
         names: how the file calls the bands of the model, in the model's order.
         dtype: of the file's pixels.
         nodata: the number that means no data in the file, or did in training; None where neither says.
+        clipped: whether numbers that the type of training cannot hold were met so far, and brought to its range.
     """
 
     def __init__(self, frame: Frame, reader: ImageReader, contract: Contract, order: tuple[int, ...]) -> None:
@@ -60,6 +64,8 @@ class FrameReader:
         self.nodata = reader.nodata if reader.nodata is not None else contract.nodata
         self._reader = reader
         self._normaliser = Normaliser(contract.normalisation) if contract.normalisation else None
+        self.clipped = False
+        self._limits = _limits(contract, self.dtype)
         self._empty = {number for number in (reader.nodata, contract.nodata) if number is not None}
 
     @property
@@ -76,7 +82,7 @@ class FrameReader:
         """The window, normalised."""
         raster = self._reader.read(window)
         missing = self._missing(raster)
-        values = self._normalised(raster.pixels)
+        values = self._normalised(self._within_limits(raster.pixels, missing))
         values[missing] = MISSING
         return FramePixels(values, missing)
 
@@ -84,13 +90,22 @@ class FrameReader:
         pixels = raster.pixels
         missing = np.zeros(pixels.shape, bool)
         if pixels.dtype.kind == "f":
-            np.logical_not(np.isfinite(pixels), out=missing)
+            np.logical_not(_is_number(pixels), out=missing)
         for number in self._empty:
             if pixels.dtype.kind == "f" or _fits(number, pixels.dtype):
                 missing |= pixels == pixels.dtype.type(number)
         # A mask, or the end of the file, says nothing of single bands: then all are missing.
         missing |= ~raster.valid & ~missing.any(axis=0)
         return missing
+
+    def _within_limits(self, pixels: NDArray[np.generic], missing: NDArray[np.bool_]) -> NDArray[np.generic]:
+        """The pixels in the range that the type of training has; where there is no data, anything."""
+        if self._limits is None:
+            return pixels
+        inside: NDArray[np.generic] = np.clip(pixels, *self._limits)
+        # Threads may meet them at once, which changes nothing.
+        self.clipped = self.clipped or bool(((inside != pixels) & ~missing).any())
+        return inside
 
     def warning(self, part: Window, language: Language) -> str | None:
         """What to say of an image whose radiometry is far from that of training, by a sample of a window; or None."""
@@ -117,6 +132,22 @@ class FrameReader:
     def close(self) -> None:
         """Close the file."""
         self._reader.close()
+
+
+def _is_number(pixels: NDArray[np.generic]) -> NDArray[np.bool_]:
+    """Where floats are data, as far as they can tell."""
+    return np.asarray(np.abs(pixels) < _NO_NUMBER, np.bool_)  # NaN is not either
+
+
+def _limits(contract: Contract, dtype: np.dtype[np.generic]) -> tuple[int, int] | None:
+    """The range of the type of training, in numbers that `dtype` has; None where the file cannot leave it."""
+    if contract.dtype not in ("int16", "uint16") or str(dtype) == contract.dtype or str(dtype) not in _SAME_UNITS:
+        return None
+    of_training = np.iinfo(contract.dtype)
+    if dtype.kind == "f":
+        return of_training.min, of_training.max
+    of_file = np.iinfo(str(dtype))
+    return max(of_training.min, of_file.min), min(of_training.max, of_file.max)
 
 
 def _fits(number: float, dtype: np.dtype[np.generic]) -> bool:
@@ -223,24 +254,25 @@ def _check(reader: ImageReader, contract: Contract, gsd: float | None) -> None:
 
 
 def _strange(reader: ImageReader, contract: Contract) -> float | None:
-    """A number in the middle or at a corner of the image that the type of training cannot hold; None if none is there.
+    """A number that the type of training cannot hold, if many in the middle and at the corners of the image are so.
 
-    The units are then taken to be those of training.
+    None if they are few: the units are then taken to be those of training. Zeros, which all units share, do not count.
     """
     assert contract.dtype is not None
     limits, grid = np.iinfo(contract.dtype), reader.grid
     height, width = min(_SAMPLE, grid.height), min(_SAMPLE, grid.width)
     down, across = grid.height - height, grid.width - width
-    for row, col in {(down // 2, across // 2), (0, 0), (0, across), (down, 0), (down, across)}:
+    seen, strange, first = 0, 0, None
+    for row, col in sorted({(down // 2, across // 2), (0, 0), (0, across), (down, 0), (down, across)}):
         values = _known(reader.read(Window(row, col, height, width)), reader, contract)
         odd = values[(values != np.rint(values)) | (values < limits.min) | (values > limits.max)]
-        if odd.size:
-            return float(odd[0])
-    return None
+        seen, strange = seen + int(np.count_nonzero(values)), strange + odd.size
+        first = float(odd[0]) if first is None and odd.size else first
+    return first if strange > _STRANGE * seen else None
 
 
 def _known(raster: Raster, reader: ImageReader, contract: Contract) -> NDArray[np.float64]:
     """The numbers that are data."""
     values = raster.pixels[:, raster.valid].astype(np.float64)
     empty = [number for number in (reader.nodata, contract.nodata) if number is not None]
-    return values[np.isfinite(values) & ~np.isin(values, empty)]
+    return values[_is_number(values) & ~np.isin(values, empty)]

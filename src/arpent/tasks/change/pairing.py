@@ -16,6 +16,7 @@ from pyproj.exceptions import CRSError
 
 from arpent.core import Contract, Grid, Language, Raster, Window, ground_sampling_distance
 from arpent.errors import InvalidSetting, NoOverlap
+from arpent.language import say
 from arpent.models import MISSING
 from arpent.pixels import Quality
 from arpent.tasks.change.frame_reading import FrameReader, open_first, open_other
@@ -95,6 +96,10 @@ class PairImage:
         """What to say of dates whose radiometry is far from that of training, in one sentence each."""
         told = (frame.warning(self._part, language) for frame in self.frames)
         return [warning for warning in told if warning is not None]
+
+    def clippings(self, language: Language) -> list[str]:
+        """What to say of dates of which numbers were brought to the range of training, as far as read."""
+        return [say("drift.clipped", language, source=frame.frame.image) for frame in self.frames if frame.clipped]
 
     def mirrored(self, pixels: NDArray[np.float32], inside: Window, window: Window) -> NDArray[np.float32]:
         """`pixels` grown to a whole tile by mirroring. A hole is not mirrored: the mean of the band takes its place."""
