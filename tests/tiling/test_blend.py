@@ -58,7 +58,7 @@ def test_identity_for_every_size(size):
 def test_a_constant_model_leaves_no_seam(height, width, shape):
     image = np.full((1, height, width), 0.3, np.float32)
     result, _ = blended(image, np.ones((height, width), bool), TilePlan.of(height, width, shape))
-    assert np.abs(result - np.float32(0.3)).max() <= 2e-7  # two units in the last place
+    assert np.abs(result - np.float32(0.3)).max() <= 3e-7  # weights of up to four tiles, each rounded
 
 
 @given(height=sides, width=sides, shape=tile_shapes(), seed=st.integers(0, 99))
