@@ -14,7 +14,7 @@ from arpent.errors import InvalidSetting, RunDamaged
 from arpent.store.manifest import MANIFEST, read_manifest
 from arpent.store.reading import LOCK, SCRATCH, START
 
-__all__ = ["MADE", "clear", "is_run", "put_back", "refuse_inputs", "remember", "set_aside"]
+__all__ = ["MADE", "clear", "is_replacing", "is_run", "put_back", "refuse_inputs", "remember", "set_aside"]
 
 MADE = "made.jsonl"
 """File in the scratch folder that names, line by line, what the run has put beside it."""
@@ -126,10 +126,15 @@ def set_aside(path: Path) -> None:
         sync_folder(stage.parent)
 
 
+def is_replacing(path: Path) -> bool:
+    """Whether a finished run stands aside for the one that is being written."""
+    return (path / SCRATCH / _REPLACED).is_dir()
+
+
 def put_back(path: Path) -> bool:
     """Removes an unfinished run in favour of the finished one that it was to replace; whether there was one."""
     scratch = path / SCRATCH
-    if not (scratch / _REPLACED).is_dir():
+    if not is_replacing(path):
         return False
     with writing(path):
         _remove_made(path)

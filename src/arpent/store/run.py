@@ -16,7 +16,7 @@ from typing import Any
 from arpent.core import file_sha256, publish_file, sync_folder, write_file, writing
 from arpent.errors import FileMissing, Interrupted, InvalidSetting
 from arpent.store.beginning import KEPT, Start, Wish, begin, file_name, folder_for, keep_open, make_folder, refuse
-from arpent.store.belongings import clear, put_back, refuse_inputs, remember
+from arpent.store.belongings import clear, is_replacing, put_back, refuse_inputs, remember
 from arpent.store.lock import RunLock
 from arpent.store.manifest import (
     MANIFEST,
@@ -216,6 +216,11 @@ class RunFolder:
     def bundle(self) -> BundleRecord | None:
         """The model in use, once it is noted."""
         return self._bundle
+
+    @property
+    def replaces(self) -> bool:
+        """Whether a finished run stands aside, which comes back if an error ends this one."""
+        return is_replacing(self.path)
 
     @property
     def measured(self) -> Mapping[str, float]:

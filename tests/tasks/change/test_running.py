@@ -12,7 +12,7 @@ import rasterio
 from odc.geo import CRS
 
 from arpent.core import Grid, Strip
-from arpent.errors import Interrupted, InvalidSetting, NotWritable, RunExists, WeightsMismatch
+from arpent.errors import Interrupted, InvalidSetting, NotWritable, PartialFailure, RunExists, WeightsMismatch
 from arpent.io import CogWriter, RasterSpec
 from arpent.store import Place, open_run, verify
 from arpent.tasks.change import running
@@ -224,6 +224,26 @@ def test_products_are_never_written_over_without_force(short):
     assert older.samefile(again.run.path / older.name)
 
 
+def test_force_keeps_the_old_run_where_nothing_can_be_done(short):
+    run, settings = short / "run", ("task_list=[infer]", "feature_maps.return=false")
+    done = run_reference(plan(*settings), Place(exact=run))
+    product = run / f"cosine_map{suffix(BEFORE[0])}.tif"
+    with pytest.raises(InvalidSetting, match="dimension 500"):
+        run_reference(plan("task_list=[infer]", "feature_maps.embeddings=[500]"), Place(exact=run, force=True))
+    with pytest.raises(InvalidSetting, match="concatenate_char"):
+        plan(*settings, "concatenate_char=/")
+    with pytest.raises(InvalidSetting, match="reference system"):
+        plan(*settings, "process_bbox=[0, 0, 1, 1]", "process_bbox_crs=EPSG:1")
+    # What only pairs can tell: all fail, and the finished run comes back.
+    with pytest.raises(PartialFailure, match="stays as it was; first: "):
+        run_reference(
+            plan(*settings, "process_bbox=[0, 0, 1, 1]", "process_bbox_crs=EPSG:4326"), Place(exact=run, force=True)
+        )
+    verify(open_run(run))
+    assert open_run(run).manifest == done.run.manifest
+    assert product.samefile(short / "epoch2023" / "inference" / product.name)
+
+
 @pytest.fixture
 def stopped(place, monkeypatch):
     """A function that does a configuration until its second pair begins; it gives the names of compared pairs."""
@@ -424,3 +444,14 @@ def test_what_cannot_be_fused_is_refused_before_any_pair(place, wrong):
     with pytest.raises(InvalidSetting, match=r"postfix|reference system"):
         plan(wrong)
     assert plan(wrong, "task_list=[infer]").pairs
+
+
+def test_what_a_list_gives_reason_to_doubt_is_one_sentence(place):
+    """Three images of two pairs, all far from a model of much brighter ones."""
+    far = "model_params.data_mean=[90000, 90000, 90000, 90000, 90000, 90000]"
+    made = run_reference(
+        plan(far, "model_params.data_std=[500, 500, 500, 500, 500, 500]", "task_list=[infer]"),
+        Place(exact=place / "run"),
+    )
+    (said,) = made.run.manifest.warnings
+    assert "2 more warnings of this kind" in said

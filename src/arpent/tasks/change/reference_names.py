@@ -9,7 +9,7 @@ from pathlib import PurePath
 from arpent.errors import InvalidSetting
 from arpent.tasks.change.frames import Pair
 
-__all__ = ["check_date", "compiled", "date_in", "guessed_date", "pair_suffix"]
+__all__ = ["check_date", "check_mark", "compiled", "date_in", "guessed_date", "pair_suffix"]
 
 _LONGEST = 255
 """Bytes that file systems allow for a name."""
@@ -103,6 +103,21 @@ def check_date(value: int) -> int:
             f"{value} is not a date", expected="YYYYDDD or YYYYMMDD", cure="For the first of March 2024: 2024061."
         )
     return day
+
+
+def check_mark(mark: str) -> None:
+    """Refuses a mark between the names of images that no file can have in its name.
+
+    Raises:
+        InvalidSetting: it has such a character.
+    """
+    strange = sorted(set(mark) & set(_FORBIDDEN))
+    if strange:
+        raise InvalidSetting(
+            f"no product can have the concatenate_char {mark} in its name",
+            found=f"the characters {' '.join(map(repr, strange))}",
+            cure="Choose another one, such as '!'.",
+        )
 
 
 def pair_suffix(pair: Pair, mark: str) -> str:

@@ -22,7 +22,7 @@ from arpent.tasks.change.mosaic_grid import named_system
 from arpent.tasks.change.mosaic_settings import MosaicSettings
 from arpent.tasks.change.pair_list import PairList, PairRow, read_pair_list
 from arpent.tasks.change.reference_config import ReferenceConfig, ReferenceFile
-from arpent.tasks.change.reference_names import check_date, compiled, date_in, pair_suffix
+from arpent.tasks.change.reference_names import check_date, check_mark, compiled, date_in, pair_suffix
 from arpent.tasks.change.settings import ChangeSettings
 
 __all__ = [
@@ -115,6 +115,9 @@ def plan_reference(
     if "mosaic" in config.task_list:
         mosaic_settings(file, settings)  # refuses what cannot be fused before hours are spent on its pairs
     usable(np.zeros(1, np.uint8), settings.exclude)  # refuses a quality that there is not, before the first pair does
+    check_mark(config.concatenate_char)
+    if settings.box_crs is not None:
+        named_system(settings.box_crs)
     listed = read_pair_list(placed(config.csv_inference_file, file.path.parent), config.num_frames)
     folders = tuple(Path(folder) for folder in config.save_folders)
     rows = _Rows(file, tuple(None if date is None else check_date(date) for date in dates))

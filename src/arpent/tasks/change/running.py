@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 
 from arpent.core import Progress, Silent, file_sha256
-from arpent.errors import ArpentError
+from arpent.errors import ArpentError, PartialFailure
 from arpent.language import say
 from arpent.models import Bundle
 from arpent.store import Place, Run, RunFolder
@@ -25,6 +25,7 @@ from arpent.tasks.change.mosaic import fuse
 from arpent.tasks.change.mosaic_layers import product_name
 from arpent.tasks.change.mosaic_pairs import PairProducts, delete_residues, find_pairs
 from arpent.tasks.change.mosaic_settings import MosaicSettings
+from arpent.tasks.change.pair_network import check_model
 from arpent.tasks.change.pairing import PairImage
 from arpent.tasks.change.polygons import threshold_name
 from arpent.tasks.change.reference_model import model_fit, reference_model
@@ -83,7 +84,8 @@ def run_reference(
     """Does what a configuration of Planaura asks for.
 
     A pair that fails is noted, and the others go on; the run is then partial. A run that is resumed, unfinished or
-    partial, keeps the pairs that are finished, does the others, and fuses all of them.
+    partial, keeps the pairs that are finished, does the others, and fuses all of them. A finished run is replaced only
+    by one in which something could be done.
 
     Args:
         plan: what is asked for.
@@ -94,6 +96,8 @@ def run_reference(
     Raises:
         RunExists: the run, or products of the same names, are there already.
         ModelError: the weights cannot be used.
+        InvalidSetting, ContractMismatch: the model cannot do what the configuration asks of every pair.
+        PartialFailure: nothing could be done, and the run that was to be replaced stays.
     """
     file, config, progress = plan.file, plan.config, progress or Silent()
     fuses = "mosaic" in config.task_list
@@ -110,6 +114,7 @@ def run_reference(
     if "infer" in config.task_list:
         path = reference_model(file, progress)
         bundle = load_model(path, model_fit(file, reset_patch_embedding=reset_patch_embedding))
+        check_model(bundle, config.num_frames, settings)
     table = placed(config.csv_inference_file, file.path.parent)
     read = [read for planned in plan.pairs for read in files_of(planned.pair.frames, path)]
     with place.begin("change", file.path.stem, kept, [file.path, table, *read]) as run:
@@ -122,8 +127,11 @@ def run_reference(
                 work.notes.append(say("reference.describes_itself", settings.language, name=path.name))
             run.use_bundle(path, file_sha256(path if path.is_file() else path / "bundle.json"))
             work.compare_all(bundle)
+            work.tell_doubts()
         if fuses:
             work.fuse_all()
+        if place.force:
+            work.refuse_nothing_done()
         return ReferenceRun(run.finish(), tuple(work.outcomes), tuple(work.placed), (*plan.notes, *work.notes))
 
 
@@ -148,6 +156,7 @@ class _Work:
         self.outcomes: list[PairOutcome] = []
         self.placed: list[Path] = []
         self.notes: list[str] = []
+        self._doubts: dict[str, None] = {}
 
     def compare_all(self, bundle: Bundle) -> None:
         """Every pair of the list, those that fail noted."""
@@ -168,6 +177,16 @@ class _Work:
                     seconds = time.perf_counter() - begun
                     self.outcomes.append(PairOutcome(planned.pair.name, planned.suffix, state, seconds))
                 bar.advance()
+
+    def tell_doubts(self) -> None:
+        """One sentence for all that the list's images give reason to doubt."""
+        if self._doubts:
+            first, more = next(iter(self._doubts)), len(self._doubts) - 1
+            language = self._settings.language
+            self._run.warn(say("drift.many", language, first=first, count=more) if more else first)
+
+    def _doubt(self, warning: str) -> None:
+        self._doubts[warning] = None
 
     def fuse_all(self) -> None:
         """The mosaics of all pairs that are there; where that fails, the pairs stay as they are."""
@@ -191,6 +210,20 @@ class _Work:
         self._place({one.name for one in made})
         if self._plan.config.mosaic_params.delete_residues:
             self._remove_residues(pairs)
+
+    def refuse_nothing_done(self) -> None:
+        """Ends a run in which all has failed, where a good one stands aside for it.
+
+        Raises:
+            PartialFailure: says what failed first.
+        """
+        if self._run.replaces and all(one.state == "failed" for one in self.outcomes):
+            first = f"; first: {self.outcomes[0].problem}" if self.outcomes else ""
+            name, path = self._plan.file.path.name, self._run.path
+            raise PartialFailure(
+                f"nothing of {name} could be done, and the run {path} stays as it was{first}",
+                cure="Correct this and repeat the command.",
+            )
 
     def _compared(self, planned: PlannedPair, bundle: Bundle, networks: ListNetworks) -> Literal["done", "kept"]:
         """Compares a pair, unless an earlier attempt has finished it."""
@@ -225,7 +258,16 @@ class _Work:
             # Tables are those of the first prediction, as in the reference.
             settings = self._settings.model_copy(update={"shift": shift} | ({"table": "none"} if shift else {}))
             network = networks.of(planned.pair, settings)
-            compare(run, planned.pair, bundle, settings, suffix=suffix, progress=self._progress, network=network)
+            compare(
+                run,
+                planned.pair,
+                bundle,
+                settings,
+                suffix=suffix,
+                progress=self._progress,
+                network=network,
+                warn=self._doubt,
+            )
         if shifted:
             wanted = self._settings
             fold_shifts(run, planned.suffix, shifted, compression=wanted.compression, language=wanted.language)
