@@ -2,7 +2,7 @@
 
 from arpent.data.augment import Augment, Patch, dihedral, dihedral_inverse, generator_for
 from arpent.data.batches import Batch, Batches, PatchLoader, target_of
-from arpent.data.drifting import FarBand, drift, far_bands, glance, glances
+from arpent.data.drifting import ONE_LANDSCAPE, WHOLE_WORLD, FarBand, FarLimit, drift, far_bands, glance, glances
 from arpent.data.footprints import Footprint, cut_blocks, footprints, located
 from arpent.data.index import SampleIndex
 from arpent.data.labels import LabelCounts, count_labels
@@ -29,12 +29,15 @@ from arpent.data.truth import require_fitting_masks
 __all__ = [
     "DEFAULT_FRACTIONS",
     "NORMALISATIONS",
+    "ONE_LANDSCAPE",
     "SPLITS",
     "WHOLE",
+    "WHOLE_WORLD",
     "Augment",
     "Batch",
     "Batches",
     "FarBand",
+    "FarLimit",
     "Footprint",
     "GridPatches",
     "LabelCounts",

@@ -12,14 +12,31 @@ from arpent.core import Normalisation, Raster, Window
 from arpent.data.statistics import Statistics
 from arpent.errors import BandMismatch
 
-__all__ = ["FarBand", "drift", "far_bands", "glance", "glances"]
+__all__ = ["ONE_LANDSCAPE", "WHOLE_WORLD", "FarBand", "FarLimit", "drift", "far_bands", "glance", "glances"]
 
-_FAR_MEAN = 1.0
-_FAR_STD = 2.0
 _PLACES = 6
 _SIDE = 128
 _TOP = 98.0
 _LEAST_TOP = 1 / 16  # of the range: four bits of depth unused by nearly all pixels
+
+
+@dataclass(frozen=True)
+class FarLimit:
+    """From where on a band is far from training.
+
+    Attributes:
+        mean: standard deviations of training between both means.
+        std: how many times one standard deviation is the other, either way.
+    """
+
+    mean: float
+    std: float
+
+
+ONE_LANDSCAPE = FarLimit(mean=1.0, std=2.0)
+"""For models of a few images, as land cover has them, which go by their colours."""
+WHOLE_WORLD = FarLimit(mean=2.0, std=3.0)
+"""For models of images of many places and seasons, as change has them, of which each is far from their mean."""
 
 
 @dataclass(frozen=True)
@@ -82,13 +99,13 @@ def glance(image: Sighted, window: Window) -> Statistics | None:
     return result if result is not None and result.count.all() else None
 
 
-def far_bands(statistics: Statistics, rule: Normalisation) -> tuple[FarBand, ...]:
+def far_bands(statistics: Statistics, rule: Normalisation, limit: FarLimit = ONE_LANDSCAPE) -> tuple[FarBand, ...]:
     """The bands of these images that are far from those a model was trained on.
 
-    Far is a mean more than one standard deviation of the training images away, or a standard deviation less than
-    half or more than twice theirs. A model that goes by the range of the pixels alone has no such statistics: there,
-    far is a band of which more than 2 % lies above the range, or 98 % in the lowest sixteenth of it. Bands that the
-    images lack are far from nothing.
+    Far is a mean more standard deviations of the training images away than the limit says, or a standard deviation
+    that many times less or more than theirs. A model that goes by the range of the pixels alone has no such
+    statistics: there, far is a band of which more than 2 % lies above the range, or 98 % in the lowest sixteenth of it.
+    Bands that the images lack are far from nothing.
     """
     if len(rule.mean) != len(statistics.bands):
         raise BandMismatch(
@@ -110,13 +127,11 @@ def far_bands(statistics: Statistics, rule: Normalisation) -> tuple[FarBand, ...
         then = rule.mean[place], rule.std[place]
         if by_range and not _LEAST_TOP <= top <= 1:
             found.append(FarBand(name, mean, std, *then, top=top))
-        elif not by_range and (abs(mean - then[0]) > _FAR_MEAN * then[1] or not _alike(std, then[1])):
+        elif not by_range and (
+            abs(mean - then[0]) > limit.mean * then[1] or not 1 / limit.std <= std / then[1] <= limit.std
+        ):
             found.append(FarBand(name, mean, std, *then))
     return tuple(found)
-
-
-def _alike(std: float, then: float) -> bool:
-    return 1 / _FAR_STD <= std / then <= _FAR_STD
 
 
 def drift(statistics: Statistics, rule: Normalisation) -> str | None:

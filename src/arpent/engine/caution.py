@@ -5,14 +5,18 @@ from __future__ import annotations
 from pathlib import PurePath
 
 from arpent.core import Language, Normalisation
-from arpent.data import FarBand, Statistics, far_bands
+from arpent.data import ONE_LANDSCAPE, FarBand, FarLimit, Statistics, far_bands
 from arpent.language import number, say
 
 __all__ = ["far_from_training"]
 
 
 def far_from_training(
-    statistics: Statistics, rule: Normalisation, source: str, language: Language = "en"
+    statistics: Statistics,
+    rule: Normalisation,
+    source: str,
+    language: Language = "en",
+    limit: FarLimit = ONE_LANDSCAPE,
 ) -> str | None:
     """A warning, with the numbers, where an image is far from those a model was trained on; None where it is near.
 
@@ -21,8 +25,9 @@ def far_from_training(
         rule: the model's normalisation.
         source: the image, for people.
         language: of the warning.
+        limit: from where on an image is far.
     """
-    far = far_bands(statistics, rule)
+    far = far_bands(statistics, rule, limit)
     if not far:
         return None
     bands = ("\N{NARROW NO-BREAK SPACE}; " if language == "fr" else "; ").join(_told(band, language) for band in far)

@@ -447,11 +447,11 @@ def test_what_cannot_be_fused_is_refused_before_any_pair(place, wrong):
 
 
 def test_what_a_list_gives_reason_to_doubt_is_one_sentence(place):
-    """Three images of two pairs, all far from a model of much brighter ones."""
+    """Two pairs of dates, all far from a model of much brighter ones."""
     far = "model_params.data_mean=[90000, 90000, 90000, 90000, 90000, 90000]"
     made = run_reference(
         plan(far, "model_params.data_std=[500, 500, 500, 500, 500, 500]", "task_list=[infer]"),
         Place(exact=place / "run"),
     )
     (said,) = made.run.manifest.warnings
-    assert "2 more warnings of this kind" in said
+    assert "3 more warnings of this kind" in said

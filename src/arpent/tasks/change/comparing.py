@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from hashlib import sha256
@@ -32,6 +32,9 @@ __all__ = ["Compared", "check_pair", "compare", "pair_scratch", "tile_shape"]
 
 _FIRST_DAY = 1_000_001
 """Numbers below count dates, as the reference does where names tell none; they are no days."""
+
+_ENDINGS = (".safetensors", ".pth", ".pt", ".bin")
+"""Of files that hold models."""
 
 _BLOCK = 1024
 """Side in pixels of the blocks in which a pixel is taken to have one area."""
@@ -66,6 +69,7 @@ def compare(
     suffix: str = "",
     progress: Progress | None = None,
     network: Network | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> Compared:
     """Compares the dates of a pair, and publishes what was asked for in a run, which may hold other pairs.
 
@@ -79,6 +83,7 @@ def compare(
         suffix: what distinguishes the products of this pair from those of others in the run.
         progress: who is told how far it is.
         network: the model as `start_pair_network` started it, for whoever compares many pairs in one way.
+        warn: who is told what makes the result doubtful; the run, if nobody is named.
 
     Raises:
         BundleInvalid: the bundle is no model of change.
@@ -95,10 +100,10 @@ def compare(
         judgement = judge(_layers(task, suffix), model.contract, settings)
         folder = pair_scratch(run, suffix)
         job = replace(_job(task, model, image, run), progress=progress or Silent(), folder=folder, network=network)
-        _tell(run, image.warnings(settings.language))
+        _tell(warn or run.warn, image.warnings(settings.language, _model_name(run)))
         with run.timed("compare"):
             done = _run(job, pair)
-        _tell(run, image.clippings(settings.language))
+        _tell(warn or run.warn, image.clippings(settings.language))
         products = {product.name.removesuffix(suffix): run.path / product.file_name for product in task.products()}
         figures = _figures(products, judgement)
         if figures.get("valid_share") == 0:
@@ -121,9 +126,18 @@ def pair_scratch(run: RunFolder, suffix: str) -> Path:
     return run.scratch / f"pair-{sha256(suffix.encode()).hexdigest()[:16]}"
 
 
-def _tell(run: RunFolder, warnings: Iterable[str]) -> None:
+def _tell(tell: Callable[[str], None], warnings: Iterable[str]) -> None:
     for warning in warnings:
-        run.warn(warning)
+        tell(warning)
+
+
+def _model_name(run: RunFolder) -> str:
+    """How people call the model of a run; empty where the run names none."""
+    if run.bundle is None:
+        return ""
+    path = Path(run.bundle.source)
+    name = path.stem if path.suffix in _ENDINGS else path.name
+    return path.parent.name if name == "model" else name
 
 
 def check_pair(pair: Pair, model: Bundle, settings: ChangeSettings) -> None:

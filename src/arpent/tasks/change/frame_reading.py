@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from arpent.core import Contract, Grid, Language, Raster, Window
-from arpent.data import Normaliser, Statistics, glances
+from arpent.data import WHOLE_WORLD, Normaliser, Statistics, glances
 from arpent.engine import far_from_training
 from arpent.errors import BandMismatch, ContractMismatch, GeoreferenceMissing, NoOverlap
 from arpent.io import ImageReader, open_image
@@ -21,6 +22,7 @@ _SAME_UNITS = ("int16", "uint16", "int32", "uint32", "float32", "float64")
 """Types in which the same numbers are kept, as reflectance × 10,000; bytes have a scale of their own."""
 _SAMPLE = 256  # pixels of a side of each sample
 _STRANGE = 0.01  # of the sampled numbers: beyond, the image is kept in other units than those of training
+_MIDDLE = (5.0, 95.0)  # percentiles: what lies beyond, as clouds that nobody has marked, says nothing of an image
 _NO_NUMBER = 1e30
 """From this size on, numbers are no data: the utmost floats, infinities, what resampling makes of both."""
 
@@ -60,6 +62,7 @@ class FrameReader:
         self.frame = frame
         self.order = order
         self.names = reader.bands
+        self._bands = contract.band_names
         self.dtype: np.dtype[np.generic] = reader.dtype
         self.nodata = reader.nodata if reader.nodata is not None else contract.nodata
         self._reader = reader
@@ -107,17 +110,28 @@ class FrameReader:
         self.clipped = self.clipped or bool(((inside != pixels) & ~missing).any())
         return inside
 
-    def warning(self, part: Window, language: Language) -> str | None:
-        """What to say of an image whose radiometry is far from that of training, by a sample of a window; or None."""
+    def warning(
+        self, part: Window, clear: Callable[[Window], NDArray[np.bool_]], model: str, language: Language
+    ) -> str | None:
+        """What to say of an image whose radiometry is far from that of training, by a sample of a window; or None.
+
+        Args:
+            part: that is compared.
+            clear: which pixels of a window count.
+            model: its name; empty for what its statistics are called.
+            language: of the warning.
+        """
         if self._normaliser is None:
             return None
-        seen = Statistics(self.names, self.dtype)
+        seen = Statistics(self._bands, self.dtype)
         for window in glances(part):
             raster = self._reader.read(window)
-            seen.update(raster.pixels, np.logical_not(self._missing(raster).any(axis=0)))
+            seen.update(raster.pixels, np.logical_not(self._missing(raster).any(axis=0)) & clear(window))
         if not seen.count.all():
             return None
-        return far_from_training(seen, self._normaliser.rule, self.frame.image, language)
+        rule = self._normaliser.rule
+        named = rule.model_copy(update={"origin": model or rule.origin})
+        return far_from_training(seen.within(*_MIDDLE), named, self.frame.image, language, WHOLE_WORLD)
 
     def _normalised(self, pixels: NDArray[np.generic]) -> NDArray[np.float32]:
         if self._normaliser is None:

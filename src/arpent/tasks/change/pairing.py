@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from functools import reduce
+from functools import partial, reduce
 from types import TracebackType
 from typing import Self
 
@@ -18,7 +18,7 @@ from arpent.core import Contract, Grid, Language, Raster, Window, ground_samplin
 from arpent.errors import InvalidSetting, NoOverlap
 from arpent.language import say
 from arpent.models import MISSING
-from arpent.pixels import Quality
+from arpent.pixels import Quality, usable
 from arpent.tasks.change.frame_reading import FrameReader, open_first, open_other
 from arpent.tasks.change.frames import Pair
 from arpent.tasks.change.quality_layers import open_quality
@@ -53,7 +53,7 @@ class PairImage:
         self.source = pair.name
         self.sensor = settings.sensor
         self.channels = len(contract.bands)
-        self._least_valid = settings.least_valid
+        self._least_valid, self._exclude = settings.least_valid, settings.exclude
         with ExitStack() as opened:
             first = open_first(pair.frames[0], contract, settings.sensor)
             opened.callback(first.close)
@@ -92,10 +92,24 @@ class PairImage:
             valid[:] = False
         return Raster(pixels, valid, self.grid.crop(window), self.bands)
 
-    def warnings(self, language: Language) -> list[str]:
-        """What to say of dates whose radiometry is far from that of training, in one sentence each."""
-        told = (frame.warning(self._part, language) for frame in self.frames)
+    def warnings(self, language: Language, model: str = "") -> list[str]:
+        """What to say of dates whose radiometry is far from that of training, in one sentence each.
+
+        Args:
+            language: of the sentences.
+            model: its name; empty for what its statistics are called.
+        """
+        told = [
+            frame.warning(self._part, partial(self._clear, number), model, language)
+            for number, frame in enumerate(self.frames)
+        ]
         return [warning for warning in told if warning is not None]
+
+    def _clear(self, number: int, window: Window) -> NDArray[np.bool_]:
+        """Where the quality of a date is none of those excluded, in a window of the first date."""
+        if not self._quality or not self._exclude:
+            return np.ones(window.shape, np.bool_)
+        return usable(self._quality[number].read(window), self._exclude)
 
     def clippings(self, language: Language) -> list[str]:
         """What to say of dates of which numbers were brought to the range of training, as far as read."""
