@@ -109,7 +109,8 @@ def checks(studies: Sequence[Study]) -> dict[str, Verdict]:
             found[f"{name} between {BASELINE} and {FIRST}"] = Verdict(holds, _listed(trio))
     for place, entry in enumerate(studies[0].classes.classes):
         if studies[0].shares[place] >= LEAST:
-            found[f"{FIRST} first in {entry.en}, intervals apart"] = _ahead(studies, place)
+            surely = "intervals apart" if len(studies) > 1 else "on one seed"
+            found[f"{FIRST} first in {entry.en}, {surely}"] = _ahead(studies, place)
     return found
 
 
