@@ -41,8 +41,10 @@ def mosaic(
     figures = made.fused.metrics
     language = settings.language
     told = [say("told.mosaic", language, pairs=figures["pairs"], share=figures["valid_share"])]
-    if "changed_m2" in figures:
-        by = say("told.cosine_below", language, threshold=figures["threshold"])
+    judgement = made.fused.judgement
+    if judgement is not None:
+        key = "told.cosine_below" if judgement.layer == "cosine_map" else "told.probability_from"
+        by = say(key, language, threshold=judgement.threshold)
         share = say("told.area", language, share=figures["changed_share"], ground=figures["changed_m2"], by=by)
         told.append(f"{say('told.changed', language)} {share}")
     lines = [*where_to_find(made.fused.files.items()), *told]

@@ -297,3 +297,25 @@ def test_a_mosaic_takes_its_threshold_from_its_pairs_and_hands_it_on(nano, land,
     assert mixed.fused.metrics["threshold"] == 0.75  # they do not agree
     asked = make_mosaic(runs, Place(exact=tmp_path / "three"), MosaicSettings(threshold=0.4))
     assert asked.fused.metrics["threshold"] == 0.4
+
+
+def test_a_mosaic_judges_by_probability_where_its_model_has_a_head(nano, land, compared, tmp_path):
+    images = [land(tmp_path / f"{name}.tif", 70, 60, seed=seed) for seed, name in ((1, "a"), (2, "b"))]
+    bundle = nano(head=True, metrics={"threshold": 0.3, "cosine_threshold": 0.6})
+    runs = [compared(images, bundle)[1].products["cosine_map"].parent]
+    mosaic = make_mosaic(runs, Place(exact=tmp_path / "one"), MosaicSettings())
+    judgement = mosaic.fused.judgement
+    assert judgement is not None
+    assert (judgement.layer, judgement.threshold) == ("change_probability", 0.3)
+    metrics = mosaic.run.manifest.metrics
+    assert (metrics["mosaic/threshold"], metrics["mosaic/probability"]) == (0.6, 0.3)
+    with rasterio.open(mosaic.fused.files["change_probability"]) as file:
+        changed = file.read(masked=True).compressed() >= np.float32(0.3)
+    assert metrics["mosaic/changed_share"] == pytest.approx(changed.mean())
+    (decision,) = decisions_of(mosaic.run, OutlineSettings()).values()
+    assert decision == Decision("change_probability", 0.3, "run")
+    made = outline_run(mosaic.run, Place(exact=tmp_path / "polygons"), OutlineSettings())
+    (table,) = [product.name for product in made.manifest.products if product.kind == "vector"]
+    assert sum(pq.read_table(made.file(table))["pixels"].to_pylist()) == changed.sum()
+    asked = make_mosaic(runs, Place(exact=tmp_path / "two"), MosaicSettings(threshold=0.4)).fused.judgement
+    assert asked is not None and (asked.layer, asked.threshold) == ("cosine_map", 0.4)

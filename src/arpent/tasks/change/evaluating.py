@@ -23,6 +23,7 @@ from arpent.store import Place, Run, RunFolder, open_run
 from arpent.store.bundle import read_contract
 from arpent.tasks.change.baselines import ImageDifference, title_of
 from arpent.tasks.change.evidence import Evidence, Piece, Tally
+from arpent.tasks.change.judgement import deciding
 from arpent.tasks.change.polygons import ChangeLayers, layers_in
 from arpent.tasks.change.settings import Qualities
 
@@ -123,7 +124,7 @@ def evaluate(run: Path, truth: Path, place: Place, settings: EvaluateSettings) -
     """
     judged = open_run(run)
     layers = _comparison(judged, settings.comparison)
-    layer = _judged(layers, settings)
+    layer = layers.scores[deciding(layers.scores, settings.score, what="layer of this comparison")]
     contract = _contract(judged)
     kept = settings.model_dump(mode="json") | {"run": str(run), "truth": str(truth)}
     with ExitStack() as opened:
@@ -185,16 +186,6 @@ def _comparison(run: Run, label: str) -> ChangeLayers:
     if label not in known:
         raise UnknownName.among(label, known, f"comparison of run {run.manifest.name}")
     return known[label]
-
-
-def _judged(layers: ChangeLayers, settings: EvaluateSettings) -> Path:
-    known = {"change_probability": layers.probability, "cosine_map": layers.cosine}
-    there = {name: path for name, path in known.items() if path is not None}
-    if settings.score == "auto":
-        return next(iter(there.values()))  # a comparison has one or the other
-    if settings.score not in there:
-        raise UnknownName.among(settings.score, there, "layer of this comparison")
-    return there[settings.score]
 
 
 def _contract(run: Run) -> Contract | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,10 +13,25 @@ from arpent.core import Contract
 from arpent.errors import UnknownName
 from arpent.report.figures import Steps
 from arpent.tasks.change.mosaic_style import cosine_steps, probability_steps
-from arpent.tasks.change.polygons import OutlineSettings
-from arpent.tasks.change.settings import COSINE, PROBABILITY, ChangeSettings
+from arpent.tasks.change.outline_settings import OutlineSettings
+from arpent.tasks.change.settings import COSINE, PROBABILITY, ChangeSettings, Score
 
-__all__ = ["COSINE", "PROBABILITY", "Judgement", "judge", "thresholds"]
+__all__ = [
+    "COSINE",
+    "PROBABILITY",
+    "Judgement",
+    "Layer",
+    "deciding",
+    "judge",
+    "noted_thresholds",
+    "threshold_name",
+    "thresholds",
+]
+
+Layer = Literal["cosine_map", "change_probability"]
+
+_LAYERS: tuple[Layer, ...] = ("change_probability", "cosine_map")
+"""What can say what has changed, the better one first."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +43,7 @@ class Judgement:
         threshold: cosine below which, or probability from which on, ground counts as changed.
     """
 
-    layer: Literal["cosine_map", "change_probability"]
+    layer: Layer
     threshold: float
 
     def changed(self, values: NDArray[np.floating]) -> NDArray[np.bool_]:
@@ -57,6 +72,47 @@ class Judgement:
         )
 
 
+def deciding(
+    present: Collection[str],
+    score: Score,
+    threshold: float | None = None,
+    probability: float | None = None,
+    *,
+    what: str,
+) -> Layer:
+    """The layer that says what has changed: the one asked for, else the probability where there is one.
+
+    Who gives a threshold of cosines and none of probabilities means the cosines.
+
+    Args:
+        present: names of the layers that there are.
+        score: layer that is asked for, or "auto".
+        threshold: of cosines, where one is asked for.
+        probability: threshold of probabilities, where one is asked for.
+        what: these layers are, for the error.
+
+    Raises:
+        UnknownName: the one asked for is missing, or both are.
+    """
+    known = [layer for layer in _LAYERS if layer in present]
+    if score == "auto" and known:
+        return "cosine_map" if "cosine_map" in known and threshold is not None and probability is None else known[0]
+    if score == "auto" or score not in known:
+        raise UnknownName.among(score, known, what)
+    return score
+
+
+def threshold_name(layer: str) -> str:
+    """What the threshold of a layer is called among the metrics of a run."""
+    return f"threshold/{layer}"
+
+
+def noted_thresholds(metrics: Mapping[str, float | None]) -> dict[str, float]:
+    """The thresholds among the metrics of a run, by layer."""
+    found = {layer: metrics.get(threshold_name(layer)) for layer in _LAYERS}
+    return {layer: limit for layer, limit in found.items() if limit is not None}
+
+
 def judge(layers: Collection[str], contract: Contract, settings: ChangeSettings) -> Judgement | None:
     """The judgement that the settings ask for; None where nothing was compared.
 
@@ -73,17 +129,9 @@ def judge(layers: Collection[str], contract: Contract, settings: ChangeSettings)
     """
     if "cosine_map" not in layers:
         return None
-    known = [name for name in ("cosine_map", "change_probability") if name in layers]
-    if settings.score not in ("auto", *known):
-        raise UnknownName.among(settings.score, known, "layer of this model's comparisons")
-    only_cosine = settings.threshold is not None and settings.probability is None
-    chance = settings.score == "change_probability" or (
-        settings.score == "auto" and "change_probability" in known and not only_cosine
-    )
-    limits = thresholds(contract, settings)
-    if chance:
-        return Judgement("change_probability", limits["change_probability"])
-    return Judgement("cosine_map", limits["cosine_map"])
+    what = "layer of this model's comparisons"
+    layer = deciding(layers, settings.score, settings.threshold, settings.probability, what=what)
+    return Judgement(layer, thresholds(contract, settings)[layer])
 
 
 def thresholds(contract: Contract, settings: ChangeSettings) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,14 +16,14 @@ from arpent.io import open_image, quicklook, read_ahead, recorded_statistics, st
 from arpent.language import say
 from arpent.report import figures
 from arpent.store import Place, Run, RunFolder
+from arpent.tasks.change.judgement import COSINE, PROBABILITY, Judgement, deciding
 from arpent.tasks.change.mosaic_fill import survey
 from arpent.tasks.change.mosaic_grid import mosaic_grid
 from arpent.tasks.change.mosaic_layers import LAYERS, check_ignored, reference_layer
 from arpent.tasks.change.mosaic_pairs import PairProducts, delete_residues, find_pairs
 from arpent.tasks.change.mosaic_settings import MosaicSettings
 from arpent.tasks.change.mosaic_stages import Made, Stages
-from arpent.tasks.change.mosaic_style import change_ramp, cosine_steps, qgis_style
-from arpent.tasks.change.settings import COSINE
+from arpent.tasks.change.mosaic_style import change_ramp, qgis_style
 
 __all__ = ["Fused", "Mosaic", "fuse", "make_mosaic"]
 
@@ -41,12 +41,14 @@ class Fused:
         files: by layer ("cosine_map", "persistence", "before_input"), in the run folder.
         metrics: what was measured.
         notes: what people should know.
+        judgement: which layer says what has changed, and from which value on; None where there is none that could.
     """
 
     grid: Grid
     files: Mapping[str, Path]
     metrics: Mapping[str, float]
     notes: tuple[str, ...]
+    judgement: Judgement | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def make_mosaic(
         fused = fuse(run, found.pairs, settings, progress=progress)
         finished = run.finish()
         removed = delete_residues(found.pairs) if settings.delete_residues else 0
-    return Mosaic(finished, Fused(fused.grid, fused.files, fused.metrics, (*found.notes, *fused.notes)), removed)
+    return Mosaic(finished, replace(fused, notes=(*found.notes, *fused.notes)), removed)
 
 
 def fuse(
@@ -106,26 +108,43 @@ def fuse(
         settings: how to do it.
         progress: who is told how far it is.
     """
-    settings = settings.model_copy(update={"threshold": threshold_of(pairs, settings)})
+    asked, limits = settings.threshold, _thresholds_of(pairs, settings)
+    settings = settings.model_copy(update={"threshold": limits["cosine_map"]})
     with run.timed("mosaic"):
         stages = _stages(run, pairs, settings, progress or Silent())
         made = _made(stages)
     for item, problem in stages.failures.items():
         run.add_failure(item, problem)
     with run.timed("describe"):
-        files = _published(run, stages, made)
-        metrics = _measured(stages, files)
+        judgement = _judgement(made, asked, limits)
+        files = _published(run, stages, made, judgement)
+        metrics = _measured(stages, files, judgement)
+    metrics |= {name: limits[layer] for layer, name in _LIMITS.items() if layer in files}
     run.add_metrics({f"mosaic/{name}": value for name, value in metrics.items()})
-    return Fused(stages.grid, files, metrics, tuple(stages.notes))
+    return Fused(stages.grid, files, metrics, tuple(stages.notes), judgement)
 
 
-def threshold_of(pairs: Sequence[PairProducts], settings: MosaicSettings) -> float:
-    """The cosine asked for, else the one with which all pairs were compared, else the usual one."""
-    if settings.threshold is not None:
-        return settings.threshold
-    found = {pair.threshold for pair in pairs}
-    (only,) = found if len(found) == 1 else (None,)
-    return COSINE if only is None else only
+_LIMITS = {"cosine_map": "threshold", "change_probability": "probability"}
+"""What the thresholds of the layers are called among the metrics."""
+
+
+def _thresholds_of(pairs: Sequence[PairProducts], settings: MosaicSettings) -> dict[str, float]:
+    """By layer: what is asked for, else that with which all pairs were compared, else the usual one."""
+    limits = {"cosine_map": COSINE, "change_probability": PROBABILITY}
+    for layer in limits:
+        found = {pair.thresholds.get(layer) for pair in pairs}
+        (only,) = found if len(found) == 1 else (None,)
+        if only is not None:
+            limits[layer] = only
+    return limits if settings.threshold is None else limits | {"cosine_map": settings.threshold}
+
+
+def _judgement(made: Mapping[str, Made], asked: float | None, limits: Mapping[str, float]) -> Judgement | None:
+    """Which layer says what has changed, as in a pair; None where there is none that could."""
+    if not limits.keys() & made.keys():
+        return None
+    layer = deciding(made.keys(), "auto", asked, what="layer of this mosaic")
+    return Judgement(layer, limits[layer])
 
 
 def _stages(run: RunFolder, pairs: Sequence[PairProducts], settings: MosaicSettings, progress: Progress) -> Stages:
@@ -191,7 +210,9 @@ def _made(stages: Stages) -> dict[str, Made]:
     return {name: one for name, one in made.items() if name not in ignored}
 
 
-def _published(run: RunFolder, stages: Stages, made: Mapping[str, Made]) -> dict[str, Path]:
+def _published(
+    run: RunFolder, stages: Stages, made: Mapping[str, Made], judgement: Judgement | None
+) -> dict[str, Path]:
     """Hands every product to the run, the leading one first, with its item, a picture and a style."""
     begun = _day(made.get("before_date"), last=False)
     ended = _day(made.get("after_date"), last=True)
@@ -216,10 +237,11 @@ def _published(run: RunFolder, stages: Stages, made: Mapping[str, Made]) -> dict
         )
         run.publish(one.path, kind="raster", stac=item)
         files[name] = run.path / one.path.name
-    _draw(run, stages, made[stages.layer.name], "mosaic_preview")
+    _draw(run, stages, made[judgement.layer if judgement else stages.layer.name], "mosaic_preview", judgement)
     _draw(run, stages, made["persistence"], "mosaic_persistence_view")
     if "cosine_map" in files:
-        ramp = change_ramp(threshold_of(stages.pairs, settings))
+        assert settings.threshold is not None  # `fuse` has set it
+        ramp = change_ramp(settings.threshold)
         labels = [say("mosaic.changed", settings.language, value=stop.value) for stop in ramp]
         style = qgis_style([*labels, say("mosaic.unchanged", settings.language)], ramp)
         title = f"{stages.name_of('cosine_map')}.qml"
@@ -227,13 +249,12 @@ def _published(run: RunFolder, stages: Stages, made: Mapping[str, Made]) -> dict
     return files
 
 
-def _draw(run: RunFolder, stages: Stages, made: Made, picture: str) -> None:
+def _draw(run: RunFolder, stages: Stages, made: Made, picture: str, judgement: Judgement | None = None) -> None:
     """A picture of a product's first band."""
     small = quicklook(run.path / made.path.name, classes=made.spec.overviews == "nearest")
     first = Raster(small.pixels[:1], small.valid, small.grid, small.bands[:1])
-    steps = cosine_steps(threshold_of(stages.pairs, stages.settings)) if made.layer == "cosine_map" else None
     drawn = run.scratch / f"{picture}.png"
-    shown = figures.Panel(first, steps=steps)
+    shown = figures.Panel(first, steps=judgement.steps if judgement else None)
     figures.panels([shown], drawn, title=made.spec.title, language=stages.settings.language)
     run.publish(drawn, kind="picture")
 
@@ -247,9 +268,9 @@ def _day(dates: Made | None, *, last: bool) -> datetime | None:
     return datetime.strptime(f"{int(number)}", "%Y%j").replace(tzinfo=UTC)
 
 
-def _measured(stages: Stages, files: Mapping[str, Path]) -> dict[str, float]:
-    """How much of the mosaic is known, how often, and how much of it has changed."""
-    known = seen = changed = metres = 0.0
+def _measured(stages: Stages, files: Mapping[str, Path], judgement: Judgement | None) -> dict[str, float]:
+    """How much of the mosaic is known, how often, and how much of it has changed by the layer that judges."""
+    known = seen = judged = changed = metres = 0.0
     whole = stages.grid.window
     blocks = [
         strip.intersect(Window(strip.row, col, strip.height, _BLOCK))
@@ -265,13 +286,12 @@ def _measured(stages: Stages, files: Mapping[str, Path]) -> dict[str, float]:
         "valid_share": known / whole.size,
         "mean_persistence": seen / known if known else 0.0,
     }
-    if "cosine_map" in files:
-        limit = threshold_of(stages.pairs, stages.settings)
-        measured["threshold"] = limit
-        with open_image(files["cosine_map"]) as cosine:
-            for block, raster in zip(blocks, read_ahead(cosine.read, blocks), strict=True):
-                count = int(np.count_nonzero(raster.valid & (raster.pixels[0] < limit)))
+    if judgement is not None:
+        with open_image(files[judgement.layer]) as scores:
+            for block, raster in zip(blocks, read_ahead(scores.read, blocks), strict=True):
+                count = int(np.count_nonzero(raster.valid & judgement.changed(raster.pixels[0])))
+                judged += int(np.count_nonzero(raster.valid))
                 changed += count
                 metres += count * pixel_area(stages.grid, block)
-        measured |= {"changed_share": changed / known if known else 0.0, "changed_m2": metres}
+        measured |= {"changed_share": changed / judged if judged else 0.0, "changed_m2": metres}
     return measured

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from arpent.core import Language
@@ -14,10 +14,10 @@ from arpent.store import open_run
 from arpent.store.manifest import MANIFEST
 from arpent.tasks.change.asking import doubtful_pairs
 from arpent.tasks.change.frames import Pair
+from arpent.tasks.change.judgement import noted_thresholds
 from arpent.tasks.change.mosaic_images import ComparedImages
 from arpent.tasks.change.mosaic_layers import ProductName, product_name
 from arpent.tasks.change.mosaic_settings import MosaicSettings
-from arpent.tasks.change.polygons import threshold_name
 
 __all__ = ["Found", "PairProducts", "delete_residues", "find_pairs"]
 
@@ -34,14 +34,14 @@ class PairProducts:
         files: by layer.
         pair: the images that were compared, where that is known.
         run: whether the files belong to a finished run folder, which vouches for them.
-        threshold: cosine below which ground counted as changed when they were compared, where that is known.
+        thresholds: by layer, those from which on ground counted as changed when they were compared, where known.
     """
 
     name: str
     files: Mapping[str, Path]
     pair: Pair | None = None
     run: bool = False
-    threshold: float | None = None
+    thresholds: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,8 @@ def _in_run(folder: Path, settings: MosaicSettings, frames: Mapping[str, Pair]) 
     images = ComparedImages.of_run(run.manifest, settings)
     for suffix, files in groups.items():
         pair = frames.get(suffix) or images.of(suffix)
-        threshold = run.manifest.metrics.get(threshold_name("cosine_map"))
-        yield PairProducts(f"{folder.name}{suffix}", files, pair, run=True, threshold=threshold)
+        limits = noted_thresholds(run.manifest.metrics)
+        yield PairProducts(f"{folder.name}{suffix}", files, pair, run=True, thresholds=limits)
 
 
 def _in_folders(

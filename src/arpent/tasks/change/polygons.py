@@ -7,18 +7,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field
 
-from arpent.core import ClassMap, LandClass, Language, Settings, Strip
+from arpent.core import ClassMap, LandClass, Strip
 from arpent.errors import BandMismatch, InvalidSetting, UnknownName
 from arpent.io import ClassStrips, ImageReader, open_image, polygonise, stac_item
 from arpent.pixels import usable
 from arpent.store import Place, Run, RunFolder
-from arpent.tasks.change.settings import COSINE, PROBABILITY, Qualities
+from arpent.tasks.change.judgement import Layer, deciding, threshold_name
+from arpent.tasks.change.outline_settings import OutlineSettings
+from arpent.tasks.change.settings import COSINE, PROBABILITY
 from arpent.tasks.change.zones import Extremes, Measure, QualityShares, Zones
 
 __all__ = [
@@ -35,8 +36,6 @@ __all__ = [
     "threshold_name",
 ]
 
-Score = Literal["cosine_map", "change_probability"]
-
 _UNCHANGED, _CHANGED = 1, 2
 _CLASSES = ClassMap(
     name="change",
@@ -46,33 +45,6 @@ _CLASSES = ClassMap(
     ),
 )
 _BAND_PIXELS = 1 << 22
-
-
-class OutlineSettings(Settings):
-    """What counts as change, and how it is outlined."""
-
-    score: Literal["auto", "cosine_map", "change_probability"] = "auto"
-    """Layer that decides: cosine_map, change_probability, or auto for the probability where there is one, unless only
-    a threshold of cosines is given."""
-    threshold: Annotated[float, Field(ge=-1, le=1)] | None = None
-    """Cosine below which ground counts as changed; if not given, that of the comparison, else 0.75."""
-    probability: Annotated[float, Field(ge=0, le=1)] | None = None
-    """Probability from which on ground counts as changed; if not given, that of the comparison, else 0.5."""
-    min_area: Annotated[float, Field(ge=0)] = 0.0
-    """Smallest change in m² that is kept; unchanged spots below it inside a change are taken as changed."""
-    simplify: Annotated[float, Field(ge=0)] = 1.0
-    """How far an outline may move, in pixels; 0 keeps the pixels' stairs."""
-    exclude: Qualities = ()
-    """Qualities that are no change whatever the score, such as cloud,shadow,snow."""
-    form: Literal["geoparquet", "gpkg"] = "geoparquet"
-    """Format of the polygons."""
-    language: Language = "en"
-    """Language of what is told: en or fr."""
-
-    @property
-    def suffix(self) -> str:
-        """Ending of the file."""
-        return ".gpkg" if self.form == "gpkg" else ".parquet"
 
 
 @dataclass(frozen=True)
@@ -94,6 +66,12 @@ class ChangeLayers:
     before: Path | None = None
     after: Path | None = None
     quality: Path | None = None
+
+    @property
+    def scores(self) -> dict[Layer, Path]:
+        """The layers that can say what has changed."""
+        known: dict[Layer, Path | None] = {"change_probability": self.probability, "cosine_map": self.cosine}
+        return {name: path for name, path in known.items() if path is not None}
 
 
 @dataclass(frozen=True)
@@ -120,14 +98,13 @@ class Decision:
             otherwise), or "usual" where neither says one.
     """
 
-    layer: Score
+    layer: Layer
     threshold: float
     why: Literal["asked", "run", "usual"]
 
 
-def threshold_name(layer: str) -> str:
-    """What the threshold of a layer is called among the metrics of a run."""
-    return f"threshold/{layer}"
+_OF_MOSAIC = {"cosine_map": "mosaic/threshold", "change_probability": "mosaic/probability"}
+"""What the thresholds of a mosaic are called among the metrics of its run, which may hold its pairs too."""
 
 
 def decision_of(layers: ChangeLayers, settings: OutlineSettings, metrics: Mapping[str, float | None]) -> Decision:
@@ -141,12 +118,12 @@ def decision_of(layers: ChangeLayers, settings: OutlineSettings, metrics: Mappin
     Raises:
         UnknownName: the layer that should decide is missing.
     """
-    layer: Score = "cosine_map" if _decider(layers, settings) == layers.cosine else "change_probability"
+    layer = _deciding(layers, settings)
     asked = settings.threshold if layer == "cosine_map" else settings.probability
     if asked is not None:
         return Decision(layer, asked, "asked")
-    of_mosaic = metrics.get("mosaic/threshold") if layers.label.startswith("_mosaic") else None
-    own = metrics.get(threshold_name(layer)) if of_mosaic is None or layer != "cosine_map" else of_mosaic
+    of_mosaic = metrics.get(_OF_MOSAIC[layer]) if layers.label.startswith("_mosaic") else None
+    own = metrics.get(threshold_name(layer)) if of_mosaic is None else of_mosaic
     if own is not None:
         return Decision(layer, own, "run")
     return Decision(layer, COSINE if layer == "cosine_map" else PROBABILITY, "usual")
@@ -222,16 +199,15 @@ def outline_change(layers: ChangeLayers, destination: Path, settings: OutlineSet
     return Outlined(destination, zones.written)
 
 
-def _decider(layers: ChangeLayers, settings: OutlineSettings) -> Path:
+def _deciding(layers: ChangeLayers, settings: OutlineSettings) -> Layer:
     """The layer whose values say what has changed."""
-    known = {"change_probability": layers.probability, "cosine_map": layers.cosine}
-    there = {name: path for name, path in known.items() if path is not None}
-    if settings.score == "auto" and there:
-        only_cosine = settings.threshold is not None and settings.probability is None
-        return there["cosine_map"] if only_cosine and "cosine_map" in there else next(iter(there.values()))
-    if settings.score not in there:
-        raise UnknownName.among(settings.score, there, f"score layer of {layers.label or 'the run'}")
-    return there[settings.score]
+    what = f"score layer of {layers.label or 'the run'}"
+    return deciding(layers.scores, settings.score, settings.threshold, settings.probability, what=what)
+
+
+def _decider(layers: ChangeLayers, settings: OutlineSettings) -> Path:
+    """The file of that layer."""
+    return layers.scores[_deciding(layers, settings)]
 
 
 def _one_band(path: Path, like: ImageReader | None) -> ImageReader:

@@ -20,6 +20,7 @@ from arpent.store.manifest import Product
 from arpent.tasks.change.comparing import compare, pair_scratch
 from arpent.tasks.change.finished_pairs import FinishedPairs
 from arpent.tasks.change.frames import files_of
+from arpent.tasks.change.judgement import noted_thresholds
 from arpent.tasks.change.many_pairs import OF_ONE_PAIR, ListNetworks, swept
 from arpent.tasks.change.mosaic import fuse
 from arpent.tasks.change.mosaic_layers import product_name
@@ -27,7 +28,6 @@ from arpent.tasks.change.mosaic_pairs import PairProducts, delete_residues, find
 from arpent.tasks.change.mosaic_settings import MosaicSettings
 from arpent.tasks.change.pair_network import check_model
 from arpent.tasks.change.pairing import PairImage
-from arpent.tasks.change.polygons import threshold_name
 from arpent.tasks.change.reference_model import model_fit, reference_model
 from arpent.tasks.change.reference_plan import PlannedPair, ReferencePlan, mosaic_settings, placed
 from arpent.tasks.change.save_folders import SaveFolders
@@ -340,8 +340,8 @@ class _Work:
                 if named is not None:
                     files[named.layer] = self._run.path / product.file
             if files:
-                limit = self._run.measured.get(threshold_name("cosine_map"))
-                yield PairProducts(suffix, files, frames[suffix].pair, threshold=limit)
+                limits = noted_thresholds(self._run.measured)
+                yield PairProducts(suffix, files, frames[suffix].pair, thresholds=limits)
 
     def _remove_residues(self, pairs: list[PairProducts]) -> None:
         """Removes the images of single pairs, here and in the folders; tables stay."""
