@@ -90,8 +90,8 @@ def test_a_misspelt_key_is_told_with_the_right_one(mapping: dict[str, Any], line
     ("mapping", "parts"),
     [
         ({}, ["c.yaml lacks the setting 'name'", "Give 'name' (What is engraved on it)."]),
-        ({"name": 3}, ["'name'", "found 3", "expected a valid string"]),
-        ({"name": "x", "lens": {"focal": -1}}, ["'lens.focal'", "found -1", "greater than 0", "(Focal length"]),
+        ({"name": 3}, ["'name'", "found 3", "expected text"]),
+        ({"name": "x", "lens": {"focal": -1}}, ["'lens.focal'", "found -1", "expected more than 0", "(Focal length"]),
         ({"name": "x", "bag": [{}, {"focal": 0}]}, ["'bag.1.focal'", "found 0"]),
         ({"name": "x", "lens": 3}, ["'lens'", "expected a group of settings"]),
         ({"name": "x", "medium": {"kind": "slate"}}, ["'medium'", "'film', 'chip'"]),

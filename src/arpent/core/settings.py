@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -16,6 +17,33 @@ from arpent.errors import ConfigError, InvalidSetting, UnknownSetting
 __all__ = ["Setting", "Settings", "nested_model", "parse", "settings_of"]
 
 Model = TypeVar("Model", bound=BaseModel)
+
+_PLAIN: Mapping[str, str] = {
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "string_type": "text",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "a group of settings",
+    "model_type": "a group of settings",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "{ge} or more",
+    "less_than": "less than {lt}",
+    "less_than_equal": "{le} or less",
+    "multiple_of": "a multiple of {multiple_of}",
+    "string_too_short": "at least {min_length} {characters}",
+    "string_too_long": "at most {max_length} {characters}",
+    "too_short": "at least {min_length} values",
+    "too_long": "at most {max_length} values",
+    "literal_error": "{expected}",
+}
+"""What people read of the commonest problems, by pydantic's names for them."""
 
 _LONGEST_ECHO = 80
 """Characters of a wrong value that are repeated in its error."""
@@ -114,13 +142,16 @@ def nested_model(annotation: object) -> type[BaseModel] | None:
     return None
 
 
-def parse(model: type[Model], mapping: Mapping[str, Any], where: str) -> Model:
+def parse(
+    model: type[Model], mapping: Mapping[str, Any], where: str, names: Mapping[str, str] = MappingProxyType({})
+) -> Model:
     """Builds a model from outside data.
 
     Args:
         model: usually a `Settings`.
         mapping: keys and values as YAML or JSON give them; groups are nested mappings.
         where: what a user calls the source ("landcover.yaml", "the command line").
+        names: what that source calls settings that have other names there, by dotted path.
 
     Raises:
         UnknownSetting: for a key that the model does not have, with the nearest one that it has.
@@ -129,14 +160,15 @@ def parse(model: type[Model], mapping: Mapping[str, Any], where: str) -> Model:
     try:
         return model.model_validate(dict(mapping))
     except ValidationError as problem:
-        raise _taught(model, problem, where) from None
+        raise _taught(model, problem, where, names) from None
 
 
-def _taught(model: type[BaseModel], problem: ValidationError, where: str) -> ConfigError:
+def _taught(model: type[BaseModel], problem: ValidationError, where: str, names: Mapping[str, str]) -> ConfigError:
     """The first problem as an Arpent error; misspelt keys come first, as they often cause the others."""
     details = sorted(problem.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
     first = details[0]
     place = _follow(model, first["loc"])
+    place = replace(place, path=names.get(place.path, place.path))
     if first["type"] == "extra_forbidden":
         error: ConfigError = _unknown(model, place, where)
     else:
@@ -218,15 +250,29 @@ def _invalid(place: _Place, detail: ErrorDetails, where: str) -> ConfigError:
         )
     if detail["type"] == "missing":
         return InvalidSetting(f"{where} lacks the setting '{place.path}'", cure=f"Give '{place.path}'{meaning}.")
-    expected = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    if detail["type"] == "model_type":
-        expected = "a group of settings"
+    expected, facts = _expected(detail), detail.get("ctx", {})
     return InvalidSetting(
         f"{where}: the value of '{place.path}' cannot be used" if place.path else f"{where} cannot be used",
-        found=_echo(detail["input"]),
+        # Of a whole group the problem names the keys; all others in it are of no interest.
+        found=None if isinstance(detail["input"], Mapping) and "error" in facts else _echo(detail["input"]),
         expected=expected,
         cure=f"Correct '{place.path}'{meaning}." if place.path else "Correct these settings.",
     )
+
+
+def _expected(detail: ErrorDetails) -> str:
+    """What was expected, in plain words; of a problem that has none here, what pydantic says."""
+    facts = {name: _short(value) for name, value in detail.get("ctx", {}).items()}
+    if detail["type"] == "string_pattern_mismatch":
+        return "text of another form"
+    if detail["type"] in _PLAIN:
+        length = facts.get("min_length", facts.get("max_length"))
+        return _PLAIN[detail["type"]].format(**facts, characters="character" if length == 1 else "characters")
+    return detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+
+
+def _short(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _wrong_count(place: _Place, detail: ErrorDetails) -> int | None:

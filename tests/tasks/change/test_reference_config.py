@@ -195,23 +195,30 @@ def test_a_misspelt_key_is_refused_with_the_right_one(read, wrong, told):
         ("task_list=[infer, mosiac]", "task_list"),
         ("model_params.data_mean=[1, 2]", "as many numbers in data_mean"),
         ("model_params.data_std=null", "both data_mean and data_std"),
-        ("model_params.data_std=[1, 1, 1, 1, 1, 0]", "greater than 0"),
+        ("model_params.data_std=[1, 1, 1, 1, 1, 0]", "more than 0"),
         ("model_params.patch_stride=3", "divides the patch_size"),
         ("model_params.img_size=500", "multiple of the patch_size"),
         ("model_params.no_data_float=0.5", "trained with"),
+        ("model_params.patch_stride=3", "'model_params.patch_stride' cannot be used (found 3; expected"),
         ("model_params.tubelet_size=2", "tubelet_size"),
         ("process_bbox=[3, 1, 2, 4]", "left, bottom, right, top"),
         ("inference_input_folder_frame_1=''", "inference_input_folder_frame_1"),
         ("concatenate_char=x", "no letter or digit"),
         ("tif_compression=JPEG", "tif_compression"),
         ("csv_inference_file=${other}", "refers to another key"),
-        ("minimum_valid_percentage=90", "less than or equal to 1"),
+        ("minimum_valid_percentage=90", "1 or less"),
     ],
 )
 def test_a_wrong_value_is_told_with_its_key(read, wrong, told):
     with pytest.raises(InvalidSetting) as problem:
         read(SECOND, wrong)
     assert told in str(problem.value)
+
+
+def test_a_name_that_no_file_can_have_is_told_with_its_key(read, place):
+    told = r"'mosaic_params.mosaic_save_postfix' cannot be used \(found 'a/b'; expected a word"
+    with pytest.raises(InvalidSetting, match=told):
+        plan_reference(read(SECOND, "mosaic_params.mosaic_save_postfix=a/b", "task_list=[infer, mosaic]"))
 
 
 def test_empty_groups_mean_their_defaults(read):

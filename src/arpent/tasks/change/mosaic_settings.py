@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from arpent.core import Language, Settings
 from arpent.tasks.change.settings import MissingQuality, Profile, Qualities
 
 __all__ = ["MosaicSettings"]
 
-_FILE_WORD = r"^[^/\\:\x00-\x1f\x7f]*$"
+
+def _plain(word: str) -> str:
+    if re.search(r"[/\\:\x00-\x1f\x7f]", word):
+        raise ValueError("a word that files can have in their names: without / \\ : and control characters")
+    return word
 
 
 class MosaicSettings(Settings):
@@ -34,7 +39,7 @@ class MosaicSettings(Settings):
     threshold: Annotated[float, Field(ge=-1, le=1)] | None = None
     """Cosine below which a pair says that the ground has changed; if not given, that with which all pairs were
     compared, else 0.75."""
-    postfix: Annotated[str, Field(max_length=80, pattern=_FILE_WORD)] = ""
+    postfix: Annotated[str, Field(max_length=80), AfterValidator(_plain)] = ""
     """Word in the names of the files, for people."""
     inputs: tuple[str, ...] = ()
     """Folders of the images that were compared, where no run folder names them."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from arpent.core import Settings
 
@@ -137,16 +137,28 @@ class ModelKeys(Settings):
             raise ValueError("0.0001, the value that the weights were trained with")
         return value
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        for name in ("data_mean", "data_std"):
-            numbers = getattr(self, name)
-            if numbers is not None and len(numbers) != len(self.bands):
-                raise ValueError(f"as many numbers in {name} as there are bands, {len(self.bands)}")
-        if (self.data_mean is None) != (self.data_std is None):
+    @field_validator("patch_size")
+    @classmethod
+    def _whole_patches(cls, patch: int, known: ValidationInfo) -> int:
+        tile = known.data.get("img_size", patch)
+        if tile % patch:
+            raise ValueError(f"a patch_size that goes into img_size, {tile}: that must be a multiple of the patch_size")
+        return patch
+
+    @field_validator("patch_stride")
+    @classmethod
+    def _whole_fraction(cls, stride: int | None, known: ValidationInfo) -> int | None:
+        patch = known.data.get("patch_size")
+        if stride is not None and patch is not None and patch % stride:
+            raise ValueError(f"a patch_stride that divides the patch_size, {patch}")
+        return stride
+
+    @field_validator("data_mean", "data_std")
+    @classmethod
+    def _per_band(cls, numbers: tuple[float, ...] | None, known: ValidationInfo) -> tuple[float, ...] | None:
+        bands, name = known.data.get("bands"), known.field_name
+        if numbers is not None and bands is not None and len(numbers) != len(bands):
+            raise ValueError(f"as many numbers in {name} as there are bands, {len(bands)}")
+        if name == "data_std" and (known.data.get("data_mean", numbers) is None) != (numbers is None):
             raise ValueError("both data_mean and data_std, or neither")
-        if self.patch_stride is not None and self.patch_size % self.patch_stride:
-            raise ValueError(f"a patch_stride that divides the patch_size, {self.patch_size}")
-        if self.img_size % self.patch_size:
-            raise ValueError(f"an img_size that is a multiple of the patch_size, {self.patch_size}")
-        return self
+        return numbers

@@ -195,7 +195,7 @@ def mosaic_settings(file: ReferenceFile, settings: ChangeSettings) -> MosaicSett
     if settings.threshold is not None:
         values["threshold"] = settings.threshold
     named_system(mosaic.target_crs)
-    return parse(MosaicSettings, values, f"mosaic_params of {file.path.name}")
+    return parse(MosaicSettings, values, file.path.name, {"postfix": "mosaic_params.mosaic_save_postfix"})
 
 
 def dates_wanted(config: ReferenceConfig) -> bool:
