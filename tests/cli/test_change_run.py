@@ -94,7 +94,8 @@ def test_failures_are_told_and_end_with_nine(arpent, place):
     said = arpent("change", "run", "planaura.yaml", "-o", "run", "--json")
     assert said.code == 9
     document = said.document
-    assert "2 of 3 could not be done" in document["error"]["what"]
+    assert "2 of 3 could not be done; first: " in document["error"]["what"]
+    assert "(found" not in said.err.partition("first: ")[0]
     assert [one["state"] for one in document["result"]["outcomes"]] == ["failed", "done", "failed"]
     assert "gone.tif" in document["result"]["outcomes"][0]["problem"]
 

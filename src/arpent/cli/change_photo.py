@@ -113,8 +113,8 @@ def _listed(
     show(document, table(heads, rows), *where_to_find([(say("word.run", language), made.run.path)]))
     if made.failed:
         raise PartialFailure(
-            f"{len(made.failed)} of {len(plan.pairs) + len(plan.refused)} could not be done",
-            found=next(iter(made.failed.values())),
+            f"{len(made.failed)} of {len(plan.pairs) + len(plan.refused)} could not be done; "
+            f"first: {next(iter(made.failed.values())).rstrip('.')}",
             cure="Correct them, and run them again as a list of their own, or all with --force; "
             f"{made.run.path / 'manifest.json'} names them.",
         )

@@ -191,8 +191,8 @@ def _show_run(made: ReferenceRun, language: Language) -> None:
     failures = made.run.manifest.failures
     if failures:
         raise PartialFailure(
-            f"{len(failures)} of {max(len(made.outcomes), len(failures))} could not be done",
-            found=failed[0].problem if failed else failures[0].message,
+            f"{len(failures)} of {max(len(made.outcomes), len(failures))} could not be done; "
+            f"first: {(failed[0].problem if failed else failures[0].message).rstrip('.')}",
             cure="Correct them and repeat the command with --resume, which keeps the others; "
             f"{made.run.path / 'manifest.json'} names them.",
         )
