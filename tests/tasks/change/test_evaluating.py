@@ -195,6 +195,22 @@ def test_one_comparison_of_several(run, tmp_path):
         judged(tmp_path / "many", "three", exclude=(), comparison="!a!c")
 
 
+def test_without_a_quality_layer_everything_counts_and_a_mosaic_has_its_own_images(run, tmp_path):
+    truth, chance, _, before, after = scene()
+    with RunFolder.create(tmp_path / "mosaic", "change-mosaic", "m", exact=True) as made:
+        layers = (("change_probability", chance[None], ("p",)), ("before_input", before, BANDS))
+        for name, pixels, bands in (*layers, ("after_input", after, BANDS)):
+            made.publish(write(made.scratch / f"mosaic_{name}_c.tif", pixels, bands=bands), kind="raster")
+        made.finish()
+    done = judged(tmp_path / "mosaic")
+    assert done.tally.counted == HEIGHT * WIDTH
+    assert any("no quality layer" in warning for warning in done.run.manifest.warnings)
+    vector = np.sqrt(((after.astype(float) - before) ** 2).sum(axis=0))
+    everything = np.ones_like(truth, bool)
+    assert done.baselines["change vector"].f1 == pytest.approx(plain(vector, truth, everything), abs=3e-3)
+    assert judged(run, "pair").run.manifest.warnings == ()
+
+
 def test_what_cannot_be_evaluated_is_one_line(run, tmp_path):
     write(tmp_path / "calm.tif", np.zeros((1, HEIGHT, WIDTH), np.uint8))
     with pytest.raises(DatasetError, match="shows no change"):
@@ -212,7 +228,7 @@ def test_what_cannot_be_evaluated_is_one_line(run, tmp_path):
         made.publish(write(made.scratch / "cosine_map.tif", np.zeros((1, HEIGHT, WIDTH), np.float32)), kind="raster")
         made.finish()
     with pytest.raises(InvalidSetting, match="no quality layer"):
-        judged(tmp_path / "bare", "five")
+        judged(tmp_path / "bare", "five", exclude=("cloud",))
     with pytest.raises(FileMissing, match="does not name one image before and one after"):
         judged(tmp_path / "bare", "six", exclude=())
     with RunFolder.create(tmp_path / "none", "change", "none", exact=True) as made:

@@ -36,6 +36,7 @@ _EDGES = 200
 _BLOCKS = 24
 """Blocks along the longer side of the map, where no size is given."""
 _LEAST_BLOCK = 16
+_USUAL = ("cloud", "shadow")
 
 
 class EvaluateSettings(Settings):
@@ -45,8 +46,9 @@ class EvaluateSettings(Settings):
     """Which comparison of a run with several: what follows the layer in its products' names."""
     score: Literal["auto", "cosine_map", "change_probability"] = "auto"
     """Layer that is judged: cosine_map, change_probability, or auto for the probability where there is one."""
-    exclude: Qualities = ("cloud", "shadow")
-    """Qualities that do not count, for the map and the baselines alike; empty to count everything."""
+    exclude: Qualities | None = None
+    """Qualities that do not count, for the map and the baselines alike; empty to count everything. If not given, cloud
+    and shadow, where the run has a quality layer."""
     baselines: bool = True
     """Also score the difference of the two images: as change-vector analysis, and band by band."""
     block: Annotated[int, Field(ge=0)] = 0
@@ -128,11 +130,13 @@ def evaluate(run: Path, truth: Path, place: Place, settings: EvaluateSettings) -
     contract = _contract(judged)
     kept = settings.model_dump(mode="json") | {"run": str(run), "truth": str(truth)}
     with ExitStack() as opened:
-        evidence = opened.enter_context(Evidence(layers, layer, str(truth), settings.exclude))
+        evidence = opened.enter_context(Evidence(layers, layer, str(truth), _excluded(layers, settings)))
         difference: ImageDifference | None = None
         if settings.baselines:
             difference = opened.enter_context(_difference(judged, layers.label, evidence, contract))
         made = opened.enter_context(place.begin("change-evaluate", judged.manifest.name, kept, [run, truth]))
+        if settings.exclude is None and layers.quality is None:
+            made.warn(say("change.all_counted", settings.language))
         try:
             return _evaluated(made, evidence, difference, truth, settings, contract)
         except ArpentError:
@@ -188,6 +192,13 @@ def _comparison(run: Run, label: str) -> ChangeLayers:
     return known[label]
 
 
+def _excluded(layers: ChangeLayers, settings: EvaluateSettings) -> tuple[str, ...]:
+    """What is asked for, or the usual where it can be known."""
+    if settings.exclude is not None:
+        return settings.exclude
+    return () if layers.quality is None else _USUAL
+
+
 def _contract(run: Run) -> Contract | None:
     """The contract of the model that made the map, if it is still where it was."""
     bundle = run.manifest.bundle
@@ -197,7 +208,7 @@ def _contract(run: Run) -> Contract | None:
 
 def _difference(run: Run, label: str, evidence: Evidence, contract: Contract | None) -> ImageDifference:
     """The two images that were compared, on the grid of the map."""
-    sources = {role: _inputs(run, role, label) for role in ("before", "after")}
+    sources = {role: _of_mosaic(run, role, label) or _inputs(run, role, label) for role in ("before", "after")}
     missing = [role for role, found in sources.items() if len(found) != 1]
     if missing:
         raise FileMissing(
@@ -209,6 +220,14 @@ def _difference(run: Run, label: str, evidence: Evidence, contract: Contract | N
     return ImageDifference(
         sources["before"][0], sources["after"][0], evidence.grid, bands, run.manifest.settings.get("sensor")
     )
+
+
+def _of_mosaic(run: Run, role: str, label: str) -> list[str]:
+    """The image of that role which a mosaic was made with; none for a pair."""
+    if not label.startswith("_mosaic"):
+        return []
+    name = f"mosaic_{role}_input{label.removeprefix('_mosaic')}"
+    return [str(run.locate(product)) for product in run.manifest.products if product.name == name]
 
 
 def _inputs(run: Run, role: str, label: str) -> list[str]:
