@@ -19,6 +19,9 @@ from arpent.tasks.change.weights import ModelFit, find_model, load_model
 
 __all__ = ["ChangeRun", "change", "compare_images", "model_for"]
 
+_MOST = 3
+"""Images that are compared at once."""
+
 
 @dataclass(frozen=True)
 class ChangeRun:
@@ -98,7 +101,7 @@ def change(
     model: str | Path,
     output: str | Path | None = None,
     quality: Sequence[str | Path] = (),
-    dates: Sequence[str | int | None] = (),
+    before_before: str | Path | None = None,
     place: Place | None = None,
     **settings: Any,  # noqa: ANN401 - checked by the settings themselves
 ) -> ChangeRun:
@@ -110,22 +113,24 @@ def change(
         done.compared.products["cosine_map"]
 
     Args:
-        before: the earlier image, or two of them.
+        before: the earlier image, or two of them in the order of their dates.
         after: the later image.
         model: a bundle, a published checkpoint or its name.
         output: the run folder; a dated one under ``runs/`` if not given.
         quality: a layer for each image, in their order; looked for beside them if not given.
-        dates: of the images, as YYYYDDD or YYYYMMDD; read from their names if not given.
+        before_before: a second image from before, still earlier.
         place: where the run goes and what is done if something is there, for more than `output` says.
-        settings: those of `ChangeSettings`, by name.
+        settings: those of `ChangeSettings`, by name; and ``date0``, ``date1`` and ``date2``, the dates of the images as
+            YYYYDDD or YYYYMMDD, which are read from their names if not given.
 
     Raises:
         UnknownSetting, InvalidSetting: a setting that there is not, or a wrong value.
         And the errors of `compare`.
     """
+    dates = [settings.pop(f"date{number}", None) for number in range(_MOST)]
     chosen = parse(ChangeSettings, settings, "arpent.change")
     befores = [before] if isinstance(before, str | Path) else list(before)
-    images = tuple(str(image) for image in (*befores, after))
+    images = tuple(str(image) for image in (*filter(None, (before_before,)), *befores, after))
     pair = pair_of(PairImages(images, tuple(map(str, quality))), dates)
     bundle = model_for(model, len(images))
     where = place or Place(exact=None if output is None else Path(output))
