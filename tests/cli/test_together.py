@@ -113,8 +113,8 @@ class Ended:
 
     @property
     def lines(self):
-        """What users read on standard error."""
-        return "".join(self.err).splitlines()
+        """What users read on standard error, but for the classes that these small images lack."""
+        return [line for text in self.err for line in text.splitlines() if not line.startswith("warning: no training")]
 
 
 @pytest.fixture(scope="module")
@@ -242,7 +242,7 @@ def test_a_file_that_only_one_process_meets_is_told_by_it(ended):
     first, second = ended["torn"].err
     assert "another process of this training has ended" in first
     assert "far.tif is truncated" in second
-    assert [text.count("\n") for text in (first, second)] == [1, 1]
+    assert len(ended["torn"].lines) == 2
     assert ended["torn"].seconds < 20
 
 
@@ -269,6 +269,6 @@ def test_torchrun_as_the_guide_says(ended, folder):
         [sys.executable, "-m", "torch.distributed.run", *words], cwd=folder, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("validation/miou") == 1
+    assert done.stdout.count("best by mIoU") == 1
     require_the_same_training(folder / "alone", folder / "run")
     verify(open_run(folder / "run"))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from difflib import get_close_matches, replace
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -226,9 +227,13 @@ def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
         yield from _models_in(inner)
 
 
+_A_LETTER_OFF = 0.8
+"""Likeness from which a neighbour's name is the better guess than the same name in another group."""
+
+
 def _unknown(model: type[BaseModel], place: _Place, where: str) -> ConfigError:
     elsewhere = [s.path for s in settings_of(model) if s.path.rpartition(".")[2] == place.key]
-    if elsewhere:
+    if elsewhere and not get_close_matches(place.key, place.known, n=1, cutoff=_A_LETTER_OFF):
         return UnknownSetting(
             f"{where} has no setting '{place.path}'",
             cure=f"Did you mean '{elsewhere[0]}'?",
