@@ -189,5 +189,5 @@ def test_from_the_command_line(with_command, tmp_path, capsys):
     (folder / "cosine_map!bad.tif").unlink()
     assert with_command([*words, "--force"]) == 0
     assert "2 pairs" in capsys.readouterr().out
-    assert with_command([*words, "--force", "--exclude", "clouds"]) == 3
+    assert with_command([*words, "--force", "--exclude", "clouds"]) == 2
     assert with_command([*words[:2], "--postfix", "../up"]) == 2
