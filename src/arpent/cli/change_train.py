@@ -10,7 +10,7 @@ import typer
 from arpent.cli.comparisons import where_to_find
 from arpent.cli.console import progress, show
 from arpent.cli.options import assemble
-from arpent.cli.places import Force, Name, Output, Resume, place
+from arpent.cli.places import Assignments, Force, Name, Output, Resume, place
 from arpent.language import number, say
 from arpent.tasks.change.train_settings import ChangeTrainSettings
 
@@ -22,9 +22,7 @@ app = typer.Typer()
 @app.command()
 def train(
     config: Annotated[Path, typer.Argument(help="Settings of the training.", metavar="CONFIG.yaml")],
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting; may be repeated.")
-    ] = None,
+    assignments: Assignments = None,
     output: Output = None,
     name: Name = None,
     force: Force = False,

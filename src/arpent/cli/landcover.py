@@ -11,7 +11,7 @@ import typer
 from arpent.cli import landcover_budget, landcover_evaluate, landcover_finetune, landcover_moved, landcover_transfer
 from arpent.cli.console import note, progress, show
 from arpent.cli.options import assemble, with_settings
-from arpent.cli.places import Force, Name, Output, Resume, place
+from arpent.cli.places import Assignments, Force, Name, Output, Resume, place
 from arpent.cli.tables import adjusted_document, class_table, notes_on_areas
 from arpent.cli.trainings import training_document, training_lines
 from arpent.tasks.landcover import MapSettings, TrainSettings
@@ -26,9 +26,7 @@ for _part in (landcover_budget, landcover_evaluate, landcover_finetune, landcove
 @app.command()
 def train(
     config: Annotated[Path, typer.Argument(help="Settings of the training.", metavar="CONFIG.yaml")],
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting; may be repeated.")
-    ] = None,
+    assignments: Assignments = None,
     output: Output = None,
     name: Name = None,
     force: Force = False,

@@ -10,7 +10,7 @@ import typer
 
 from arpent.cli.console import progress, show, table
 from arpent.cli.options import assemble
-from arpent.cli.places import Force, Name, Output, Resume, place
+from arpent.cli.places import Assignments, Force, Name, Output, Resume, place
 from arpent.language import number, say
 from arpent.tasks.landcover.transfer_settings import BudgetSettings
 
@@ -28,9 +28,7 @@ def budget(
     domains: Annotated[
         str | None, typer.Option("--domains", metavar="A,B,…", help="Numbers of whole domains to learn from.")
     ] = None,
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting; may be repeated.")
-    ] = None,
+    assignments: Assignments = None,
     output: Output = None,
     name: Name = None,
     force: Force = False,

@@ -9,7 +9,7 @@ import typer
 
 from arpent.cli.console import progress, show
 from arpent.cli.options import assemble
-from arpent.cli.places import Force, Name, Output, Resume, place
+from arpent.cli.places import Assignments, Force, Name, Output, Resume, place
 from arpent.cli.trainings import training_document, training_lines
 from arpent.tasks.landcover import FinetuneSettings
 from arpent.tasks.landcover.settings import StrategyName
@@ -36,9 +36,7 @@ def finetune(
     stem: Annotated[
         str | None, typer.Option(metavar="zero|copy|mean|spectral", help="How bands begin that the model has not seen.")
     ] = None,
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting; may be repeated.")
-    ] = None,
+    assignments: Assignments = None,
     output: Output = None,
     name: Name = None,
     force: Force = False,

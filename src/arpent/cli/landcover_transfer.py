@@ -9,7 +9,7 @@ import typer
 
 from arpent.cli.console import progress, show, table
 from arpent.cli.options import assemble
-from arpent.cli.places import Force, Name, Output, Resume, place
+from arpent.cli.places import Assignments, Force, Name, Output, Resume, place
 from arpent.language import number, say
 from arpent.tasks.landcover.transfer_settings import TransferSettings
 
@@ -27,9 +27,7 @@ app = typer.Typer()
 @app.command()
 def transfer(
     config: Annotated[Path, typer.Argument(help="Settings of the study.", metavar="CONFIG.yaml")],
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting; may be repeated.")
-    ] = None,
+    assignments: Assignments = None,
     output: Output = None,
     name: Name = None,
     force: Force = False,

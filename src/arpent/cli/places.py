@@ -10,8 +10,11 @@ import typer
 from arpent.cli.console import note
 from arpent.store import Place
 
-__all__ = ["Force", "Name", "Output", "Resume", "place"]
+__all__ = ["Assignments", "Force", "Name", "Output", "Resume", "place"]
 
+Assignments = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting; may be repeated.")
+]
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="Run folder; a dated one under runs/ if not given.")
 ]
