@@ -41,6 +41,7 @@ COMMANDS: dict[str, CommandEntry] = {
     "change": CommandEntry("arpent.cli.change", "Change between dates: compare, mosaic, train, evaluate."),
     "demo": CommandEntry("arpent.cli.demo", "From synthetic commune to land-cover map in minutes."),
     "embed": CommandEntry("arpent.cli.embed", "Embeddings put to use: cluster, probe."),
+    "forecast": CommandEntry("arpent.cli.forecast", "Radar series: despeckle, segment, predict the next steps."),
     "landcover": CommandEntry("arpent.cli.landcover", "Land-cover maps: train a model, make a map."),
     "models": CommandEntry("arpent.cli.models", "Model bundles: list, show, import, fetch, export."),
     "runs": CommandEntry("arpent.cli.runs", "Run folders: list, show, verify."),
