@@ -4,6 +4,7 @@ from arpent.core.areas import ground_area, ground_outline, ground_sampling_dista
 from arpent.core.byte_scale import ByteScale
 from arpent.core.classes import ClassMap, LandClass, Language, nomenclature, nomenclature_names
 from arpent.core.contract import BUNDLE_FORMAT, Contract, Normalisation, Normalisations, SensorContract
+from arpent.core.dates import date_pattern, day_in_name, day_of_text, guessed_day
 from arpent.core.grid import Bounds, Grid
 from arpent.core.hashing import file_sha256
 from arpent.core.progress import Bar, Progress, Silent
@@ -36,10 +37,14 @@ __all__ = [
     "Silent",
     "Strip",
     "Window",
+    "date_pattern",
+    "day_in_name",
+    "day_of_text",
     "file_sha256",
     "ground_area",
     "ground_outline",
     "ground_sampling_distance",
+    "guessed_day",
     "load_yaml",
     "merge",
     "nomenclature",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, timedelta
-from pathlib import PurePath
+from datetime import date
 
+from arpent.core import date_pattern, day_in_name, day_of_text, guessed_day
 from arpent.errors import InvalidSetting
 from arpent.tasks.change.frames import Pair
 
@@ -17,42 +17,13 @@ _LONGEST = 255
 _ROOM = len("mosaic_change_probability.tif.stac.json") + 16
 """Bytes kept free for the name of the product, its endings, and a mark while it is written."""
 
-_WAYS = tuple(
-    re.compile(way)
-    for way in (
-        r"\.(\d{7})T",
-        r"_(\d{8})(?=[T_.]|$)",
-        r"(?:^|_)(\d{8})T",
-        r"(?:^|[_. ])(\d{4}-\d\d-\d\d)(?=[T_. ]|$)",
-    )
-)
-"""How names write dates: HLS, Sentinel-2, and years, months and days with dashes."""
-
 _FORBIDDEN = "/\\:\0"
 """Characters that no file of a run may have in its name, so that it can be moved to any system."""
 
 
 def compiled(regex: str) -> re.Pattern[str]:
-    """The pattern that finds a date in a name.
-
-    Raises:
-        InvalidSetting: it is no regular expression, or has no group for the date.
-    """
-    try:
-        pattern = re.compile(regex)
-    except re.error as problem:
-        raise InvalidSetting(
-            f"the date_regex {regex} is not a regular expression",
-            found=problem,
-            cure=r"For HLS it is \.(\d{7})T, for Sentinel-2 \_(\d{8})_.",
-        ) from problem
-    if pattern.groups < 1:
-        raise InvalidSetting(
-            f"the date_regex {regex} does not say which part is the date",
-            expected="a group in brackets",
-            cure=r"Put brackets around the digits: \.(\d{7})T.",
-        )
-    return pattern
+    """The pattern that finds a date in a name; see `arpent.core.date_pattern`."""
+    return date_pattern(regex)
 
 
 def date_in(image: str, pattern: re.Pattern[str]) -> int | None:
@@ -67,28 +38,12 @@ def date_in(image: str, pattern: re.Pattern[str]) -> int | None:
     Raises:
         InvalidSetting: what it finds is no date.
     """
-    name = PurePath(image.rstrip("/")).name
-    match = pattern.search(name)
-    if match is None:
-        return None
-    digits = match.group(1) or ""
-    day = _day(digits)
-    if day is None:
-        raise InvalidSetting(
-            f"what date_regex {pattern.pattern} finds in {name} is not a date",
-            found=digits or "nothing",
-            expected="YYYYDDD or YYYYMMDD",
-            cure="Correct the pattern or the name, or give the dates with --date0 and --date1.",
-        )
-    return day
+    return _number(day_in_name(image, pattern, cure=", or give the dates with --date0 and --date1"))
 
 
 def guessed_date(image: str) -> int | None:
-    """The date in the name of an image, as HLS and Sentinel-2 write it, or 2024-03-01; None where there is none."""
-    name = PurePath(image.rstrip("/")).name
-    found = (match for way in _WAYS for match in way.finditer(name))
-    # Digits that are no date are something else's number.
-    return next((day for match in found if (day := _day(match[1])) is not None), None)
+    """The date in the name of an image, as YYYYDDD; see `arpent.core.guessed_day`."""
+    return _number(guessed_day(image))
 
 
 def check_date(value: int) -> int:
@@ -97,7 +52,7 @@ def check_date(value: int) -> int:
     Raises:
         InvalidSetting: it is none.
     """
-    day = _day(str(value))
+    day = _number(day_of_text(str(value)))
     if day is None:
         raise InvalidSetting(
             f"{value} is not a date", expected="YYYYDDD or YYYYMMDD", cure="For the first of March 2024: 2024061."
@@ -145,19 +100,6 @@ def pair_suffix(pair: Pair, mark: str) -> str:
     return suffix
 
 
-def _day(digits: str) -> int | None:
-    if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", digits):
-        digits = digits.replace("-", "")
-    if not re.fullmatch(r"[0-9]{7,8}", digits):
-        return None
-    try:
-        if len(digits) == 8:
-            day = datetime.strptime(digits, "%Y%m%d").date()
-        else:
-            day = date(int(digits[:4]), 1, 1) + timedelta(days=int(digits[4:]) - 1)
-    except (ValueError, OverflowError):
-        return None
-    # The day before the first of January, or the 366th of a common year, lies in another year.
-    if len(digits) == 7 and day.year != int(digits[:4]):
-        return None
-    return int(f"{day.year:04d}{day.timetuple().tm_yday:03d}")
+def _number(day: date | None) -> int | None:
+    """A day as YYYYDDD."""
+    return None if day is None else int(f"{day.year:04d}{day.timetuple().tm_yday:03d}")
