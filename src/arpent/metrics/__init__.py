@@ -5,8 +5,11 @@ from arpent.metrics.calibration import Reliability, reliability
 from arpent.metrics.change import BlockCounts, Detection
 from arpent.metrics.curves import Curve, ScoreHistogram
 from arpent.metrics.dense import Absent, ConfusionMatrix, DenseScores, DomainMatrices, Interval
+from arpent.metrics.forecast import REGIMES, ForecastTally, HorizonScores, Regime, regime_of
+from arpent.metrics.temperature import calibrate
 
 __all__ = [
+    "REGIMES",
     "Absent",
     "AdjustedAreas",
     "BlockCounts",
@@ -16,9 +19,14 @@ __all__ = [
     "Detection",
     "DomainMatrices",
     "Estimate",
+    "ForecastTally",
+    "HorizonScores",
     "Interval",
+    "Regime",
     "Reliability",
     "ScoreHistogram",
     "adjust_areas",
+    "calibrate",
+    "regime_of",
     "reliability",
 ]
