@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from arpent.core import nomenclature
 from arpent.errors import InvalidSetting, UnknownName
-from arpent.tasks.landcover import ClassLoss, LandcoverSettings, LandcoverTask, dice_loss
-from arpent.tasks.landcover.losses import class_weights, cross_entropy, focal_loss, lovasz_loss
+from arpent.models import cross_entropy, dice_loss, focal_loss, lovasz_loss
+from arpent.tasks.landcover import ClassLoss, LandcoverSettings, LandcoverTask
+from arpent.tasks.landcover.losses import class_weights
 from arpent.tasks.landcover.task import most_likely
 
 NAMES = ("cross-entropy", "cross-entropy+dice", "cross-entropy+lovasz", "dice", "focal", "focal+dice", "lovasz")

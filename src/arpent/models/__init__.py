@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from arpent.models.importers import import_weights, open_model, pretrained_encoder, read_checkpoint
     from arpent.models.layouts import layout_names
     from arpent.models.load import Bundle, load_bundle, load_state, save_bundle
+    from arpent.models.losses import cross_entropy, dice_loss, focal_loss, lovasz_loss
     from arpent.models.metadata import Acquisition, MetadataSettings
     from arpent.models.mlm import mlm_metadata
     from arpent.models.parts import PartName, Parts, under
@@ -57,14 +58,18 @@ __all__ = [
     "architecture",
     "architectures",
     "build",
+    "cross_entropy",
+    "dice_loss",
     "export",
     "extend_stem",
     "fetch",
     "fetch_entry",
+    "focal_loss",
     "import_weights",
     "layout_names",
     "load_bundle",
     "load_state",
+    "lovasz_loss",
     "mlm_metadata",
     "models_folder",
     "open_model",
@@ -89,6 +94,7 @@ __getattr__ = on_demand(
         "importers": ("import_weights", "open_model", "pretrained_encoder", "read_checkpoint"),
         "layouts": ("layout_names",),
         "load": ("Bundle", "load_bundle", "load_state", "save_bundle"),
+        "losses": ("cross_entropy", "dice_loss", "focal_loss", "lovasz_loss"),
         "metadata": ("Acquisition", "MetadataSettings"),
         "mlm": ("mlm_metadata",),
         "parts": ("PartName", "Parts", "under"),

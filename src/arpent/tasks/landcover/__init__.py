@@ -13,7 +13,7 @@ from arpent.tasks.landcover.settings import FinetuneSettings, LandcoverSettings,
 if TYPE_CHECKING:
     from arpent.tasks.landcover.evaluating import Evaluated, score
     from arpent.tasks.landcover.finetuning import finetune
-    from arpent.tasks.landcover.losses import ClassLoss, dice_loss
+    from arpent.tasks.landcover.losses import ClassLoss
     from arpent.tasks.landcover.mapping import LandcoverMap, map_image
     from arpent.tasks.landcover.scoring import ClassArea, adjusted_areas, areas_of, score_map
     from arpent.tasks.landcover.task import LandcoverTask
@@ -32,7 +32,6 @@ __all__ = [
     "TrainSettings",
     "adjusted_areas",
     "areas_of",
-    "dice_loss",
     "finetune",
     "map_image",
     "score",
@@ -45,7 +44,7 @@ __getattr__ = on_demand(
     {
         "evaluating": ("Evaluated", "score"),
         "finetuning": ("finetune",),
-        "losses": ("ClassLoss", "dice_loss"),
+        "losses": ("ClassLoss",),
         "mapping": ("LandcoverMap", "map_image"),
         "scoring": ("ClassArea", "adjusted_areas", "areas_of", "score_map"),
         "task": ("LandcoverTask",),

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from arpent.core import ClassMap
 from arpent.errors import InvalidSetting
+from arpent.models.losses import cross_entropy, dice_loss, focal_loss, lovasz_loss
 from arpent.tasks.landcover.settings import LandcoverSettings
 
-__all__ = ["ClassLoss", "class_weights", "cross_entropy", "dice_loss", "focal_loss", "lovasz_loss"]
+__all__ = ["ClassLoss", "class_weights"]
 
 
 class ClassLoss:
@@ -74,78 +74,6 @@ def class_weights(classes: ClassMap, given: Mapping[str, float], ignore: Iterabl
             f"no class of '{classes.name}' is left to learn", cure="Give at least one class a weight above 0."
         )
     return weights
-
-
-def cross_entropy(scores: Tensor, target: Tensor, weights: Tensor) -> Tensor:
-    """Mean of −log of the chance of the true class, each pixel counting as its class weighs."""
-    return functional.cross_entropy(scores, target, weights, ignore_index=-1)
-
-
-def dice_loss(scores: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
-    """1 − mean Dice over the classes that the batch holds, each counting as it weighs.
-
-    Pixels with target -1 do not count. Classes absent from the batch are left out: their Dice would only say how
-    often they were predicted, which the cross-entropy says better.
-    """
-    keep = (target >= 0).unsqueeze(1)
-    chances = torch.softmax(scores.float(), dim=1) * keep
-    truth = functional.one_hot(target.clamp(min=0), scores.shape[1]).permute(0, 3, 1, 2) * keep
-    axes = (0, 2, 3)
-    shared = (chances * truth).sum(axes)
-    size = chances.sum(axes) + truth.sum(axes)
-    present = truth.sum(axes) > 0
-    return _mean_over(1 - 2 * shared[present] / size[present], present, weights)
-
-
-_LEAST_DOUBT = 1e-6
-"""A network that is surer than this is not pushed further; the power of an exact 0 has no finite slope."""
-
-
-def focal_loss(scores: Tensor, target: Tensor, weights: Tensor, gamma: float = 2.0) -> Tensor:
-    """Cross-entropy in which pixels that are right already count little: each times (1 − chance) ** `gamma`.
-
-    T.-Y. Lin, P. Goyal, R. Girshick, K. He and P. Dollár, "Focal loss for dense object detection", ICCV 2017. The mean
-    is over the weights of the pixels alone, so that a `gamma` of 0 gives the cross-entropy.
-    """
-    keep = target >= 0
-    index = target.clamp(min=0)
-    surprise = functional.nll_loss(functional.log_softmax(scores, dim=1), index, reduction="none")
-    doubt = (1 - torch.exp(-surprise)).clamp(min=_LEAST_DOUBT)
-    weight = weights[index] * keep
-    return (weight * doubt**gamma * surprise).sum() / weight.sum()
-
-
-def lovasz_loss(scores: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
-    """The Lovász extension of 1 − IoU, mean over the classes that the batch holds, each counting as it weighs.
-
-    M. Berman, A. R. Triki and M. B. Blaschko, "The Lovász-softmax loss", CVPR 2018: pixels are put in the order of
-    their errors, and each error counts by how much the IoU falls when its pixel is added to the wrong ones.
-    """
-    keep = target >= 0
-    truth = target[keep]
-    chances = torch.softmax(scores, dim=1).permute(0, 2, 3, 1)[keep]
-    present = torch.bincount(truth, minlength=scores.shape[1]) > 0
-    losses = []
-    for index in torch.nonzero(present).flatten():
-        is_class = truth == index
-        errors, order = torch.sort(torch.where(is_class, 1 - chances[:, index], chances[:, index]), descending=True)
-        losses.append(errors @ _falls(is_class[order].to(errors.dtype)))
-    return _mean_over(torch.stack(losses), present, weights)
-
-
-def _falls(is_class: Tensor) -> Tensor:
-    """By how much 1 − IoU grows with each pixel ``(n,)`` that is taken to be wrong, in the order given."""
-    union = is_class.sum() + torch.cumsum(1 - is_class, 0)
-    lost = 1 - (is_class.sum() - torch.cumsum(is_class, 0)) / union
-    return torch.diff(lost, prepend=lost.new_zeros(1))
-
-
-def _mean_over(losses: Tensor, present: Tensor, weights: Tensor | None) -> Tensor:
-    """The mean of the losses of the classes that are `present`."""
-    if weights is None:
-        return losses.mean()
-    kept = weights[present]
-    return (kept * losses).sum() / kept.sum()
 
 
 _LOSSES: Mapping[str, Callable[[Tensor, Tensor, Tensor, float], Tensor]] = {
