@@ -44,6 +44,8 @@ def test_a_study_and_its_budget_from_the_command_line(config, tmp_path):
     done = run(app, ["transfer", str(config), "-o", str(tmp_path / "run"), *wish], catch_exceptions=False)
     assert done.exit_code == 0
     assert "inférence directe, norma-target" in done.output
+    assert "essai" in done.output
+    assert "campagne" not in done.output
     assert (tmp_path / "run" / "report.html").read_text("utf-8").startswith("<!doctype html>")
     document = json.loads((tmp_path / "run" / "report.json").read_text("utf-8"))
     assert [row["kind"] for row in document["outcomes"]] == ["source", "direct", "tuned"]

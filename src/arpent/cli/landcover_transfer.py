@@ -57,4 +57,4 @@ def _table(study: Study, language: Language) -> Table:
         told = "" if gain is None else ("+" if gain > 0 else "") + number(gain, language, 2)
         epochs = "" if one.epochs is None else str(one.epochs)
         rows.append([title_of(one, language), epochs, *(number(mean, language, 2) for mean in means), told])
-    return table([say("word.run", language), *heads], rows)
+    return table([say("transfer.trial", language), *heads], rows)

@@ -84,7 +84,7 @@ def _sections(study: Study, scratch: Path, examples: Sequence[Tile], language: L
 
 def _table(study: Study, language: Language) -> Table:
     heads = [
-        say("word.run", language).capitalize(),
+        say("transfer.trial", language).capitalize(),
         say("transfer.epochs", language),
         "OA",
         "mIoU",
