@@ -22,6 +22,9 @@ SETTINGS = {
     "fit": {"epochs": 12, "best": "miou", "device": "cpu", "average": 0.5, "optimiser": {"rate": 0.01}},
 }
 
+TUNED = 5
+"""Epochs of the fine-tuning: one for the head, one for the decoder, three for all."""
+
 # Forks pairs of processes as a launcher would start them, so that the libraries are imported once for all of them.
 PAIRS = '''
 import atexit, gc, json, os, signal, socket, sys, time
@@ -123,7 +126,11 @@ def folder(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("together")
     assert main(["simulate", "-o", str(folder / "data"), "--size", "128", "--scenes", "3", "--quiet"]) == 0
-    (folder / "train.yaml").write_text(yaml.safe_dump({**SETTINGS, "index": str(folder / "data" / "index.csv")}))
+    settings = {**SETTINGS, "index": str(folder / "data" / "index.csv")}
+    (folder / "train.yaml").write_text(yaml.safe_dump(settings))
+    fit = {**SETTINGS["fit"], "epochs": TUNED}
+    own = {"task": {"loss": SETTINGS["task"]["loss"]}, "start": str(folder / "alone"), "strategy": "staged", "fit": fit}
+    (folder / "tune.yaml").write_text(yaml.safe_dump(settings | own))
     return folder
 
 
@@ -131,9 +138,11 @@ def folder(tmp_path_factory):
 def ended(folder):
     """All cases, by name: one process alone, and pairs of them."""
 
-    def case(name, *words, output=None, world=2, **more):
-        train = ["landcover", "train", str(folder / "train.yaml"), "-o", str(folder / (output or name))]
-        return {"name": name, "words": [*train, *words], "world": world, **more}
+    def case(name, *words, command="train", output=None, world=2, **more):
+        start = ["landcover", command, str(folder / "train.yaml"), "-o", str(folder / (output or name))]
+        if command == "finetune":
+            start[2] = str(folder / "tune.yaml")
+        return {"name": name, "words": [*start, *words], "world": world, **more}
 
     cases = [
         case("alone", world=1),
@@ -142,6 +151,8 @@ def ended(folder):
         case("resumed", "--resume", "--json", output="pair"),
         # Ten squares: in the last batch, too, the processes see different ones.
         case("normed", *("--set", "task.network.norm=batch"), *("--set", "fit.average=0"), *("--set", "patches=10")),
+        case("tuned_alone", command="finetune", world=1),
+        case("tuned", "--json", command="finetune"),
         case("nan", broken="loss"),
         case("torn", broken="image"),
         case("unknown", "--set", "fit.best=f1"),
@@ -160,16 +171,15 @@ def history(folder):
     return [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
 
 
-def require_the_same_training(one, other):
+def require_the_same_training(one, other, epochs=SETTINGS["fit"]["epochs"]):
     """The same losses in every epoch, and the same weights."""
     curves = [
         [(epoch["train_loss"], epoch["validation"]["loss"], epoch["rate"]) for epoch in history(folder)]
         for folder in (one, other)
     ]
-    assert len(curves[0]) == SETTINGS["fit"]["epochs"]
+    assert len(curves[0]) == epochs
     for first, second in zip(*curves, strict=True):
         assert first == pytest.approx(second, rel=1e-5)
-    assert curves[0][-1][0] < 0.9 * curves[0][0][0]
     first, second = (load_bundle(folder / "model.safetensors").model.state_dict() for folder in (one, other))
     for name, tensor in first.items():
         assert tensor.numpy() == pytest.approx(second[name].numpy(), rel=1e-4, abs=1e-6)
@@ -179,6 +189,23 @@ def test_two_processes_stopped_and_resumed_learn_what_one_learns(ended, folder):
     assert ended["alone"].codes == [0], ended["alone"].err
     assert ended["resumed"].codes == [0, 0], ended["resumed"].err
     require_the_same_training(folder / "alone", folder / "pair")
+    losses = [epoch["train_loss"] for epoch in history(folder / "alone")]
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_two_processes_fine_tune_in_stages_as_one_does(ended, folder):
+    """What a stage freezes stands still in both, and each goes on from the best epoch of the one before."""
+    assert ended["tuned_alone"].codes == [0], ended["tuned_alone"].err
+    assert ended["tuned"].codes == [0, 0], ended["tuned"].err
+    assert ended["tuned"].lines == []
+    first, second = ended["tuned"].out
+    assert json.loads(first)["run"] == str(folder / "tuned")
+    assert second == ""
+    require_the_same_training(folder / "tuned_alone", folder / "tuned", epochs=TUNED)
+    before, after = (load_bundle(folder / name / "model.safetensors") for name in ("alone", "tuned"))
+    assert list(after.contract.recipe["stages"]) == ["1-head", "2-decoder", "3-encoder"]
+    assert any(not torch.equal(t, after.model.state_dict()[n]) for n, t in before.model.state_dict().items())
+    verify(open_run(folder / "tuned"))
 
 
 def test_ctrl_c_ends_both_with_one_line(ended):
