@@ -109,7 +109,16 @@ def test_a_loss_that_is_no_number_names_its_samples(train, tmp_path):
     assert said.code == 6
     assert "the loss is no longer a number" in said.err
     assert "a@" in said.err.splitlines()[-1]
-    assert not list((tmp_path / "run").glob("*.safetensors"))
+    assert not (tmp_path / "run").exists()  # nothing was learnt: with a lower rate the same command is to begin anew
+    assert train(GOOD).code == 0
+
+
+def test_a_loss_that_is_no_number_later_on_keeps_what_is_finished_and_says_so(train, tmp_path):
+    """One step an epoch: the first is taken with a loss that is still a number."""
+    fit = {"epochs": 3, "device": "cpu", "clip": None, "optimiser": {"name": "sgd", "rate": 1e30}}
+    one_line(train(GOOD, fit=fit, patches=2), 6, "in epoch 2", "a@", "then start over with --force")
+    assert (tmp_path / "run").exists()
+    one_line(train(GOOD), 7, "--force")
 
 
 def test_classes_that_no_pixel_shows_are_told(train):

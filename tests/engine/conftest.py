@@ -50,6 +50,9 @@ class ToyMeter:
     def compute(self):
         return {"accuracy": self.right / max(self.count, 1)}
 
+    def figures(self):
+        return ("accuracy",)
+
 
 @pytest.fixture(scope="session")
 def toy_task():

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from arpent.engine import FitSettings, OptimiserSettings, Start, Tuning, fit, read_checkpoint, write_checkpoint
-from arpent.errors import EmptySplit, Interrupted, InvalidSetting, LossNotFinite, RunDamaged, RunExists
+from arpent.errors import EmptySplit, Interrupted, InvalidSetting, LossNotFinite, RunDamaged, RunExists, UnknownName
 
 
 class Dots:
@@ -236,8 +236,9 @@ def test_wrong_uses_are_told_the_cure(train, toy_task, tmp_path):
         train("twice")
     with pytest.raises(InvalidSetting, match="other settings"):
         train("twice", resume=True, seed=9)
-    with pytest.raises(InvalidSetting, match=r"figure 'f1'.*accuracy or loss"):
-        train("f1", best="f1")
+    with pytest.raises(UnknownName, match=r"fit.best'\) is called 'acuracy'. Did you mean 'accuracy'\? Known: .*loss"):
+        train("figure", best="acuracy")
+    assert not (tmp_path / "figure").exists()
     with pytest.raises(EmptySplit, match="no validation sample"):
         fit(toy_task(()), Dots(), Dots(0), settings(), tmp_path / "empty")
 

@@ -200,7 +200,7 @@ def test_the_image_s_own_statistics_make_a_deeper_image_fit(mapped, tmp_path):
     assert not np.array_equal(classes_in(one.path), classes_in(mapped(shallow, "learnt").path))
     unit = mapped(deep, "unit", normalise="norma-01", bits=12)
     assert "12-bit range" in unit.notes[0]
-    with pytest.raises(InvalidSetting, match="bit depth"):
+    with pytest.raises(InvalidSetting, match=r"bit depth.*--bits .*--sensor"):
         mapped(deep, "none", normalise="norma-01")
 
 

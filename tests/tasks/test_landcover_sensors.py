@@ -124,8 +124,11 @@ def test_whose_image_it_is_must_be_known(mixed, both, tmp_path):
     other = settings.model_copy(update={"sensor": "sentinel-2-l2a"})
     with pytest.raises((UnknownName, BandMismatch), match=r"sensor of the model|sentinel-2"):
         map_image(str(image), model, Place(exact=tmp_path / "other"), other)
+    named = image.rename(tmp_path / "T31TCJ_20240607T105031_B04_10m.tif")
+    with pytest.raises(InvalidSetting, match=r"looks like an image of sentinel-2.*expected .*--sensor bd-ortho"):
+        map_image(str(named), model, Place(exact=tmp_path / "named"), settings)
     with (
-        open_image(image, bands=SIX, absent=SIX[4:], sensor="bd-ortho") as reader,
+        open_image(named, bands=SIX, absent=SIX[4:], sensor="bd-ortho") as reader,
         pytest.raises(ContractMismatch, match="which of its sensors took"),
     ):
         check_contract(read_contract(model), reader)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from arpent.engine.training import Epoch, Fit, fit, improves
     from arpent.engine.training_run import train_run
     from arpent.engine.tuning import Start, Tuning
-    from arpent.engine.validation import validate
+    from arpent.engine.validation import require_figure, validate
 
 __all__ = [
     "RUNTIMES",
@@ -71,6 +71,7 @@ __all__ = [
     "predict",
     "read_checkpoint",
     "renew_statistics",
+    "require_figure",
     "run_job",
     "start_network",
     "train_run",
@@ -96,6 +97,6 @@ __getattr__ = on_demand(
         "training": ("Epoch", "Fit", "fit", "improves"),
         "training_run": ("train_run",),
         "tuning": ("Start", "Tuning"),
-        "validation": ("validate",),
+        "validation": ("require_figure", "validate"),
     },
 )

@@ -12,7 +12,10 @@ import torch
 from arpent.core.writing import write_file
 from arpent.errors import RunDamaged
 
-__all__ = ["read_checkpoint", "write_checkpoint"]
+__all__ = ["CHECKPOINT", "read_checkpoint", "write_checkpoint"]
+
+CHECKPOINT = "checkpoint.pt"
+"""Name of the file that a training goes on from."""
 
 _FORMAT = 1
 

@@ -152,6 +152,10 @@ class Meter(Protocol):
         """The figures, by name."""
         ...
 
+    def figures(self) -> Sequence[str]:
+        """The names of all figures that `compute` may give, known before anything is counted."""
+        ...
+
 
 class Task(Protocol):
     """The seam between the engine and a capability."""

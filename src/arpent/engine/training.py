@@ -18,14 +18,14 @@ from arpent.core.progress import Bar, Progress, Silent
 from arpent.core.writing import write_file
 from arpent.data import WHOLE, Share
 from arpent.engine.average import MovingAverage
-from arpent.engine.checkpoint import read_checkpoint, write_checkpoint
+from arpent.engine.checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
 from arpent.engine.devices import channels_last, placed
 from arpent.engine.optimise import Schedule, make_optimiser
 from arpent.engine.processes import Processes, peers
 from arpent.engine.settings import FitSettings
 from arpent.engine.task import Batch, Task, inputs_of
 from arpent.engine.tuning import Start
-from arpent.engine.validation import validate
+from arpent.engine.validation import require_figure, validate
 from arpent.errors import EmptySplit, Interrupted, InvalidSetting, LossNotFinite, RunExists
 
 __all__ = ["Batches", "Epoch", "Fit", "fit", "improves"]
@@ -118,12 +118,14 @@ def fit(
     what is in it. All of them return the same.
 
     Raises:
+        UnknownName: the best epoch is to be picked by a figure that there is not.
         EmptySplit: no batch to train or to validate on.
         LossNotFinite: the loss is no longer a number, in any process; names the samples at fault.
         Interrupted: by Ctrl-C; the last finished epoch is kept.
         ProcessLost: another process has ended.
         RunExists: `folder` holds a training already and `resume` is off.
     """
+    require_figure(task, settings.best)
     processes = Processes.joined(settings.device)
     recipe = _recipe(settings, start)
     kept = processes.told(lambda: _begun(train, validation, recipe, folder, resume=resume))
@@ -154,7 +156,7 @@ def _begun(train: Batches, validation: Batches, recipe: str, folder: Path, *, re
         if not batches.steps():
             raise EmptySplit(f"there is no {name} sample", cure="Check the index and its splits.")
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "checkpoint.pt"
+    path = folder / CHECKPOINT
     if not path.exists():
         return None
     if not resume:
@@ -277,10 +279,11 @@ class _Trainer:
         # Each may be a number and their sum too large for one: then all are at fault.
         wrong = [one for one in everywhere if not math.isfinite(one[0])] or everywhere
         samples = _listed([name for _, names in wrong for name in names])
+        again = "; then start over with --force, since finished epochs are kept" if self.state.epoch else ""
         return LossNotFinite(
             f"the loss is no longer a number in epoch {self.state.epoch + 1}",
             found=wrong[0][0],
-            cure=f"Lower the learning rate, or look at these samples: {samples}.",
+            cure=f"Lower the learning rate, or look at these samples: {samples}{again}.",
         )
 
     def _validate(self, validation: Batches) -> dict[str, float]:
@@ -294,9 +297,9 @@ class _Trainer:
         state, settings = self.state, self._settings
         if settings.best not in validation:
             raise InvalidSetting(
-                f"there is no validation figure '{settings.best}' to pick the best epoch by",
+                f"the validation samples give no '{settings.best}' to pick the best epoch by",
                 expected=" or ".join(sorted(validation)),
-                cure="Set 'best' to one of these.",
+                cure="Set 'fit.best' to one of these.",
             )
         state.epoch += 1
         self._schedule.after_epoch(validation["loss"])
@@ -330,7 +333,7 @@ class _Trainer:
             write_checkpoint(self._folder / "best.pt", {"model": kept.state_dict()})
         lines = [json.dumps(asdict(one)) for one in self.state.history]
         write_file(self._folder / "history.jsonl", "\n".join(lines) + "\n")
-        write_checkpoint(self._folder / "checkpoint.pt", self._snapshot())
+        write_checkpoint(self._folder / CHECKPOINT, self._snapshot())
 
     def _snapshot(self) -> dict[str, Any]:
         state = self.state

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from arpent.core import Settings
+from arpent.engine.checkpoint import CHECKPOINT
 from arpent.engine.processes import Processes
 from arpent.engine.training import Fit
 from arpent.errors import ArpentError, Interrupted
@@ -80,7 +81,18 @@ def train_run(
                 raise
 
         begun = processes.told(begin)
-        with own().timed("fit") if processes.leads else nullcontext():
-            fitted = fit(begun.prepared, begun.folder)
+        try:
+            with own().timed("fit") if processes.leads else nullcontext():
+                fitted = fit(begun.prepared, begun.folder)
+        except ArpentError as problem:
+            # Before its first epoch is kept a training has nothing to go on from, and is not to be in its own way.
+            if run is not None and not (place.resume or isinstance(problem, Interrupted) or _kept(begun.folder)):
+                run.abandon()
+            raise
         processes.alone(lambda: publish(own(), begun.prepared, fitted))
         return processes.told(lambda: own().finish())
+
+
+def _kept(folder: Path) -> bool:
+    """Whether an epoch of any stage is on the disk."""
+    return any(folder.rglob(CHECKPOINT))

@@ -12,8 +12,9 @@ from torch import nn
 from arpent.engine.devices import placed
 from arpent.engine.processes import Processes
 from arpent.engine.task import Batch, Meter, Task, inputs_of
+from arpent.errors import UnknownName
 
-__all__ = ["validate"]
+__all__ = ["require_figure", "validate"]
 
 
 class _Batches(Protocol):
@@ -22,6 +23,17 @@ class _Batches(Protocol):
     def steps(self, number: int = 0) -> int: ...
 
     def epoch(self, number: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]: ...
+
+
+def require_figure(task: Task, figure: str) -> None:
+    """Refuses to pick the best epoch by a figure that no validation can give, before anything is computed.
+
+    Raises:
+        UnknownName: it is none of the task's.
+    """
+    known = ("loss", *task.metrics().figures())
+    if figure not in known:
+        raise UnknownName.among(figure, known, "figure to pick the best epoch by ('fit.best')")
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,10 @@ class _Meter:
             "cosine_threshold": 1 - unlike.threshold,
         }
 
+    def figures(self) -> Sequence[str]:
+        """Their names."""
+        return ("f1", "threshold", "average_precision", "cosine_f1", "cosine_threshold")
+
 
 class DetectionTask:
     """Fine-tuning, as the engine knows it: its model is a Planaura network with a change head."""

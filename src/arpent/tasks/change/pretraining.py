@@ -112,6 +112,10 @@ class _Meter:
         """No further figure."""
         return {}
 
+    def figures(self) -> Sequence[str]:
+        """None."""
+        return ()
+
 
 class PaintingTask:
     """Pretraining, as the engine knows it: its model is a `MaskedAutoencoder`."""

@@ -162,6 +162,7 @@ def _rule(index: SampleIndex, contract: Contract, settings: EvaluateSettings, ki
         source=contract,
         statistics=statistics,
         origin="images of the evaluation",
+        depth="Give it with --bits, or fill the column 'sensor' of the index.",
     )
     return with_absent(rule, names, contract.absent)
 

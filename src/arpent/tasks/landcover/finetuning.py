@@ -12,7 +12,18 @@ from torch import nn
 
 from arpent.core import Normalisations, Progress, file_sha256
 from arpent.data import PatchLoader, normaliser_of
-from arpent.engine import Epoch, Fit, Processes, Start, Tuning, improves, renew_statistics, train_run, validate
+from arpent.engine import (
+    Epoch,
+    Fit,
+    Processes,
+    Start,
+    Tuning,
+    improves,
+    renew_statistics,
+    require_figure,
+    train_run,
+    validate,
+)
 from arpent.errors import BundleInvalid
 from arpent.language import say
 from arpent.models import Bundle, load_bundle, parts_of
@@ -45,6 +56,7 @@ def finetune(settings: FinetuneSettings, place: Place, *, progress: Progress | N
         ContractMismatch: the images have none of the bands that it knows.
         DatasetError: samples are missing, on no side of a split, on two, or of different kinds.
         InvalidSetting: the settings do not go with the model.
+        UnknownName: the best epoch is to be picked by a figure that there is not.
         LossNotFinite: training diverged.
         Interrupted: by Ctrl-C; go on with a place that resumes.
     """
@@ -55,10 +67,12 @@ def finetune(settings: FinetuneSettings, place: Place, *, progress: Progress | N
             f"{path} is no land-cover model", found=f"a model for '{bundle.contract.task}'", cure="Give another bundle."
         )
     settings = resolved(settings, bundle)
-    processes = Processes.joined(settings.fit.device)
-    samples = processes.told(lambda: survey(settings, labelled=STRATEGIES[settings.strategy].labelled))
-    own = bundle.contract.classes
+    own, labelled = bundle.contract.classes, STRATEGIES[settings.strategy].labelled
     task = LandcoverTask(settings.task, own if own is not None and own.name == settings.task.classes else None)
+    if labelled:
+        require_figure(task, settings.fit.best)  # told before images are read
+    processes = Processes.joined(settings.fit.device)
+    samples = processes.told(lambda: survey(settings, labelled=labelled))
     work = _Work(settings, path, bundle, task, samples, processes, place, progress)
 
     def prepare(run: RunFolder) -> Normalisations:

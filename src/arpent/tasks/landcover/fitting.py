@@ -49,6 +49,12 @@ def of_its_sensor(contract: Contract, image: str, settings: MapSettings) -> Cont
             expected=", ".join(contract.sensors),
             cure=f"Say it: --sensor {next(iter(contract.sensors))}.",
         )
+    if settings.sensor is None and name not in contract.sensors:
+        raise InvalidSetting(
+            f"{image} looks like an image of {name}, which the model has not learnt",
+            expected=", ".join(contract.sensors),
+            cure=f"If it is not, say whose it is: --sensor {next(iter(contract.sensors))}; else take another model.",
+        )
     return contract.of_sensor(name)
 
 
@@ -127,6 +133,7 @@ def normalised(contract: Contract, reader: ImageReader, settings: MapSettings) -
         source=contract,
         statistics=lambda: measure(reader).select(bands),
         origin=f"{reader.source}, measured for this map",
+        depth="Give it with --bits (11 or 12, mostly; 0 for pixels in [0, 1] already), or name the sensor: --sensor.",
     )
     rule = with_absent(rule, contract.band_names, contract.absent)
     return contract.model_copy(update={"normalisation": rule, "dtype": None})

@@ -30,6 +30,7 @@ def rule_for(
     source: Contract | None,
     statistics: Callable[[], Statistics],
     origin: str = "training images",
+    depth: str = "Set 'bits' to the significant bits of the sensor, or name its sensor in the index.",
 ) -> Normalisation:
     """The normalisation that a user names.
 
@@ -41,6 +42,7 @@ def rule_for(
             never seen are normalised by the images at hand, and the origin says so.
         statistics: measures the images at hand; called only where they are needed, since that reads every image.
         origin: what the measured images are called, for people.
+        depth: the cure where the bit depth is needed and not known.
 
     Raises:
         InvalidSetting: what the normalisation needs is not there.
@@ -53,7 +55,7 @@ def rule_for(
         raise InvalidSetting(
             "norma-01 divides by the greatest number of the bit depth, which is not known here",
             expected="8 to 16, or 0 for pixels in [0, 1] already",
-            cure="Set 'bits' to the significant bits of the sensor, or name its sensor in the index.",
+            cure=depth,
         )
     return normalisation(kind, bands, bits=bits)
 

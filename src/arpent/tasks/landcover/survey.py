@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from arpent.core import nomenclature, sensor, write_file
+from arpent.core import ClassMap, nomenclature, sensor, write_file
 from arpent.data import (
+    LabelCounts,
     RandomPatches,
     Sample,
     SampleIndex,
@@ -22,6 +23,7 @@ from arpent.errors import BandMismatch, DatasetError, InvalidSetting
 from arpent.io import ImageReader, open_image
 from arpent.language import say
 from arpent.store import RunFolder, content_of
+from arpent.tasks.landcover.losses import class_weights
 from arpent.tasks.landcover.settings import TrainSettings
 
 __all__ = ["Kind", "Samples", "measured", "note_inputs", "survey"]
@@ -102,13 +104,35 @@ def survey(settings: TrainSettings, *, labelled: bool = True) -> Samples:
 def _check_truth(settings: TrainSettings, train: SampleIndex, val: SampleIndex) -> tuple[int, ...]:
     """The classes that training never sees; masks with numbers of no class are refused, all listed with counts."""
     classes, codes = nomenclature(settings.task.classes), settings.task.codes
-    seen = count_labels(train, classes, codes)
+    seen, judged = (count_labels(side, classes, codes) for side in (train, val))
     both = dict(seen.unknown)
-    for number, count in count_labels(val, classes, codes).unknown.items():
+    for number, count in judged.unknown.items():
         both[number] = both.get(number, 0) + count
     replace(seen, unknown=both).require_known(classes)
+    _require_truth(settings, classes, {"training": seen, "validation": judged})
     counted = enumerate(zip(classes.classes, seen.by_class, strict=True))
     return tuple(index for index, (entry, count) in counted if not count and entry.active)
+
+
+def _require_truth(settings: TrainSettings, classes: ClassMap, sides: Mapping[str, LabelCounts]) -> None:
+    """Refuses masks from which nothing can be learnt, and those by which nothing can be judged."""
+    learnt = class_weights(classes, settings.task.weights, settings.task.ignore).numpy() > 0
+    for side, counts in sides.items():
+        if not counts.by_class[learnt].any():
+            left_out = int(counts.by_class.sum())
+            raise DatasetError(
+                f"no {side} pixel has a truth to {'learn from' if side == 'training' else 'be judged by'}",
+                found=f"{counts.unlabelled} pixels without data" + (f", {left_out} ignored" if left_out else ""),
+                expected=f"classes of {classes.name}",
+                cure="Look at these masks and their no-data value, fill the column 'mask', or put other samples there.",
+            )
+    figure = settings.fit.best.removeprefix("iou/")
+    names = classes.labels()
+    if figure != settings.fit.best and figure in names and not sides["validation"].by_class[names.index(figure)]:
+        raise DatasetError(
+            f"no validation pixel shows {figure}, by whose IoU the best epoch is to be picked",
+            cure="Set 'fit.best' to miou or loss, or put samples that show it on the side 'val'.",
+        )
 
 
 def _kinds_of(train: SampleIndex, val: Iterable[Sample], settings: TrainSettings) -> dict[str, Kind]:

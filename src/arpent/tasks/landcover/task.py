@@ -135,3 +135,7 @@ class _Meter:
         classes = zip(self._classes.labels(), scores.iou_by_class, strict=True)
         by_class = {f"iou/{name}": float(value) for name, value in classes if np.isfinite(value)}
         return {"accuracy": scores.accuracy, "miou": scores.miou, **by_class}
+
+    def figures(self) -> Sequence[str]:
+        """The names of all figures that there can be."""
+        return ("accuracy", "miou", *(f"iou/{name}" for name in self._classes.labels()))

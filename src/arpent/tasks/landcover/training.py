@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from arpent.core import Normalisations, Progress
-from arpent.engine import Fit, Processes, Start, train_run
+from arpent.engine import Fit, Processes, Start, require_figure, train_run
 from arpent.models import tile_needs
 from arpent.store import Place, Run, RunFolder
 from arpent.tasks.landcover.beginning import new_network
@@ -30,6 +30,7 @@ def train(settings: TrainSettings, place: Place, *, progress: Progress | None = 
     """
     task = LandcoverTask(settings.task)
     tile_needs(settings.task.architecture, task.network_settings)  # a wrong network is told before images are read
+    require_figure(task, settings.fit.best)  # and so is a figure that there is not
     processes = Processes.joined(settings.fit.device)
     samples = processes.told(lambda: survey(settings))
 
