@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from arpent.cli.comparisons import DryRun, Model, plan_document, plan_facts, stride_table, where_to_find
+from arpent.cli.comparisons import (
+    DryRun,
+    Layer,
+    Model,
+    Quality,
+    plan_document,
+    plan_facts,
+    stride_table,
+    where_to_find,
+    with_quality,
+)
 from arpent.cli.console import facts, note, progress, show
 from arpent.cli.options import with_settings
 from arpent.cli.places import Force, Name, Output, Resume, place
@@ -21,9 +31,11 @@ app = typer.Typer()
 @app.command()
 @with_settings
 def embed(
-    image: Annotated[str, typer.Argument(help="Image, folder of bands, STAC item or address.", metavar="IMAGE")],
+    source: Annotated[str, typer.Argument(help="Image, folder of bands, STAC item or address.", metavar="IMAGE")],
     model: Model,
     settings: EmbedSettings,
+    quality: Quality = None,
+    layer: Layer = None,
     dry_run: DryRun = False,
     output: Output = None,
     name: Name = None,
@@ -36,14 +48,15 @@ def embed(
     """
     from arpent.tasks.change.embedding import embed_image, plan_embedding
 
+    settings, layers = with_quality(settings, quality)
     language = settings.language
     if dry_run:
-        plan = plan_embedding(image, model, settings)
+        plan = plan_embedding(source, model, settings, quality=layers, layer=layer)
         told = plan_facts(plan, language, say("word.image", language))
         show(plan_document(plan), facts(told), stride_table(plan.strides, plan.stride, language))
         return
     where = place(output, name, force=force, resume=resume)
-    made = embed_image(image, model, where, settings, progress=progress())
+    made = embed_image(source, model, where, settings, quality=layers, layer=layer, progress=progress())
     note(say("told.tiles_in", language, tiles=made.prediction.tiles, seconds=made.prediction.seconds))
     document = {"run": made.run.path, "products": {name: path.name for name, path in made.files.items()}}
     show(document, *where_to_find(made.files.items()))

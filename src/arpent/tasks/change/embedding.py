@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +12,16 @@ from numpy.typing import NDArray
 
 from arpent.core import Grid, Progress, Raster, file_sha256
 from arpent.engine import Prediction
-from arpent.errors import InvalidSetting
+from arpent.errors import InvalidSetting, NoValidPixels
 from arpent.language import say
 from arpent.models import Bundle, Planaura
 from arpent.report import preview
 from arpent.store import Place, Run, RunFolder
+from arpent.tasks.change.asking import PairImages, pair_of
 from arpent.tasks.change.comparing import compare
 from arpent.tasks.change.embedding_settings import EmbedSettings
 from arpent.tasks.change.embedding_sources import Embeddings, ImageEmbeddings, TableEmbeddings
-from arpent.tasks.change.frames import Frame, Pair
+from arpent.tasks.change.frames import Pair, files_of
 from arpent.tasks.change.kmeans import draw_sample
 from arpent.tasks.change.planning import PairPlan, plan_pair
 from arpent.tasks.change.settings import Profile
@@ -48,7 +50,14 @@ class Embedded:
 
 
 def embed_image(
-    image: str, model: str | Path, place: Place, settings: EmbedSettings, *, progress: Progress | None = None
+    image: str,
+    model: str | Path,
+    place: Place,
+    settings: EmbedSettings,
+    *,
+    quality: Sequence[str] = (),
+    layer: str | None = None,
+    progress: Progress | None = None,
 ) -> Embedded:
     """Embeds one image.
 
@@ -57,27 +66,35 @@ def embed_image(
         model: a bundle, the run that trained it, a checkpoint, or the name of a published model.
         place: where the run goes.
         settings: what is wanted.
+        quality: a quality layer, as the only entry; looked for beside the image, or in it, if not given.
+        layer: kind of that layer; None to tell it from its name.
         progress: who is told how far it is.
 
     Raises:
         BundleInvalid: the bundle is no model of change.
         ContractMismatch: the image does not fit the model.
-        NoValidPixels: the image has no pixel with data.
+        NoValidPixels: the image has no pixel with data, or none that is not excluded.
+        FileMissing: the image, or a quality layer that is wanted, is not there.
         InvalidSetting: neither table nor image is wanted.
     """
     _require_product(settings)
     bundle = for_one_image(load_model(model, progress=progress), settings.profile)
-    pair = _alone(image)
-    kept = settings.model_dump(mode="json", exclude={"read_threads"}) | {"image": image, "model": str(model)}
-    with place.begin("change-embed", pair.name, kept, [image, model]) as run:
+    pair = _alone(image, quality, layer)
+    kept = settings.model_dump(mode="json", exclude={"read_threads"}) | {"images": [image], "model": str(model)}
+    kept |= {"quality_layers": list(quality)}
+    with place.begin("change-embed", pair.name, kept, files_of(pair.frames, model)) as run:
         file = find_model(model)
         run.use_bundle(file, file_sha256(file if file.is_file() else file / "bundle.json"))
-        made = compare(run, pair, bundle, settings.comparing(), progress=progress)
-        files = dict(made.products)
-        source = _readable(files)
-        if source is not None:
-            with run.timed("picture"):
-                files["embeddings"] = _picture(source, run, settings)
+        try:
+            made = compare(run, pair, bundle, settings.comparing(), progress=progress)
+            files = dict(made.products)
+            source = _readable(files)
+            if source is not None:
+                with run.timed("picture"):
+                    files["embeddings"] = _picture(source, run, settings)
+        except NoValidPixels:
+            run.abandon()  # nothing of it will ever be of use
+            raise
         return Embedded(run.finish(), files, made.prediction)
 
 
@@ -96,7 +113,9 @@ def for_one_image(bundle: Bundle, profile: Profile) -> Bundle:
     return Bundle(alone, bundle.contract)
 
 
-def plan_embedding(image: str, model: str | Path, settings: EmbedSettings) -> PairPlan:
+def plan_embedding(
+    image: str, model: str | Path, settings: EmbedSettings, *, quality: Sequence[str] = (), layer: str | None = None
+) -> PairPlan:
     """What `embed_image` would do and cost.
 
     Raises:
@@ -104,11 +123,11 @@ def plan_embedding(image: str, model: str | Path, settings: EmbedSettings) -> Pa
     """
     _require_product(settings)
     bundle = for_one_image(load_model(model), settings.profile)
-    return plan_pair(_alone(image), bundle, settings.comparing())
+    return plan_pair(_alone(image, quality, layer), bundle, settings.comparing())
 
 
-def _alone(image: str) -> Pair:
-    return Pair((Frame(image),), Path(image).stem)
+def _alone(image: str, quality: Sequence[str], layer: str | None) -> Pair:
+    return pair_of(PairImages((image,), tuple(quality), layer))
 
 
 def _require_product(settings: EmbedSettings) -> None:

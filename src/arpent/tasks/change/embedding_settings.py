@@ -8,7 +8,7 @@ from pydantic import Field
 
 from arpent.core import Language, Settings
 from arpent.engine import PredictSettings
-from arpent.tasks.change.settings import ChangeSettings, Profile, TableForm
+from arpent.tasks.change.settings import ChangeSettings, MissingQuality, Profile, Qualities, TableForm, Wanted
 
 __all__ = ["ClusterSettings", "EmbedSettings", "ProbeSettings"]
 
@@ -28,12 +28,22 @@ class EmbedSettings(PredictSettings):
     """Dimensions of the embeddings to keep; all if not given."""
     table: TableForm = "geoparquet"
     """Table with one row per patch: geoparquet, csv or none."""
+    table_pixels: bool = False
+    """One row per pixel in the table, with what lies between the patches; without it, one row per patch."""
     table_type: Literal["float16", "float32"] = "float16"
     """Type of the numbers in the table."""
     image: bool = True
     """Also write an image with one band per dimension."""
     upsample: bool = False
     """Bring that image to the pixels of the one embedded; without it, it has one pixel per patch."""
+    compression: Literal["deflate", "zstd"] = "deflate"
+    """Compression of that image: deflate, which everything reads, or zstd, which is written faster."""
+    quality: Wanted = "auto"
+    """Also write the quality of the image: yes, no, or auto for wherever a quality layer is found."""
+    missing_quality: MissingQuality = "error"
+    """What an image without a quality layer means where one is wanted: error, or clear everywhere."""
+    exclude: Qualities = ()
+    """Qualities that are not embedded, such as cloud,shadow,snow: patches that touch them are left out."""
     box: tuple[float, float, float, float] | None = None
     """Only this part: left, bottom, right, top."""
     box_crs: str | None = None
@@ -46,7 +56,7 @@ class EmbedSettings(PredictSettings):
     def comparing(self) -> ChangeSettings:
         """The same wishes, as those of a comparison with a single date."""
         given = self.model_dump(exclude={"image"})
-        return ChangeSettings(**given, features=self.image, dates="no", quality="no")
+        return ChangeSettings(**given, features=self.image, dates="no")
 
 
 class ClusterSettings(Settings):

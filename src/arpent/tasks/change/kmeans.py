@@ -134,7 +134,8 @@ def draw_sample(stream: Stream, size: int, seed: int) -> F32:
             ranks, values = ranks[best], values[best]
     if values is None:
         raise NoValidPixels(
-            "there is no embedding that counts", cure="Check that the image has data where it was embedded."
+            "there is no embedding that counts",
+            cure="Check that the image has data where it was embedded, and that not all of it was excluded.",
         )
     return values
 

@@ -124,9 +124,11 @@ class ChangeTask:
             answer |= self._compared(arrays["cosine"], tiles)
         elif codes is not None:
             answer["quality"] = self._quality_of_one(codes, tiles)
+        if "features" in arrays:
+            arrays["features"] = self._without_excluded(arrays["features"], tiles)
         if self._wish.dims:
             chosen = list(self._wish.dims) if whole_table(self.settings) else slice(None)
-            answer |= self._features(arrays["features"][..., chosen], tiles)
+            answer |= self._features(arrays["features"][..., chosen])
         if self._wish.table:
             for date in range(frames):
                 answer[f"table_{date}"] = Rows(self._rows.of(arrays["features"][:, date], batch["tiles"]))
@@ -174,14 +176,21 @@ class ChangeTask:
         valid = ~_coarse_all(~tiles.valid, scale)
         return _dense(own.astype(np.float32), valid & (own != Quality.FILL) & self._kept(tiles, scale))
 
-    def _features(self, features: NDArray[np.float32], tiles: _Tiles) -> dict[str, Dense]:
+    def _without_excluded(self, features: NDArray[np.float32], tiles: _Tiles) -> NDArray[np.float32]:
+        """Embeddings, none of patches that touch an excluded quality at any date: as if there were no data."""
+        if not self.settings.exclude or tiles.codes is None:
+            return features
+        bad = ~np.all(usable(tiles.codes, self.settings.exclude), axis=1)
+        touched = pooled_codes(bad.astype(np.uint8), self.placing.patch, self.placing.stride) > 0
+        return np.where(touched[:, None, :, :, None], np.float32(INVALID), features)
+
+    def _features(self, features: NDArray[np.float32]) -> dict[str, Dense]:
         """Embeddings of each date; ``(B, T, h, w, dims)`` from the network."""
         valid = (features[..., 0] != np.float32(INVALID)).all(axis=1)
-        kept = self._kept(tiles, self.placing.scale)
         answer = {}
         for date in range(features.shape[1]):
             placed = self.placing.smooth(np.moveaxis(features[:, date], -1, 1), valid[:, None])
-            answer[f"features_{date}"] = Dense(placed.values, placed.valid[:, 0] & kept)
+            answer[f"features_{date}"] = Dense(placed.values, placed.valid[:, 0])
         return answer
 
     def _painted(self, painted: NDArray[np.float32], dates: Tensor, tiles: _Tiles) -> dict[str, Dense]:
