@@ -5,6 +5,7 @@ from arpent.report.detection import DetectionLine, detection
 from arpent.report.figures import Panel, confusion, curves, panels, preview
 from arpent.report.lines import lines
 from arpent.report.page import Picture, Section, Table, Text, page_html, write_page
+from arpent.report.reliability import ReliabilityLine, reliabilities
 from arpent.report.study import Course, Tile, class_bars, courses, tiles
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "DetectionLine",
     "Panel",
     "Picture",
+    "ReliabilityLine",
     "Section",
     "Table",
     "Text",
@@ -27,6 +29,7 @@ __all__ = [
     "page_html",
     "panels",
     "preview",
+    "reliabilities",
     "tiles",
     "write_page",
 ]

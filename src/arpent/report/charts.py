@@ -16,7 +16,7 @@ from arpent.report.style import ACCENTS, INK, PAPER, SOFT, frame
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["draw_lines", "draw_matrix", "draw_series"]
+__all__ = ["draw_lines", "draw_matrix", "draw_series", "square"]
 
 _NAMES = {
     "average_precision": "AP",
@@ -149,3 +149,14 @@ def draw_matrix(axes: Axes, shares: NDArray[np.float64], labels: Sequence[str], 
     axes.set_yticks(np.arange(-0.5, count), minor=True)
     axes.grid(visible=True, which="minor", color=PAPER, linewidth=1.2)
     axes.tick_params(which="both", length=0, colors=SOFT, labelcolor=INK)
+
+
+def square(axes: Axes, x: str, y: str, language: Language) -> None:
+    """Axes from 0 to 1 both ways."""
+    from matplotlib.ticker import FuncFormatter
+
+    frame(axes, x=x, y=y)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: number(value, language, 1)))

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from arpent.core import Language
-from arpent.language import number
-from arpent.report.style import ACCENTS, FAINT, PAPER, SOFT, canvas, frame, publish, word
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from arpent.report.charts import square
+from arpent.report.style import ACCENTS, FAINT, PAPER, SOFT, canvas, publish, word
 
 __all__ = ["DetectionLine", "detection"]
 
@@ -58,8 +55,8 @@ def detection(
     figure = canvas(3.7 * charts, 3.9)
     places = [((0.17 + place) / charts, 0.15, 0.74 / charts, 0.72) for place in range(charts)]
     precise, roc, *rest = (figure.add_axes(place) for place in places)
-    _square(precise, word("recall", language), word("precision", language), language)
-    _square(roc, word("false_alarms", language), word("recall", language), language)
+    square(precise, word("recall", language), word("precision", language), language)
+    square(roc, word("false_alarms", language), word("recall", language), language)
     for colour, line in zip(ACCENTS, lines, strict=False):
         style: dict[str, Any] = {"color": colour, "linewidth": 1.8, "label": line.name, "clip_on": False}
         precise.plot(line.recall, line.precision, **style)
@@ -70,19 +67,8 @@ def detection(
     roc.legend(loc="lower right", frameon=False, fontsize=8, labelcolor=SOFT, prop={"family": "DejaVu Sans", "size": 8})
     if reliability is not None:
         said, seen = reliability
-        _square(rest[0], word("said", language), word("seen", language), language)
+        square(rest[0], word("said", language), word("seen", language), language)
         rest[0].plot([0, 1], [0, 1], color=FAINT, linewidth=1.5)
         filled = np.isfinite(said)
         rest[0].plot(said[filled], seen[filled], color=ACCENTS[0], linewidth=1.8, marker="o", markersize=4)
     return publish(figure, path)
-
-
-def _square(axes: Axes, x: str, y: str, language: Language) -> None:
-    """Axes from 0 to 1 both ways."""
-    from matplotlib.ticker import FuncFormatter
-
-    frame(axes, x=x, y=y)
-    axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1)
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda value, _: number(value, language, 1)))

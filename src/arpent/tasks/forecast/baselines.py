@@ -46,7 +46,7 @@ def persistence(masks: NDArray[np.integer]) -> Guess:
     return Guess(masks[-1].astype(np.int64))
 
 
-def linear(masks: NDArray[np.integer], days: NDArray[np.integer], ahead: float, classes: int) -> Guess:
+def linear(masks: NDArray[np.integer], days: NDArray[np.number], ahead: float, classes: int) -> Guess:
     """A line through the membership of each pixel in each class, by least squares, followed to a later day.
 
     Args:
