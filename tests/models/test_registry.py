@@ -10,7 +10,7 @@ from arpent.models import TileNeeds, UNetSettings, architecture, architectures, 
 
 
 def test_every_architecture_builds_from_its_own_settings() -> None:
-    assert architectures() == ("croma", "planaura", "planaura-change", "smp-unet", "timm", "unet")
+    assert architectures() == ("croma", "forecaster", "planaura", "planaura-change", "smp-unet", "timm", "unet")
     for name in architectures():
         with torch.device("meta"):
             assert isinstance(build(name, architecture(name).settings()), torch.nn.Module), name
@@ -53,6 +53,8 @@ def test_the_u_net_of_smp_has_the_published_number_of_parameters() -> None:
         ("planaura", {}, TileNeeds(16)),
         ("croma", {}, TileNeeds(8)),
         ("timm", {}, TileNeeds(32)),
+        ("forecaster", {}, TileNeeds(16)),
+        ("forecaster", {"architecture": "smp-unet", "network": {"encoder": "resnet18"}}, TileNeeds(32)),
     ],
 )
 def test_what_a_network_needs_of_its_tiles_is_known_before_it_is_built(name, settings, needs) -> None:

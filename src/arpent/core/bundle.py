@@ -157,6 +157,6 @@ _FORMAT = Format(
     BUNDLE_FORMAT,
     _damaged,
     BundleInvalid,
-    # Formats 2 and 3 add keys that may be left out, and change none.
-    migrations={1: lambda document: document, 2: lambda document: document},
+    # Formats 2 to 4 add keys that may be left out, and change none.
+    migrations={number: lambda document: document for number in range(1, BUNDLE_FORMAT)},
 )

@@ -14,12 +14,14 @@ from arpent.errors import UnknownName
 
 __all__ = ["BUNDLE_FORMAT", "Contract", "Normalisation", "Normalisations", "SensorContract"]
 
-BUNDLE_FORMAT = 3
+BUNDLE_FORMAT = 4
 """Version of the bundle format that this code writes; it reads this one and every earlier one."""
 
 
 class Normalisation(BaseModel):
     """How numbers become network input: ``(value × scale − mean) ÷ std``, per band.
+
+    Of radar images the value is not the power in the file but its decibels; statistics are of these.
 
     Attributes:
         origin: where the statistics come from, for people ("commune ortho, training split").
@@ -28,6 +30,7 @@ class Normalisation(BaseModel):
         std: per band, after scaling; above zero.
         to_bytes: what brings the numbers of the file to bytes first, where that is done: the other numbers are then
             those of the bytes.
+        decibels: for linear power: what the decibels of each band are cut off at, below and above.
         absent: places of the bands that the images lack: they are 0 to the network, which is the mean of every band.
     """
 
@@ -38,6 +41,7 @@ class Normalisation(BaseModel):
     mean: tuple[float, ...]
     std: tuple[Annotated[float, Field(gt=0)], ...]
     to_bytes: ByteScale | None = None
+    decibels: tuple[tuple[float, float], ...] | None = None
     absent: tuple[Annotated[int, Field(ge=0)], ...] = ()
 
     def absent_of(self, bands: Sequence[str]) -> tuple[str, ...]:

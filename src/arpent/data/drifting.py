@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from arpent.core import Normalisation, Raster, Window
+from arpent.data.normalise import in_decibels
 from arpent.data.statistics import Statistics
 from arpent.errors import BandMismatch
 
@@ -89,13 +90,22 @@ def _spread(start: int, length: int) -> list[int]:
     return [start + int(step) for step in steps]
 
 
-def glance(image: Sighted, window: Window) -> Statistics | None:
-    """Statistics of a sample of the pixels in a window (`glances`); None where none of them has data."""
+def glance(image: Sighted, window: Window, rule: Normalisation | None = None) -> Statistics | None:
+    """Statistics of a sample of the pixels in a window (`glances`); None where none of them has data.
+
+    Args:
+        image: to look at.
+        window: of it.
+        rule: what the statistics will be held against: of decibels where it speaks of these.
+    """
     result: Statistics | None = None
     for place in glances(window):
         raster = image.read(place)
-        result = result or Statistics(raster.bands, raster.pixels.dtype)
-        result.update(raster.pixels, raster.valid)
+        pixels = raster.pixels
+        if rule is not None and rule.decibels is not None:
+            pixels = in_decibels(pixels, rule.decibels)
+        result = result or Statistics(raster.bands, pixels.dtype)
+        result.update(pixels, raster.valid)
     return result if result is not None and result.count.all() else None
 
 

@@ -12,16 +12,21 @@ from arpent.core import ByteScale, Normalisation, Normalisations
 from arpent.data import kernels
 from arpent.data.statistics import Statistics
 from arpent.errors import BandMismatch, InvalidSetting, UnknownName
+from arpent.pixels import decibels_to_linear, linear_to_decibels
 
 __all__ = [
     "NORMALISATIONS",
     "Normaliser",
     "byte_scale_of",
+    "in_decibels",
     "normalisation",
     "normaliser_of",
     "standardisation",
     "with_absent",
 ]
+
+_WIDE = (-50.0, 50.0)
+"""Decibels of a band that is not there."""
 
 Kind = Literal["norma-01", "norma-source", "norma-target"]
 NORMALISATIONS: tuple[Kind, ...] = ("norma-01", "norma-source", "norma-target")
@@ -71,6 +76,8 @@ class Normaliser:
                 cure="Open the image with the bands of the model.",
             )
         result = np.empty(pixels.shape, np.float32) if out is None else out
+        if self.rule.decibels is not None:
+            pixels = in_decibels(pixels, self.rule.decibels)
         if self.rule.to_bytes is not None:
             pixels = self.rule.to_bytes(pixels, valid)
         if pixels.dtype.byteorder not in "=|":
@@ -85,6 +92,8 @@ class Normaliser:
         rule = self.rule
         mean, std = (np.asarray(part, np.float64)[:, None, None] for part in (rule.mean, rule.std))
         numbers = ((values * std + mean) / rule.scale).astype(np.float32)
+        if rule.decibels is not None:
+            return decibels_to_linear(numbers)
         return numbers if rule.to_bytes is None else rule.to_bytes.inverse(numbers)
 
 
@@ -115,6 +124,7 @@ def with_absent(rule: Normalisation, bands: Sequence[str], absent: Sequence[str]
     return Normalisation(
         origin=rule.origin,
         scale=rule.scale,
+        decibels=rule.decibels and tuple(_WIDE if place is None else rule.decibels[place] for place in places),
         mean=spread(rule.mean, 0.0),
         std=spread(rule.std, 1.0),
         to_bytes=scale and ByteScale(low=spread(scale.low, 0.0), high=spread(scale.high, 1.0), origin=scale.origin),
@@ -154,16 +164,28 @@ def normalisation(
     raise InvalidSetting(f"{kind} needs {needs[kind]}", cure="Give it, or choose another normalisation.")
 
 
-def standardisation(statistics: Statistics, origin: str) -> Normalisation:
+def in_decibels(power: NDArray[np.generic], cuts: Sequence[tuple[float, float]]) -> NDArray[np.float32]:
+    """Decibels of linear power ``(bands, …)``, cut off below and above band by band; no power is the lower end."""
+    decibels = linear_to_decibels(power.astype(np.float32, copy=False))
+    for band, (low, high) in zip(decibels, cuts, strict=True):
+        np.clip(band, low, high, out=band)
+    return decibels
+
+
+def standardisation(
+    statistics: Statistics, origin: str, *, decibels: Sequence[tuple[float, float]] | None = None
+) -> Normalisation:
     """Mean 0 and standard deviation 1 on the images that were measured; `origin` names them for people.
 
-    A band that has one value everywhere is only shifted.
+    A band that has one value everywhere is only shifted. Where pixels become decibels first, the statistics are of
+    these (`in_decibels`).
     """
     std = statistics.std
     return Normalisation(
         origin=origin,
         mean=tuple(map(float, statistics.mean)),
         std=tuple(map(float, np.where(std > 0, std, 1.0))),
+        decibels=None if decibels is None else tuple(decibels),
     )
 
 

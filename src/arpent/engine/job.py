@@ -209,7 +209,7 @@ def run_job(job: Job) -> Prediction:
 def _look(job: Job) -> None:
     """Warns of an image whose radiometry is far from that of training; a sample of its pixels decides."""
     rule = job.bundle.contract.normalisation
-    seen = glance(job.image, job.image.grid.window) if rule is not None else None
+    seen = glance(job.image, job.image.grid.window, rule) if rule is not None else None
     if rule is None or seen is None:
         return
     warning = far_from_training(seen, rule, str(job.image.source), job.language)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from arpent.models.planaura_answer import INVALID, MISSING, PlanauraOutput
     from arpent.models.planaura_change import ChangeHead, PlanauraChangeSettings
     from arpent.models.published import Published, models_folder, published_model, published_names, weights_file
+    from arpent.models.recurrent import Forecast, Forecaster, ForecasterSettings, ForecastHead, Seen
     from arpent.models.registry import Architecture, architecture, architectures, build, parts_of, tile_needs
     from arpent.models.stem import StemRule, extend_stem
     from arpent.models.tiles import TileNeeds
@@ -41,6 +42,10 @@ __all__ = [
     "Croma",
     "CromaSettings",
     "Fetched",
+    "Forecast",
+    "ForecastHead",
+    "Forecaster",
+    "ForecasterSettings",
     "ImportSettings",
     "LayoutSettings",
     "MetadataSettings",
@@ -51,6 +56,7 @@ __all__ = [
     "PlanauraOutput",
     "PlanauraSettings",
     "Published",
+    "Seen",
     "StemRule",
     "TileNeeds",
     "UNet",
@@ -102,6 +108,7 @@ __getattr__ = on_demand(
         "planaura_answer": ("INVALID", "MISSING", "PlanauraOutput"),
         "planaura_change": ("ChangeHead", "PlanauraChangeSettings"),
         "published": ("Published", "models_folder", "published_model", "published_names", "weights_file"),
+        "recurrent": ("Forecast", "ForecastHead", "Forecaster", "ForecasterSettings", "Seen"),
         "registry": ("Architecture", "architecture", "architectures", "build", "parts_of", "tile_needs"),
         "stem": ("StemRule", "extend_stem"),
         "tiles": ("TileNeeds",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from arpent.core.contract import Contract, Normalisation
@@ -58,7 +59,15 @@ def _input(contract: Contract) -> dict[str, Any]:
     }
     if contract.normalisation:
         entry["value_scaling"] = _scaling(contract.normalisation)
+        if contract.normalisation.decibels is not None:
+            entry["pre_processing_function"] = _to_decibels(contract.normalisation.decibels)
     return entry
+
+
+def _to_decibels(cuts: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    """What is done to linear power before it is scaled."""
+    ends = ", ".join(f"{low:g} to {high:g}" for low, high in cuts)
+    return {"format": "text", "expression": f"10 · log10(pixel), cut off band by band: {ends} dB"}
 
 
 def _scaling(normalisation: Normalisation) -> list[dict[str, Any]]:

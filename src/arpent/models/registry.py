@@ -15,6 +15,7 @@ from arpent.models.image_encoder import ImageEncoderSettings, build_image_encode
 from arpent.models.parts import Parts
 from arpent.models.planaura import Planaura, PlanauraSettings
 from arpent.models.planaura_change import PlanauraChangeSettings, build_planaura_change
+from arpent.models.recurrent import ForecasterSettings, build_forecaster, forecaster_tiles
 from arpent.models.smp import SmpUnetSettings, build_smp_unet, smp_unet_parts
 from arpent.models.tiles import TileNeeds
 from arpent.models.unet import UNet, UNetSettings, unet_parts, unet_tiles
@@ -62,6 +63,13 @@ _TABLE: Mapping[str, Architecture] = {
     entry.name: entry
     for entry in (
         Architecture("croma", "CROMA: optical, radar and joint encoder", CromaSettings, Croma, _of_patches),
+        Architecture(
+            "forecaster",
+            "segmentation network and what carries a series on",
+            ForecasterSettings,
+            build_forecaster,
+            forecaster_tiles,
+        ),
         Architecture(
             "planaura", "Planaura: encoder of dates, with an optional decoder", PlanauraSettings, Planaura, _of_patches
         ),

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from arpent.core.settings import Settings
 from arpent.errors import InvalidSetting
+from arpent.models.explained import Explained
 from arpent.models.metadata import MetadataBranch, MetadataSettings
 from arpent.models.parts import Parts, numbered
 from arpent.models.tiles import TileNeeds
@@ -63,6 +64,10 @@ class UNet(nn.Module):
         What is known of the images beside their pixels, where the network has a branch for it, is as
         `models.metadata.encode` gives it, ``(N, values)``.
         """
+        return self.explained(images, metadata).scores
+
+    def explained(self, images: Tensor, metadata: Tensor | None = None) -> Explained:
+        """The scores together with the deepest features that they come from."""
         tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]  # torch leaves it untyped
         if not tracing and not torch.compiler.is_compiling():
             self._check(images)
@@ -73,11 +78,11 @@ class UNet(nn.Module):
             levels.append(features)
         if self.metadata is not None:
             features = self.metadata(features, metadata)
+        deepest = features
         for depth in reversed(range(len(self.decoder))):
             coarse = functional.interpolate(self.narrow[depth](features), scale_factor=2.0, mode="nearest")
             features = self.decoder[depth](torch.cat((levels[depth], coarse), 1))
-        scores: Tensor = self.head(features)
-        return scores
+        return Explained(deepest, self.head(features))
 
     def _check(self, images: Tensor) -> None:
         height, width = images.shape[-2:]
