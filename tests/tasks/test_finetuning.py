@@ -5,10 +5,12 @@ import json
 import pytest
 import torch
 
+from arpent.core import nomenclature
 from arpent.data import SampleIndex
 from arpent.engine import Epoch, Fit, FitSettings, OptimiserSettings
 from arpent.errors import BundleInvalid, ContractMismatch, InvalidSetting, WeightsMismatch
 from arpent.models import build, load_bundle, parts_of, save_bundle
+from arpent.report.figures import curves
 from arpent.store import Place, read_contract, verify
 from arpent.tasks.landcover import FinetuneSettings, LandcoverSettings, LandcoverTask, TrainSettings, finetune, train
 from arpent.tasks.landcover.beginning import adapted, new_network, resolved
@@ -295,3 +297,22 @@ def test_what_cannot_be_started_from_is_refused(settings, trained, tmp_path):
     with pytest.raises(ContractMismatch, match="none of these bands"):
         finetune(settings(task={"bands": ("deep_blue",)}), Place(exact=tmp_path / "run"))
     assert not (tmp_path / "run" / "manifest.json").exists()
+
+
+def test_a_nomenclature_of_one_s_own_travels_with_the_model(neo, tmp_path):
+    """The file that it was in may be gone, or lie elsewhere, when its model is made to fit other images."""
+    entries = [one.model_dump(include={"id", "en", "fr", "colour"}) for one in nomenclature("commune").classes]
+    own = tmp_path / "mine.yaml"
+    own.write_text(json.dumps({"nodata": 0, "classes": entries}))
+    common = {"index": str(neo / "index.csv"), "patch": 32, "fit": {"epochs": 1, "device": "cpu"}, "language": "fr"}
+    task = {"classes": str(own), "network": {"widths": [4]}}
+    first = train(TrainSettings.model_validate({**common, "task": task}), Place(exact=tmp_path / "first"))
+    own.unlink()
+    start = {"start": str(first.path), "strategy": "ft-finetune-head"}
+    run = finetune(FinetuneSettings.model_validate({**common, **start}), Place(exact=tmp_path / "second"))
+    kept = load_bundle(run.file("model")).contract
+    assert kept.classes == load_bundle(first.file("model")).contract.classes
+    assert kept.recipe["new_head"] is False
+    lines = [json.loads(line) for line in run.file("history").read_text().splitlines()]
+    drawn = curves(lines, tmp_path / "curves.png", language="fr")
+    assert run.file("curves").read_bytes() == drawn.read_bytes()

@@ -72,7 +72,7 @@ def finetune(settings: FinetuneSettings, place: Place, *, progress: Progress | N
     if labelled:
         require_figure(task, settings.fit.best)  # told before images are read
     processes = Processes.joined(settings.fit.device)
-    samples = processes.told(lambda: survey(settings, labelled=labelled))
+    samples = processes.told(lambda: survey(settings, task.classes, labelled=labelled))
     work = _Work(settings, path, bundle, task, samples, processes, place, progress)
 
     def prepare(run: RunFolder) -> Normalisations:
@@ -85,7 +85,7 @@ def finetune(settings: FinetuneSettings, place: Place, *, progress: Progress | N
     def finish(run: RunFolder, rule: Normalisations, fitted: Fit) -> None:
         contract = contract_of(settings, work.task, rule, samples, fitted)
         recipe = {**contract.recipe, **work.facts(fitted)}
-        publish(run, fitted, contract.model_copy(update={"recipe": recipe}))
+        publish(run, fitted, contract.model_copy(update={"recipe": recipe}), settings.language)
         run.add_metrics(work.counts(fitted))
 
     return train_run(

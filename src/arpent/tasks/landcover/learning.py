@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from arpent.core import Band, Contract, Normalisation, Normalisations, Progress, SensorContract, write_file
+from arpent.core import Band, Contract, Language, Normalisation, Normalisations, Progress, SensorContract, write_file
 from arpent.core import sensor as sensor_named
 from arpent.data import Augment, Batches, GridPatches, PatchLoader, RandomPatches, Sample, SampleIndex, normaliser_of
 from arpent.engine import Epoch, Fit, Start, fit
@@ -148,13 +148,13 @@ def _joined(name: str, bands: Sequence[Band]) -> Band:
     )
 
 
-def publish(run: RunFolder, fitted: Fit, contract: Contract) -> None:
+def publish(run: RunFolder, fitted: Fit, contract: Contract, language: Language) -> None:
     """The bundle, the curves, the history and the metrics."""
     model = save_bundle(run.scratch / "model.safetensors", fitted.model, contract)
     run.publish(model, kind="model")
     history = [asdict(epoch) for epoch in fitted.history]
     if history:
-        figures.curves(history, run.scratch / "curves.png")
+        figures.curves(history, run.scratch / "curves.png", language=language)
         run.publish(run.scratch / "curves.png", kind="picture")
     lines = write_file(run.scratch / "history.jsonl", "".join(f"{json.dumps(epoch)}\n" for epoch in history))
     run.publish(lines, kind="text")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from arpent.core import ClassMap, nomenclature, sensor, write_file
+from arpent.core import ClassMap, LandClass, nomenclature, sensor, write_file
 from arpent.data import (
     LabelCounts,
     RandomPatches,
@@ -57,13 +57,13 @@ class Samples:
         train: to learn from.
         val: to be judged by.
         kinds: of the images, by sensor.
-        unseen: indices of the classes that no training pixel shows.
+        unseen: the classes that no training pixel shows.
     """
 
     train: SampleIndex
     val: SampleIndex
     kinds: Mapping[str, Kind]
-    unseen: tuple[int, ...] = ()
+    unseen: tuple[LandClass, ...] = ()
 
     def of_sensor(self, name: str) -> Samples:
         """Those of one sensor."""
@@ -74,11 +74,12 @@ class Samples:
         return Samples(own(self.train), own(self.val), {name: self.kinds[name]}, self.unseen)
 
 
-def survey(settings: TrainSettings, *, labelled: bool = True) -> Samples:
+def survey(settings: TrainSettings, classes: ClassMap | None = None, *, labelled: bool = True) -> Samples:
     """The samples, once it is sure that they can be trained on together.
 
     Args:
         settings: of the training.
+        classes: of the masks; those that the settings name if not given.
         labelled: whether masks are needed; where they are not, images without any may all be on one side.
     """
     index = SampleIndex.read(settings.index)
@@ -98,20 +99,23 @@ def survey(settings: TrainSettings, *, labelled: bool = True) -> Samples:
     require_fitting_masks((*train, *val), resampled=bool(settings.resample_gsd))
     # Settings that do not go with the images are told here, before a run begins.
     RandomPatches(train, settings.patch, count=1, mix=settings.mix, gsds=settings.resample_gsd)
-    return Samples(train, val, kinds, _check_truth(settings, train, val))
+    unseen = _check_truth(settings, classes or nomenclature(settings.task.classes), train, val)
+    return Samples(train, val, kinds, unseen)
 
 
-def _check_truth(settings: TrainSettings, train: SampleIndex, val: SampleIndex) -> tuple[int, ...]:
+def _check_truth(
+    settings: TrainSettings, classes: ClassMap, train: SampleIndex, val: SampleIndex
+) -> tuple[LandClass, ...]:
     """The classes that training never sees; masks with numbers of no class are refused, all listed with counts."""
-    classes, codes = nomenclature(settings.task.classes), settings.task.codes
+    codes = settings.task.codes
     seen, judged = (count_labels(side, classes, codes) for side in (train, val))
     both = dict(seen.unknown)
     for number, count in judged.unknown.items():
         both[number] = both.get(number, 0) + count
     replace(seen, unknown=both).require_known(classes)
     _require_truth(settings, classes, {"training": seen, "validation": judged})
-    counted = enumerate(zip(classes.classes, seen.by_class, strict=True))
-    return tuple(index for index, (entry, count) in counted if not count and entry.active)
+    counted = zip(classes.classes, seen.by_class, strict=True)
+    return tuple(entry for entry, count in counted if not count and entry.active)
 
 
 def _require_truth(settings: TrainSettings, classes: ClassMap, sides: Mapping[str, LabelCounts]) -> None:
@@ -218,8 +222,7 @@ def _require_alike(first: ImageReader, other: ImageReader) -> None:
 def note_inputs(run: RunFolder, settings: TrainSettings, samples: Samples) -> None:
     """Records what is read, with its hashes, and warns of classes that cannot be learnt."""
     if samples.unseen:
-        names = nomenclature(settings.task.classes).labels(settings.language)
-        unseen = ", ".join(names[index] for index in samples.unseen)
+        unseen = ", ".join(entry.label(settings.language) for entry in samples.unseen)
         run.warn(say("landcover.unseen", settings.language, classes=unseen))
     content = [content_of(run.add_input(settings.index, role="index"))]
     if settings.pretrained:

@@ -47,7 +47,7 @@ def train(settings: TrainSettings, place: Place, *, progress: Progress | None = 
         return learn(task, settings, samples, rule, folder, start=start, progress=progress, resume=place.resume)
 
     def finish(run: RunFolder, rule: Normalisations, fit: Fit) -> None:
-        publish(run, fit, contract_of(settings, task, rule, samples, fit))
+        publish(run, fit, contract_of(settings, task, rule, samples, fit), settings.language)
 
     return train_run(
         processes,
