@@ -9,10 +9,10 @@ import typer
 
 from arpent.cli.console import progress, show, table
 from arpent.cli.options import with_settings
-from arpent.testing.simulation import Simulation
+from arpent.testing.simulation import Simulated, Simulation
 from arpent.testing.simulation import simulate as write_images
 
-__all__ = ["app"]
+__all__ = ["app", "tell"]
 
 app = typer.Typer(help="Synthetic landscapes with exact truth, for any sensor.")
 
@@ -28,7 +28,11 @@ def simulate(
 
     Writes COGs, true classes, cloud masks, what changed between dates, and an index that training reads.
     """
-    done = write_images(output, settings, force=force, progress=progress())
+    tell(output, write_images(output, settings, force=force, progress=progress()))
+
+
+def tell(output: Path, done: list[Simulated]) -> None:
+    """Shows what lies in a folder now."""
     rows = [(one.domain, one.sensor, one.date, one.image.relative_to(output).as_posix()) for one in done]
     show(
         {"folder": output, "index": output / "index.csv", "images": done},

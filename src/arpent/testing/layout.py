@@ -15,7 +15,7 @@ from arpent.testing.compiled import compiled
 from arpent.testing.families import Family
 from arpent.testing.noise import hashed, high, low, ripple, swell
 
-__all__ = ["Crown", "Parcel", "Place", "World", "crown", "parcel", "place", "pond", "river"]
+__all__ = ["Crown", "Parcel", "Place", "World", "crown", "parcel", "place", "pond", "river", "river_line"]
 
 
 class World(NamedTuple):
@@ -37,6 +37,8 @@ class World(NamedTuple):
     """… and this one."""
     level: float
     """Water level in metres above normal."""
+    plain: float
+    """Metres from the bank to the edge of the flood plain; 0 where banks are steep."""
     fine: bool
     """Whether single tiles, rows and leaves can be seen."""
 
@@ -77,7 +79,8 @@ def place(world: World, u: float, v: float) -> Place:
 
 
 @compiled
-def _river_line(world: World, k: int, p: float) -> float:
+def river_line(world: World, k: int, p: float) -> float:
+    """Where river `k` flows: its `q` at a `p`. Rivers have even numbers."""
     seed = world.seed
     bends = 74.0 * ripple(seed, p / 430.0, 20101 + k) + 30.0 * ripple(seed, p / 150.0, 25101 + k)
     return (k + 0.39) * world.family.villages + bends + 6.0 * ripple(seed, p / 47.0, 30101 + k)
@@ -90,8 +93,8 @@ def river(world: World, p: float, q: float) -> float:
     away = q - (k + 0.39) * world.family.villages
     if abs(away) > 330.0:
         return 1e9
-    line = _river_line(world, k, p)
-    slope = (_river_line(world, k, p + 4.0) - line) / 4.0
+    line = river_line(world, k, p)
+    slope = (river_line(world, k, p + 4.0) - line) / 4.0
     return abs(q - line) / math.sqrt(1.0 + slope * slope)
 
 

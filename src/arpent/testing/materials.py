@@ -18,7 +18,17 @@ from numpy.typing import NDArray
 
 from arpent.core import nomenclature
 
-__all__ = ["ANCHORS", "BANDS_OF_SHADE", "CLASS_OF", "MATERIALS", "VARIANTS", "Material", "number", "reflectances"]
+__all__ = [
+    "ANCHORS",
+    "BANDS_OF_SHADE",
+    "CLASS_OF",
+    "MATERIALS",
+    "VARIANTS",
+    "Material",
+    "lender",
+    "number",
+    "reflectances",
+]
 
 VARIANTS: Final = 16
 """How many shades a material comes in: fields of one crop differ in date and soil, roofs in age."""
@@ -147,18 +157,27 @@ def _scatter(index: int, variant: int) -> tuple[float, float]:
     return 2 * (0.7548776662466927 * step % 1.0) - 1, 2 * (0.5698402909980532 * step % 1.0) - 1
 
 
-def _source_of_class(permutation: int) -> dict[int, int]:
-    """Which class lends its spectra to which: each another one."""
-    ids = [int(i) for i in nomenclature("commune").ids]
+def _source_of_class(permutation: int, kept: tuple[int, ...]) -> dict[int, int]:
+    """Which class lends its spectra to which: each another one, but for those that keep their own."""
+    ids = [int(i) for i in nomenclature("commune").ids if i not in kept]
     # One step round a ring of the classes, shuffled by a multiplicative hash, leaves none in its place.
     ring = sorted(ids, key=lambda land: (land + 1) * (2 * permutation + 1) * 2654435761 % 4294967296)
-    return dict(zip(ring, ring[1:] + ring[:1], strict=True))
+    return dict(zip(ring, ring[1:] + ring[:1], strict=True)) | {land: land for land in kept}
 
 
-def _lender(index: int, permutation: int) -> int:
+def lender(index: int, permutation: int, kept: tuple[int, ...] = ()) -> int:
+    """The number of the material that lends its looks to the one of number `index`.
+
+    Args:
+        index: of the borrower.
+        permutation: 0 for each its own; any other number deals the looks of whole classes out anew.
+        kept: classes that keep their own.
+    """
     if permutation == 0:
         return index
-    land = _source_of_class(permutation)[MATERIALS[index].land]
+    land = _source_of_class(permutation, kept)[MATERIALS[index].land]
+    if land == MATERIALS[index].land:
+        return index
     pool = [i for i, material in enumerate(MATERIALS) if material.land == land]
     return pool[index % len(pool)]
 
@@ -175,7 +194,7 @@ def reflectances(wavelengths: tuple[float, ...], day: int, permutation: int = 0)
     """
     found = np.empty((len(MATERIALS), VARIANTS, len(wavelengths)), np.float32)
     for index in range(len(MATERIALS)):
-        source = _lender(index, permutation)
+        source = lender(index, permutation)
         material = MATERIALS[source]
         for variant in range(VARIANTS):
             delay, brightness = _scatter(source, variant)

@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from arpent.testing.materials import MATERIALS, VARIANTS
+from arpent.testing.hydrograph import Hydrograph
+from arpent.testing.materials import MATERIALS, VARIANTS, lender
 
 __all__ = ["LOOKS", "Weather", "backscatter", "weather_of"]
 
@@ -19,19 +20,23 @@ LOOKS: Final = 4.4
 
 _BOUNCE = 5.0  # decibels between a wall that faces the radar and one that does not (Ulaby and Dobson 1989)
 _WINDY = 6.0  # decibels that a fresh breeze adds to open water in VV; a third of it in VH
+_WATERS = (5, 13)
 _MOIST = 2.5  # decibels between dry and wet ground under thin vegetation
 
 
 @lru_cache(maxsize=16)
-def backscatter(wind: float, moisture: float) -> NDArray[np.float32]:
+def backscatter(wind: float, moisture: float, permutation: int = 0) -> NDArray[np.float32]:
     """Mean power ``(material, variant, 2)``, linear, VV then VH.
 
     Args:
         wind: 0 calm, 1 a fresh breeze.
         moisture: of the soil, 0 dry, 1 wet.
+        permutation: 0 for the materials as they are; any other number deals the echoes of dry land out anew among its
+            classes. Water keeps its own: that it mirrors the beam away is physics, and no habit of a landscape.
     """
     found = np.empty((len(MATERIALS), VARIANTS, 2), np.float32)
-    for index, material in enumerate(MATERIALS):
+    for index in range(len(MATERIALS)):
+        material = MATERIALS[lender(index, permutation, kept=_WATERS)]
         for variant in range(VARIANTS):
             spread = 2.0 * (variant + 0.5) / VARIANTS - 1.0
             decibels = np.array(material.radar) + 0.8 * spread
@@ -54,10 +59,15 @@ class Weather:
     moisture: float
 
 
-def weather_of(seed: int, when: dt.date) -> Weather:
-    """Wind and soil moisture of a day, in steps of a tenth; winters are wetter."""
+def weather_of(seed: int, when: dt.date, river: Hydrograph | None = None) -> Weather:
+    """Wind and soil moisture of a day, in steps of a tenth.
+
+    Soil is wet after the rain of the river's catchment; where nothing is known of that, winters are wetter.
+    """
     day = when.toordinal()
     wind = round((0.7548776662466927 * (day + seed)) % 1.0, 1)
+    if river is not None:
+        return Weather(wind, round(river.moisture(when), 1))
     season = 0.5 + 0.3 * float(np.cos(2 * np.pi * (when.timetuple().tm_yday - 20) / 365.0))
     moisture = season + 0.4 * ((0.5698402909980532 * (day + seed)) % 1.0 - 0.5)
     return Weather(wind, round(min(max(moisture, 0.0), 1.0), 1))

@@ -6,9 +6,9 @@ import datetime as dt
 import math
 import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -19,17 +19,29 @@ from arpent.testing.cameras import F32, block_mean, blur, blur_margin, camera, d
 from arpent.testing.layout import World
 from arpent.testing.materials import CLASS_OF, reflectances
 from arpent.testing.position import lattice, points
-from arpent.testing.radar import LOOKS, backscatter, weather_of
+from arpent.testing.radar import LOOKS, Weather, backscatter
 from arpent.testing.sky import Sky, overcast, sun
-from arpent.testing.survey import grain, light, shadows, speckle, survey, tally
+from arpent.testing.survey import drown, grain, light, shadows, speckle, survey, tally, water
 
-__all__ = ["Painted", "Samples", "Shot", "count", "each_block", "majority", "paint", "sample", "subdivision"]
+__all__ = [
+    "Painted",
+    "Samples",
+    "Shot",
+    "count",
+    "each_block",
+    "majority",
+    "paint",
+    "paint_flooding",
+    "sample",
+    "subdivision",
+]
 
 _BLOCK = 1024  # points on a side of what one thread renders at once: about 60 MB with all that belongs to it
 _FINE = 0.6  # metres; pixels up to this size show one point each, with cast shadows
 _FINEST_DETAIL = 4  # points on a side of a coarse pixel, at most
 _LONGEST_SHADOW = 16.0  # metres; trees in winter would throw longer ones
 _TALLEST = 20.0  # metres
+_DRY = -1e9  # metres; a water level at which every bed lies dry
 
 
 def subdivision(gsd: float) -> int:
@@ -134,6 +146,7 @@ class Shot:
     sky: Sky
     noise: float
     permutation: int
+    weather: Weather
 
     @cached_property
     def gsd(self) -> float:
@@ -235,10 +248,13 @@ def _optical(shot: Shot, window: Window) -> Painted:
 
 def _radar(shot: Shot, window: Window) -> Painted:
     """A block of a radar image with its truth."""
-    k = subdivision(shot.gsd)
-    seen = sample(shot.world, shot.grid, window, k)
-    weather = weather_of(int(shot.world.seed) % 1000, shot.date)
-    every = backscatter(weather.wind, weather.moisture)
+    return _echo(shot, window, sample(shot.world, shot.grid, window, subdivision(shot.gsd)))
+
+
+def _echo(shot: Shot, window: Window, seen: Samples) -> Painted:
+    """What the radar receives from points that were looked at."""
+    k = seen.k
+    every = backscatter(shot.weather.wind, shot.weather.moisture, shot.permutation)
     table = np.ascontiguousarray(every[:, :, [int(band.name == "vh") for band in shot.bands]])
     power = np.empty((len(shot.bands), *window.shape), np.float32)
     dark = np.zeros(seen.material.shape, np.bool_)
@@ -247,6 +263,38 @@ def _radar(shot: Shot, window: Window) -> Painted:
     looks = max(1.0, LOOKS / max(shot.noise, 1e-3) ** 2)  # one look is as noisy as a radar gets
     speckle(shot.seed("speckle"), origin.row + window.row, origin.col + window.col, looks, power)
     return Painted(power, majority(seen))
+
+
+def paint_flooding(shots: Sequence[Shot], window: Window) -> list[Painted]:
+    """The same as `paint` of each radar shot, for shots between which nothing but the water level changes.
+
+    The land is looked at once, which takes nearly all the time, and drowned anew for each shot.
+    """
+    done = [
+        Painted(np.empty((len(shot.bands), *window.shape), shot.dtype), np.empty(window.shape, np.uint8))
+        for shot in shots
+    ]
+    first = shots[0]
+    k = subdivision(first.gsd)
+    dried = first.world._replace(level=_DRY)
+
+    def work(block: Window) -> None:
+        land = sample(dried, first.grid, block, k)
+        at = points(first.grid, block, k)
+        height, ripple = np.empty(at.us.shape, np.float32), np.empty(at.us.shape, np.float32)
+        water(dried, at.us, at.vs, height, ripple)
+        rows, cols = block.relative_to(window).slices
+        for shot, whole in zip(shots, done, strict=True):
+            seen = replace(
+                land, material=land.material.copy(), variant=land.variant.copy(), texture=land.texture.copy()
+            )
+            drown(shot.world.level, height, ripple, seen.material, seen.variant, seen.texture)
+            part = _echo(shot, block, seen)
+            whole.pixels[:, rows, cols] = part.pixels
+            whole.land[rows, cols] = part.land
+
+    each_block(window, k, work)
+    return done
 
 
 def each_block(window: Window, k: int, work: Callable[[Window], None]) -> None:

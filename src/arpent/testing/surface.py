@@ -13,14 +13,19 @@ from arpent.testing.fields import country, wood
 from arpent.testing.layout import Place, World, crown, place, pond, river
 from arpent.testing.materials import number
 from arpent.testing.noise import low, ripple, swell
+from arpent.testing.terrain import BED, ground_height
 from arpent.testing.village import NOTHING, Spot, farm, variant, village
 
-__all__ = ["Look", "look"]
+__all__ = ["WATER_VARIANT", "Look", "Wet", "look", "wet_at", "wet_material"]
 
 _ASPHALT, _MEADOW, _BROADLEAF = number("asphalt"), number("meadow"), number("broadleaf")
 _RIVER, _POND, _FLOOD, _MUD = number("river"), number("pond"), number("flood water"), number("mud")
 _GRAVEL, _SWOLLEN = number("gravel"), number("swollen river")
 _FLOODED = int(EventKind.FLOOD)
+WATER_VARIANT = 4
+"""Of rivers and floods: they have one shade."""
+
+_SWELLS = 0.6  # metres from which on a river is a swollen one
 _SHORE = 20.0  # metres by which the shore of a river moves for each metre of water level
 
 
@@ -51,6 +56,45 @@ def _road(world: World, at: Place) -> Spot:
 
 
 @compiled
+def _ripples(world: World, at: Place) -> float:
+    """Brightness of the water."""
+    return 1.0 + 0.06 * swell(world.seed, at.p / 30.0, at.q / 9.0, 405)
+
+
+class Wet(NamedTuple):
+    """When a point in a flood plain is under water, and how bright the water is."""
+
+    height: float
+    """Metres of water level above which it is; a bridge never."""
+    light: float
+
+
+@compiled
+def wet(world: World, at: Place, road: Spot) -> Wet:
+    """What water does to a point, given the road that may be there."""
+    height = ground_height(world, at)
+    if height < BED and road.material != NOTHING:
+        height = 1e9
+    # As arrays of heights keep it, so that it does not matter who compares it with the level.
+    return Wet(float(np.float32(height)), _ripples(world, at))
+
+
+@compiled
+def wet_at(world: World, u: float, v: float) -> Wet:
+    """What water does to the point `u` metres east and `v` metres north of the origin."""
+    at = place(world, u, v)
+    return wet(world, at, _road(world, at))
+
+
+@compiled
+def wet_material(height: float, level: float) -> int:
+    """Which water covers ground of that height: the river, what never dries up, or a flood."""
+    if height < BED:
+        return _SWOLLEN if level > _SWELLS else _RIVER
+    return _POND if height < 0.0 else _FLOOD
+
+
+@compiled
 def _water(world: World, at: Place, level: float) -> Spot:
     """The river with its banks, and ponds; nothing on dry land."""
     away = river(world, at.p, at.q)
@@ -58,10 +102,10 @@ def _water(world: World, at: Place, level: float) -> Spot:
         usual = world.family.river * (1.0 + 0.30 * ripple(world.seed, at.p / 210.0, 403))
         reach = usual + level * _SHORE * (1.0 + 0.45 * swell(world.seed, at.p / 70.0, at.q / 70.0, 404))
         if away < reach:
-            light = 1.0 + 0.06 * swell(world.seed, at.p / 30.0, at.q / 9.0, 405)
+            light = _ripples(world, at)
             if away >= usual:
-                return Spot(_FLOOD, 4, light, 0.0)
-            return Spot(_SWOLLEN if level > 0.6 else _RIVER, 4, light, 0.0)
+                return Spot(_FLOOD, WATER_VARIANT, light, 0.0)
+            return Spot(_SWOLLEN if level > _SWELLS else _RIVER, WATER_VARIANT, light, 0.0)
         if away < usual:
             return Spot(_MUD, 3, 1.0 + 0.1 * swell(world.seed, at.p / 5.0, at.q / 5.0, 406), 0.0)
         bank = away - usual
@@ -89,6 +133,13 @@ def _water(world: World, at: Place, level: float) -> Spot:
 def _lasting(world: World, at: Place, level: float) -> Spot:
     """The point before any event but high or low water."""
     spot = _road(world, at)
+    if world.plain > 0.0:
+        found = wet(world, at, spot)
+        if found.height < level:
+            return Spot(wet_material(found.height, level), WATER_VARIANT, found.light, 0.0)
+        if found.height < BED:  # the bed lies dry
+            return Spot(_MUD, 3, 1.0, 0.0)
+        level = 0.0
     if spot.material != NOTHING and level < 0.8:  # a real flood drowns the roads
         return spot
     water = _water(world, at, level)

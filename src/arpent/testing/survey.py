@@ -10,9 +10,9 @@ from arpent.testing.compiled import entry
 from arpent.testing.layout import World
 from arpent.testing.materials import CLASS_OF
 from arpent.testing.noise import gamma, gaussian, hashed, swell
-from arpent.testing.surface import look
+from arpent.testing.surface import WATER_VARIANT, look, wet_at, wet_material
 
-__all__ = ["clouds", "grain", "light", "shadows", "speckle", "survey", "tally"]
+__all__ = ["clouds", "drown", "grain", "light", "shadows", "speckle", "survey", "tally", "water"]
 
 _CLASS = CLASS_OF
 Array = np.ndarray
@@ -39,6 +39,45 @@ def survey(stamp: int) -> Loop:
                 event[row, col] = seen.event
                 texture[row, col] = seen.spot.texture
                 height[row, col] = seen.spot.height
+
+    return loop
+
+
+@entry
+def water(stamp: int) -> Loop:
+    """Finds, for each point of a flood plain, the water level that drowns it, and how bright the water then is.
+
+    The loop takes the world, the points `us`, `vs` in metres, and fills `height` in metres and `ripple`, both float32
+    ``(rows, columns)``.
+    """
+
+    def loop(world: World, us: Array, vs: Array, height: Array, ripple: Array) -> None:
+        _ = stamp
+        for row in range(us.shape[0]):
+            for col in range(us.shape[1]):
+                found = wet_at(world, us[row, col], vs[row, col])
+                height[row, col] = found.height
+                ripple[row, col] = found.light
+
+    return loop
+
+
+@entry
+def drown(stamp: int) -> Loop:
+    """Puts water of a level over the dry land, in place.
+
+    The loop takes the level and the height of each point in metres, the brightness of water there, and changes
+    material, variant (uint8) and texture (float32); all are ``(rows, columns)``.
+    """
+
+    def loop(level: float, height: Array, ripple: Array, material: Array, variant: Array, texture: Array) -> None:
+        _ = stamp
+        for row in range(height.shape[0]):
+            for col in range(height.shape[1]):
+                if height[row, col] < level:
+                    material[row, col] = wet_material(height[row, col], level)
+                    variant[row, col] = WATER_VARIANT
+                    texture[row, col] = ripple[row, col]
 
     return loop
 

@@ -23,10 +23,12 @@ from arpent.core import ClassMap, Grid, Raster, Window, ground_sampling_distance
 from arpent.errors import GeoreferenceMissing, InvalidSetting, UnknownName
 from arpent.testing.events import EventKind
 from arpent.testing.families import family
+from arpent.testing.hydrograph import Hydrograph
 from arpent.testing.layout import World
 from arpent.testing.materials import CLASS_OF
 from arpent.testing.position import HOME, HOME_CRS, points
-from arpent.testing.rendering import Shot, count, each_block, majority, paint, sample, subdivision
+from arpent.testing.radar import Weather, weather_of
+from arpent.testing.rendering import Shot, count, each_block, majority, paint, paint_flooding, sample, subdivision
 from arpent.testing.sky import Sky, fmask, overcast, scene_classes, sun
 
 __all__ = ["Commune", "Scene"]
@@ -70,7 +72,8 @@ class Commune:
         permutation: 0 for true spectra; any other number deals the spectra of the classes out anew.
         first_event: fires, clear-cuts, floods and building sites happen from this day …
         last_event: … to this one.
-        levels: water level in metres above normal, by date.
+        levels: water level in metres above normal, by date; a `Hydrograph` also says how wet the soil is.
+        plain: metres from the banks of rivers to the edge of the plain that they flood; 0 for steep banks.
     """
 
     seed: int = 0
@@ -80,6 +83,7 @@ class Commune:
     first_event: dt.date = dt.date(2022, 1, 1)
     last_event: dt.date = dt.date(2022, 12, 31)
     levels: Callable[[dt.date], float] = _steady
+    plain: float = 0.0
 
     def __post_init__(self) -> None:
         family(self.family)
@@ -103,6 +107,11 @@ class Commune:
     def water_level(self, when: dt.date) -> float:
         """Metres above the normal level of river and ponds; local floods come on top."""
         return self.levels(when)
+
+    def weather(self, when: dt.date) -> Weather:
+        """Wind and soil moisture of a day, as a radar meets them."""
+        river = self.levels if isinstance(self.levels, Hydrograph) else None
+        return weather_of(self.seed % 1000, when, river)
 
     def grid(
         self,
@@ -202,6 +211,35 @@ class Commune:
         """The image of a `scene` alone."""
         return self.scene(sensor_name, grid, window, date=date, sky=sky, bands=bands).image
 
+    def radar_series(
+        self, sensor_name: str, grid: Grid, window: Window | None = None, *, dates: Sequence[dt.date]
+    ) -> list[Scene]:
+        """The scenes that a radar sees of a window on several dates: each equal to `scene`, and all in the time of one.
+
+        Args:
+            sensor_name: of a radar.
+            grid: of the whole image.
+            window: all of the grid where none is given.
+            dates: before the first event; only the water may move.
+
+        Raises:
+            InvalidSetting: an event may happen before the last of the dates, or rivers have no flood plain.
+        """
+        if self.plain <= 0.0 or max(dates) >= self.first_event:
+            raise InvalidSetting(
+                "a series of radar images is made of rising and falling water alone",
+                found=f"a plain of {self.plain:g} m, events from {self.first_event} on",
+                cure="Give the commune a 'plain', and its first event a day after the last date.",
+            )
+        chosen = window or grid.window
+        shots = [self._shot(sensor_name, grid, date, _CLEAR, None) for date in dates]
+        names = tuple(band.name for band in shots[0].bands)
+        valid = np.ones(chosen.shape, np.bool_)
+        return [
+            Scene(Raster(one.pixels, valid, grid.crop(chosen), names), one.land)
+            for one in paint_flooding(shots, chosen)
+        ]
+
     def quality(
         self,
         sensor_name: str,
@@ -279,14 +317,17 @@ class Commune:
             first_day=float((self.first_event - _EPOCH).days),
             last_day=float((self.last_event - _EPOCH).days),
             level=float(self.water_level(when)),
+            plain=float(self.plain),
             fine=k == 1,
         )
 
     def _shot(self, sensor_name: str, grid: Grid, when: dt.date, sky: Sky, bands: Sequence[str] | None) -> Shot:
         chosen = sensor(sensor_name)
-        k = self._points_per_side(grid)
+        world = self._world(when, self._points_per_side(grid))
+        if chosen.bands[0].wavelength is None:  # a radar brings its own light; a descending pass looks from the east
+            world = world._replace(sun_east=1.0, sun_north=0.0)
         return Shot(
-            world=self._world(when, k),
+            world=world,
             sensor=chosen,
             bands=chosen.bands if bands is None else chosen.select(bands),
             grid=grid,
@@ -295,4 +336,5 @@ class Commune:
             sky=sky,
             noise=self.noise,
             permutation=self.permutation,
+            weather=self.weather(when),
         )
