@@ -316,6 +316,22 @@ def test_other_layers_can_lead(tmp_path, profile):
     assert read(inferred.fused.files["infer_0"])[0, 2, 2] == 2.0
 
 
+def test_the_threshold_of_probabilities_decides_where_it_is_given(tmp_path):
+    place = {"left": 600_000.0, "top": 5_000_000.0}
+    small_pair(tmp_path / "in", "!a", np.full((5, 5), 0.9))
+    chance = np.linspace(0, 0.96, 25, dtype=np.float32).reshape(5, 5)
+    write(tmp_path / "in" / "change_probability!a.tif", chance, nodata=-100, **place)
+    usual = made_of(tmp_path / "in", tmp_path / "usual").fused
+    assert (usual.judgement.layer, usual.judgement.threshold) == ("change_probability", 0.5)
+    fused = made_of(tmp_path / "in", tmp_path / "low", probability=0.2, threshold=0.3).fused
+    assert (fused.judgement.layer, fused.judgement.threshold) == ("change_probability", 0.2)
+    assert fused.metrics["changed_share"] == pytest.approx((chance >= 0.2).mean())
+    assert usual.metrics["changed_share"] == pytest.approx((chance >= 0.5).mean())
+    assert fused.metrics["probability"] == 0.2
+    cosine = made_of(tmp_path / "in", tmp_path / "cosine", threshold=0.3).fused
+    assert (cosine.judgement.layer, cosine.judgement.threshold) == ("cosine_map", 0.3)
+
+
 def test_a_damaged_pair_does_not_stop_the_others(tmp_path):
     small_pair(tmp_path / "in", "!good", np.full((5, 5), 0.5))
     (tmp_path / "in" / "cosine_map!bad.tif").write_bytes(b"II*\x00 cut short")

@@ -5,6 +5,7 @@ import pytest
 import arpent
 from arpent.errors import InvalidSetting, UnknownSetting
 from arpent.io import open_image
+from arpent.tasks.change.asking import PairImages, pair_of
 
 
 def test_options_have_the_names_of_the_command_line(land, tmp_path):
@@ -26,6 +27,10 @@ def test_options_have_the_names_of_the_command_line(land, tmp_path):
     assert done.run.manifest.settings["dates_given"] == [2020001, 2021001, 2022001]
     with open_image(done.compared.products["after_date"]) as dates:
         assert dates.read(dates.grid.window).pixels.max() == 2022001
+
+
+def test_a_pair_is_called_by_its_images_in_their_order():
+    assert pair_of(PairImages(("x/été 1.tif", "y/b.SAFE/", "c.tif"))).name == "été 1 → b → c"
 
 
 def test_a_wrong_option_is_told(tmp_path):

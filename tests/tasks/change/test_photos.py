@@ -12,6 +12,7 @@ from arpent.core import Band, Contract, Normalisation
 from arpent.errors import BandMismatch, ContractMismatch, Interrupted, InvalidSetting, RunExists
 from arpent.io import open_image
 from arpent.models import PlanauraSettings, build, save_bundle
+from arpent.report import figures
 from arpent.store import Place
 from arpent.tasks.change import photos as photo_list
 from arpent.tasks.change.photos import compare_photos, photo_model, run_photos
@@ -244,6 +245,28 @@ def test_pictures_go_on_where_they_stopped_and_other_files_are_safe(photos, tmp_
     made = run_photos(plan, Place(exact=tmp_path / "run", resume=True))
     assert {path.name for path in made.placed} == {f"cosines_{before.stem}.tif", foreign.name}
     assert made.run.manifest.status == "complete"
+
+
+def test_a_list_warns_once_and_titles_say_before_and_after(photos, tmp_path, monkeypatch):
+    before, after = photos
+    turned, exif = tmp_path / "turned.jpg", Image.Exif()
+    exif[274] = 6
+    picture(170, 100).save(turned, exif=exif)
+    means = {"model_params.data_mean": [9e4] * 3, "model_params.data_std": [500] * 3}
+    file = configuration(tmp_path, [(before, after), (after, turned)], feature_maps={"return": False})
+    file = read_reference(file.path, [f"{key}={value}" for key, value in means.items()], kind="photo")
+    titles, draw = [], figures.panels
+
+    def drawn(panels, path, *, title, language):
+        titles.append(title)
+        return draw(panels, path, title=title, language=language)
+
+    monkeypatch.setattr(figures, "panels", drawn)
+    made = run_photos(plan_reference(file, {"runtime": "torch"}), Place(exact=tmp_path / "run"), fit=True)
+    assert made.failed == {}
+    (said,) = made.run.manifest.warnings
+    assert "more warnings of this kind about the images of the list" in said
+    assert [title for title in titles if "→" in title] == ["été 1 → été 2", "été 2 → turned"]
 
 
 def test_a_row_that_fails_leaves_nothing(photos, tmp_path):

@@ -16,6 +16,8 @@ from arpent.errors import Interrupted, InvalidSetting, NotWritable, PartialFailu
 from arpent.io import CogWriter, RasterSpec
 from arpent.store import Place, open_run, verify
 from arpent.tasks.change import running
+from arpent.tasks.change.mosaic import make_mosaic
+from arpent.tasks.change.mosaic_settings import MosaicSettings
 from arpent.tasks.change.reference_config import read_reference
 from arpent.tasks.change.reference_plan import plan_reference
 from arpent.tasks.change.running import run_reference
@@ -351,7 +353,26 @@ def test_mosaics_of_what_earlier_runs_have_left(place, whole):
     made = run_reference(plan("task_list=[mosaic]", "feature_maps.return=false"), Place(exact=place / "fused"))
     assert made.outcomes == ()
     assert read(inference / "mosaic_persistence_example_c.tif").max() == 2
-    assert not [p for p in made.run.manifest.products if not p.name.startswith("mosaic") and p.kind == "raster"]
+    rasters = {p.file for p in made.run.manifest.products if p.kind == "raster"}
+    assert all(name.startswith("mosaic") for name in rasters)
+    for side in ("before", "after"):  # the images of the pairs are found by the list, as the reference finds them
+        name = f"mosaic_{side}_input_example_c.tif"
+        assert name in rasters and Path("epoch2023", "inference", name) in made.placed
+        np.testing.assert_array_equal(read(inference / name), read(whole[0] / "epoch2023" / "inference" / name))
+
+
+def test_a_mosaic_of_another_runs_folder_keeps_the_images_that_were_compared(whole, tmp_path):
+    """The run that made the pairs names their images."""
+    folder, first = whole
+    with chdir(folder):
+        settings = MosaicSettings(crs="EPSG:32611", resolution=30)
+        made = make_mosaic([first.run.path], Place(exact=tmp_path / "fused"), settings)
+    kinds = {product.file: product.kind for product in made.run.manifest.products}
+    for side in ("before", "after"):
+        assert kinds[f"mosaic_{side}_input_c.tif"] == "raster"
+        pixels = read(made.fused.files[f"{side}_input"])
+        assert (pixels.dtype, len(pixels)) == (np.int16, 6)
+        np.testing.assert_array_equal(pixels, read(first.run.path / f"mosaic_{side}_input_example_c.tif"))
 
 
 def test_more_predictions_and_one_that_changes_nothing(short, whole):

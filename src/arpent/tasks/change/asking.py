@@ -9,7 +9,7 @@ from itertools import pairwise
 from arpent.core import Language
 from arpent.errors import InvalidSetting
 from arpent.language import say
-from arpent.tasks.change.frames import Frame, Pair, day_of
+from arpent.tasks.change.frames import Frame, Pair, before_after, day_of
 from arpent.tasks.change.quality_layers import kind_of
 from arpent.tasks.change.reference_names import check_date, compiled, date_in, guessed_date
 
@@ -59,7 +59,7 @@ def pair_of(files: PairImages, dates: Sequence[str | int | None] = (), regex: st
         frame = Frame(image, _date(image, known[number], regex), layer)
         kind = files.layer or (frame.layer if layer is None else kind_of(layer))
         frames.append(Frame(frame.image, frame.date, frame.quality, kind))
-    return Pair(tuple(frames), " ".join(frame.stem for frame in frames))
+    return Pair(tuple(frames), before_after(frames))
 
 
 def doubtful_dates(pair: Pair, language: Language = "en") -> Iterator[str]:

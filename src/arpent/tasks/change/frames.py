@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 
 from arpent.errors import InvalidSetting
 
-__all__ = ["MOST_FRAMES", "Frame", "Pair", "day_of", "files_of"]
+__all__ = ["MOST_FRAMES", "Frame", "Pair", "before_after", "day_of", "files_of"]
 
 MOST_FRAMES = 3
 """Two dates before and one after."""
@@ -44,10 +44,12 @@ class Pair:
     Attributes:
         frames: in the order of their dates.
         name: for people and for file names.
+        title: of its picture; the name, where it is empty.
     """
 
     frames: tuple[Frame, ...]
     name: str
+    title: str = ""
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.frames) <= MOST_FRAMES:
@@ -73,6 +75,11 @@ class Pair:
 def day_of(date: int) -> dt.date:
     """The day that is written as YYYYDDD."""
     return dt.date(date // 1000, 1, 1) + dt.timedelta(days=date % 1000 - 1)
+
+
+def before_after(frames: Sequence[Frame]) -> str:
+    """The images as a title: "before → after"."""
+    return " → ".join(frame.stem for frame in frames)
 
 
 def files_of(frames: Sequence[Frame], model: str | Path | None = None) -> list[str | Path]:

@@ -6,9 +6,12 @@ import gc
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
+from arpent.core import Language
 from arpent.engine import Network
 from arpent.errors import ConfigError, ContractMismatch, InputError
+from arpent.language import say
 from arpent.models import Bundle
+from arpent.store import RunFolder
 from arpent.tasks.change.comparing import tile_shape
 from arpent.tasks.change.frames import Pair
 from arpent.tasks.change.pair_network import Asked, asked_of, check_model, placing_of, start_pair_network
@@ -16,7 +19,7 @@ from arpent.tasks.change.pairing import PairImage
 from arpent.tasks.change.settings import ChangeSettings
 from arpent.tiling import TilePlan
 
-__all__ = ["OF_ONE_PAIR", "ListNetworks", "swept"]
+__all__ = ["OF_ONE_PAIR", "Doubts", "ListNetworks", "swept"]
 
 OF_ONE_PAIR = (InputError, ConfigError, ContractMismatch)
 """What is wrong with a pair; all else, such as a full disk, is wrong with the run."""
@@ -75,6 +78,23 @@ class ListNetworks:
                 return len(TilePlan.of(*image.grid.shape, shape))
         except OF_ONE_PAIR:  # which will be told when its turn comes
             return 0
+
+
+class Doubts:
+    """What the images of a list give reason to doubt: one sentence for all of them."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, None] = {}
+
+    def add(self, warning: str) -> None:
+        """One warning; of an image of several pairs it comes several times, and counts once."""
+        self._said[warning] = None
+
+    def tell(self, run: RunFolder, language: Language) -> None:
+        """Warns of the first, and counts the others."""
+        if self._said:
+            first, more = next(iter(self._said)), len(self._said) - 1
+            run.warn(say("drift.many", language, first=first, count=more) if more else first)
 
 
 def swept(items: Iterable[Item]) -> Iterator[Item]:

@@ -108,7 +108,7 @@ def fuse(
         settings: how to do it.
         progress: who is told how far it is.
     """
-    asked, limits = settings.threshold, _thresholds_of(pairs, settings)
+    asked, limits = settings, _thresholds_of(pairs, settings)
     settings = settings.model_copy(update={"threshold": limits["cosine_map"]})
     with run.timed("mosaic"):
         stages = _stages(run, pairs, settings, progress or Silent())
@@ -136,14 +136,15 @@ def _thresholds_of(pairs: Sequence[PairProducts], settings: MosaicSettings) -> d
         (only,) = found if len(found) == 1 else (None,)
         if only is not None:
             limits[layer] = only
-    return limits if settings.threshold is None else limits | {"cosine_map": settings.threshold}
+    asked = {"cosine_map": settings.threshold, "change_probability": settings.probability}
+    return limits | {layer: limit for layer, limit in asked.items() if limit is not None}
 
 
-def _judgement(made: Mapping[str, Made], asked: float | None, limits: Mapping[str, float]) -> Judgement | None:
+def _judgement(made: Mapping[str, Made], asked: MosaicSettings, limits: Mapping[str, float]) -> Judgement | None:
     """Which layer says what has changed, as in a pair; None where there is none that could."""
     if not limits.keys() & made.keys():
         return None
-    layer = deciding(made.keys(), "auto", asked, what="layer of this mosaic")
+    layer = deciding(made.keys(), "auto", asked.threshold, asked.probability, what="layer of this mosaic")
     return Judgement(layer, limits[layer])
 
 

@@ -39,6 +39,9 @@ class MosaicSettings(Settings):
     threshold: Annotated[float, Field(ge=-1, le=1)] | None = None
     """Cosine below which a pair says that the ground has changed; if not given, that with which all pairs were
     compared, else 0.75."""
+    probability: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Probability from which on the ground counts as changed; if not given, that with which all pairs were compared,
+    else 0.5."""
     postfix: Annotated[str, Field(max_length=80), AfterValidator(_plain)] = ""
     """Word in the names of the files, for people."""
     inputs: tuple[str, ...] = ()

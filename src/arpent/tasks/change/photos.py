@@ -20,9 +20,9 @@ from arpent.models import Bundle
 from arpent.report import figures
 from arpent.store import Place, Run, RunFolder
 from arpent.tasks.change.comparing import Compared, compare
-from arpent.tasks.change.frames import Frame, Pair, files_of
+from arpent.tasks.change.frames import Frame, Pair, before_after, files_of
 from arpent.tasks.change.judgement import Judgement
-from arpent.tasks.change.many_pairs import OF_ONE_PAIR, ListNetworks, swept
+from arpent.tasks.change.many_pairs import OF_ONE_PAIR, Doubts, ListNetworks, swept
 from arpent.tasks.change.reference_model import model_fit, reference_model
 from arpent.tasks.change.reference_plan import PlannedPair, ReferencePlan
 from arpent.tasks.change.save_folders import SaveFolders, refuse
@@ -121,7 +121,8 @@ def compare_photos(
         BandMismatch: one of them is not in colour.
     """
     bundle = photo_model(source, reset_patch_embedding=reset_patch_embedding, progress=progress)
-    pair = Pair((Frame(str(before)), Frame(str(after))), f"{Path(before).stem} {Path(after).stem}")
+    shown = (Frame(str(before)), Frame(str(after)))
+    pair = Pair(shown, before_after(shown))
     kept = settings.model_dump(mode="json", exclude={"read_threads"})
     kept |= {"images": [str(before), str(after)], "model": str(source), "fit": fit}
     with place.begin("change-photo", pair.name, kept, files_of(pair.frames, source)) as run:
@@ -156,7 +157,7 @@ def _upright(run: RunFolder, pair: Pair, suffix: str, *, fit: bool) -> Pair:
         run.add_input(frame.image, role="photograph")
         product = run.publish(made, kind="raster", name=name)
         frames.append(replace(frame, image=str(run.path / product.file)))
-    return Pair(tuple(frames), pair.name)
+    return replace(pair, frames=tuple(frames))
 
 
 def _size(image: str) -> tuple[int, int]:
@@ -251,13 +252,22 @@ def run_photos(
 
         for refused in plan.refused:
             note(refused.item, refused.error)
-        networks = ListNetworks(bundle, [planned.pair for planned in plan.pairs])
+        doubts, networks = Doubts(), ListNetworks(bundle, [planned.pair for planned in plan.pairs])
         for planned in swept(plan.pairs):
             known = set(run.published)
             try:
                 seen = _upright(run, planned.pair, planned.suffix, fit=fit)
                 network = networks.of(seen, settings)
-                compared = compare(run, seen, bundle, settings, suffix=planned.suffix, progress=told, network=network)
+                compared = compare(
+                    run,
+                    seen,
+                    bundle,
+                    settings,
+                    suffix=planned.suffix,
+                    progress=told,
+                    network=network,
+                    warn=doubts.add,
+                )
             except OF_ONE_PAIR as problem:
                 for name in run.published.keys() - known:
                     run.withdraw(name)
@@ -269,6 +279,7 @@ def run_photos(
             elif products.pop("cosine_map", None):
                 run.withdraw(f"cosine_map{planned.suffix}")
             names.place(planned, products)
+        doubts.tell(run, settings.language)
         return PhotoBatch(run.finish(), tuple(names.placed), failed)
 
 

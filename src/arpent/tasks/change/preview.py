@@ -50,7 +50,7 @@ def draw_pair(
         key = "change.cosine" if judgement.layer == "cosine_map" else "change.probability"
         title = say(key, language, threshold=judgement.threshold)
         shown.append(figures.Panel(small, title, steps=judgement.steps))
-    return figures.panels(shown, path, title=image.source, language=language)
+    return figures.panels(shown, path, title=image.pair.title or image.pair.name, language=language)
 
 
 def _title(image: PairImage, number: int, language: Language) -> str:

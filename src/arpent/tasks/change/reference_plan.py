@@ -17,7 +17,7 @@ from arpent.io.gdal import is_remote
 from arpent.language import say
 from arpent.pixels import usable
 from arpent.tasks.change.asking import doubtful_pairs
-from arpent.tasks.change.frames import Frame, Pair
+from arpent.tasks.change.frames import Frame, Pair, before_after
 from arpent.tasks.change.mosaic_grid import named_system
 from arpent.tasks.change.mosaic_settings import MosaicSettings
 from arpent.tasks.change.pair_list import PairList, PairRow, read_pair_list
@@ -246,7 +246,8 @@ class _Rows:
             # A name that does not tell its row would leave people searching the list.
             item = f"{' and '.join(Path(name).name for name in row.files)} (line {row.line})"
             try:
-                pair = Pair(tuple(self._frame(number, name) for number, name in enumerate(row.files)), item)
+                frames = tuple(self._frame(number, name) for number, name in enumerate(row.files))
+                pair = Pair(frames, item, before_after(frames))
                 pairs.append(PlannedPair(pair, pair_suffix(pair, self._config.concatenate_char)))
             except ArpentError as problem:
                 refused.append(Refused(item, problem))

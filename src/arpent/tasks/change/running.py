@@ -21,7 +21,7 @@ from arpent.tasks.change.comparing import compare, pair_scratch
 from arpent.tasks.change.finished_pairs import FinishedPairs
 from arpent.tasks.change.frames import files_of
 from arpent.tasks.change.judgement import noted_thresholds
-from arpent.tasks.change.many_pairs import OF_ONE_PAIR, ListNetworks, swept
+from arpent.tasks.change.many_pairs import OF_ONE_PAIR, Doubts, ListNetworks, swept
 from arpent.tasks.change.mosaic import fuse
 from arpent.tasks.change.mosaic_layers import product_name
 from arpent.tasks.change.mosaic_pairs import PairProducts, delete_residues, find_pairs
@@ -127,7 +127,7 @@ def run_reference(
                 work.notes.append(say("reference.describes_itself", settings.language, name=path.name))
             run.use_bundle(path, file_sha256(path if path.is_file() else path / "bundle.json"))
             work.compare_all(bundle)
-            work.tell_doubts()
+            work.doubts.tell(run, settings.language)
         if fuses:
             work.fuse_all()
         if place.force:
@@ -156,7 +156,7 @@ class _Work:
         self.outcomes: list[PairOutcome] = []
         self.placed: list[Path] = []
         self.notes: list[str] = []
-        self._doubts: dict[str, None] = {}
+        self.doubts = Doubts()
 
     def compare_all(self, bundle: Bundle) -> None:
         """Every pair of the list, those that fail noted."""
@@ -177,16 +177,6 @@ class _Work:
                     seconds = time.perf_counter() - begun
                     self.outcomes.append(PairOutcome(planned.pair.name, planned.suffix, state, seconds))
                 bar.advance()
-
-    def tell_doubts(self) -> None:
-        """One sentence for all that the list's images give reason to doubt."""
-        if self._doubts:
-            first, more = next(iter(self._doubts)), len(self._doubts) - 1
-            language = self._settings.language
-            self._run.warn(say("drift.many", language, first=first, count=more) if more else first)
-
-    def _doubt(self, warning: str) -> None:
-        self._doubts[warning] = None
 
     def fuse_all(self) -> None:
         """The mosaics of all pairs that are there; where that fails, the pairs stay as they are."""
@@ -266,7 +256,7 @@ class _Work:
                 suffix=suffix,
                 progress=self._progress,
                 network=network,
-                warn=self._doubt,
+                warn=self.doubts.add,
             )
         if shifted:
             wanted = self._settings
