@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arpent.errors import DatasetError, InvalidSetting
-from arpent.metrics import ForecastTally, calibrate, regime_of, reliability
+from arpent.metrics import ForecastTally, Shares, calibrate, regime_of, reliability
 
 
 def forecast(seed, classes=3, shape=(6, 7)):
@@ -75,7 +75,7 @@ def test_regimes_follow_from_whole_windows_however_they_are_cut():
     assert {name: regimes[name][0].windows for name in regimes} == {"rising": 1, "falling": 1, "steady": 2}
     assert regimes["rising"][0].iou == pytest.approx(0.5)
     assert regimes["falling"][0].changed_accuracy == 0
-    assert tally.fractions(1)["fall"] == pytest.approx((0.2, 0.4))
+    assert tally.shares(1)["fall"] == Shares(0.4, 0.2, 0.4, "falling")
     assert regime_of(0, 0) == "steady"
     assert regime_of(0, 1) == "rising"
 

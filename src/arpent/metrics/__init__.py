@@ -5,7 +5,7 @@ from arpent.metrics.calibration import Reliability, reliability
 from arpent.metrics.change import BlockCounts, Detection
 from arpent.metrics.curves import Curve, ScoreHistogram
 from arpent.metrics.dense import Absent, ConfusionMatrix, DenseScores, DomainMatrices, Interval
-from arpent.metrics.forecast import REGIMES, ForecastTally, HorizonScores, Regime, regime_of
+from arpent.metrics.forecast import REGIMES, ForecastTally, HorizonScores, Regime, Shares, regime_of
 from arpent.metrics.temperature import calibrate
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Regime",
     "Reliability",
     "ScoreHistogram",
+    "Shares",
     "adjust_areas",
     "calibrate",
     "regime_of",

@@ -18,7 +18,7 @@ from arpent.errors import DatasetError, InvalidSetting
 from arpent.metrics.curves import ScoreHistogram
 from arpent.metrics.dense import ConfusionMatrix, DenseScores
 
-__all__ = ["REGIMES", "ForecastTally", "HorizonScores", "Regime", "regime_of"]
+__all__ = ["REGIMES", "ForecastTally", "HorizonScores", "Regime", "Shares", "regime_of"]
 
 Regime = Literal["rising", "falling", "steady"]
 REGIMES: tuple[Regime, ...] = get_args(Regime)
@@ -66,6 +66,23 @@ class HorizonScores:
             "brier": self.brier,
             "fraction_rmse": float(self.fraction_rmse[watched]),
         }
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What the watched class covers of one window, as shares of its ground.
+
+    Attributes:
+        before: truly, at the issue date.
+        true: truly, at the horizon.
+        said: by the forecast.
+        regime: what it truly did.
+    """
+
+    before: float
+    true: float
+    said: float
+    regime: Regime
 
 
 @dataclass
@@ -213,14 +230,15 @@ class ForecastTally:
         """Probabilities of the watched class beside what came true, for `metrics.reliability`; None without any."""
         return self._histograms.get(horizon)
 
-    def fractions(self, horizon: int) -> Mapping[str, tuple[float, float]]:
-        """By window, the share of ground of the watched class: true, and as forecast."""
-        shares = {}
+    def shares(self, horizon: int) -> Mapping[str, Shares]:
+        """What the watched class covers in each window, by the window's name."""
+        found = {}
         for (window, step), counts in sorted(self._counts.items()):
             if step == horizon and counts.matrix.total:
-                matrix, w = counts.matrix.counts / counts.matrix.total, self.watched
-                shares[window] = (float(matrix[w].sum()), float(matrix[:, w].sum()))
-        return shares
+                matrix, w, total = counts.matrix.counts, self.watched, counts.matrix.total
+                was, true, said = int(counts.before[w]), int(matrix[w].sum()), int(matrix[:, w].sum())
+                found[window] = Shares(was / total, true / total, said / total, regime_of(was, true))
+        return found
 
     def _windows(self, horizon: int) -> list[_Counts]:
         return [counts for (_, step), counts in self._counts.items() if step == horizon and counts.matrix.total]

@@ -52,14 +52,15 @@ def detection(
         language: of the words.
     """
     charts = 2 if reliability is None else 3
-    figure = canvas(3.7 * charts, 3.9)
-    places = [((0.17 + place) / charts, 0.15, 0.74 / charts, 0.72) for place in range(charts)]
+    figure = canvas(3.7 * charts, 3.5)
+    places = [((0.17 + place) / charts, 0.17, 0.74 / charts, 0.78) for place in range(charts)]
     precise, roc, *rest = (figure.add_axes(place) for place in places)
     square(precise, word("recall", language), word("precision", language), language)
     square(roc, word("false_alarms", language), word("recall", language), language)
     for colour, line in zip(ACCENTS, lines, strict=False):
         style: dict[str, Any] = {"color": colour, "linewidth": 1.8, "label": line.name, "clip_on": False}
-        precise.plot(line.recall, line.precision, **style)
+        # Between two thresholds there is no precision to be had but that of the more lenient one: no slope joins them.
+        precise.plot(line.recall, line.precision, drawstyle="steps-pre", **style)
         roc.plot(np.append(0, line.false_alarms), np.append(0, line.recall), **style)
         if line.chosen is not None:
             precise.plot(*line.chosen, marker="o", markersize=6, color=colour, markeredgecolor=PAPER, clip_on=False)
@@ -70,5 +71,7 @@ def detection(
         square(rest[0], word("said", language), word("seen", language), language)
         rest[0].plot([0, 1], [0, 1], color=FAINT, linewidth=1.5)
         filled = np.isfinite(said)
-        rest[0].plot(said[filled], seen[filled], color=ACCENTS[0], linewidth=1.8, marker="o", markersize=4)
+        rest[0].plot(
+            said[filled], seen[filled], color=ACCENTS[0], linewidth=1.8, marker="o", markersize=4, clip_on=False
+        )
     return publish(figure, path)

@@ -5,7 +5,8 @@ All of them know the truth up to the issue date and nothing after it.
 persistence
     Nothing changes: the true mask of the issue date, at every horizon.
 linear
-    Each pixel goes on as it went: a line through its membership in each class at the last dates.
+    Each pixel goes on as it went: a line through its distance from the edge of each class at the last dates, so that
+    a shore goes on at the pace it had there. (Through masks alone a line could say nothing but persistence.)
 climatology
     Each pixel is what it mostly was, over all dates of the place up to the issue date.
 
@@ -19,10 +20,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from arpent.pixels.edges import edge_distance
+
 __all__ = ["Climatology", "Guess", "linear", "persistence"]
 
 _SAME_DAY = 1e-9
 """Square days of spread under which dates lie together and say nothing of a trend."""
+
+_FURTHEST = 32.0
+"""Pixels beyond which distances count no more: what comes up far away is no moving shore."""
 
 _TIE = 1e-6
 """What the present class is ahead by where two are equally likely."""
@@ -47,10 +53,10 @@ def persistence(masks: NDArray[np.integer]) -> Guess:
 
 
 def linear(masks: NDArray[np.integer], days: NDArray[np.number], ahead: float, classes: int) -> Guess:
-    """A line through the membership of each pixel in each class, by least squares, followed to a later day.
+    """A line through the distance of each pixel from the edge of each class, by least squares, followed to a later day.
 
     Args:
-        masks: ``(dates, H, W)`` indices of true classes, -1 where unknown; dates without truth count for nothing.
+        masks: ``(dates, H, W)`` indices of true classes, -1 where unknown; there, a date counts for nothing.
         days: ``(dates,)`` days since the issue date, ascending; the last is 0.
         ahead: days from the issue date to the horizon.
         classes: how many there are.
@@ -62,12 +68,12 @@ def linear(masks: NDArray[np.integer], days: NDArray[np.number], ahead: float, c
     spread = np.tensordot(when**2, known, 1) - count * middle**2
     weights = np.empty((classes, *masks.shape[1:]))
     for index in range(classes):
-        members = (masks == index).astype(np.float64)
-        level = members.sum(axis=0) / count
-        rise = np.tensordot(when, members, 1) - middle * members.sum(axis=0)
+        away = np.stack([np.clip(edge_distance(mask == index), -_FURTHEST, _FURTHEST) for mask in masks]) * known
+        level = away.sum(axis=0) / count
+        rise = np.tensordot(when, away, 1) - middle * away.sum(axis=0)
         slope = np.divide(rise, spread, out=np.zeros_like(rise), where=spread > _SAME_DAY)
         weights[index] = level + slope * (ahead - middle)
-    return _guess(weights, masks[-1])
+    return Guess(_heaviest(weights, masks[-1]))
 
 
 class Climatology:
@@ -92,10 +98,13 @@ class Climatology:
 
 
 def _guess(weights: NDArray[np.float64], present: NDArray[np.integer]) -> Guess:
-    """The heaviest class; of equally heavy ones the present class."""
-    shares = np.clip(weights, 0, None)
-    total = shares.sum(axis=0)
-    chances = np.divide(shares, total, out=np.full_like(shares, 1 / len(shares)), where=total > 0)
-    ahead = chances + _TIE * (np.arange(len(chances))[:, None, None] == present)
-    mask = np.where(present >= 0, ahead.argmax(axis=0), -1)
-    return Guess(mask, chances.astype(np.float32))
+    """Weights above zero as probabilities, and the mask that they make."""
+    total = weights.sum(axis=0)
+    chances = np.divide(weights, total, out=np.full_like(weights, 1 / len(weights)), where=total > 0)
+    return Guess(_heaviest(chances, present), chances.astype(np.float32))
+
+
+def _heaviest(weights: NDArray[np.float64], present: NDArray[np.integer]) -> NDArray[np.int64]:
+    """The class of greatest weight; of equal ones the present class; -1 where that is unknown."""
+    ahead = weights + _TIE * (np.arange(len(weights))[:, None, None] == present)
+    return np.where(present >= 0, ahead.argmax(axis=0), -1)

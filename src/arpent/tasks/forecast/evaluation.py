@@ -1,0 +1,178 @@
+"""An evaluation of forecasts as a run folder: all figures as JSON, and a page that says what they mean."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from arpent.core import Progress, file_sha256, write_file
+from arpent.errors import ArpentError
+from arpent.language import say
+from arpent.metrics import HorizonScores, reliability
+from arpent.store import Place, Run, RunFolder, bundle_in
+from arpent.tasks.forecast.answering import ForecastModel, check_dataset, open_forecaster
+from arpent.tasks.forecast.dataset import Dataset
+from arpent.tasks.forecast.evaluate_settings import EvaluateSettings
+from arpent.tasks.forecast.evaluation_page import write_evaluation_page
+from arpent.tasks.forecast.evaluation_pictures import draw_evaluation
+from arpent.tasks.forecast.judging import Judged, issues_of, judge
+from arpent.tasks.forecast.verdict import plain_words, regime_gains, verdicts
+from arpent.version import __version__
+
+__all__ = ["ForecastEvaluation", "document_of", "evaluate"]
+
+
+@dataclass(frozen=True)
+class ForecastEvaluation:
+    """A finished evaluation.
+
+    Attributes:
+        run: its run folder.
+        judged: what was counted.
+        side: of the data set's split.
+        words: what the figures say, sentence by sentence.
+    """
+
+    run: Run
+    judged: Judged
+    side: str
+    words: tuple[str, ...]
+
+
+def evaluate(
+    dataset: Path, model: Path, place: Place, settings: EvaluateSettings, *, progress: Progress | None = None
+) -> ForecastEvaluation:
+    """Judges a model by the dates of a DATASET, into a run folder of its own.
+
+    Args:
+        dataset: folder that ``arpent forecast prepare`` has made, with masks.
+        model: the bundle, or the run that trained it.
+        place: where the run goes.
+        settings: how to do it.
+        progress: who is told how far it is.
+
+    Raises:
+        BundleInvalid: the model is none of forecasts.
+        ContractMismatch: the data set has other bands or classes.
+        DatasetError: no forecast can be judged.
+    """
+    model = bundle_in(model)
+    data = Dataset.read(dataset)
+    forecaster = open_forecaster(model, runtime=settings.runtime, device=settings.device, precision=settings.precision)
+    check_dataset(forecaster, data)
+    side = _side(data, settings.split)
+    kept = settings.model_dump(mode="json") | {"model": str(model), "data": str(dataset)}
+    with place.begin("forecast-evaluate", Path(dataset).resolve().name, kept, [model, dataset]) as run:
+        try:
+            run.add_input(Path(dataset) / "index.csv", role="index")
+            run.use_bundle(model, file_sha256(model if model.is_file() else model / "bundle.json"))
+            with run.timed("evaluate"):
+                issues = issues_of(data.places, forecaster.settings, side)
+                judged = judge(forecaster, issues, patch=settings.patch, progress=progress)
+            return _concluded(run, forecaster, judged, settings, side)
+        except ArpentError:
+            run.abandon()  # an evaluation is not gone on with: it begins anew
+            raise
+
+
+def _side(data: Dataset, split: str) -> str:
+    """The side of the split that is judged by."""
+    if split != "auto":
+        return split
+    sides = {sample.split for sample in data.index}
+    return next((side for side in ("test", "val") if side in sides), "all")
+
+
+def document_of(judged: Judged) -> dict[str, Any]:
+    """All figures, as JSON has them; what is not known is null."""
+    methods = {}
+    for method, tally in judged.tallies.items():
+        regimes = {
+            regime: [None if one is None else _figures(one, judged) for one in row]
+            for regime, row in tally.by_regime().items()
+        }
+        methods[method] = {"horizons": [_figures(one, judged) for one in tally.scores()], "regimes": regimes}
+    return {
+        "watched": judged.watched.en,
+        "forecasts": len(judged.issues),
+        "days_ahead": {str(horizon): list(days) for horizon, days in judged.ahead.items()},
+        "verdicts": [
+            {"horizon": one.horizon, "gain": _finite(one.gain), "rival": one.rival, "beats_persistence": one.beats}
+            for one in verdicts(judged)
+        ],
+        "gains_by_regime": {
+            regime: [None if one is None else _finite(one.gain) for one in row]
+            for regime, row in regime_gains(judged).items()
+        },
+        "ece": [_ece(judged, horizon) for horizon in range(1, judged.horizons + 1)],
+        "methods": methods,
+    }
+
+
+def _figures(scores: HorizonScores, judged: Judged) -> dict[str, Any]:
+    names = [one.en for one in judged.classes.classes]
+    by_class = zip(names, scores.scores.iou_by_class, scores.fraction_rmse, strict=True)
+    return {
+        "horizon": scores.horizon,
+        "forecasts": scores.windows,
+        "pixels": scores.pixels,
+        "changed_pixels": scores.changed,
+        **{name: _finite(value) for name, value in scores.summary(judged.classes.index_of(judged.watched.id)).items()},
+        "classes": {name: {"iou": _finite(iou), "fraction_rmse": _finite(rmse)} for name, iou, rmse in by_class},
+    }
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _ece(judged: Judged, horizon: int) -> float | None:
+    histogram = judged.tallies["model"].histogram(horizon)
+    return None if histogram is None else reliability(histogram).expected_error
+
+
+def _metrics(document: Mapping[str, Any]) -> dict[str, float]:
+    """The figures that the manifest keeps: of the model, and what it gains."""
+    found: dict[str, float] = {}
+    for one in document["methods"]["model"]["horizons"]:
+        for name in ("iou", "miou", "f1", "accuracy", "changed_accuracy", "brier", "fraction_rmse"):
+            if one[name] is not None:
+                found[f"{name}/t+{one['horizon']}"] = one[name]
+    for one in document["verdicts"]:
+        if one["gain"] is not None:
+            found[f"gain/t+{one['horizon']}"] = one["gain"]
+    return found
+
+
+def _concluded(
+    run: RunFolder, forecaster: ForecastModel, judged: Judged, settings: EvaluateSettings, side: str
+) -> ForecastEvaluation:
+    """Figures, pictures and the page of a run."""
+    language = settings.language
+    document = document_of(judged)
+    words = tuple(plain_words(judged, language))
+    run.add_metrics(_metrics(document))
+    text = json.dumps({**document, "side": side, "words": words}, ensure_ascii=False, indent=1, allow_nan=False)
+    run.publish(write_file(run.scratch / "scores.json", f"{text}\n"), kind="text", name="scores")
+    with run.timed("pictures"):
+        drawn = draw_evaluation(forecaster, judged, run.scratch, settings)
+    page = write_evaluation_page(
+        run.scratch / "report.html",
+        judged,
+        drawn,
+        words=words,
+        side=side,
+        model=Path(run.bundle.source).name if run.bundle else "",
+        data=run.name,
+        language=language,
+        footer=say("report.made_by", language, version=__version__, when=datetime.now(UTC).date()),
+    )
+    run.publish(page, kind="page")
+    for picture in drawn.files:
+        run.publish(picture, kind="picture")
+    return ForecastEvaluation(run.finish(), judged, side, words)

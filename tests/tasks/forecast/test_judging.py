@@ -1,0 +1,167 @@
+"""Forecasts held against the truth: forecasters that know all, nothing, or only today are told apart."""
+
+import datetime as dt
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from arpent.core import Window, nomenclature
+from arpent.errors import DatasetError
+from arpent.io import open_image
+from arpent.models.recurrent import ForecasterSettings
+from arpent.tasks.forecast.answering import Answered, days_of
+from arpent.tasks.forecast.dataset import Dataset, Frame, Place
+from arpent.tasks.forecast.judging import METHODS, issues_of, judge, look
+from arpent.tasks.forecast.verdict import plain_words, regime_gains, verdicts
+
+
+@dataclass
+class Seer:
+    """Segments by power and foretells the lake ``knows`` steps of its coming radii; 0 of them is persistence."""
+
+    knows: int = 3
+    settings: ForecasterSettings = ForecasterSettings(past=3, future=3)  # noqa: RUF009 - frozen
+    classes = nomenclature("sar")
+    bands = ("vv", "vh")
+
+    def answer(self, frames, valid, days):
+        areas = [(one[0] < 0.015).sum() for one in frames]
+        radii = np.sqrt(np.array(areas) / np.pi)
+        slope = (radii[-1] - radii[0]) / (days[2, 0] - days[0, 0])
+        rows, cols = np.mgrid[: valid.shape[1], : valid.shape[2]]
+        water = frames[-1, 0] < 0.015
+        middle = [axis[water].mean() for axis in (rows, cols)]
+        away = np.hypot(rows - middle[0], cols - middle[1])
+        now = self.masked(water)
+        coming = [
+            self.masked(away < radii[-1] + slope * days[2 + step, 0]) if step <= self.knows else now
+            for step in (1, 2, 3)
+        ]
+        return Answered(now, np.stack(coming))
+
+    def masked(self, water):
+        chances = np.zeros((4, *water.shape), np.float32)
+        chances[0] = np.where(water, 0.9, 0.05)
+        chances[1] = 1 - chances[0]
+        return chances
+
+
+@pytest.fixture(scope="module")
+def places(lakes):
+    return Dataset.read(lakes).places
+
+
+def judged(model, places, **more):
+    return judge(model, issues_of(places, model.settings), **more)
+
+
+def test_a_seer_beats_persistence_and_is_praised(places):
+    found = judged(Seer(), places)
+    assert [one.beats for one in verdicts(found)] == [True] * 3
+    gains = [one.gain for one in verdicts(found)]
+    assert gains[2] > gains[1] > gains[0] > 0.02
+    assert plain_words(found, "en") == ["The model beats persistence at every horizon."]
+    assert found.tallies["model"].scores()[2].changed_accuracy > 0.8
+    assert found.tallies["persistence"].scores()[2].changed_accuracy == 0
+
+
+def test_one_who_only_sees_today_is_told_off_in_both_languages(places):
+    found = judged(Seer(knows=0), places)
+    assert not any(one.beats for one in verdicts(found))
+    assert "does not beat persistence at any horizon" in plain_words(found, "en")[0]
+    assert "ne fait mieux que la persistance à aucune échéance" in plain_words(found, "fr")[0]
+
+
+def test_one_who_sees_a_step_ahead_is_praised_for_that_alone(places):
+    words = plain_words(judged(Seer(knows=1), places), "en")[0]
+    assert words.startswith("The model beats persistence at t+1 (6 days) +0.")
+    assert "does not beat persistence at t+2 (12 days) " in words
+
+
+def test_one_who_moves_what_stays_is_said_to_harm_steady_scenes(places):
+    class Restless(Seer):
+        def answer(self, frames, valid, days):
+            said = super().answer(frames, valid, days)
+            still = abs((frames[0, 0] < 0.015).sum() - (frames[-1, 0] < 0.015).sum()) < 8
+            return replace(said, coming=np.roll(said.coming, 4, axis=-1)) if still else said
+
+    words = plain_words(judged(Restless(), places), "en")
+    assert any(line.startswith("It harms steady scenes: worse than persistence, t+1") for line in words)
+
+
+def test_places_show_the_regimes_they_were_made_for(places):
+    found = judged(Seer(), places)
+    gains = regime_gains(found)
+    assert all(one is not None and one.gain > 0.02 for one in (*gains["rising"], *gains["falling"]))
+    shares = found.tallies["model"].shares(3)
+    here = {name: one.regime for name, one in shares.items()}
+    assert {regime for name, regime in here.items() if name.startswith("pond")} == {"steady"}
+    assert {regime for name, regime in here.items() if name.startswith("ebb")} == {"falling"}
+
+
+def test_squares_and_whole_images_count_alike(places):
+    # A seer by pixels: what is water in the last image; so that the size of squares cannot matter.
+    class Still(Seer):
+        def answer(self, frames, valid, days):
+            now = self.masked(frames[-1, 0] < 0.015)
+            return Answered(now, np.stack([now] * 3))
+
+    issues = issues_of(places, Still().settings)[::6]
+    whole, cut = judge(Still(), issues), judge(Still(), issues, patch=40)
+    for method in METHODS:
+        for one, other in zip(whole.tallies[method].scores(), cut.tallies[method].scores(), strict=True):
+            # Distances from edges are those within a square.
+            assert one.summary() == pytest.approx(other.summary(), rel=0.2 if method == "linear" else 1e-6)
+
+
+def test_only_dates_of_the_side_are_foretold(write_series, tmp_path):
+    folder = write_series(tmp_path / "one", {"a": [20] * 8}, sides={"a": "train"})
+    place = Dataset.read(folder).places[0]
+    frames = tuple(replace(one, split="test" if at >= 6 else "train") for at, one in enumerate(place.frames))
+    place = Place(place.name, frames)
+    found = issues_of([place], ForecasterSettings(), "test")
+    assert [(issue.at, issue.horizons) for issue in found] == [(3, (3,)), (4, (2, 3)), (5, (1, 2)), (6, (1,))]
+    assert issues_of([place], ForecasterSettings(), "val") == ()
+
+
+def test_dates_without_truth_are_passed_over(write_series, tmp_path):
+    folder = write_series(tmp_path / "gaps", {"a": [20] * 7}, unmasked=(1, 4))
+    found = issues_of(Dataset.read(folder).places, ForecasterSettings())
+    assert [(issue.at, issue.horizons) for issue in found] == [(2, (1, 3)), (3, (2, 3)), (5, (1,))]
+    counted = judge(Seer(), found)
+    assert counted.ahead == {1: (6, 6), 2: (12, 12), 3: (18, 18)}
+
+
+def test_nothing_to_judge_is_said():
+    with pytest.raises(DatasetError, match="no forecast of this data set can be judged"):
+        judge(Seer(), ())
+
+
+def test_pixels_that_a_past_date_lacks_do_not_count(places):
+    class Blind(Seer):
+        def answer(self, frames, valid, days):
+            assert valid.shape == (3, 32, 32)
+            return super().answer(frames, valid, days)
+
+    issue = issues_of(places, ForecasterSettings())[0]
+    square = Window(16, 16, 32, 32)
+    sight = look(Blind(), issue, square)
+    with open_image(issue.place.frames[issue.at].mask) as reader:
+        expected = reader.read(square).pixels[0].astype(int) - 1
+    np.testing.assert_array_equal(sight.before, expected)
+    assert sight.said["linear"][3].mask.shape == (32, 32)
+
+
+def test_networks_are_told_days_and_what_is_known_ahead_alone():
+    day = dt.date(2023, 3, 1)
+    frames = [Frame(day + dt.timedelta(days=n), "", None, {"rain": 1.0 + n, "level": 5.0}) for n in (0, 6, 18, 24)]
+    settings = ForecasterSettings(past=3, future=2, covariates=("rain", "level"), ahead=("rain",))
+    told = days_of(frames[:3], [frames[3], day + dt.timedelta(days=30)], settings)
+    np.testing.assert_array_equal(
+        told,
+        np.array(
+            [[-18, 1, 5], [-12, 7, 5], [0, 19, 5], [6, 25, np.nan], [12, np.nan, np.nan]],
+            np.float32,
+        ),
+    )
