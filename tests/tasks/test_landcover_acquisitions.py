@@ -12,9 +12,10 @@ from arpent.engine import FitSettings, OptimiserSettings
 from arpent.errors import DatasetError
 from arpent.io import open_image
 from arpent.models import Bundle, load_bundle, save_bundle
+from arpent.models.metadata import settings_in
 from arpent.store import Place
 from arpent.tasks.landcover import LandcoverSettings, MapSettings, map_image, score, train
-from arpent.tasks.landcover.acquisitions import acquisition_of, describer, told
+from arpent.tasks.landcover.acquisitions import acquisition_of, describer, told, unheard
 
 NETWORK = {"widths": [8, 16], "metadata": {"cameras": ["bd-ortho", "other"], "dropout": 0.0}}
 
@@ -116,6 +117,19 @@ def test_the_model_of_a_map_knows_its_place(informed, commune_folder):
     known = bundle.model.known[0].numpy()
     groups = dict(zip(("place", "altitude", "camera", "date", "time"), known[-5:], strict=True))
     assert groups == {"place": 1, "altitude": 0, "camera": 0, "date": 1, "time": 0}
+    by_file = told(informed, grid, MapSettings(), datetime(2021, 7, 1), "bd-ortho")
+    assert by_file.model.known[0, -3] == 1  # the camera
     sample = Sample(str(image_of(commune_folder)), sensor="bd-ortho")
     described = describer(informed.contract.settings)(sample)
     assert np.array_equal(described[:32], known[:32])
+
+
+def test_what_the_network_cannot_take_in_is_said(informed):
+    contract = informed.contract
+    deaf = contract.model_copy(update={"settings": {"widths": [4]}})
+    assert unheard(deaf, MapSettings()) is None
+    assert "pixels alone" in unheard(deaf, MapSettings(altitude=120))
+    assert "ne voit que les pixels" in unheard(deaf, MapSettings(camera="UCE", language="fr"))
+    (known, *_) = settings_in(contract.settings).cameras
+    assert unheard(contract, MapSettings(camera=known)) is None
+    assert "takes the camera Kodak for one that nobody named" in unheard(contract, MapSettings(camera="Kodak"))

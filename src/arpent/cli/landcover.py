@@ -14,6 +14,7 @@ from arpent.cli.options import assemble, with_settings
 from arpent.cli.places import Assignments, Force, Name, Output, Resume, place
 from arpent.cli.tables import adjusted_document, class_table, notes_on_areas
 from arpent.cli.trainings import training_document, training_lines
+from arpent.language import say
 from arpent.tasks.landcover import MapSettings, TrainSettings
 
 __all__ = ["app"]
@@ -64,7 +65,8 @@ def predict(
 
     where = place(output, name, force=force, resume=resume)
     made = map_image(image, model, where, settings, truth=truth, taken=taken, progress=progress())
-    note(f"{made.prediction.tiles} tiles in {made.prediction.seconds:.1f} s")
+    language = settings.language
+    note(say("told.tiles_in", language, tiles=made.prediction.tiles, seconds=made.prediction.seconds))
     preview = made.run.path / "preview.png"
     document = {
         "run": made.run.path,
@@ -75,11 +77,11 @@ def predict(
         "metrics": made.scores.summary() if made.scores else {},
         **adjusted_document(made),
     }
-    for line in (*made.notes, *notes_on_areas(made, settings.language)):
+    for line in (*made.notes, *notes_on_areas(made, language)):
         note(line)
     show(
         document,
-        class_table(made.areas, settings.language, adjusted=made.adjusted),
+        class_table(made.areas, language, adjusted=made.adjusted),
         f"map      {made.path}",
         f"preview  {preview}",
     )

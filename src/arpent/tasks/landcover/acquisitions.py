@@ -10,15 +10,16 @@ from datetime import datetime, time
 import numpy as np
 from numpy.typing import NDArray
 
-from arpent.core import Grid, ground_outline
+from arpent.core import Contract, Grid, ground_outline
 from arpent.data import Sample
 from arpent.errors import DatasetError
 from arpent.io import open_image
+from arpent.language import say
 from arpent.models import Bundle
 from arpent.models.metadata import Acquisition, Told, encode, settings_in
 from arpent.tasks.landcover.settings import MapSettings
 
-__all__ = ["acquisition_of", "describer", "told"]
+__all__ = ["acquisition_of", "describer", "told", "unheard"]
 
 Describe = Callable[[Sample], NDArray[np.float32]]
 
@@ -59,7 +60,9 @@ def acquisition_of(sample: Sample) -> Acquisition:
     )
 
 
-def told(bundle: Bundle, grid: Grid, settings: MapSettings, taken: datetime | None) -> Bundle:
+def told(
+    bundle: Bundle, grid: Grid, settings: MapSettings, taken: datetime | None, sensor: str | None = None
+) -> Bundle:
     """The model of a bundle with what is known of one image folded in; the bundle itself where it has no use for it.
 
     Args:
@@ -67,6 +70,7 @@ def told(bundle: Bundle, grid: Grid, settings: MapSettings, taken: datetime | No
         grid: of the image, for its place.
         settings: name altitude and camera.
         taken: when the image was taken; midnight stands for a day without a time.
+        sensor: of the image, by its file; the camera where the user names neither, as in training.
     """
     branch = settings_in(bundle.contract.settings)
     if branch is None:
@@ -74,8 +78,21 @@ def told(bundle: Bundle, grid: Grid, settings: MapSettings, taken: datetime | No
     hour = taken.time() if taken is not None and taken.time() != time() else None
     day = None if taken is None else taken.date()
     longitude, latitude = _middle(grid)
-    known = Acquisition(longitude, latitude, settings.altitude, settings.camera or settings.sensor, day, hour)
+    camera = settings.camera or settings.sensor or sensor
+    known = Acquisition(longitude, latitude, settings.altitude, camera, day, hour)
     return Bundle(Told(bundle.model, encode(known, branch)).eval(), bundle.contract)
+
+
+def unheard(contract: Contract, settings: MapSettings) -> str | None:
+    """A line about what the user says of an image and the network cannot take in; None where it takes in all."""
+    branch = settings_in(contract.settings)
+    if branch is None:
+        said = settings.altitude is not None or settings.camera is not None
+        return say("landcover.told_nothing", settings.language) if said else None
+    if not branch.cameras or settings.camera is None or settings.camera in branch.cameras:
+        return None
+    known = ", ".join(branch.cameras)
+    return say("landcover.camera_unknown", settings.language, camera=settings.camera, known=known)
 
 
 def _middle(grid: Grid) -> tuple[float, float] | tuple[None, None]:

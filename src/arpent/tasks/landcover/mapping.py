@@ -15,7 +15,7 @@ from arpent.language import say
 from arpent.metrics import AdjustedAreas, DenseScores
 from arpent.models import Bundle, load_bundle
 from arpent.store import Place, Run, RunFolder, bundle_in, content_of
-from arpent.tasks.landcover.acquisitions import told
+from arpent.tasks.landcover.acquisitions import told, unheard
 from arpent.tasks.landcover.fitting import check_fit, normalised, of_its_sensor, open_fitting
 from arpent.tasks.landcover.laying import check_sheets, lay_on, lay_sheets
 from arpent.tasks.landcover.outlining import outline
@@ -93,7 +93,7 @@ def map_image(
         if truth is not None:
             check_truth(truth, own if settings.grid == "image" else reader.grid)
             run.add_input(truth, role="truth")
-        informed = told(loaded, own, settings, taken)
+        informed = told(loaded, own, settings, taken, reader.sensor)
         identity = _noted(run, image, model, taken if informed is not loaded else None)
         job = Job(
             TurnedTask(task) if settings.tta == "d4" else task,
@@ -157,7 +157,8 @@ def _notes(job: Job, contract: Contract, settings: MapSettings, own: Grid) -> tu
     rule = job.bundle.contract.normalisation
     if rule is not None and rule != contract.normalisation:
         notes.append(say("landcover.normalised", language, origin=rule.origin))
-    return tuple(notes)
+    deaf = unheard(contract, settings)
+    return (*notes, deaf) if deaf else tuple(notes)
 
 
 def _finished(
