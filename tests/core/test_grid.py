@@ -7,6 +7,7 @@ import pytest
 from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from odc.geo.crs import CRS
 
 from arpent.core import Grid, Raster, Strip, Window, ground_area, ground_sampling_distance, pixel_area
 from arpent.core.areas import ground_outline
@@ -83,6 +84,13 @@ def test_a_picture_has_no_place() -> None:
         picture.require_crs("the photo")
     with pytest.raises(GeoreferenceMissing):
         ground_area(picture)
+
+
+def test_a_reference_system_has_a_name_for_people() -> None:
+    wkt = CRS("+proj=laea +lat_0=12.3 +lon_0=4.5").to_wkt().replace("unknown", "Local plain", 1)
+    assert Grid.north_up(0, 0, 30, 4, 4, 32631).crs_name == "EPSG:32631"
+    assert Grid.north_up(0, 0, 30, 4, 4, CRS(wkt)).crs_name == "Local plain"
+    assert Grid(4, 4).crs_name == ""
 
 
 def test_a_grid_without_pixels_is_refused() -> None:

@@ -178,6 +178,10 @@ def test_no_common_ground(write_tiff, utm):
     for grid in (utm(10, 10, left=600_000.0), Grid.north_up(-60, 10, 0.01, 10, 10, "EPSG:4326")):
         with pytest.raises(NoOverlap, match=r"a\.tif does not reach the area .* Check"):
             open_image(path, grid=grid)
+    own = Grid.north_up(0, 0, 30, 10, 10, "+proj=laea +lat_0=-40 +lon_0=100")  # a system without a number has a name
+    with pytest.raises(NoOverlap) as apart:
+        open_image(path, grid=own)
+    assert "EPSG:32631" in str(apart.value) and "PROJCRS" not in str(apart.value)
 
 
 def test_nearest_makes_no_new_numbers(write_tiff, utm):

@@ -93,6 +93,13 @@ class Grid:
         """Length of a pixel's left side, in units of the CRS."""
         return math.hypot(self.transform.b, self.transform.e)
 
+    @property
+    def crs_name(self) -> str:
+        """How people call its CRS: "EPSG:32631", else the name that it gives itself; empty without one."""
+        if self.crs is None:
+            return ""
+        return f"EPSG:{self.crs.epsg}" if self.crs.epsg else str(self.crs.proj.name)
+
     def require_crs(self, what: str) -> CRS:
         """The CRS, or an error that says `what` needs one."""
         if self.crs is None:

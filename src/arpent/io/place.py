@@ -247,4 +247,4 @@ def _tidy(scale: float) -> float:
 
 def _corner_text(grid: Grid) -> str:
     box = grid.bounds
-    return f"{grid.crs} x {box.left:.8g}…{box.right:.8g} y {box.bottom:.8g}…{box.top:.8g}"
+    return f"{grid.crs_name} x {box.left:.8g}…{box.right:.8g} y {box.bottom:.8g}…{box.top:.8g}"

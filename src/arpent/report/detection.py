@@ -16,6 +16,9 @@ from arpent.report.style import ACCENTS, FAINT, PAPER, SOFT, canvas, publish, wo
 
 __all__ = ["DetectionLine", "detection"]
 
+_LEAST = 0.01
+"""Recall from which on there is a precision to speak of."""
+
 
 @dataclass(frozen=True)
 class DetectionLine:
@@ -59,8 +62,7 @@ def detection(
     square(roc, word("false_alarms", language), word("recall", language), language)
     for colour, line in zip(ACCENTS, lines, strict=False):
         style: dict[str, Any] = {"color": colour, "linewidth": 1.8, "label": line.name, "clip_on": False}
-        # Between two thresholds there is no precision to be had but that of the more lenient one: no slope joins them.
-        precise.plot(line.recall, line.precision, drawstyle="steps-pre", **style)
+        precise.plot(*_steps(line), drawstyle="steps-pre", **style)
         roc.plot(np.append(0, line.false_alarms), np.append(0, line.recall), **style)
         if line.chosen is not None:
             precise.plot(*line.chosen, marker="o", markersize=6, color=colour, markeredgecolor=PAPER, clip_on=False)
@@ -75,3 +77,14 @@ def detection(
             said[filled], seen[filled], color=ACCENTS[0], linewidth=1.8, marker="o", markersize=4, clip_on=False
         )
     return publish(figure, path)
+
+
+def _steps(line: DetectionLine) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Recall and precision, as steps to be drawn: what is found between two thresholds has the precision of the second.
+
+    A slope would promise what no threshold gives. The first few pixels found say nothing of precision, and are left
+    out.
+    """
+    told = line.recall >= _LEAST
+    recall, precision = line.recall[told], line.precision[told]
+    return np.append(0, recall), np.append(precision[:1], precision) if told.any() else np.zeros(1)
