@@ -1,0 +1,295 @@
+"""One date of a series as linear power on a grid, whatever its files hold: power, decibels, or a picture."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from odc.geo.crs import CRS
+from pyproj.exceptions import CRSError
+
+from arpent.core import Grid, Window, sensor
+from arpent.errors import BandMismatch, GeoreferenceMissing, InvalidSetting, NoOverlap
+from arpent.io import ImageReader, open_image
+from arpent.pixels import decibels_to_linear
+from arpent.tasks.forecast.finding import Found
+from arpent.tasks.forecast.prepare_settings import PrepareSettings
+
+__all__ = ["POLARISATIONS", "FrameReader", "Numbers", "placed_grid"]
+
+POLARISATIONS = ("vv", "vh")
+
+Numbers = Literal["linear", "db", "amplitude"]
+"""What pixels are: power, decibels, or the uncalibrated amplitudes of an integer image."""
+
+_WORD = re.compile(r"(?:^|[_\W])(vv|vh)(?:[_\W]|$)", re.IGNORECASE)
+_SAMPLE = 512  # pixels on a side of the windows that are looked at to find out what the numbers are
+_NOTHING_DB = -90.0  # decibels that no radar measures: another way of writing no data
+
+
+@dataclass(frozen=True)
+class _Band:
+    """A band of one of the files.
+
+    Attributes:
+        reader: of the file.
+        places: of the band among those of the reader; several for a grey picture of three equal bands.
+        assumed: whether its polarisation is a guess.
+    """
+
+    reader: ImageReader
+    place: int
+    assumed: bool
+
+
+class FrameReader:
+    """A date, open. Windows are read as ``(bands, rows, columns)`` of float32 power, NaN where there is no data.
+
+    Args:
+        found: the date.
+        settings: units, and the place of pictures.
+        grid: to read on; the date's own where None.
+
+    Attributes:
+        found: the date.
+        grid: the pixels that windows are counted in.
+        numbers: what the pixels of the files are.
+        detected: whether that was found out, and not declared.
+        bands: polarisations there are, in the order of `POLARISATIONS`.
+        assumed: whether their names are a guess.
+        moved: whether the files lie on another grid.
+
+    Raises:
+        BandMismatch: neither VV nor VH can be made out.
+        InvalidSetting: values below 0 are declared linear, or none is below 0 among declared decibels.
+        GeoreferenceMissing: a grid of the earth is asked for, and the files name no place on it.
+        NoOverlap: the files do not reach the grid.
+    """
+
+    def __init__(self, found: Found, settings: PrepareSettings, grid: Grid | None = None) -> None:
+        self.found = found
+        self._opened = ExitStack()
+        try:
+            self._open(settings, grid)
+        except BaseException:
+            self._opened.close()
+            raise
+
+    def _open(self, settings: PrepareSettings, grid: Grid | None) -> None:
+        own = [self._opened.enter_context(open_image(path)) for path in self.found.images]
+        self.numbers, self.detected = _numbers_of(own, settings, self.found)
+        placed = placed_grid(own[0].grid, settings, self.found.name)
+        self.grid = grid or placed
+        self.moved = not placed.matches(self.grid)
+        readers = own
+        if self.moved:
+            if self.grid.crs is None or placed.crs is None or own[0].grid.crs is None:
+                raise _cannot_be_laid(self.found, placed, self.grid)
+            # Between decibels there is no mean; the nearest pixel keeps the speckle as it is, too.
+            method: Literal["nearest", "bilinear"] = "bilinear" if self.numbers == "linear" else "nearest"
+            try:
+                readers = [
+                    self._opened.enter_context(open_image(path, grid=self.grid, resampling=method))
+                    for path in self.found.images
+                ]
+            except NoOverlap as apart:
+                raise NoOverlap(
+                    f"{self.found.name} shares no ground with the first date of {self.found.place}",
+                    found=apart.found,
+                    expected=apart.expected,
+                    cure="Check that all images show the same place, or put each place into a folder of its own.",
+                ) from apart
+        elif any(reader.grid.shape != own[0].grid.shape for reader in own):
+            raise _cannot_be_laid(self.found, own[-1].grid, own[0].grid)
+        self._bands = _bands_of(readers, self.found)
+        self.bands = tuple(name for name in POLARISATIONS if name in self._bands)
+        self.assumed = any(band.assumed for band in self._bands.values())
+
+    def read(self, window: Window, bands: Sequence[str] | None = None) -> NDArray[np.float32]:
+        """The power of a window that lies inside the grid."""
+        wanted = self.bands if bands is None else bands
+        power = np.empty((len(wanted), *window.shape), np.float32)
+        for reader in dict.fromkeys(self._bands[name].reader for name in wanted):
+            raster = reader.read(window)
+            for plane, name in zip(power, wanted, strict=True):
+                band = self._bands[name]
+                if band.reader is reader:
+                    scale, offset = reader.scale[band.place], reader.offset[band.place]
+                    plane[...] = self._power(raster.pixels[band.place], raster.valid, scale, offset)
+        return power
+
+    def _power(
+        self, pixels: NDArray[np.generic], valid: NDArray[np.bool_], scale: float, offset: float
+    ) -> NDArray[np.float32]:
+        values = pixels.astype(np.float32)
+        if (scale, offset) != (1.0, 0.0):
+            values = values * np.float32(scale) + np.float32(offset)
+        known = valid & np.isfinite(values)
+        if self.numbers == "db":
+            known &= values > _NOTHING_DB
+            power = decibels_to_linear(np.where(known, values, 0))
+        elif self.numbers == "amplitude":
+            power = self._squared(values, pixels.dtype)
+            known &= power > 0
+        else:
+            if bool((values[known] < 0).any()):
+                raise _below_zero(self.found, float(values[known].min()))
+            known &= values > 0  # borders of GRD products are 0
+            power = values
+        return np.where(known, power, np.float32(np.nan))
+
+    def _squared(self, values: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[np.float32]:
+        """Power of amplitudes, of which full scale counts as 1; 0 where nothing is there.
+
+        Products of 16 bits have borders of 0. In a picture of 8 bits 0 is the darkest tone, and stands for half a step;
+        unless it is all that there is.
+        """
+        if dtype == np.uint8:
+            values = np.where(values > 0, values, np.float32(0.5)) * np.float32(values.any())
+        return np.square(np.maximum(values, 0) / np.float32(_full_scale(dtype)))
+
+    def close(self) -> None:
+        """Close every file."""
+        self._opened.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def placed_grid(grid: Grid, settings: PrepareSettings, name: str) -> Grid:
+    """The grid of an image; of a picture without georeference, where the bounds put it.
+
+    Raises:
+        InvalidSetting: bounds are given for an image that knows its place, or their reference system is none.
+    """
+    if settings.bounds is None:
+        return grid
+    if grid.crs is not None:
+        raise InvalidSetting(
+            f"{name} knows its place on earth already",
+            found=str(grid.crs),
+            cure="Leave --bounds out: they are for pictures without georeference.",
+        )
+    west, south, east, north = settings.bounds
+    try:
+        crs = CRS(settings.crs)
+    except CRSError as problem:
+        raise InvalidSetting(
+            f"'{settings.crs}' is no reference system", cure="Give a code such as EPSG:4326 or EPSG:32628."
+        ) from problem
+    step_x, step_y = (east - west) / grid.width, (north - south) / grid.height
+    return Grid(grid.height, grid.width, Affine(step_x, 0.0, west, 0.0, -step_y, north), crs)
+
+
+def _full_scale(dtype: np.dtype[Any]) -> int:
+    return int(np.iinfo(dtype).max)
+
+
+def _numbers_of(readers: Sequence[ImageReader], settings: PrepareSettings, found: Found) -> tuple[Numbers, bool]:
+    """What the pixels are, and whether that had to be found out."""
+    if all(np.issubdtype(reader.dtype, np.integer) and reader.scale[0] == 1.0 for reader in readers):
+        return "amplitude", True
+    lowest, highest = np.inf, -np.inf
+    for reader in readers:
+        for row, col in _corners(reader.grid):
+            seen = reader.read(Window(row, col, _SAMPLE, _SAMPLE).intersect(reader.grid.window))
+            values = seen.pixels[:, seen.valid].astype(np.float32)
+            values = values[np.isfinite(values) & (values != 0) & (values > 10 * _NOTHING_DB)]
+            if values.size:
+                lowest, highest = min(lowest, float(values.min())), max(highest, float(values.max()))
+    if settings.units == "linear" and lowest < 0:
+        raise _below_zero(found, lowest)
+    if settings.units == "db" and 0 <= lowest < np.inf:
+        raise InvalidSetting(
+            f"{found.name} is declared to hold decibels, and no value is below 0",
+            found=f"{lowest:.3g} … {highest:.3g}",
+            cure="Declare it as what it is: --units linear.",
+        )
+    if settings.units != "auto":
+        return settings.units, False
+    return ("db" if lowest < 0 else "linear"), True
+
+
+def _corners(grid: Grid) -> list[tuple[int, int]]:
+    """Where the windows begin that are looked at: in the middle, and at the corners."""
+    down, across = max(0, grid.height - _SAMPLE), max(0, grid.width - _SAMPLE)
+    return sorted({(down // 2, across // 2), (0, 0), (0, across), (down, 0), (down, across)})
+
+
+def _below_zero(found: Found, lowest: float) -> InvalidSetting:
+    return InvalidSetting(
+        f"{found.name} has values below 0, which power never has",
+        found=f"{lowest:.3g}",
+        cure="If they are decibels, declare them: --units db; or correct the image's no-data value.",
+    )
+
+
+def _cannot_be_laid(found: Found, grid: Grid, other: Grid) -> GeoreferenceMissing:
+    return GeoreferenceMissing(
+        f"{found.name} cannot be laid over the other images of {found.place}: pixels differ, and a place is missing",
+        found=f"{grid.width} × {grid.height} and {other.width} × {other.height} pixels",
+        cure="Give pictures of one size, with --bounds and --crs for their place, or georeferenced images.",
+    )
+
+
+def _bands_of(readers: Sequence[ImageReader], found: Found) -> dict[str, _Band]:
+    """Where each polarisation is."""
+    bands: dict[str, _Band] = {}
+    for path, reader in zip(found.images, readers, strict=True):
+        for name, band in _named(Path(path), reader).items():
+            if name in bands:
+                raise BandMismatch(
+                    f"{found.place} has {name.upper()} twice on {found.date}",
+                    found=", ".join(Path(one).name for one in found.images),
+                    cure="Keep one of the files.",
+                )
+            bands[name] = band
+    if not bands:
+        raise BandMismatch(
+            f"{found.name} does not tell which of its bands is VV or VH",
+            found=", ".join(readers[0].bands),
+            expected="bands called VV and VH, one band, or two in this order",
+            cure="Write the names into the file, or keep these bands alone.",
+        )
+    return bands
+
+
+def _named(path: Path, reader: ImageReader) -> dict[str, _Band]:
+    named: dict[str, _Band] = {}
+    for place, name in enumerate(reader.bands):
+        known = next((p for p in POLARISATIONS if sensor("sentinel-1").band(p).answers_to(name)), None)
+        word = _WORD.search(name)
+        polarisation = known or (word[1].casefold() if word else None)
+        if polarisation is not None:
+            named.setdefault(polarisation, _Band(reader, place, assumed=False))
+    if named:
+        return named
+    word = _WORD.search(path.stem)
+    if len(reader.bands) == 1 or _is_grey(reader):
+        return {word[1].casefold() if word else "vv": _Band(reader, 0, assumed=word is None)}
+    if len(reader.bands) == len(POLARISATIONS):
+        return {name: _Band(reader, place, assumed=True) for place, name in enumerate(POLARISATIONS)}
+    return {}
+
+
+def _is_grey(reader: ImageReader) -> bool:
+    """Whether it is a picture whose three bands are one and the same."""
+    if len(reader.bands) != 3 or reader.dtype != np.uint8:
+        return False
+    grid = reader.grid
+    window = Window(grid.height // 2, grid.width // 2, _SAMPLE, _SAMPLE).intersect(grid.window)
+    pixels = reader.read(window).pixels
+    return bool((pixels == pixels[:1]).all())

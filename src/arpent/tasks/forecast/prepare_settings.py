@@ -1,0 +1,59 @@
+"""What users can set when series are prepared. Opens without torch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from arpent.core import Language, Settings
+
+__all__ = ["PrepareSettings"]
+
+
+class PrepareSettings(Settings):
+    """How a folder or a table of radar images becomes a DATASET."""
+
+    filter: Literal["none", "lee", "kuan", "enhanced_lee", "refined_lee", "frost", "gamma_map", "quegan_yu"] = "lee"
+    """Speckle filter; quegan_yu averages the speckle over all dates of a place."""
+    window: Annotated[int, Field(ge=3, le=99)] = 7
+    """Side of the filter's window in pixels, an odd number."""
+    enl: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
+    """Equivalent number of looks; auto estimates it in each band of the first date."""
+    damping: Annotated[float, Field(gt=0)] | None = None
+    """How fast enhanced_lee and frost turn from the mean to the pixel; if not given, 1 and 2."""
+    past: Annotated[int, Field(ge=1, le=100)] = 3
+    """Dates that a forecast starts from."""
+    future: Annotated[int, Field(ge=1, le=100)] = 3
+    """Dates that it looks ahead."""
+    patch: Annotated[int, Field(ge=8, le=4096)] = 256
+    """Pixels on a side of what networks are shown."""
+    units: Literal["auto", "linear", "db"] = "auto"
+    """What the pixels are: linear power or decibels; auto takes values below 0 for decibels, and says so."""
+    date_pattern: str | None = None
+    r"""How names give their dates: a regular expression whose first group is 20240301, 2024-03-01 or 2024061."""
+    allow_mixed_orbits: bool = False
+    """Put images of several orbits or kinds of product into one series."""
+    bounds: tuple[float, float, float, float] | None = None
+    """Place of pictures without georeference: west, south, east, north, in units of `crs`."""
+    crs: str = "EPSG:4326"
+    """Reference system of `bounds`."""
+    classes: str = "sar"
+    """Nomenclature of the masks that are written: sar, water, or a file."""
+    mask_codes: str | None = None
+    """List of numbers that the masks found use, such as commune; if not given, what the files say."""
+    split: Literal["auto", "place", "block", "time", "none"] = "auto"
+    """Sides for training, validation and test: whole places, blocks of a place, or earlier and later dates; auto takes
+    places where there are three, else blocks, else time."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of the split."""
+    language: Language = "en"
+    """Language of what is told and drawn: en or fr."""
+
+    @model_validator(mode="after")
+    def _of_one_place(self) -> PrepareSettings:
+        if self.bounds is not None and (self.bounds[0] == self.bounds[2] or self.bounds[1] >= self.bounds[3]):
+            raise ValueError("the bounds are west, south, east and north, in this order")
+        if self.window % 2 == 0:
+            raise ValueError("the window of a filter is an odd number of pixels wide")
+        return self

@@ -1,0 +1,117 @@
+"""What the series are, before anything is written: their grids, bands, units and orbits, and what speaks against it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from arpent.core import Grid
+from arpent.errors import BandMismatch, DatasetError
+from arpent.io.header import read_header
+from arpent.language import say
+from arpent.tasks.forecast.finding import Found, Sources
+from arpent.tasks.forecast.orbits import Orbit, common_orbit
+from arpent.tasks.forecast.power import POLARISATIONS, FrameReader
+from arpent.tasks.forecast.prepare_settings import PrepareSettings
+
+__all__ = ["Surveyed", "survey"]
+
+
+@dataclass(frozen=True)
+class Surveyed:
+    """A place that can be prepared.
+
+    Attributes:
+        name: of the place.
+        dates: in order.
+        grid: that of its first date.
+        bands: that all dates of all places have.
+        orbit: what all dates share.
+        calibrated: whether the numbers are backscatter.
+        synthetic: whether the images were simulated.
+        notes: what people should know.
+    """
+
+    name: str
+    dates: tuple[Found, ...]
+    grid: Grid
+    bands: tuple[str, ...]
+    orbit: Orbit
+    calibrated: bool
+    synthetic: bool
+    notes: tuple[str, ...]
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Days between neighbouring dates."""
+        return tuple((later.date - earlier.date).days for earlier, later in pairwise(self.dates))
+
+
+def survey(sources: Sources, settings: PrepareSettings) -> tuple[Surveyed, ...]:
+    """Looks at every image once: at its header, and at some of its pixels.
+
+    Raises:
+        DatasetError: a place has fewer dates than a forecast starts from, or mixes orbits.
+        BandMismatch: not all images have VV, and not all have VH.
+        InvalidSetting: values that are not what they are declared to be.
+        NoOverlap, GeoreferenceMissing: images that cannot be laid over the first one of their place.
+    """
+    for name, dates in sources.places.items():
+        if len(dates) < settings.past:
+            raise DatasetError(
+                f"{name} has fewer dates than a forecast starts from",
+                found=len(dates),
+                expected=f"{settings.past} or more",
+                cure="Give more dates, or look fewer back with --past.",
+            )
+    found = [_surveyed(name, dates, settings) for name, dates in sources.places.items()]
+    bands = tuple(band for band in POLARISATIONS if all(band in one.bands for one in found))
+    if not bands:
+        told = "; ".join(f"{', '.join(one.bands).upper() or 'none of all'} in {one.name}" for one in found)
+        raise BandMismatch(
+            "no polarisation is there on all dates", found=told, cure="Keep the images that have VV, or those with VH."
+        )
+    left = sorted({band for one in found for band in one.bands} - set(bands))
+    notes = [say("prepare.left_out", settings.language, band=band.upper()) for band in left]
+    if not settings.allow_mixed_orbits:
+        # Tracks differ from place to place; kinds of product must not.
+        common_orbit({one.name: Orbit(product=one.orbit.product) for one in found}, "the series")
+    return tuple(replace(one, bands=bands, notes=(*one.notes, *notes)) for one in found)
+
+
+def _surveyed(name: str, dates: Sequence[Found], settings: PrepareSettings) -> Surveyed:
+    orbit = common_orbit({one.name: one.orbit for one in dates}, name, allow_mixed=settings.allow_mixed_orbits)
+    grid: Grid | None = None
+    units: dict[str, bool] = {}
+    bands = set(POLARISATIONS)
+    every: set[str] = set()
+    moved, assumed = 0, False
+    for one in dates:
+        with FrameReader(one, settings, grid) as reader:
+            grid = grid or reader.grid
+            units[reader.numbers] = reader.detected
+            bands &= set(reader.bands)
+            every |= set(reader.bands)
+            moved += reader.moved
+            assumed |= reader.assumed
+    assert grid is not None
+    language = settings.language
+    notes = [say(f"prepare.units_{numbers}", language, place=name) for numbers, found in units.items() if found]
+    if assumed:
+        notes.append(say("prepare.assumed", language, place=name, bands=", ".join(sorted(bands, reverse=True)).upper()))
+    if moved:
+        notes.append(say("prepare.moved", language, place=name, dates=moved))
+    if orbit != Orbit():
+        notes.append(say("prepare.orbit", language, place=name, orbit=orbit))
+    tags = read_header(dates[0].images[0], dates[0].name).tags
+    return Surveyed(
+        name,
+        tuple(dates),
+        grid,
+        tuple(band for band in POLARISATIONS if band in bands),
+        orbit,
+        "amplitude" not in units,
+        tags.get("SIMULATED") == "yes",
+        (*notes, *(say("prepare.left_out", language, band=band.upper()) for band in sorted(every - bands))),
+    )
