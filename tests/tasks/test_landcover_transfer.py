@@ -22,6 +22,7 @@ from arpent.store import Place, open_run, verify
 from arpent.tasks.landcover import LandcoverSettings, TrainSettings
 from arpent.tasks.landcover.budget import budget, subsets_of
 from arpent.tasks.landcover.outcomes import Outcome, Study
+from arpent.tasks.landcover.survey import survey
 from arpent.tasks.landcover.transfer import transfer
 from arpent.tasks.landcover.transfer_report import write_report
 from arpent.tasks.landcover.transfer_settings import BudgetSettings, TransferSettings
@@ -105,6 +106,23 @@ def test_the_study_has_a_row_for_everything_that_was_tried(studied):
     assert 1 <= tuned["epochs"] <= tuned["trained"] == 2
     assert [epoch["number"] for epoch in tuned["history"]] == [1, 2]
     assert document["outcomes"][0]["gain"] is None
+
+
+def test_the_source_is_judged_on_nothing_that_it_has_learnt_from(settings, start, tmp_path):
+    simulate(tmp_path / "ortho", Simulation(sensor=("bd-ortho",), size=64, scenes=5, seed=5))
+    index = SampleIndex.read(tmp_path / "ortho" / "index.csv")
+    assert not any(sample.split for sample in index)
+    own = settings.source.model_copy(update={"index": str(tmp_path / "ortho" / "index.csv")})
+    (held,) = survey(own).val
+    changes = {"start": start, "strategies": (), "examples": 0, "language": "fr"}
+    done = transfer(settings.model_copy(update={**changes, "source": own}), Place(exact=tmp_path / "run"))
+    assert list(done.study.outcome("source").domains) == [held.domain]
+    assert "sur son propre capteur (validation)" in done.run.file("report").read_text("utf-8")
+    learnt = index.with_splits(["train"] * 5).write(tmp_path / "learnt.csv")
+    nothing = settings.model_copy(update={**changes, "source": own.model_copy(update={"index": str(learnt)})})
+    with pytest.raises(EmptySplit, match="'val'"):
+        transfer(nothing, Place(exact=tmp_path / "none"))
+    assert not (tmp_path / "none").exists()
 
 
 def test_every_training_is_a_run_of_its_own_and_all_belong_to_the_study(studied):

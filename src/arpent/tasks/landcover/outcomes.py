@@ -46,6 +46,7 @@ class Outcome(BaseModel):
         name: of the way, unique in its study; the folder of its run.
         kind: the source model on its own sensor, a model applied as it is, or one that was trained.
         normalise: how pixels were normalised.
+        side: of the images that it was judged on; "val" where its epoch was chosen by them.
         strategy: how it was trained; None for what was not.
         epochs: the epoch that was kept; None for what was not trained.
         trained: epochs run.
@@ -60,6 +61,7 @@ class Outcome(BaseModel):
     name: str
     kind: Literal["source", "direct", "tuned"]
     normalise: str
+    side: Literal["test", "val"] = "test"
     strategy: str | None = None
     epochs: int | None = None
     trained: int | None = None

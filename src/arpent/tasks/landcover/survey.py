@@ -26,7 +26,7 @@ from arpent.store import RunFolder, content_of
 from arpent.tasks.landcover.losses import class_weights
 from arpent.tasks.landcover.settings import TrainSettings
 
-__all__ = ["Kind", "Samples", "measured", "note_inputs", "survey"]
+__all__ = ["Kind", "Samples", "measured", "note_inputs", "sided", "survey"]
 
 _SAME_SIZE = 0.01
 """Share by which pixels may differ in size and still be of one resolution: projections stretch them by less."""
@@ -86,13 +86,7 @@ def survey(settings: TrainSettings, classes: ClassMap | None = None, *, labelled
     if not labelled and not any(sample.mask for sample in index):
         seen = index.of_split("train") if any(sample.split for sample in index) else index
         return Samples(seen, SampleIndex((), index.origin), _kinds_of(seen, (), settings))
-    if not any(sample.split for sample in index):
-        if len(index.domains) < 2:
-            raise DatasetError(
-                f"{index.origin} names neither splits nor at least two domains",
-                cure="Fill the column 'split' with train and val, or the column 'domain'.",
-            )
-        index = split_by_domain(index, {"train": 0.8, "val": 0.2})
+    index = sided(index)
     train, val = index.of_split("train"), index.of_split("val")
     check_leak(train, val)
     kinds = _kinds_of(train, val, settings)
@@ -101,6 +95,22 @@ def survey(settings: TrainSettings, classes: ClassMap | None = None, *, labelled
     RandomPatches(train, settings.patch, count=1, mix=settings.mix, gsds=settings.resample_gsd)
     unseen = _check_truth(settings, classes or nomenclature(settings.task.classes), train, val)
     return Samples(train, val, kinds, unseen)
+
+
+def sided(index: SampleIndex) -> SampleIndex:
+    """The samples with their sides; domains are shared out whole, always alike, where the index names no side.
+
+    Raises:
+        DatasetError: it names neither sides nor two domains.
+    """
+    if any(sample.split for sample in index):
+        return index
+    if len(index.domains) < 2:
+        raise DatasetError(
+            f"{index.origin} names neither splits nor at least two domains",
+            cure="Fill the column 'split' with train and val, or the column 'domain'.",
+        )
+    return split_by_domain(index, {"train": 0.8, "val": 0.2})
 
 
 def _check_truth(

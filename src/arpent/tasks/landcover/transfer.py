@@ -16,7 +16,8 @@ from arpent.report import Tile
 from arpent.store import Place, Run, RunFolder, bundle_in
 from arpent.tasks.landcover.examples import choose, example_tiles
 from arpent.tasks.landcover.outcomes import Outcome, Study
-from arpent.tasks.landcover.survey import note_inputs
+from arpent.tasks.landcover.settings import TrainSettings
+from arpent.tasks.landcover.survey import note_inputs, sided
 from arpent.tasks.landcover.training import train
 from arpent.tasks.landcover.transfer_report import title_of, write_report
 from arpent.tasks.landcover.transfer_settings import TransferSettings
@@ -52,6 +53,7 @@ def transfer(settings: TransferSettings, place: Place, *, progress: Progress | N
     """
     _check(settings)
     ground = Ground.of(settings.target)
+    own = _own_ground(settings.source) if settings.source is not None else None
     kept = settings.model_dump(mode="json")
     read = [name for name in (settings.target.index, settings.start) if name]
     with place.begin("landcover-transfer", settings.name, kept, read) as run:
@@ -70,7 +72,7 @@ def transfer(settings: TransferSettings, place: Place, *, progress: Progress | N
             anew=anew,
             progress=progress or Silent(),
         )
-        outcomes = _outcomes(settings, trials, bundle)
+        outcomes = _outcomes(settings, trials, bundle, own)
         facts = _facts(settings, ground, bundle)
         study = Study(settings.name, classes, outcomes, f"direct-{settings.baseline}", facts)
         write_report(study, run.scratch, _examples(settings, trials, study), settings.language)
@@ -120,12 +122,12 @@ def _classes(bundle: Bundle, start: Path, settings: TransferSettings) -> ClassMa
     return classes
 
 
-def _outcomes(settings: TransferSettings, trials: Trials, bundle: Bundle) -> list[Outcome]:
+def _outcomes(settings: TransferSettings, trials: Trials, bundle: Bundle, own: SampleIndex | None) -> list[Outcome]:
     """Everything that is tried, in the order of the table."""
     found: list[Outcome] = []
     rule = bundle.contract.normalisations
-    if settings.source is not None and rule is not None:
-        found.append(trials.source(Mapper(bundle, rule), _own_ground(SampleIndex.read(settings.source.index))))
+    if own is not None and rule is not None:
+        found.append(trials.source(Mapper(bundle, rule), own))
     found += [trials.direct(settings.target, normalise) for normalise in settings.normalisations]
     for strategy in settings.strategies:
         for normalise in settings.tuned if settings.tuned is not None else settings.normalisations:
@@ -133,12 +135,14 @@ def _outcomes(settings: TransferSettings, trials: Trials, bundle: Bundle) -> lis
     return found
 
 
-def _own_ground(index: SampleIndex) -> SampleIndex:
-    """What the source model is judged on: its test images; those of validation where it has none."""
-    sides = {sample.split for sample in index}
-    if "test" in sides:
-        return index.of_split("test")
-    return index.of_split("val") if "val" in sides else index
+def _own_ground(source: TrainSettings) -> SampleIndex:
+    """What the source model is judged on: its test images; those that its epoch was chosen by where it has none.
+
+    Raises:
+        EmptySplit: there are only images that it was trained on.
+    """
+    index = sided(SampleIndex.read(source.index))
+    return index.of_split("test" if any(sample.split == "test" for sample in index) else "val")
 
 
 def _facts(settings: TransferSettings, ground: Ground, bundle: Bundle) -> list[tuple[str, str]]:

@@ -25,7 +25,7 @@ _COUNTED = 0.01
 def title_of(one: Outcome, language: Language, *, short: bool = False) -> str:
     """What a way is called in tables and charts."""
     if one.kind == "source":
-        return say("transfer.source_row", language)
+        return say("transfer.source_row" if one.side == "test" else "transfer.source_row_validation", language)
     if one.kind == "direct":
         return say("transfer.direct" if short else "transfer.direct_row", language, normalise=one.normalise)
     strategy = one.strategy or ""

@@ -86,8 +86,14 @@ class Trials:
     progress: Progress = field(default_factory=Silent)
 
     def source(self, mapper: Mapper, index: SampleIndex) -> Outcome:
-        """The source model on images of its own sensor."""
-        return self._kept("source", lambda: self._judged("source", "source", "norma-source", mapper, index))
+        """The source model on images of its own sensor, which all lie on one side."""
+        side = index[0].split
+
+        def judge() -> Outcome:
+            found = self._judged("source", "source", "norma-source", mapper, index)
+            return found.model_copy(update={"side": side})
+
+        return self._kept("source", judge)
 
     def direct(self, target: TrainSettings, normalise: NormaliseName) -> Outcome:
         """The source model as it is, on images that are normalised in one way."""
