@@ -8,8 +8,8 @@ import torch
 from arpent.core import nomenclature
 from arpent.data import SampleIndex
 from arpent.engine import Epoch, Fit, FitSettings, OptimiserSettings
-from arpent.errors import BundleInvalid, ContractMismatch, InvalidSetting, WeightsMismatch
-from arpent.models import build, load_bundle, parts_of, save_bundle
+from arpent.errors import BundleInvalid, ContractMismatch, Interrupted, InvalidSetting, WeightsMismatch
+from arpent.models import Bundle, build, load_bundle, parts_of, save_bundle
 from arpent.report.figures import curves
 from arpent.store import Place, read_contract, verify
 from arpent.tasks.landcover import FinetuneSettings, LandcoverSettings, LandcoverTask, TrainSettings, finetune, train
@@ -316,3 +316,33 @@ def test_a_nomenclature_of_one_s_own_travels_with_the_model(neo, tmp_path):
     lines = [json.loads(line) for line in run.file("history").read_text().splitlines()]
     drawn = curves(lines, tmp_path / "curves.png", language="fr")
     assert run.file("curves").read_bytes() == drawn.read_bytes()
+
+
+def stopped(*args, **kwargs):
+    raise Interrupted("stopped by a test", cure="Go on.")
+
+
+def test_another_model_in_the_place_of_the_start_is_not_gone_on_with(settings, trained, tmp_path, monkeypatch):
+    """The weights would be those of the first one, under the hash of the second."""
+    start, bundle = tmp_path / "start.safetensors", load_bundle(trained.file("model"))
+    save_bundle(start, bundle.model, bundle.contract)
+    wanted = settings(start=str(start), strategy="ft-finetune-head")
+    with monkeypatch.context() as patched:
+        patched.setattr("arpent.tasks.landcover.finetuning.learn", stopped)
+        with pytest.raises(Interrupted):
+            finetune(wanted, Place(exact=tmp_path / "run"))
+    with torch.no_grad():
+        next(bundle.model.parameters()).add_(1)
+    start.unlink()
+    save_bundle(start, bundle.model, bundle.contract)
+    with pytest.raises(InvalidSetting, match=r"the model that .* began with have changed"):
+        finetune(wanted, Place(exact=tmp_path / "run", resume=True))
+
+
+def test_a_network_that_is_named_must_be_that_of_the_model(settings, trained):
+    """Also where the name is that of the usual network."""
+    bundle = load_bundle(trained.file("model"))
+    other = Bundle(bundle.model, bundle.contract.model_copy(update={"architecture": "smp-unet"}))
+    assert resolved(settings(), other).task.architecture == "smp-unet"
+    with pytest.raises(InvalidSetting, match="another network than 'task' names"):
+        resolved(settings(task={"architecture": "unet"}), other)

@@ -23,6 +23,7 @@ from arpent.errors import InvalidSetting
 from arpent.io import CogWriter, RasterSpec, open_image
 from arpent.store import Place, read_contract
 from arpent.tasks.landcover import LandcoverSettings, MapSettings, map_image, train
+from arpent.tasks.landcover.fitting import normalised
 from arpent.tasks.landcover.radiometry import rule_of_images
 from arpent.tasks.landcover.survey import survey
 
@@ -109,6 +110,27 @@ def test_training_and_prediction_see_the_same_bytes(deep, tmp_path):
         MapSettings(runtime="torch", device="cpu"),
     )
     assert made.path.exists()
+
+
+def test_a_model_of_bytes_sees_bytes_by_the_image_s_own_statistics_too(deep, tmp_path):
+    """The same ground, twice as bright: measured anew it gives the same bytes, and so the same network input."""
+    run = train(deep("uint16", 2047, to_bytes="percentile"), Place(exact=tmp_path / "run"))
+    contract = read_contract(run.path / "model.safetensors")
+    with open_image(tmp_path / "train.tif", bands=BANDS) as reader:
+        raster, grid = reader.read(reader.grid.window), reader.grid
+        known = normalised(contract, reader, MapSettings(normalise="norma-target"))
+    bright = write(tmp_path / "bright.tif", grid, raster.pixels * 2, nodata=0)
+    with open_image(bright, bands=BANDS) as reader:
+        anew = normalised(contract, reader, MapSettings(normalise="norma-target"))
+        unit = normalised(contract, reader, MapSettings(normalise="norma-01"))
+    learnt = _prepare(contract)(raster.pixels, raster.valid)
+    for found, pixels in ((known, raster.pixels), (anew, raster.pixels * 2)):
+        assert found.normalisation.to_bytes.origin.startswith("percentile of ")
+        assert np.abs(_prepare(found)(pixels, raster.valid) - learnt).max() < 0.02
+    assert unit.normalisation.scale == 1 / 255
+    low = write(tmp_path / "low.tif", grid, (raster.pixels // 8).astype(np.uint8), nodata=0)
+    with open_image(low, bands=BANDS) as reader:  # bytes already
+        assert normalised(contract, reader, MapSettings(normalise="norma-target")).normalisation.to_bytes is None
 
 
 @pytest.mark.requires("data")

@@ -97,10 +97,9 @@ def test_masks_may_be_written_in_another_code_list(trained, commune_folder, tmp_
         settings = EvaluateSettings(**QUICK, truth_codes=codes)
         found[name] = evaluate(trained.path, str(index), Place(exact=tmp_path / name), settings).judged
     assert found["plain"].found.matrix == found["cosia"].found.matrix
-    wrong = evaluate(
-        trained.path, str(tmp_path / "cosia.csv"), Place(exact=tmp_path / "wrong"), EvaluateSettings(**QUICK)
-    )
-    assert wrong.judged.found.matrix != found["plain"].found.matrix
+    with pytest.raises(DatasetError, match=r"no class of commune \(found 14 .*--truth-codes"):
+        evaluate(trained.path, str(tmp_path / "cosia.csv"), Place(exact=tmp_path / "wrong"), EvaluateSettings(**QUICK))
+    assert not (tmp_path / "wrong").exists()
 
 
 def test_what_cannot_be_judged_is_refused_and_leaves_nothing(trained, commune_folder, tmp_path):

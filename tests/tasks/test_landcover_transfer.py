@@ -8,17 +8,20 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
+import rasterio
 
 from arpent.core import nomenclature
 from arpent.data import SampleIndex
 from arpent.engine import FitSettings, OptimiserSettings
-from arpent.errors import BundleInvalid, EmptySplit, InvalidSetting, SplitLeak
-from arpent.models import load_bundle
-from arpent.store import Place, open_run, verify
+from arpent.errors import BundleInvalid, DatasetError, EmptySplit, Interrupted, InvalidSetting, SplitLeak
+from arpent.models import load_bundle, save_bundle
+from arpent.store import Place, RunFolder, bundle_in, open_run, verify
 from arpent.tasks.landcover import LandcoverSettings, TrainSettings
 from arpent.tasks.landcover.budget import budget, subsets_of
 from arpent.tasks.landcover.outcomes import Outcome, Study
@@ -26,6 +29,7 @@ from arpent.tasks.landcover.survey import survey
 from arpent.tasks.landcover.transfer import transfer
 from arpent.tasks.landcover.transfer_report import write_report
 from arpent.tasks.landcover.transfer_settings import BudgetSettings, TransferSettings
+from arpent.tasks.landcover.trials import Ground, Trials
 from arpent.testing.simulation import Simulation, simulate
 
 BANDS = ("red", "green", "blue", "nir", "red_edge", "deep_blue")
@@ -284,3 +288,75 @@ def test_a_budget_gives_a_table_and_charts_with_scratch_beside(target, start, tm
     assert {"area", "domains", "samples-area-0.0005"} <= {product.name for product in done.run.manifest.products}
     verify(done.run)
     assert Path(done.run.path / "ft-initialisation-domains-2" / "manifest.json").exists()
+
+
+def stopped(*args, **kwargs):
+    raise Interrupted("stopped by a test", cure="Go on.")
+
+
+def test_a_study_does_not_go_on_with_another_source_model(settings, start, tmp_path, monkeypatch):
+    """Its rows would be of two models."""
+    bundle = load_bundle(Path(start) / "model.safetensors")
+    model = save_bundle(tmp_path / "start.safetensors", bundle.model, bundle.contract)
+    given = settings.model_copy(update={"start": str(model), "source": None})
+    with monkeypatch.context() as patched:
+        patched.setattr("arpent.tasks.landcover.trials.Trials.direct", stopped)
+        with pytest.raises(Interrupted):
+            transfer(given, Place(exact=tmp_path / "run"))
+    model.unlink()
+    save_bundle(model, bundle.model, bundle.contract.model_copy(update={"metrics": {"miou": 1.0}}))
+    with pytest.raises(InvalidSetting, match=r"the model that .* began with have changed"):
+        transfer(given, Place(exact=tmp_path / "run", resume=True))
+
+
+def _renumbered(neo, folder, change):
+    """The index of another folder, in which the numbers of the masks are others."""
+    rows = []
+    for number, sample in enumerate(SampleIndex.read(neo)):
+        with rasterio.open(sample.mask) as mask:
+            profile, numbers = mask.profile | {"driver": "GTiff", "nodata": None}, mask.read()
+        made = folder / f"mask_{number}.tif"
+        with rasterio.open(made, "w", **profile) as target:
+            target.write(change(numbers, sample.split))
+        rows.append(replace(sample, mask=str(made)))
+    return str(SampleIndex(rows, "renumbered").write(folder / "index.csv"))
+
+
+def test_test_images_are_judged_by_the_code_list_of_their_masks_without_what_is_ignored(target, start, neo, tmp_path):
+    classes = nomenclature("commune")
+    table = np.full(256, 255, np.uint8)
+    for one in classes.classes:
+        table[one.id] = one.numbers("hub")[0]
+    task = target.task.model_copy(update={"codes": "hub", "ignore": ("coniferous",)})
+    masks = _renumbered(neo, tmp_path, lambda numbers, side: table[numbers])
+    found = {}
+    for name, own in (("plain", target), ("hub", target.model_copy(update={"index": masks, "task": task}))):
+        with RunFolder.create(tmp_path / name, "study", name, exact=True) as run:
+            trials = Trials(run, Ground.of(own), bundle_in(Path(start)), patch=64)
+            found[name] = trials.direct(own, "norma-target")
+            run.abandon()
+    assert found["hub"].counts == found["plain"].counts
+    conifers = classes.index_of("coniferous")
+    assert (found["plain"].left_out, found["hub"].left_out) == ((), (conifers,))
+    assert np.isnan(found["hub"].iou[conifers])
+
+
+def test_classes_that_are_never_predicted_are_not_counted_as_errors():
+    """All that a perfect model can answer is right, though a fifth of the truth is of a class that it never gives."""
+    counts = ((40, 0, 0), (0, 40, 0), (10, 10, 0))
+    one = Outcome.model_validate(
+        {"name": "d", "kind": "direct", "normalise": "norma-01", "counts": counts, "left_out": (2,)}
+    )
+    assert (one.figures.accuracy, one.figures.miou, one.figures.miou_zero) == (100, 100, 100)
+    study = Study("s", nomenclature("commune").keep((1, 3, 4), "three"), [one], "d")
+    assert study.shares.tolist() == [0.5, 0.5, 0]
+
+
+def test_test_masks_with_numbers_of_no_class_are_refused_before_anything_is_trained(settings, neo, tmp_path):
+    strange = _renumbered(neo, tmp_path, lambda numbers, side: np.full_like(numbers, 99) if side == "test" else numbers)
+    with pytest.raises(DatasetError, match=r"no class of commune \(found 99 \(4096 pixels\)"):
+        transfer(_with_index(settings, strange), Place(exact=tmp_path / "run"))
+    blank = _renumbered(neo, tmp_path, lambda numbers, side: numbers * (side != "test"))
+    with pytest.raises(DatasetError, match="no test pixel has a truth to be judged by"):
+        transfer(_with_index(settings, blank), Place(exact=tmp_path / "run"))
+    assert not (tmp_path / "run").exists()

@@ -35,14 +35,19 @@ class LabelCounts:
     unlabelled: int
     unknown: Mapping[int, int]
 
-    def require_known(self, classes: ClassMap) -> None:
-        """Raises an error that lists the unknown numbers with their counts, if there are any."""
+    def require_known(self, classes: ClassMap, settings: str = "task.classes, task.codes") -> None:
+        """Raises an error that lists the unknown numbers with their counts, if there are any.
+
+        Args:
+            classes: the nomenclature.
+            settings: by which another one, or another code list, is chosen.
+        """
         if self.unknown:
             raise DatasetError(
                 f"masks hold numbers that are no class of {classes.name}",
                 found=", ".join(f"{number} ({count} pixels)" for number, count in sorted(self.unknown.items())),
                 expected=", ".join(map(str, classes.ids)),
-                cure="Choose the nomenclature or code list that the masks were made with (task.classes, task.codes).",
+                cure=f"Choose the nomenclature or code list that the masks were made with ({settings}).",
             )
 
     def require_all(self, classes: ClassMap) -> None:

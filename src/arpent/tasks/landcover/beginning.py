@@ -12,7 +12,7 @@ from torch import nn
 from arpent.core import Band, sensor
 from arpent.errors import InvalidSetting
 from arpent.models import Bundle, StemRule, build, extend_stem, load_state, parts_of, pretrained_encoder, under
-from arpent.tasks.landcover.settings import FinetuneSettings, LandcoverSettings, TrainSettings
+from arpent.tasks.landcover.settings import FinetuneSettings, TrainSettings
 from arpent.tasks.landcover.task import LandcoverTask
 
 __all__ = ["adapted", "new_network", "resolved", "same_classes"]
@@ -29,9 +29,9 @@ def resolved(settings: FinetuneSettings, bundle: Bundle) -> FinetuneSettings:
     """
     contract, asked = bundle.contract, settings.task
     own = {key: value for key, value in contract.settings.items() if key not in _SIZES}
-    usual = LandcoverSettings()
     strange = [key for key, value in asked.network.items() if own.get(key) != value]
-    if asked.architecture not in (contract.architecture, usual.architecture) or strange:
+    named = "architecture" in asked.model_fields_set
+    if (named and asked.architecture != contract.architecture) or strange:
         raise InvalidSetting(
             f"{settings.start} is of another network than 'task' names",
             found=f"{contract.architecture} with {own}",

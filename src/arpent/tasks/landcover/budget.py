@@ -116,11 +116,12 @@ def budget(settings: BudgetSettings, place: Place, *, progress: Progress | None 
     subsets = subsets_of(settings, ground.samples.train)
     kept = settings.model_dump(mode="json")
     with place.begin("landcover-budget", settings.name, kept, [settings.target.index, settings.start]) as run:
-        note_inputs(run, settings.target, replace(ground.samples, val=ground.judges))
+        start = bundle_in(Path(settings.start))
+        note_inputs(run, settings.target, replace(ground.samples, val=ground.judges), start=start)
         trials = Trials(
             run=run,
             ground=ground,
-            start=bundle_in(Path(settings.start)),
+            start=start,
             patch=settings.judged_patch,
             stem=settings.stem,
             fits=settings.fits,

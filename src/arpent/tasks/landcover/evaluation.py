@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from arpent.core import Contract, Normalisation, Normalisations, Progress, file_sha256, write_file
-from arpent.data import SPLITS, Sample, SampleIndex, Statistics, measure, with_absent
+from arpent.data import SPLITS, Sample, SampleIndex, Statistics, count_labels, measure
 from arpent.engine import start_network
 from arpent.errors import ArpentError, BundleInvalid, ContractMismatch
 from arpent.io import ImageReader, open_image
@@ -21,7 +21,7 @@ from arpent.tasks.landcover.evaluate_settings import EvaluateSettings
 from arpent.tasks.landcover.evaluating import Evaluated, score
 from arpent.tasks.landcover.evaluation_page import write_evaluation_page
 from arpent.tasks.landcover.judged import Judged, csv_of, document_of, judge
-from arpent.tasks.landcover.radiometry import bits_of, rule_for
+from arpent.tasks.landcover.radiometry import bits_of, rule_anew
 from arpent.version import __version__
 
 __all__ = ["Evaluation", "evaluate"]
@@ -53,7 +53,7 @@ def evaluate(
             normalised as the model's own images.
         UnknownName: the nomenclature has no such class or code list.
         EmptySplit: nothing is on that side of the index.
-        DatasetError: a sample has no mask, or no mask has a known pixel.
+        DatasetError: a sample has no mask, a mask numbers of no class, or none a known pixel.
     """
     model = bundle_in(model)
     bundle = load_bundle(model)
@@ -69,6 +69,7 @@ def evaluate(
         classes.index_of(word)
     index = _judged_by(SampleIndex.read(data), settings.split)
     kinds = _checked(index, bundle.contract, settings)
+    count_labels(index, classes, settings.truth_codes).require_known(classes, "--truth-codes")
     kept = settings.model_dump(mode="json") | {"model": str(model), "data": data}
     with place.begin("landcover-evaluate", Path(data).stem, kept, [model, data]) as run:
         try:
@@ -144,8 +145,8 @@ def _rules(
 
 
 def _rule(index: SampleIndex, contract: Contract, settings: EvaluateSettings, kinds: set[str]) -> Normalisation:
-    names = contract.band_names
-    bands = [name for name in names if name not in contract.absent]
+    bands = [name for name in contract.band_names if name not in contract.absent]
+    dtype = next(iter(kinds)) if len(kinds) == 1 else ""
 
     def statistics() -> Statistics:
         found: Statistics | None = None
@@ -155,16 +156,15 @@ def _rule(index: SampleIndex, contract: Contract, settings: EvaluateSettings, ki
         assert found is not None  # an index is never empty
         return found
 
-    rule = rule_for(
+    return rule_anew(
         settings.normalise,
-        bands,
-        bits=bits_of(settings.bits, kinds.pop() if len(kinds) == 1 else "", index),
-        source=contract,
+        contract,
+        dtype,
+        bits=bits_of(settings.bits, dtype, index),
         statistics=statistics,
         origin="images of the evaluation",
         depth="Give it with --bits, or fill the column 'sensor' of the index.",
     )
-    return with_absent(rule, names, contract.absent)
 
 
 def _concluded(run: RunFolder, found: Evaluated, settings: EvaluateSettings, model: Path, data: str) -> Evaluation:

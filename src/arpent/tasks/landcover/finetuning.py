@@ -77,8 +77,7 @@ def finetune(settings: FinetuneSettings, place: Place, *, progress: Progress | N
 
     def prepare(run: RunFolder) -> Normalisations:
         work.say_aloud()
-        note_inputs(run, settings, samples)
-        run.add_input(path, role="start")
+        note_inputs(run, settings, samples, start=path)
         with run.timed("statistics"):
             return rule_of_images(settings, samples, bundle.contract)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from arpent.core import Contract, Grid, Normalisation, sensor
-from arpent.data import measure, with_absent
+from arpent.core import Contract, Grid, sensor
+from arpent.data import measure
 from arpent.errors import ContractMismatch, GeoreferenceMissing, InvalidSetting
 from arpent.io import ImageReader, open_image
-from arpent.tasks.landcover.radiometry import rule_for
+from arpent.tasks.landcover.radiometry import rule_anew
 from arpent.tasks.landcover.settings import MapSettings
 
 __all__ = ["Opened", "check_fit", "normalised", "of_its_sensor", "open_fitting"]
@@ -126,16 +126,15 @@ def normalised(contract: Contract, reader: ImageReader, settings: MapSettings) -
     if settings.normalise == "norma-source":
         return contract
     bands = [name for name in contract.band_names if name not in contract.absent]
-    rule: Normalisation = rule_for(
+    rule = rule_anew(
         settings.normalise,
-        bands,
+        contract,
+        str(reader.dtype),
         bits=_bits(reader, settings),
-        source=contract,
         statistics=lambda: measure(reader).select(bands),
         origin=f"{reader.source}, measured for this map",
         depth="Give it with --bits (11 or 12, mostly; 0 for pixels in [0, 1] already), or name the sensor: --sensor.",
     )
-    rule = with_absent(rule, contract.band_names, contract.absent)
     return contract.model_copy(update={"normalisation": rule, "dtype": None})
 
 

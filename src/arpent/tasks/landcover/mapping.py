@@ -171,7 +171,8 @@ def _finished(
     scores = adjusted = None
     if truth is not None:
         matrix = score_map(path, truth, task.classes)
-        scores, adjusted = matrix.scores(), adjusted_areas(matrix, areas)
+        scores = matrix.scores(leave_out=task.classes.inactive)
+        adjusted = adjusted_areas(matrix, areas)
         run.add_metrics(scores.summary())
     if adjusted is not None:
         run.add_metrics(_figures(areas, adjusted))

@@ -53,6 +53,7 @@ class Outcome(BaseModel):
         seconds: of the training.
         counts: confusion matrix on the test images, truth by prediction.
         domains: the same for each domain.
+        left_out: indices of classes that are not judged: never predicted, or ignored in training.
         history: of the training, epoch by epoch.
     """
 
@@ -68,6 +69,7 @@ class Outcome(BaseModel):
     seconds: float | None = None
     counts: Counts
     domains: Mapping[str, Counts] = {}
+    left_out: tuple[int, ...] = ()
     history: tuple[Mapping[str, Any], ...] = ()
 
     @property
@@ -78,17 +80,16 @@ class Outcome(BaseModel):
     @property
     def scores(self) -> DenseScores:
         """Classes absent from the truth are left out."""
-        return self.matrix.scores()
+        return self.matrix.scores(leave_out=self.left_out)
 
     @property
     def figures(self) -> Figures:
         """The line of the table."""
-        matrix = self.matrix
-        found = matrix.scores()
+        found = self.scores
         return Figures(
             accuracy=100 * found.accuracy,
             miou=100 * found.miou,
-            miou_zero=100 * matrix.scores("zero").miou,
+            miou_zero=100 * self.matrix.scores("zero", self.left_out).miou,
             f_score=100 * found.f_score,
             precision=100 * found.precision,
             recall=100 * found.recall,
@@ -140,8 +141,9 @@ class Study:
 
     @property
     def shares(self) -> NDArray[np.float64]:
-        """Share of each class in the truth of the target's test images."""
+        """Share of each class in the truth of the target's test images, as far as it is judged."""
         counts = np.array(self.target[0].counts, np.float64).sum(axis=1)
+        counts[list(self.target[0].left_out)] = 0
         return np.asarray(counts / max(counts.sum(), 1.0))
 
     @property

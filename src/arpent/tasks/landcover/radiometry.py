@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from arpent.core import ByteScale, Contract, Normalisation, Normalisations, sensor
 from arpent.data import (
@@ -19,7 +20,7 @@ from arpent.errors import InvalidSetting
 from arpent.tasks.landcover.settings import TrainSettings
 from arpent.tasks.landcover.survey import Samples, measured
 
-__all__ = ["bits_of", "rule_for", "rule_of_images"]
+__all__ = ["bits_of", "rule_anew", "rule_for", "rule_of_images"]
 
 
 def rule_for(
@@ -58,6 +59,45 @@ def rule_for(
             cure=depth,
         )
     return normalisation(kind, bands, bits=bits)
+
+
+def rule_anew(
+    kind: str,
+    contract: Contract,
+    dtype: str,
+    *,
+    bits: int | None,
+    statistics: Callable[[], Statistics],
+    origin: str,
+    depth: str,
+) -> Normalisation:
+    """The normalisation that a user names for a trained model; see `rule_for`.
+
+    A model that sees bytes still does: deep pixels are brought to them first, in the way that the model was trained
+    with, by the statistics of the images at hand. Images of bytes are so already.
+
+    Args:
+        kind: "norma-01", "norma-source" or "norma-target".
+        contract: of the model.
+        dtype: of the pixels.
+        bits: significant bits of a digital number.
+        statistics: measures the images at hand, in the bands that the model sees of them.
+        origin: what these are called.
+        depth: the cure where the bit depth is needed and not known.
+    """
+    bands = [name for name in contract.band_names if name not in contract.absent]
+    own = contract.normalisation
+    if kind == "norma-source" or own is None or own.to_bytes is None or dtype == "uint8":
+        made = rule_for(kind, bands, bits=bits, source=contract, statistics=statistics, origin=origin, depth=depth)
+        return with_absent(made, contract.band_names, contract.absent)
+    known: Mapping[str, Any] = contract.recipe.get("settings", {})
+    way: Any = known.get("to_bytes", "none")
+    way = "percentile" if way == "none" else way  # a fine-tuning may have taken the conversion over from its start
+    seen = statistics()
+    scale = byte_scale_of(seen, way, cut=known.get("byte_cut", 2.0), top=known.get("byte_top"))
+    scale = scale.model_copy(update={"origin": f"{way} of {origin}"})
+    made = rule_for(kind, bands, bits=8, source=contract, statistics=lambda: seen.as_bytes(scale), origin=origin)
+    return with_absent(made.model_copy(update={"to_bytes": scale}), contract.band_names, contract.absent)
 
 
 def rule_of_images(settings: TrainSettings, samples: Samples, source: Contract | None = None) -> Normalisations:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from arpent.core import ClassMap, LandClass, nomenclature, sensor, write_file
 from arpent.data import (
@@ -26,7 +27,7 @@ from arpent.store import RunFolder, content_of
 from arpent.tasks.landcover.losses import class_weights
 from arpent.tasks.landcover.settings import TrainSettings
 
-__all__ = ["Kind", "Samples", "measured", "note_inputs", "sided", "survey"]
+__all__ = ["Kind", "Samples", "check_test", "measured", "note_inputs", "sided", "survey"]
 
 _SAME_SIZE = 0.01
 """Share by which pixels may differ in size and still be of one resolution: projections stretch them by less."""
@@ -124,6 +125,7 @@ def _check_truth(
         both[number] = both.get(number, 0) + count
     replace(seen, unknown=both).require_known(classes)
     _require_truth(settings, classes, {"training": seen, "validation": judged})
+    _require_judge(settings, classes, judged)
     counted = zip(classes.classes, seen.by_class, strict=True)
     return tuple(entry for entry, count in counted if not count and entry.active)
 
@@ -140,9 +142,24 @@ def _require_truth(settings: TrainSettings, classes: ClassMap, sides: Mapping[st
                 expected=f"classes of {classes.name}",
                 cure="Look at these masks and their no-data value, fill the column 'mask', or put other samples there.",
             )
-    figure = settings.fit.best.removeprefix("iou/")
-    names = classes.labels()
-    if figure != settings.fit.best and figure in names and not sides["validation"].by_class[names.index(figure)]:
+
+
+def check_test(settings: TrainSettings, test: SampleIndex) -> None:
+    """Refuses test masks that nothing could be judged by once everything is trained.
+
+    Raises:
+        DatasetError: they hold numbers of no class, or none of a class at all.
+    """
+    classes = nomenclature(settings.task.classes)
+    counts = count_labels(test, classes, settings.task.codes)
+    counts.require_known(classes)
+    _require_truth(settings, classes, {"test": counts})
+
+
+def _require_judge(settings: TrainSettings, classes: ClassMap, judged: LabelCounts) -> None:
+    """Refuses to pick the best epoch by a class that validation never shows."""
+    figure, names = settings.fit.best.removeprefix("iou/"), classes.labels()
+    if figure != settings.fit.best and figure in names and not judged.by_class[names.index(figure)]:
         raise DatasetError(
             f"no validation pixel shows {figure}, by whose IoU the best epoch is to be picked",
             cure="Set 'fit.best' to miou or loss, or put samples that show it on the side 'val'.",
@@ -229,15 +246,34 @@ def _require_alike(first: ImageReader, other: ImageReader) -> None:
     )
 
 
-def note_inputs(run: RunFolder, settings: TrainSettings, samples: Samples) -> None:
-    """Records what is read, with its hashes, and warns of classes that cannot be learnt."""
+def note_inputs(
+    run: RunFolder,
+    settings: TrainSettings,
+    samples: Samples,
+    *,
+    start: Path | None = None,
+    beside: SampleIndex | None = None,
+) -> None:
+    """Records what is read, with its hashes, and warns of classes that cannot be learnt.
+
+    Args:
+        run: that reads it.
+        settings: of the training.
+        samples: to learn from and to be judged by.
+        start: bundle of the model that is gone on from.
+        beside: further samples that are only judged by.
+
+    Raises:
+        InvalidSetting: the run is gone on with, and something of this is not what it was.
+    """
     if samples.unseen:
         unseen = ", ".join(entry.label(settings.language) for entry in samples.unseen)
         run.warn(say("landcover.unseen", settings.language, classes=unseen))
     content = [content_of(run.add_input(settings.index, role="index"))]
-    if settings.pretrained:
-        content.append(content_of(run.add_input(settings.pretrained, role="weights")))
-    for sample in (*samples.train, *samples.val):
+    for file, role in ((settings.pretrained, "weights"), (settings.statistics, "statistics"), (start, "start")):
+        if file:
+            content.append(content_of(run.add_input(file, role=role)))
+    for sample in (*samples.train, *samples.val, *(beside or ())):
         content.append(content_of(run.add_input(sample.image, role="image")))
         if sample.mask:
             content.append(content_of(run.add_input(sample.mask, role="mask")))
@@ -245,12 +281,12 @@ def note_inputs(run: RunFolder, settings: TrainSettings, samples: Samples) -> No
 
 
 def _require_same(run: RunFolder, content: Sequence[str]) -> None:
-    """Refuses to go on with a training whose images have changed since it began."""
+    """Refuses to go on with a training whose files have changed since it began."""
     seen = run.scratch / "content.sha256"
     now = fingerprint(content=list(content))
     if seen.exists() and seen.read_text("ascii") != now:
         raise InvalidSetting(
-            f"the images or masks of {run.path} have changed since this training began",
+            f"the images, the masks or the model that {run.path} began with have changed since",
             cure="Bring the old ones back to go on, or start over with --force.",
         )
     write_file(seen, now)

@@ -58,7 +58,8 @@ def transfer(settings: TransferSettings, place: Place, *, progress: Progress | N
     read = [name for name in (settings.target.index, settings.start) if name]
     with place.begin("landcover-transfer", settings.name, kept, read) as run:
         anew = place.force and not run.resumed
-        note_inputs(run, settings.target, replace(ground.samples, val=ground.judges))
+        given = bundle_in(Path(settings.start)) if settings.start else None
+        note_inputs(run, settings.target, replace(ground.samples, val=ground.judges), start=given, beside=own)
         start = _start(settings, run, anew, progress)
         bundle = load_bundle(start)
         classes = _classes(bundle, start, settings)
@@ -126,8 +127,8 @@ def _outcomes(settings: TransferSettings, trials: Trials, bundle: Bundle, own: S
     """Everything that is tried, in the order of the table."""
     found: list[Outcome] = []
     rule = bundle.contract.normalisations
-    if own is not None and rule is not None:
-        found.append(trials.source(Mapper(bundle, rule), own))
+    if own is not None and settings.source is not None and rule is not None:
+        found.append(trials.source(Mapper(bundle, rule), own, settings.source.task.codes))
     found += [trials.direct(settings.target, normalise) for normalise in settings.normalisations]
     for strategy in settings.strategies:
         for normalise in settings.tuned if settings.tuned is not None else settings.normalisations:

@@ -18,8 +18,8 @@ from arpent.tasks.landcover.evaluating import score
 from arpent.tasks.landcover.finetuning import finetune
 from arpent.tasks.landcover.outcomes import Counts, Outcome
 from arpent.tasks.landcover.radiometry import rule_of_images
-from arpent.tasks.landcover.settings import FinetuneSettings, StrategyName, TrainSettings
-from arpent.tasks.landcover.survey import Samples, survey
+from arpent.tasks.landcover.settings import FinetuneSettings, LandcoverSettings, StrategyName, TrainSettings
+from arpent.tasks.landcover.survey import Samples, check_test, survey
 from arpent.tasks.landcover.transfer_settings import NormaliseName
 
 __all__ = ["Ground", "Mapper", "Trials", "publish_run"]
@@ -40,10 +40,12 @@ class Ground:
 
         Raises:
             EmptySplit: a side has no sample.
+            DatasetError: the masks of a side say nothing, or hold numbers of no class.
             SplitLeak: two of them share ground.
         """
         test = SampleIndex.read(target.index).of_split("test")
         samples = survey(target)
+        check_test(target, test)
         check_leak(samples.train, samples.val, test)
         return cls(samples, test)
 
@@ -85,12 +87,12 @@ class Trials:
     anew: bool = False
     progress: Progress = field(default_factory=Silent)
 
-    def source(self, mapper: Mapper, index: SampleIndex) -> Outcome:
-        """The source model on images of its own sensor, which all lie on one side."""
-        side = index[0].split
+    def source(self, mapper: Mapper, index: SampleIndex, codes: str = "") -> Outcome:
+        """The source model on images of its own sensor, which all lie on one side; `codes` is that of their masks."""
+        side, task = index[0].split, LandcoverSettings(codes=codes)
 
         def judge() -> Outcome:
-            found = self._judged("source", "source", "norma-source", mapper, index)
+            found = self._judged("source", "source", "norma-source", mapper, index, task)
             return found.model_copy(update={"side": side})
 
         return self._kept("source", judge)
@@ -100,7 +102,9 @@ class Trials:
         name = f"direct-{normalise}"
         return self._kept(
             name,
-            lambda: self._judged(name, "direct", normalise, self.direct_mapper(target, normalise), self.ground.test),
+            lambda: self._judged(
+                name, "direct", normalise, self.direct_mapper(target, normalise), self.ground.test, target.task
+            ),
         )
 
     def direct_mapper(self, target: TrainSettings, normalise: NormaliseName) -> Mapper:
@@ -145,7 +149,7 @@ class Trials:
             document["fit"] = self.fits[strategy].model_dump(mode="json")
         wanted = parse(FinetuneSettings, document, name)
         run = self.trained(name, lambda place: finetune(wanted, place, progress=self.progress))
-        bare = self._judged(name, "tuned", normalise, self.tuned_mapper(name), self.ground.test)
+        bare = self._judged(name, "tuned", normalise, self.tuned_mapper(name), self.ground.test, target.task)
         history = tuple(json.loads(line) for line in run.file("history").read_text("utf-8").splitlines())
         contract = load_bundle(run.file("model")).contract
         return bare.model_copy(
@@ -158,11 +162,15 @@ class Trials:
             }
         )
 
-    def _judged(self, name: str, kind: str, normalise: str, mapper: Mapper, index: SampleIndex) -> Outcome:
-        found = score(mapper.bundle, mapper.rule, index, patch=self.patch, progress=self.progress)
+    def _judged(
+        self, name: str, kind: str, normalise: str, mapper: Mapper, index: SampleIndex, task: LandcoverSettings
+    ) -> Outcome:
+        """Counts, and which classes are not judged; `task` says how masks are written and what of them is ignored."""
+        found = score(mapper.bundle, mapper.rule, index, patch=self.patch, codes=task.codes, progress=self.progress)
         domains = {domain: _counts(matrix.to_list()) for domain, matrix in found.domains.by_domain.items()}
         document = {"name": name, "kind": kind, "normalise": normalise, "counts": found.matrix.to_list()}
-        return Outcome.model_validate({**document, "domains": domains})
+        left_out = {*found.classes.inactive, *(found.classes.index_of(word) for word in task.ignore)}
+        return Outcome.model_validate({**document, "domains": domains, "left_out": sorted(left_out)})
 
     def _kept(self, name: str, make: Callable[[], Outcome]) -> Outcome:
         path = self.run.scratch / _OUTCOMES / f"{name}.json"
