@@ -264,11 +264,11 @@ def _publish(job: Job, product: Product, file: Path) -> None:
         f"./{file.name}",
         grid=grid,
         # STAC wants a moment; where the image's own is not known, it is that of the run, and the item says so.
-        start=job.taken or datetime.now(UTC),
-        end=job.until,
+        start=product.moment or job.taken or datetime.now(UTC),
+        end=None if product.moment else job.until,
         raster=spec,
         statistics=recorded_statistics(file) if spec is not None else (),
-        properties={"arpent:task": run.task, "arpent:acquired": job.taken is not None},
+        properties={"arpent:task": run.task, "arpent:acquired": job.taken is not None, **product.facts},
     )
     # The product's own name may hold dots, where those of images do.
     run.publish(file, kind=product.kind, name=product.name, stac=item)

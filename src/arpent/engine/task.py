@@ -6,7 +6,8 @@ A task is written beside its capability in ``tasks/``; the engine never asks whi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal, Protocol, Self
 
 import numpy as np
@@ -28,9 +29,11 @@ In a prediction also lists: ``windows``, the pixels that each entry shows, and `
 
 
 def inputs_of(batch: Batch) -> tuple[Tensor, ...]:
-    """What a network is given of a batch: the images, and what is known beside their pixels where the batch says it."""
-    image: Tensor = batch["image"]
-    return (image, batch["metadata"]) if "metadata" in batch else (image,)
+    """What a network is given of a batch: the images and, where the batch has them, two things more.
+
+    Features that another network has made of the images, and what is known beside their pixels.
+    """
+    return tuple(batch[name] for name in ("image", "features", "metadata") if name in batch)
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,8 @@ class Product:
         compression: of maps; "zstd" is written faster, "deflate" is read by everything.
         unit, title: for people.
         file: name of the file, where it is another one; the suffix of a table names its format (`io.RowWriter`).
+        moment: that it speaks of, where that is not when the image was taken: the valid date of a forecast.
+        facts: what its STAC item says besides (``forecast:horizon``).
     """
 
     name: str
@@ -100,6 +105,8 @@ class Product:
     unit: str | None = None
     title: str = ""
     file: str = ""
+    moment: datetime | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def file_name(self) -> str:

@@ -21,6 +21,7 @@ __all__ = ["STAC_VERSION", "stac_item", "validate_stac"]
 
 STAC_VERSION = "1.1.0"
 _EXTENSION = "https://stac-extensions.github.io/{}/v2.0.0/schema.json"
+_FORECAST = "https://stac-extensions.github.io/forecast/v0.2.0/schema.json"
 _MEDIA_TYPES = {
     ".tif": "image/tiff; application=geotiff; profile=cloud-optimized",
     ".parquet": "application/vnd.apache.parquet",
@@ -75,10 +76,13 @@ def stac_item(
         if raster.classes is not None:
             asset["classification:classes"] = _classes(raster.classes)
             extensions.append("classification")
+    addresses = [_EXTENSION.format(name) for name in extensions]
+    if any(name.startswith("forecast:") for name in properties or ()):
+        addresses.append(_FORECAST)
     item: dict[str, Any] = {
         "type": "Feature",
         "stac_version": STAC_VERSION,
-        "stac_extensions": [_EXTENSION.format(name) for name in extensions],
+        "stac_extensions": addresses,
         "id": identifier,
         "geometry": place.geometry if place is not None else None,
         "properties": {**moments, **(properties or {})},

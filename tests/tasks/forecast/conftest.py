@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import warnings
 
 import numpy as np
 import pytest
 import rasterio
 import torch
 from affine import Affine
+from rasterio.errors import NotGeoreferencedWarning
 
 from arpent import __version__
 from arpent.core import Band, Contract, Normalisation, nomenclature
@@ -43,10 +45,12 @@ def write(path, pixels, size, nodata, crs="EPSG:32631"):
     path.parent.mkdir(parents=True, exist_ok=True)
     profile = {"driver": "GTiff", "count": len(pixels), "height": size, "width": size, "dtype": pixels.dtype}
     place = {"crs": crs, "transform": Affine(10, 0, 500_000, 0, -10, 4_800_000)} if crs else {}
-    with rasterio.open(path, "w", nodata=nodata, **profile, **place) as file:
-        file.write(pixels)
-        if len(pixels) == 2:
-            file.descriptions = ("vv", "vh")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with rasterio.open(path, "w", nodata=nodata, **profile, **place) as file:
+            file.write(pixels)
+            if len(pixels) == 2:
+                file.descriptions = ("vv", "vh")
 
 
 @pytest.fixture(scope="session")

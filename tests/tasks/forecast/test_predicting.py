@@ -1,0 +1,258 @@
+"""Forecasts as run folders: what each product says of its dates, holes, several places, and going on after a stop."""
+
+import datetime as dt
+import json
+import shutil
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import rasterio
+
+from arpent.core.progress import Silent
+from arpent.errors import (
+    BandMismatch,
+    BundleInvalid,
+    DatasetError,
+    Interrupted,
+    InvalidSetting,
+    RunExists,
+    UnknownName,
+)
+from arpent.io import open_image, validate_stac
+from arpent.models import build, save_bundle
+from arpent.store import Place, verify
+from arpent.tasks.forecast.dataset import Dataset, Frame
+from arpent.tasks.forecast.dataset import Place as Spot
+from arpent.tasks.forecast.foretold import plan_of, whole_places
+from arpent.tasks.forecast.predict_settings import ForetellSettings
+from arpent.tasks.forecast.predicting import foretell
+
+DAY = dt.date(2023, 3, 1)
+
+
+@pytest.fixture(scope="module")
+def bundle(small_forecaster):
+    return small_forecaster()
+
+
+@pytest.fixture(scope="module")
+def pond(write_series, tmp_path_factory):
+    """One place of six dates."""
+    return write_series(tmp_path_factory.mktemp("pond"), {"pond": [20, 19, 18, 17, 16, 15]})
+
+
+def settings(**more):
+    return ForetellSettings(**{"tile": 48, "ring": 4, "halo": 8, "device": "cpu", **more})
+
+
+@pytest.fixture(scope="module")
+def done(pond, bundle, tmp_path_factory):
+    return foretell(pond, bundle, Place(exact=tmp_path_factory.mktemp("done") / "run"), settings())
+
+
+def pixels(path):
+    with rasterio.open(path) as file:
+        return file.read()
+
+
+def test_every_coming_date_has_a_map_probabilities_and_polygons(done):
+    names = {product.name for product in done.run.manifest.products}
+    for step, date in ((1, "2023-04-06"), (2, "2023-04-12"), (3, "2023-04-18")):
+        for kind in ("classes", "probabilities", "polygons"):
+            assert f"{kind}_{date}_t{step}" in names
+    assert {"classes_2023-03-19", "classes_2023-03-25", "classes_2023-03-31", "timeline", "preview"} <= names
+    assert "classes_2023-03-13" not in names  # the forecast does not start from it
+    assert verify(done.run).files >= len(done.run.manifest.products)
+    chances = pixels(done.run.file("probabilities_2023-04-06_t1"))
+    assert chances.shape == (4, 64, 64)
+    assert np.abs(chances.astype(int).sum(axis=0) - 100).max() <= 2
+    ids = pixels(done.run.file("classes_2023-04-06_t1"))[0]
+    assert (np.take_along_axis(chances, ids[None].astype(int) - 1, 0)[0] == chances.max(axis=0)).all()
+
+
+def test_products_say_when_they_were_issued_when_they_hold_and_what_a_step_is(done):
+    product = done.run.manifest.product("classes_2023-04-12_t2")
+    item = json.loads((done.run.path / product.stac.file).read_text())
+    validate_stac(item)
+    facts = item["properties"]
+    assert facts["datetime"] == "2023-04-12T00:00:00Z"
+    assert facts["forecast:reference_datetime"] == "2023-03-31T00:00:00Z"
+    assert facts["forecast:horizon"] == "P12D"
+    assert (facts["arpent:horizon"], facts["arpent:step_days"], facts["arpent:acquired"]) == (2, 6.0, False)
+    assert any("forecast/v0.2.0" in address for address in item["stac_extensions"])
+    title = item["assets"]["data"]["title"]
+    assert title.startswith("Forecast for 12 April 2023, issued on 31 March 2023: t+2, 12 days ahead; the step")
+    polygons = done.run.manifest.product("polygons_2023-04-12_t2")
+    assert json.loads((done.run.path / polygons.stac.file).read_text())["properties"]["forecast:horizon"] == "P12D"
+    seen = json.loads((done.run.path / done.run.manifest.product("classes_2023-03-31").stac.file).read_text())
+    assert seen["properties"]["datetime"] == "2023-03-31T00:00:00Z"
+    assert "forecast:horizon" not in seen["properties"]
+
+
+def test_the_timeline_holds_all_dates_in_order(done):
+    timeline = json.loads(done.run.file("timeline").read_text())
+    assert [(one["date"], one["kind"], one["horizon"], one["days"]) for one in timeline["dates"]] == [
+        ("2023-03-19", "observed", -2, -12),
+        ("2023-03-25", "observed", -1, -6),
+        ("2023-03-31", "observed", 0, 0),
+        ("2023-04-06", "forecast", 1, 6),
+        ("2023-04-12", "forecast", 2, 12),
+        ("2023-04-18", "forecast", 3, 18),
+    ]
+    assert (timeline["format"], timeline["issue"], timeline["step_days"]) == (1, "2023-03-31", 6.0)
+    for one in timeline["dates"]:
+        assert (done.run.path / one["classes"]).is_file()
+        assert sum(one["shares"].values()) == pytest.approx(1)
+        assert sum(one["area_m2"].values()) == pytest.approx(64 * 64 * 100, rel=2e-3)
+    west, south, east, north = timeline["bbox"]
+    assert 3 < (west + east) / 2 < 3.1
+    assert 43 < (south + north) / 2 < 44
+    assert [one["en"] for one in timeline["classes"]] == ["water", "vegetation", "built", "other"]
+
+
+def test_forecasts_of_dates_that_have_come_are_held_against_them(pond, bundle, tmp_path):
+    made = foretell(
+        pond, bundle, Place(exact=tmp_path / "run"), settings(issue=DAY + dt.timedelta(days=12), language="fr")
+    )
+    iou = [one.iou for one in made.dates["pond"] if one.kind == "forecast"]
+    assert len(iou) == 3
+    assert all(set(one) == {"water", "vegetation", "built", "other"} for one in iou)
+    assert "iou/t+3/water" in made.run.manifest.metrics
+    assert made.notes == ("pond : à partir de 3 dates jusqu’au 13 mars 2023, 3 pas de 6 jours plus loin",)
+
+
+def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(pond, bundle, done, tmp_path):
+    class Stops(Silent):
+        """Ctrl-C after some tiles."""
+
+        left = 6
+
+        @contextmanager
+        def bar(self, *words):
+            yield self
+
+        def note(self, text):
+            pass
+
+        def advance(self, amount=1):
+            self.left -= amount
+            if self.left < 0:
+                raise KeyboardInterrupt
+
+    place = tmp_path / "run"
+    with pytest.raises(Interrupted, match="--resume"):
+        foretell(pond, bundle, Place(exact=place), settings(), progress=Stops())
+    assert not (place / "manifest.json").exists()
+    with pytest.raises(RunExists, match="begun and not finished"):
+        foretell(pond, bundle, Place(exact=place), settings())
+    again = foretell(pond, bundle, Place(exact=place, resume=True), settings())
+    for product in done.run.manifest.products:
+        if product.kind == "raster":
+            assert (again.run.path / product.file).read_bytes() == (done.run.path / product.file).read_bytes()
+    assert again.dates == done.dates
+
+
+def test_where_a_past_date_has_no_data_nothing_is_foretold(pond, bundle, tmp_path):
+    folder = tmp_path / "holes"
+    shutil.copytree(pond, folder)
+    data = Dataset.read(folder)
+    with rasterio.open(data.places[0].frames[4].image, "r+") as file:
+        values = file.read()
+        values[:, 10:20, 30:50] = np.nan
+        file.write(values)
+    made = foretell(folder, bundle, Place(exact=tmp_path / "run"), settings())
+    hole = np.zeros((64, 64), bool)
+    hole[10:20, 30:50] = True
+    for name, missing in (("classes_2023-04-06_t1", hole), ("classes_2023-03-25", hole), ("classes_2023-03-31", None)):
+        with open_image(made.run.file(name)) as image:
+            seen = image.read(image.grid.window).valid
+        np.testing.assert_array_equal(~seen, np.zeros_like(hole) if missing is None else missing)
+
+
+def test_several_places_are_mapped_apart(lakes, bundle, tmp_path):
+    made = foretell(lakes, bundle, Place(exact=tmp_path / "run"), settings(vector=False, probabilities=False))
+    assert sorted(made.dates) == ["ebb", "flow", "pond"]
+    names = {product.name for product in made.run.manifest.products}
+    assert {"timeline_ebb", "timeline_flow", "preview_pond", "classes_2023-05-12_t3_flow"} <= names
+    one = foretell(lakes, bundle, Place(exact=tmp_path / "one"), settings(place="ebb", horizons=1))
+    assert [date.horizon for date in one.dates["ebb"]] == [-2, -1, 0, 1]
+
+
+def test_a_model_that_segments_maps_every_observed_date(pond, bundle_of, tmp_path):
+    sizes = {"channels": 2, "classes": 4, "widths": [4, 8]}
+    found = bundle_of(build("unet", sizes), "unet", sizes, "forecast")
+    path = save_bundle(tmp_path / "unet.safetensors", found.model, found.contract)
+    made = foretell(pond, path, Place(exact=tmp_path / "run"), settings())
+    assert [one.horizon for one in made.dates["pond"]] == [-5, -4, -3, -2, -1, 0]
+    assert {one.kind for one in made.dates["pond"]} == {"observed"}
+    assert made.notes == ()
+    with pytest.raises(InvalidSetting, match="does not look as far ahead"):
+        foretell(pond, path, Place(exact=tmp_path / "more"), settings(horizons=1))
+
+
+def test_a_series_without_georeference_is_foretold_too(write_series, bundle, tmp_path):
+    folder = write_series(tmp_path / "plain", {"a": [20, 19, 18]}, crs=None)
+    made = foretell(folder, bundle, Place(exact=tmp_path / "run"), settings(vector=False))
+    timeline = json.loads(made.run.file("timeline").read_text())
+    assert timeline["bbox"] is None
+    assert timeline["dates"][0]["area_m2"] == {}
+
+
+def test_another_step_than_that_of_training_is_said(write_series, bundle, tmp_path):
+    folder = write_series(tmp_path / "slow", {"a": [20, 19, 18]}, step=12)
+    made = foretell(folder, bundle, Place(exact=tmp_path / "run"), settings(vector=False))
+    assert any("steps of 12 days, and the model learnt steps of 6 days" in one for one in made.run.manifest.warnings)
+    assert [one.days for one in made.dates["a"]][-3:] == [12, 24, 36]
+
+
+@pytest.mark.parametrize(
+    ("more", "error", "words"),
+    [
+        ({"issue": dt.date(2023, 3, 2)}, InvalidSetting, "the nearest is --issue 2023-03-01"),
+        ({"issue": dt.date(2023, 3, 7)}, DatasetError, "too few dates up to 2023-03-07"),
+        ({"horizons": 4}, InvalidSetting, "at most 3"),
+        ({"place": "ponds"}, UnknownName, "Did you mean 'pond'"),
+    ],
+)
+def test_what_cannot_be_foretold_is_said_and_leaves_nothing(pond, bundle, tmp_path, more, error, words):
+    with pytest.raises(error, match=words):
+        foretell(pond, bundle, Place(exact=tmp_path / "run"), settings(**more))
+    assert not (tmp_path / "run").exists()
+
+
+def test_bundles_and_images_of_other_kinds_are_refused(pond, bundle_of, bundle, tmp_path):
+    sizes = {"channels": 2, "classes": 4, "widths": [4, 8]}
+    other = bundle_of(build("unet", sizes), "unet", sizes, "landcover")
+    path = save_bundle(tmp_path / "other.safetensors", other.model, other.contract)
+    with pytest.raises(BundleInvalid, match="neither forecasts nor segments"):
+        foretell(pond, path, Place(exact=tmp_path / "run"), settings())
+    folder = tmp_path / "one"
+    shutil.copytree(pond, folder)
+    image = Dataset.read(folder).places[0].frames[-1].image
+    with rasterio.open(image) as file:
+        profile, values = file.profile, file.read(1)
+    profile["count"] = 1
+    with rasterio.open(image, "w", **profile) as file:
+        file.write(values, 1)
+        file.descriptions = ("vv",)
+    with pytest.raises(BandMismatch, match="has no band 'vh'"):
+        foretell(folder, bundle, Place(exact=tmp_path / "run"), settings())
+
+
+def test_days_after_the_last_image_are_a_step_apart():
+    frames = tuple(Frame(DAY + dt.timedelta(days=day), f"{day}.tif") for day in (0, 6, 12, 24))
+    spot = Spot("a", frames)
+    plan = plan_of(spot, 2, 3, step=6, issue=frames[2].date)
+    assert [(one.horizon, (one.date - plan.issue).days, one.frame is not None) for one in plan.coming] == [
+        (1, 12, True),
+        (2, 18, False),
+        (3, 24, False),
+    ]
+    assert plan.observed == plan.past == frames[1:3]
+    assert plan_of(spot, 2, 1, step=6, everything=True).observed == frames
+
+
+def test_blocks_of_a_place_are_foretold_as_one(pond):
+    data = Dataset.read(pond)
+    assert [place.name for place in whole_places(data)] == ["pond"]
