@@ -3,6 +3,7 @@
 from arpent.core.areas import ground_area, ground_outline, ground_sampling_distance, pixel_area
 from arpent.core.byte_scale import ByteScale
 from arpent.core.classes import ClassMap, LandClass, Language, nomenclature, nomenclature_names
+from arpent.core.closing import Closing
 from arpent.core.contract import BUNDLE_FORMAT, Contract, Normalisation, Normalisations, SensorContract
 from arpent.core.dates import date_pattern, day_in_name, day_of_text, guessed_day
 from arpent.core.grid import Bounds, Grid
@@ -22,6 +23,7 @@ __all__ = [
     "Bounds",
     "ByteScale",
     "ClassMap",
+    "Closing",
     "Contract",
     "Grid",
     "LandClass",

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
-from arpent.core import Grid
+from arpent.core import Closing, Grid
 from arpent.io import ImageReader, open_image
 
 __all__ = ["Opening", "ReaderPool"]
@@ -54,7 +53,7 @@ class _Shelf:
     borrowers: int = 0
 
 
-class ReaderPool:
+class ReaderPool(Closing):
     """Readers shared by threads; the least recently used are closed, but never one that is being read.
 
     Args:
@@ -65,14 +64,6 @@ class ReaderPool:
         self._capacity = capacity
         self._shelves: OrderedDict[Opening, _Shelf] = OrderedDict()
         self._lock = threading.Lock()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @contextmanager
     def borrow(self, opening: Opening) -> Iterator[ImageReader]:

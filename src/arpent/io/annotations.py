@@ -7,15 +7,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 from pyproj import Transformer
 
-from arpent.core import Grid, Raster, Window
+from arpent.core import Closing, Grid, Raster, Window
 from arpent.errors import DatasetError
 from arpent.io.gdal import placeless
 from arpent.io.named_shapes import VECTOR_FILES, read_named_shapes
@@ -74,7 +73,7 @@ def open_annotations(
     return AnnotationReader(str(path), grid, shapes, [n for n, kept in zip(numbers, keep, strict=True) if kept], legend)
 
 
-class AnnotationReader:
+class AnnotationReader(Closing):
     """Outlines as a mask of one band, made window by window: the numbers of classes, not valid where none is known.
 
     A pixel has the class of the outline that holds its centre; of several, that of the last in the file.
@@ -117,14 +116,6 @@ class AnnotationReader:
 
     def close(self) -> None:
         """Nothing is open: outlines are read once."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _numbers(values: Sequence[Any], legend: Legend, path: Path) -> list[int | None]:

@@ -6,13 +6,12 @@ import weakref
 from collections.abc import Collection, Mapping, Sequence
 from functools import reduce
 from os import PathLike
-from types import TracebackType
-from typing import Self, get_args
+from typing import get_args
 
 import numpy as np
 
 from arpent import core
-from arpent.core import Grid, Raster, Sensor, Window, ground_sampling_distance
+from arpent.core import Closing, Grid, Raster, Sensor, Window, ground_sampling_distance
 from arpent.errors import BandMismatch, InvalidSetting, UnknownName, UnreadableFile
 from arpent.io import cache
 from arpent.io.bands import Layer, default_layers, pick
@@ -66,7 +65,7 @@ def open_image(
     return ImageReader(scene, found, tuple(bands), grid, resampling)
 
 
-class ImageReader:
+class ImageReader(Closing):
     """An image on a grid, read by windows; made by `open_image`. Safe to read from several threads.
 
     A window read equals the same window cut from a read of the whole, also where the image is reprojected.
@@ -173,14 +172,6 @@ class ImageReader:
         self._release()
         for view, _ in self._views:
             view.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         height, width = self.grid.shape

@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arpent.core import Grid, Window
+from arpent.core import Closing, Grid, Window
 from arpent.io import ImageReader, open_image
 from arpent.io.place import ResamplingName
 
@@ -59,7 +57,7 @@ class _Open:
     reading: Lock = field(default_factory=Lock)
 
 
-class Rasters:
+class Rasters(Closing):
     """Numbered rasters on the grid of a mosaic, read by windows. Safe to read from several threads.
 
     Each is opened on its own part of the grid, so that what GDAL keeps for it does not grow with the mosaic.
@@ -129,11 +127,3 @@ class Rasters:
         """Closes every file."""
         with self._lock:
             self._close_idle(0)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

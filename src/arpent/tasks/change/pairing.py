@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial, reduce
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from affine import Affine
@@ -14,7 +12,7 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 from pyproj.exceptions import CRSError
 
-from arpent.core import Contract, Grid, Language, Raster, Window, ground_sampling_distance
+from arpent.core import Closing, Contract, Grid, Language, Raster, Window, ground_sampling_distance
 from arpent.errors import InvalidSetting, NoOverlap
 from arpent.language import say
 from arpent.models import MISSING
@@ -28,7 +26,7 @@ from arpent.tiling import pad_by_reflection
 __all__ = ["PairImage"]
 
 
-class PairImage:
+class PairImage(Closing):
     """All dates of a pair on the grid of the first one, read by windows; safe to read from several threads.
 
     A window has the bands of each date after one another, normalised, `MISSING` where a date has no data; then, where
@@ -133,14 +131,6 @@ class PairImage:
     def close(self) -> None:
         """Close every file."""
         self._opened.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _part(frames: Sequence[FrameReader], settings: ChangeSettings) -> Window:

@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Self
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arpent.core import Contract, Grid, Raster, Window, ground_sampling_distance
+from arpent.core import Closing, Contract, Grid, Raster, Window, ground_sampling_distance
 from arpent.io import read_ahead
 from arpent.models import MISSING
 from arpent.pixels import Quality, usable
@@ -53,7 +52,7 @@ class _Date:
     codes: Callable[[Window], NDArray[np.uint8]] | None
 
 
-class SeriesImage:
+class SeriesImage(Closing):
     """A series as the engine's image: its grid is that of the first date; the dates are read by whoever encodes them.
 
     What `read` gives is a mere place: one band of zeros, all valid.
@@ -141,14 +140,6 @@ class SeriesImage:
     def close(self) -> None:
         """Close every file."""
         self._opened.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 @contextmanager
