@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -257,17 +258,8 @@ def run_photos(
             known = set(run.published)
             try:
                 seen = _upright(run, planned.pair, planned.suffix, fit=fit)
-                network = networks.of(seen, settings)
-                compared = compare(
-                    run,
-                    seen,
-                    bundle,
-                    settings,
-                    suffix=planned.suffix,
-                    progress=told,
-                    network=network,
-                    warn=doubts.add,
-                )
+                shared: dict[str, Any] = {"progress": told, "network": networks.of(seen, settings), "warn": doubts.add}
+                compared = compare(run, seen, bundle, settings, suffix=planned.suffix, **shared)
             except OF_ONE_PAIR as problem:
                 for name in run.published.keys() - known:
                     run.withdraw(name)
