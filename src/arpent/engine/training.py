@@ -21,6 +21,7 @@ from arpent.engine.average import MovingAverage
 from arpent.engine.checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
 from arpent.engine.devices import channels_last, placed
 from arpent.engine.optimise import Schedule, make_optimiser
+from arpent.engine.pictures import example_pictures
 from arpent.engine.processes import Processes, peers
 from arpent.engine.settings import FitSettings
 from arpent.engine.task import Batch, Task, inputs_of
@@ -212,6 +213,7 @@ class _Trainer:
             while state.epoch < settings.epochs and not self._stalled():
                 loss = self._train_epoch(train, bar)
                 self._end_epoch(loss, self._validate(validation), bar)
+                self._processes.alone(lambda: self._show(validation))
         best = state.best
         if best is None:
             raise LossNotFinite(
@@ -334,6 +336,14 @@ class _Trainer:
         lines = [json.dumps(asdict(one)) for one in self.state.history]
         write_file(self._folder / "history.jsonl", "\n".join(lines) + "\n")
         write_checkpoint(self._folder / CHECKPOINT, self._snapshot())
+
+    def _show(self, validation: Batches) -> None:
+        """Logs pictures of what the weights that would be kept make of the first validation batch."""
+        kept = self._average.model if self._average is not None else self._plain()
+        with self._autocast():
+            shown = example_pictures(self._task, kept, validation, self._accelerator.device)
+        for name, picture in shown.items():
+            self._logs.add_image(f"validation/{name}", picture, self.state.epoch)
 
     def _snapshot(self) -> dict[str, Any]:
         state = self.state
