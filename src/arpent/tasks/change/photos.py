@@ -240,8 +240,7 @@ def run_photos(
     names, told = _Names(SaveFolders(plan.folders, force=place.force)), progress or Silent()
     if not (place.force or place.resume):
         names.refuse_present(plan)
-    read = [read for planned in plan.pairs for read in files_of(planned.pair.frames)]
-    with place.begin("change-photo", file.path.stem, kept, [file.path, *read]) as run:
+    with place.begin("change-photo", file.path.stem, kept, [file.path, *_pictures(plan)]) as run:
         source = reference_model(file, progress)
         bundle = load_model(source, model_fit(file, reset_patch_embedding=reset_patch_embedding))
         run.use_bundle(source, file_sha256(source if source.is_file() else source / "bundle.json"))
@@ -273,6 +272,11 @@ def run_photos(
             names.place(planned, products)
         doubts.tell(run, settings.language)
         return PhotoBatch(run.finish(), tuple(names.placed), failed)
+
+
+def _pictures(plan: ReferencePlan) -> list[str | Path]:
+    """What a plan reads."""
+    return [read for planned in plan.pairs for read in files_of(planned.pair.frames)]
 
 
 class _Names:
