@@ -51,7 +51,8 @@ def _class_means(index: SampleIndex, name: str, bands: Sequence[str]) -> NDArray
     return np.asarray((means[:, ids] - mean[:, None]) / deviation[:, None])
 
 
-def print_known(model: Mapping[str, float]) -> None:
+def print_known(model: Mapping[str, float | None]) -> None:
     """IoU of each class on the source's validation places: what there is to bring along."""
     known = {name.removeprefix("validation/iou/"): value for name, value in model.items() if "/iou/" in name}
-    print("source, validation IoU: " + ", ".join(f"{name} {100 * value:.1f}" for name, value in known.items()))
+    told = [f"{name} {'–' if value is None else format(100 * value, '.1f')}" for name, value in known.items()]
+    print(f"source, validation IoU: {', '.join(told)}")

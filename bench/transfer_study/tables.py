@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from arpent.tasks.landcover.outcomes import Outcome, Study
 
-__all__ = ["Verdict", "checks", "print_classes", "print_curves", "print_table"]
+__all__ = ["Verdict", "checks", "print_classes", "print_curves", "print_table", "print_verdicts"]
 
 BASELINE = "direct-norma-target"
 FIRST, SCRATCH = "ft-initialisation", "app-scratch"
@@ -26,6 +26,8 @@ PUBLISHED = {
 """Epochs and mIoU of the study that is replayed, on images that are not public."""
 LEAST = 0.01
 """Share of the truth from which a class counts."""
+NEAR = 0.01
+"""Of mIoU: so close to its best a training counts as done, since the last hundredth comes by chance."""
 STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
 """Factors of 95 % intervals of a mean of so many seeds."""
 
@@ -83,10 +85,19 @@ def _cell(rows: Sequence[Outcome], place: int) -> str:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether something that the published study found is found here, and the numbers it rests on."""
+    """Whether something that the published study found is found here, and the numbers it rests on.
+
+    Attributes:
+        holds: whether it is found.
+        numbers: what that rests on.
+        leads: of a class, whether the mean over the seeds is the highest; None for what is not of a class.
+        clear: of a class, whether the worst seed is above the best of every other row.
+    """
 
     holds: bool
     numbers: str
+    leads: bool | None = None
+    clear: bool | None = None
 
 
 def checks(studies: Sequence[Study]) -> dict[str, Verdict]:
@@ -123,16 +134,28 @@ def _listed(values: Mapping[str, float]) -> str:
 
 
 def _epochs(studies: Sequence[Study]) -> dict[str, Verdict]:
+    """Epochs to the best that training from scratch reaches, seed by seed, and the epochs that were kept."""
     own = {label(one): one.name for one in studies[0].outcomes}
     kept = {
         name: statistics.mean(study.outcome(own[name]).epochs or 0 for study in studies) for name in (FIRST, SCRATCH)
     }
-    passed = [_sooner(study, own) for study in studies]
+    passed = [
+        (reached(study, own[FIRST], own[SCRATCH]), reached(study, own[SCRATCH], own[SCRATCH])) for study in studies
+    ]
     numbers = "; ".join(f"epoch {mine or 'none'} against {theirs}" for mine, theirs in passed)
     return {
-        f"{FIRST} takes fewer epochs than {SCRATCH}": Verdict(kept[FIRST] < kept[SCRATCH], _listed(kept)),
-        "and passes the best of it sooner": Verdict(all(mine and mine < theirs for mine, theirs in passed), numbers),
+        f"{FIRST} takes fewer epochs than {SCRATCH}": Verdict(
+            all(mine and theirs and mine < theirs for mine, theirs in passed), numbers
+        ),
+        "and the epoch kept is an earlier one": Verdict(kept[FIRST] < kept[SCRATCH], _listed(kept)),
     }
+
+
+def reached(study: Study, name: str, goal: str) -> int | None:
+    """The epoch in which a training first comes to within a point of another's best validation mIoU; None if never."""
+    least = max(_course(study.outcome(goal))) - NEAR
+    course = _course(study.outcome(name))
+    return next((place for place, value in enumerate(course, start=1) if value >= least), None)
 
 
 def _ahead(studies: Sequence[Study], place: int) -> Verdict:
@@ -144,9 +167,15 @@ def _ahead(studies: Sequence[Study], place: int) -> Verdict:
     }
     best = cells.pop(FIRST)
     rival = max(cells, key=lambda name: interval(cells[name])[1])
+    nearest = max(cells, key=lambda name: statistics.mean(cells[name]))
+    margin = statistics.mean(best) - statistics.mean(cells[nearest])
+    clear = min(best) > max(max(values) for values in cells.values())
+    told = "every seed above all others" if clear else "seeds overlap" if margin > 0 else "not first"
     return Verdict(
         interval(best)[0] > interval(cells[rival])[1],
-        f"{_spread(best)} against {_spread(cells[rival])} of {rival}",
+        f"{_spread(best)} against {_spread(cells[rival])} of {rival}; {margin:+.1f} on {nearest}, {told}",
+        margin > 0,
+        clear,
     )
 
 
@@ -155,20 +184,13 @@ def _spread(values: Sequence[float]) -> str:
     return f"{statistics.mean(values):.1f} [{low:.1f}, {high:.1f}]"
 
 
-def _sooner(study: Study, own: Mapping[str, str]) -> tuple[int | None, int]:
-    """Epochs after which the best validation mIoU of training from scratch is reached: by ft-initialisation, by it."""
-    course = {name: _course(study.outcome(own[name])) for name in (FIRST, SCRATCH)}
-    goal = max(course[SCRATCH])
-    passed = next((place for place, value in enumerate(course[FIRST], start=1) if value >= goal), None)
-    return passed, course[SCRATCH].index(goal) + 1
-
-
 def _course(one: Outcome) -> list[float]:
     return [float(epoch["validation"]["miou"]) for epoch in one.history]
 
 
 def print_curves(studies: Sequence[Study]) -> None:
-    """Validation mIoU, epoch by epoch, means over the seeds."""
+    """Validation mIoU, epoch by epoch, means over the seeds; and how soon each training is done."""
+    own = {label(one): one.name for one in studies[0].outcomes}
     print("\nvalidation mIoU by epoch")
     for first in studies[0].outcomes:
         if first.kind == "tuned":
@@ -179,3 +201,23 @@ def print_curves(studies: Sequence[Study]) -> None:
                 + " ".join(f"{100 * statistics.mean(one):.0f}" for one in courses)
                 + f"  ({seconds:.0f} s of wall clock)"
             )
+    print(f"\nepochs to within a point of one's own best validation mIoU, and of that of {SCRATCH}; by seed")
+    for first in studies[0].outcomes:
+        if first.kind == "tuned":
+            soon = [[reached(study, first.name, goal) for study in studies] for goal in (first.name, own[SCRATCH])]
+            print(f"{label(first):19} " + "; ".join(", ".join(str(one or "never") for one in row) for row in soon))
+
+
+def print_verdicts(found: Mapping[str, Verdict]) -> None:
+    """What holds and what does not, with the numbers."""
+    print()
+    for what, verdict in found.items():
+        print(f"{'holds' if verdict.holds else 'FAILS'}  {what}: {verdict.numbers}")
+    classes = [one for one in found.values() if one.leads is not None]
+    if classes:
+        leads, clear = sum(bool(one.leads) for one in classes), sum(bool(one.clear) for one in classes)
+        apart = sum(one.holds for one in classes)
+        print(
+            f"\nof {len(classes)} classes {FIRST} is first in {leads} by the mean, in {clear} with every seed above "
+            f"all others, in {apart} with 95 % intervals apart"
+        )
