@@ -35,7 +35,7 @@ def draw_contact_sheet(dataset: Dataset, path: Path, language: Language = "en") 
         band=dataset.bands[0].upper(),
     )
     if first.frames[0].mask:
-        note += say("prepare.sheet_outlined", language)
+        note = say("prepare.sheet_outlined", language, what=note)
     title = say("prepare.sheet", language, places=len(whole), dates=sum(len(p.frames) for p in whole.values()))
     return contact_sheet(shown, path, title=title, note=note)
 

@@ -20,6 +20,7 @@ from arpent.tasks.forecast.prepare_settings import PrepareSettings
 __all__ = ["Cleaner", "cleaner_of"]
 
 _STRIP_BYTES = 64 << 20
+_FEWEST_ROWS = 64
 _MEASURED = 1024  # pixels on a side of the window in the middle whose looks are measured
 
 
@@ -129,4 +130,4 @@ def _with_halo(
 
 
 def _rows(grid: Grid, planes: int) -> int:
-    return max(64, _STRIP_BYTES // (4 * planes * grid.width))
+    return max(_FEWEST_ROWS, _STRIP_BYTES // (4 * planes * grid.width))

@@ -32,6 +32,7 @@ Numbers = Literal["linear", "db", "amplitude"]
 
 _WORD = re.compile(r"(?:^|[_\W])(vv|vh)(?:[_\W]|$)", re.IGNORECASE)
 _SAMPLE = 512  # pixels on a side of the windows that are looked at to find out what the numbers are
+_HALF_STEP = 0.5  # of a picture of 8 bits
 _NOTHING_DB = -90.0  # decibels that no radar measures: another way of writing no data
 
 
@@ -66,6 +67,7 @@ class FrameReader:
         bands: polarisations there are, in the order of `POLARISATIONS`.
         assumed: whether their names are a guess.
         moved: whether the files lie on another grid.
+        darkest: power up to which an image shows nothing; one that has no more anywhere has no data.
 
     Raises:
         BandMismatch: neither VV nor VH can be made out.
@@ -112,6 +114,8 @@ class FrameReader:
         self._bands = _bands_of(readers, self.found)
         self.bands = tuple(name for name in POLARISATIONS if name in self._bands)
         self.assumed = any(band.assumed for band in self._bands.values())
+        dark = self.numbers == "amplitude" and all(reader.dtype == np.uint8 for reader in own)
+        self.darkest = 1.001 * (_HALF_STEP / 255) ** 2 if dark else 0.0
 
     def read(self, window: Window, bands: Sequence[str] | None = None) -> NDArray[np.float32]:
         """The power of a window that lies inside the grid."""
@@ -149,11 +153,10 @@ class FrameReader:
     def _squared(self, values: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[np.float32]:
         """Power of amplitudes, of which full scale counts as 1; 0 where nothing is there.
 
-        Products of 16 bits have borders of 0. In a picture of 8 bits 0 is the darkest tone, and stands for half a step;
-        unless it is all that there is.
+        Products of 16 bits have borders of 0. In a picture of 8 bits 0 is the darkest tone, and stands for half a step.
         """
         if dtype == np.uint8:
-            values = np.where(values > 0, values, np.float32(0.5)) * np.float32(values.any())
+            values = np.where(values > 0, values, np.float32(_HALF_STEP))
         return np.square(np.maximum(values, 0) / np.float32(_full_scale(dtype)))
 
     def close(self) -> None:

@@ -189,7 +189,7 @@ def _write_image(path: Path, found: Found, place: Surveyed, cleaner: Cleaner, ma
     known = False
     with FrameReader(found, cleaner.settings, place.grid) as reader, CogWriter(path, spec) as writer:
         for strip in cleaner.strips(reader):
-            known |= bool(np.isfinite(strip.values).any())
+            known |= bool((strip.values > reader.darkest).any())
             writer.write(strip)
         if not known:
             raise NoValidPixels(
