@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from arpent.core import Band, Contract, Grid, Strip, Window
+from arpent.core import Band, Contract, Grid, Normalisation, Strip, Window
 from arpent.data import (
     Normaliser,
     PatchLoader,
@@ -172,7 +172,15 @@ def test_kept_statistics_stand_for_measuring(deep, tmp_path):
     assert rule_of_images(again, away) == rule_of_images(settings, samples)
 
 
-def test_two_conversions_to_bytes_are_one_too_many(deep):
+def test_deep_images_become_bytes_for_a_model_that_has_learnt_bytes(deep):
     settings = deep("uint16", 4095, to_bytes="range", normalise="norma-source")
-    with pytest.raises(InvalidSetting, match="cannot have another"):
-        rule_of_images(settings, survey(settings))
+    samples = survey(settings)
+    own = Normalisation(origin="ortho", mean=(90, 120), std=(30, 40))
+    bands = tuple(Band(name=name) for name in settings.task.bands)
+    told = {"task": "landcover", "architecture": "unet", "arpent": "1"}
+    ortho = Contract(**told, bands=bands, dtype="uint8", normalisation=own)
+    rule = rule_of_images(settings, samples, ortho)
+    scale = rule_of_images(settings.model_copy(update={"normalise": "norma-target"}), samples).to_bytes
+    assert rule == own.model_copy(update={"to_bytes": scale})
+    with pytest.raises(InvalidSetting, match="not of bytes"):
+        rule_of_images(settings, samples, ortho.model_copy(update={"dtype": "uint16"}))

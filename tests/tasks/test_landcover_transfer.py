@@ -243,6 +243,28 @@ def _with_index(settings, index):
     return settings.model_copy(update={"target": settings.target.model_copy(update={"index": str(index)})})
 
 
+def test_the_published_protocol_deep_pixels_become_bytes_and_then_every_normalisation(settings, start, tmp_path):
+    target = settings.target.model_copy(update={"to_bytes": "percentile"})
+    ways = {"normalisations": ("norma-01", "norma-source", "norma-target"), "strategies": (), "examples": 0}
+    wish = settings.model_copy(update={"target": target, "source": None, "start": start, **ways})
+    done = transfer(wish, Place(exact=tmp_path / "run"))
+    assert [one.normalise for one in done.study.outcomes] == list(ways["normalisations"])
+    deep = settings.source.model_copy(update={"index": target.index})
+    with pytest.raises(InvalidSetting, match="not of bytes"):
+        transfer(wish.model_copy(update={"start": "", "source": deep}), Place(exact=tmp_path / "none"))
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_setting_of_the_target_that_the_study_overrules_is_refused(target):
+    for one, name in (("spectral", "stem"), ("norma-01", "normalise")):
+        given = target.model_copy(update={name: one})
+        with pytest.raises(InvalidSetting, match=f"'target.{name}' would be overruled"):
+            TransferSettings(target=given, start="x")
+        with pytest.raises(InvalidSetting, match=f"'target.{name}' would be overruled"):
+            BudgetSettings(target=given, start="x")
+    assert TransferSettings(target=target.model_copy(update={"stem": "copy"}), start="x", stem="copy").stem == "copy"
+
+
 def test_a_model_of_other_classes_is_refused(settings, start, tmp_path):
     task = settings.target.task.model_copy(update={"classes": "flair-19"})
     changes = {"start": start, "target": settings.target.model_copy(update={"task": task})}

@@ -20,7 +20,7 @@ from arpent.errors import InvalidSetting
 from arpent.tasks.landcover.settings import TrainSettings
 from arpent.tasks.landcover.survey import Samples, measured
 
-__all__ = ["bits_of", "rule_anew", "rule_for", "rule_of_images"]
+__all__ = ["bits_of", "no_statistics_of_bytes", "rule_anew", "rule_for", "rule_of_images", "sees_bytes"]
 
 
 def rule_for(
@@ -151,14 +151,38 @@ def _rule_of_sensor(name: str, settings: TrainSettings, samples: Samples, source
     if settings.to_bytes == "none":
         made = rule(bits_of(settings.bits, kind.dtype, samples.train), statistics)
         return with_absent(made, asked, kind.absent)
-    if settings.normalise == "norma-source":
-        raise InvalidSetting(
-            "norma-source takes the model's own conversion to bytes, and cannot have another",
-            cure="Leave 'to_bytes' out, or choose norma-target.",
-        )
+    if settings.normalise == "norma-source" and source is not None:
+        source = _of_bytes(source)
     scale = byte_scale_of(statistics(), settings.to_bytes, cut=settings.byte_cut, top=settings.byte_top)
     made = rule(8, lambda: statistics().as_bytes(scale)).model_copy(update={"to_bytes": scale})
     return with_absent(made, asked, kind.absent)
+
+
+def sees_bytes(contract: Contract) -> bool:
+    """Whether a model was trained on bytes, or on what it makes bytes of, so that its statistics speak of them."""
+    rule = contract.normalisation
+    return contract.dtype == "uint8" or (rule is not None and rule.to_bytes is not None)
+
+
+def _of_bytes(source: Contract) -> Contract:
+    """What a model says of bytes, whatever they were made from: the images at hand are brought to them anew.
+
+    Raises:
+        InvalidSetting: its statistics are of deep pixels.
+    """
+    if not sees_bytes(source):
+        raise no_statistics_of_bytes()
+    rule = source.normalisation
+    plain = None if rule is None else rule.model_copy(update={"to_bytes": None})
+    return source.model_copy(update={"normalisation": plain})
+
+
+def no_statistics_of_bytes() -> InvalidSetting:
+    """The error of pixels that are to become bytes for a model that has learnt deeper ones."""
+    return InvalidSetting(
+        "norma-source takes the statistics of the model that is started from, and these are not of bytes",
+        cure="Leave 'to_bytes' out, or choose norma-target or norma-01.",
+    )
 
 
 def _statistics(settings: TrainSettings, samples: Samples, bands: Sequence[str]) -> Statistics:

@@ -13,11 +13,12 @@ from arpent.errors import BundleInvalid, InvalidSetting
 from arpent.language import number, say
 from arpent.models import Bundle, load_bundle
 from arpent.report import Tile
-from arpent.store import Place, Run, RunFolder, bundle_in
+from arpent.store import Place, Run, RunFolder, bundle_in, read_contract
 from arpent.tasks.landcover.examples import choose, example_tiles
 from arpent.tasks.landcover.outcomes import Outcome, Study
+from arpent.tasks.landcover.radiometry import no_statistics_of_bytes, rule_of_images, sees_bytes
 from arpent.tasks.landcover.settings import TrainSettings
-from arpent.tasks.landcover.survey import note_inputs, sided
+from arpent.tasks.landcover.survey import note_inputs, sided, survey
 from arpent.tasks.landcover.training import train
 from arpent.tasks.landcover.transfer_report import title_of, write_report
 from arpent.tasks.landcover.transfer_settings import TransferSettings
@@ -46,7 +47,8 @@ def transfer(settings: TransferSettings, place: Place, *, progress: Progress | N
     """Runs the study, or goes on with one: what is finished is kept.
 
     Raises:
-        InvalidSetting: neither a source model nor its training is given, or the baseline is not tried.
+        InvalidSetting: neither a source model nor its training is given, the baseline is not tried, or a normalisation
+            does not go with the images.
         BundleInvalid: the source model is of another task, or of another nomenclature.
         EmptySplit, SplitLeak: the target's sides.
         Interrupted: by Ctrl-C; go on with a place that resumes.
@@ -54,6 +56,7 @@ def transfer(settings: TransferSettings, place: Place, *, progress: Progress | N
     _check(settings)
     ground = Ground.of(settings.target)
     own = _own_ground(settings.source) if settings.source is not None else None
+    _check_normalisations(settings, ground)
     kept = settings.model_dump(mode="json")
     read = [name for name in (settings.target.index, settings.start) if name]
     with place.begin("landcover-transfer", settings.name, kept, read) as run:
@@ -92,6 +95,29 @@ def _check(settings: TransferSettings) -> None:
             found=", ".join(settings.normalisations),
             cure="Add it to 'normalisations', or choose another 'baseline'.",
         )
+
+
+def _check_normalisations(settings: TransferSettings, ground: Ground) -> None:
+    """Refuses, before anything is trained, ways to normalise that these images or this model do not allow."""
+    target, tried = settings.target, {*settings.normalisations, *(settings.tuned or ())}
+    if target.to_bytes == "none":
+        if "norma-01" in tried:
+            rule_of_images(target.model_copy(update={"normalise": "norma-01"}), ground.samples)
+    elif "norma-source" in tried and not _learns_bytes(settings):
+        raise no_statistics_of_bytes()
+
+
+def _learns_bytes(settings: TransferSettings) -> bool:
+    """Whether the source model sees bytes, or will once it is trained."""
+    if settings.start:
+        contract = read_contract(bundle_in(Path(settings.start)))
+        return all(sees_bytes(contract.of_sensor(name)) for name in contract.sensors or ("",))
+    source = settings.source
+    assert source is not None  # one of the two is given
+    if source.to_bytes != "none":
+        return True
+    kinds = survey(source).kinds.values()
+    return all(kind.dtype == "uint8" for kind in kinds)
 
 
 def _start(settings: TransferSettings, run: RunFolder, anew: bool, progress: Progress | None) -> Path:

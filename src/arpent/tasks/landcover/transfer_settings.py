@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from arpent.core import Language, Settings
 from arpent.engine import FitSettings
+from arpent.errors import InvalidSetting
 from arpent.tasks.landcover.settings import StrategyName, TrainSettings
 
 __all__ = ["BudgetSettings", "NormaliseName", "TransferSettings"]
@@ -46,7 +47,13 @@ class TransferSettings(Settings):
     examples: Annotated[int, Field(ge=0, le=12)] = 3
     """Places that the report shows."""
     language: Language = "en"
-    """Language of the report: en or fr."""
+    """Language of the report, and of what its trainings say: en or fr."""
+
+    @model_validator(mode="after")
+    def _said_once(self) -> Self:
+        _refuse(self.target, "stem", self.stem, "'stem' of the study says how new bands begin")
+        _refuse(self.target, "normalise", "norma-target", "'normalisations' and 'tuned' say what is tried")
+        return self
 
 
 class BudgetSettings(Settings):
@@ -80,4 +87,19 @@ class BudgetSettings(Settings):
     seed: int = 0
     """Of the order in which blocks and domains are given up."""
     language: Language = "en"
-    """Language of the chart: en or fr."""
+    """Language of the chart, and of what its trainings say: en or fr."""
+
+    @model_validator(mode="after")
+    def _said_once(self) -> Self:
+        _refuse(self.target, "stem", self.stem, "'stem' of the budget says how new bands begin")
+        _refuse(self.target, "normalise", self.normalise, "'normalise' of the budget holds for all its trainings")
+        return self
+
+
+def _refuse(target: TrainSettings, name: str, used: str, instead: str) -> None:
+    """Refuses a setting of the trainings in place of which that of the whole is used."""
+    given = getattr(target, name)
+    if name in target.model_fields_set and given != used:
+        raise InvalidSetting(
+            f"'target.{name}' would be overruled", found=given, expected=used, cure=f"Take it out: {instead}."
+        )
