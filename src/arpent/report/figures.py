@@ -46,6 +46,7 @@ class Panel:
         steps: its colours, where they have a meaning of their own; even ones from the least to the greatest if None.
         shares: of each class by its id, for a raster that is a thinned copy of a larger map; those of the raster itself
             if None.
+        toned: whether its three bands of bytes are colours already, so that panels can be held against each other.
     """
 
     raster: Raster
@@ -54,6 +55,7 @@ class Panel:
     unit: str | None = None
     steps: Steps | None = None
     shares: Mapping[int, float] | None = None
+    toned: bool = False
 
 
 def preview(
@@ -115,7 +117,7 @@ def compose(shown: Sequence[Panel], title: str, language: Language) -> Figure:
 
 
 def _rendered(panel: Panel) -> Rendered:
-    picture = rendered(panel.raster, panel.classes, panel.steps)
+    picture = rendered(panel.raster, panel.classes, panel.steps, toned=panel.toned)
     if panel.classes is None or not panel.shares:
         return picture
     return replace(picture, shares=dict(panel.shares))

@@ -75,8 +75,11 @@ class Rendered:
     range: Range | None = None
 
 
-def rendered(raster: Raster, classes: ClassMap | None, steps: Steps | None = None) -> Rendered:
-    """The picture of a raster: of classes, of three bands, or of one quantity (in steps, where they are given)."""
+def rendered(raster: Raster, classes: ClassMap | None, steps: Steps | None = None, *, toned: bool = False) -> Rendered:
+    """The picture of a raster: of classes, of three bands, or of one quantity (in steps, where they are given).
+
+    Three bands of bytes that are `toned` are shown as they are.
+    """
     step = max(1, -(-max(raster.grid.shape) // _LARGEST))
     if classes is not None:
         return _class_map(raster, classes, step)
@@ -85,6 +88,9 @@ def rendered(raster: Raster, classes: ClassMap | None, steps: Steps | None = Non
     if steps is not None:
         return _in_steps(pixels[0], finite, steps)
     if len(raster.bands) >= 3:
+        if toned:
+            alpha = np.where(valid, 255, 0).astype(np.uint8)
+            return Rendered(np.dstack([*pixels[:3].astype(np.uint8), alpha]), {})
         order = [raster.bands.index(name) for name in _RGB] if set(_RGB) <= set(raster.bands) else [0, 1, 2]
         return _composite(pixels[order], finite)
     return _quantity(pixels[0], finite)

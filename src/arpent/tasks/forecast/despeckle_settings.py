@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from arpent.core import Language, Settings
+from arpent.io import Compression
 
 __all__ = ["DespeckleSettings"]
 
@@ -22,13 +23,16 @@ class DespeckleSettings(Settings):
     """Equivalent number of looks; auto estimates it in each band, as the median over blocks of 25 × 25 pixels."""
     damping: Annotated[float, Field(gt=0)] | None = None
     """How fast enhanced_lee and frost turn from the mean to the pixel; if not given, 1 and 2."""
-    units: Literal["auto", "linear", "db"] = "auto"
-    """What the pixels are: linear power or decibels; auto takes values below 0 for decibels, and says so."""
+    units: Literal["auto", "linear", "db", "amplitude"] = "auto"
+    """What the pixels are: linear power, decibels, or amplitudes, the roots of power; auto takes values below 0 for
+    decibels and whole numbers for amplitudes, and says so."""
     output_units: Literal["same", "linear", "db"] = "same"
     """What the products hold; the filter itself always works on linear power."""
     ratio: bool = False
     """Keep the ratio of each image to its filtered self too: pure speckle, if nothing else was removed."""
     bands: tuple[str, ...] = ()
     """Bands to filter; all if not given."""
+    compression: Compression = "deflate"
+    """Of the products: deflate, which everything reads, or zstd, which is written faster."""
     language: Language = "en"
     """Language of what is told: en or fr."""

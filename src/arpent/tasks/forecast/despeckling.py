@@ -1,0 +1,395 @@
+"""Speckle taken away from images of any size: products on the images' own grids, each with its report card."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arpent.core import Bar, Progress, Silent, Strip, Window
+from arpent.core.dates import guessed_day
+from arpent.errors import ArpentError, FileMissing, InputError, InvalidSetting
+from arpent.io import CogWriter, RasterSpec, read_ahead, stac_item
+from arpent.language import say
+from arpent.pixels import LOOKS_BLOCK, CardTally, GrainMean, SpeckleCard, SpeckleFilter, check_window, local_mean
+from arpent.store import Place, Run, RunFolder
+from arpent.tasks.forecast.despeckle_preview import Detail, draw_detail
+from arpent.tasks.forecast.despeckle_settings import DespeckleSettings
+from arpent.tasks.forecast.radar_image import RadarImage
+
+__all__ = ["Despeckled", "DespeckledImage", "despeckle", "images_in"]
+
+_IMAGES: Final = frozenset({".tif", ".tiff", ".jp2", ".img", ".png", ".jpg", ".jpeg", ".vrt"})
+_STRIP_BYTES: Final = 24 << 20
+_UNITS: Final = {"db": "dB", "linear": "power", "amplitude": "amplitude"}
+
+Power = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class DespeckledImage:
+    """One image without its speckle.
+
+    Attributes:
+        name: of the product.
+        path: of the file.
+        ratio: of the ratio image; None where none was asked for.
+        looks: equivalent number of looks that the filter was told, by band; empty for quegan_yu.
+        cards: report cards by band.
+    """
+
+    name: str
+    path: Path
+    ratio: Path | None
+    looks: Mapping[str, float]
+    cards: Mapping[str, SpeckleCard]
+
+
+@dataclass(frozen=True)
+class Despeckled:
+    """A finished run.
+
+    Attributes:
+        run: its folder.
+        images: those that could be done, in the order given.
+    """
+
+    run: Run
+    images: tuple[DespeckledImage, ...]
+
+
+def images_in(sources: Sequence[str | Path]) -> list[str]:
+    """The images that are meant: files and addresses as they are, and of a folder each raster in it.
+
+    Raises:
+        FileMissing: a folder holds no raster, or nothing is given.
+    """
+    found: list[str] = []
+    for source in sources:
+        folder = Path(source)
+        if not folder.is_dir():
+            found.append(str(source))
+            continue
+        files = sorted(path for path in folder.iterdir() if path.suffix.lower() in _IMAGES and path.is_file())
+        # A VRT beside the files that it is made of shows them a second time.
+        own = [path for path in files if path.suffix.lower() != ".vrt"] or files
+        if not own:
+            raise FileMissing(
+                f"the folder {folder} holds no raster",
+                expected=f"files ending in {', '.join(sorted(_IMAGES))}",
+                cure="Name the folder that holds the images themselves.",
+            )
+        found += map(str, own)
+    if not found:
+        raise FileMissing("no image was given", cure="Name an image, several, or a folder.")
+    return found
+
+
+def despeckle(
+    sources: Sequence[str | Path], place: Place, settings: DespeckleSettings, *, progress: Progress | None = None
+) -> Despeckled:
+    """Takes the speckle away from each image, or from all dates of a place together, in bounded memory.
+
+    Of several images those that cannot be read are noted as failures of the run, and the others go on; quegan_yu
+    needs all of them.
+
+    Args:
+        sources: images, or folders of images.
+        place: where the run goes.
+        settings: which filter.
+        progress: who is told how far it is.
+
+    Raises:
+        InvalidSetting: the window is even or larger than the image, or the units do not fit the numbers.
+        NoValidPixels: there is nothing in an image.
+        InputError: an image cannot be read, or dates do not lie on one grid.
+    """
+    check_window(settings.window)
+    images = images_in(sources)
+    together = settings.filter == "quegan_yu"
+    if together and len(images) < 2:
+        raise InvalidSetting(
+            "quegan_yu averages the speckle of several dates, and there is one image",
+            cure="Give all dates of the place, or choose another filter, such as lee.",
+        )
+    kept = settings.model_dump(mode="json", exclude={"language"}) | {"images": images}
+    suggested = Path(sources[0]).resolve().name.split(".")[0]
+    with place.begin("forecast-despeckle", suggested, kept, [*sources, *images]) as run:
+        work = _Work(run, settings, progress or Silent(), several=len(images) > 1)
+        try:
+            made = work.together(images) if together else work.each(images)
+        except BaseException:
+            run.abandon()  # there is nothing that could be gone on with
+            raise
+        return Despeckled(run.finish(), made)
+
+
+@dataclass
+class _Work:
+    """A run under way."""
+
+    run: RunFolder
+    settings: DespeckleSettings
+    progress: Progress
+    several: bool
+    names: set[str] = field(default_factory=set)
+    drawn: bool = False
+
+    def each(self, sources: Sequence[str]) -> tuple[DespeckledImage, ...]:
+        """Every image by itself."""
+        made: list[DespeckledImage] = []
+        problems: list[ArpentError] = []
+        for source in sources:
+            try:
+                with RadarImage(source, self.settings) as image:
+                    made.append(self._one(source, image, self._filtering(image)))
+            except (InputError, InvalidSetting) as problem:
+                if not self.several:
+                    raise
+                problems.append(problem)
+                self.run.add_failure(source, problem)
+        if not made:
+            raise problems[0]
+        return tuple(made)
+
+    def together(self, sources: Sequence[str]) -> tuple[DespeckledImage, ...]:
+        """All dates, by the mean of their speckle, which waits on the disk between two passes."""
+        with ExitStack() as opened:
+            dates = [opened.enter_context(RadarImage(source, self.settings)) for source in sources]
+            _check_one_grid(dates)
+            self._check_window(dates[0])
+            window, reach = self.settings.window, self.settings.window // 2
+            grain = self._grain(dates, self.run.scratch / "grain")
+
+            def filtered(power: Power, band: int, rows: slice, strip: Window) -> Power:
+                mean = local_mean(power[band], None, window, rows)
+                return np.asarray(mean * grain[band, strip.row : strip.row_end], np.float32)
+
+            return tuple(
+                self._one(source, date, _Filtering(reach, filtered))
+                for source, date in zip(sources, dates, strict=True)
+            )
+
+    def _grain(self, dates: Sequence[RadarImage], path: Path) -> Power:
+        """The mean over the dates of power by local mean, ``(bands, height, width)``, on the disk."""
+        first, window = dates[0].reader, self.settings.window
+        grain = np.memmap(path, np.float32, "w+", shape=(len(first.bands), *first.grid.shape))
+        title = say("despeckle.grain", self.settings.language)
+        with self.progress.bar(title, first.grid.window.size, "px") as bar:
+            for strip in dates[0].strips(_rows(dates[0])):
+                sums = [GrainMean(strip.shape) for _ in first.bands]
+                for date in dates:
+                    power, rows = _with_halo(date, strip, window // 2)
+                    for total, plane in zip(sums, power, strict=True):
+                        total.add(plane[rows], local_mean(plane, None, window, rows))
+                grain[:, strip.row : strip.row_end] = [total.mean for total in sums]
+                bar.advance(strip.size)
+        return grain
+
+    def _filtering(self, image: RadarImage) -> _Filtering:
+        """The filter of one image, with the looks of each band."""
+        settings = self.settings
+        looks = image.looks if settings.enl == "auto" else dict.fromkeys(image.looks, settings.enl)
+        for band, one in image.looks.items():
+            if settings.enl == "auto" and one < 1:
+                self.run.warn(say("despeckle.textured", settings.language, name=image.name, band=band, looks=one))
+        filters = [SpeckleFilter(settings.filter, settings.window, one, settings.damping) for one in looks.values()]
+
+        def filtered(power: Power, band: int, rows: slice, strip: Window) -> Power:
+            return filters[band](power[band], None, rows)
+
+        return _Filtering(settings.window // 2, filtered, looks)
+
+    def _one(self, source: str, image: RadarImage, filtering: _Filtering) -> DespeckledImage:
+        """Filters an image, publishes what becomes of it, and draws the first one."""
+        run, settings = self.run, self.settings
+        self._check_window(image)
+        if image.guessed and image.units != "linear":
+            run.warn(say(f"despeckle.taken_{image.units}", settings.language, name=image.name))
+        name = self._name_of(image)
+        run.add_input(source)
+        detail = None if self.drawn else Detail.of(image.reader.grid)
+        with run.timed("filter"), ExitStack() as opened:
+            spec = _spec(image, settings, filtering)
+            product = opened.enter_context(CogWriter(run.scratch / f"{name}.tif", spec))
+            ratio_spec = _ratio_spec(image, settings)
+            ratio = (
+                opened.enter_context(CogWriter(run.scratch / f"{name}_ratio.tif", ratio_spec))
+                if settings.ratio
+                else None
+            )
+            tallies = [CardTally(image.reader.grid.window.size) for _ in image.reader.bands]
+            bar = opened.enter_context(self.progress.bar(image.name, image.reader.grid.window.size, "px"))
+            for piece in _pieces(image, filtering, bar):
+                for tally, before, after in zip(tallies, piece.before, piece.after, strict=True):
+                    tally.add(before, after, np.isfinite(after))
+                product.write(Strip(piece.row, image.from_power(piece.after, settings.output_units)))
+                if ratio is not None:
+                    ratio.write(Strip(piece.row, piece.ratio))
+                if detail is not None:
+                    detail.add(piece.row, piece.before, piece.after)
+        cards = dict(zip(image.reader.bands, (tally.card for tally in tallies), strict=True))
+        self._publish(name, image, spec, product)
+        if ratio is not None:
+            self._publish(f"{name}_ratio", image, ratio_spec, ratio)
+        self._note(name, cards, filtering.looks)
+        if detail is not None:
+            self.drawn = True
+            title = say("despeckle.title", settings.language, name=name, filter=settings.filter, window=settings.window)
+            picture = draw_detail(
+                detail, cards[image.reader.bands[0]], run.scratch / "preview.png", title, settings.language
+            )
+            run.publish(picture, kind="picture")
+        path = run.path / f"{name}.tif"
+        return DespeckledImage(name, path, run.path / f"{name}_ratio.tif" if ratio else None, filtering.looks, cards)
+
+    def _check_window(self, image: RadarImage) -> None:
+        shape = image.reader.grid.shape
+        if self.settings.window > min(shape):
+            raise InvalidSetting(
+                f"the window is larger than {image.name}",
+                found=f"{self.settings.window} × {self.settings.window}",
+                expected=f"at most {min(shape)} pixels, as the image has {shape[1]} × {shape[0]}",
+                cure="Choose a smaller --window, or a larger image.",
+            )
+
+    def _name_of(self, image: RadarImage) -> str:
+        """A name that no other product of the run has."""
+        name, number = image.name, 1
+        while name in self.names:
+            number += 1
+            name = f"{image.name}-{number}"
+        self.names.update({name, f"{name}_ratio"} if self.settings.ratio else {name})
+        return name
+
+    def _publish(self, name: str, image: RadarImage, spec: RasterSpec, writer: CogWriter) -> None:
+        day = guessed_day(str(image.reader.source))
+        moment = datetime.now(UTC) if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC)
+        item = stac_item(
+            f"{self.run.name}-{name}",
+            f"./{name}.tif",
+            grid=spec.grid,
+            start=moment,
+            raster=spec,
+            statistics=writer.statistics,
+            properties={
+                "arpent:task": self.run.task,
+                "arpent:acquired": day is not None,
+                "arpent:filter": self.settings.filter,
+                "arpent:window": self.settings.window,
+            },
+        )
+        self.run.publish(writer.path, kind="raster", name=name, stac=item)
+
+    def _note(self, name: str, cards: Mapping[str, SpeckleCard], looks: Mapping[str, float]) -> None:
+        prefix = f"{name}/" if self.several else ""
+        for band, card in cards.items():
+            self.run.add_metrics({f"{prefix}{band}/{key}": value for key, value in vars(card).items()})
+            if band in looks:
+                self.run.add_metrics({f"{prefix}{band}/looks": looks[band]})
+
+
+@dataclass(frozen=True)
+class _Filtering:
+    """What is done to each strip.
+
+    Attributes:
+        reach: rows around a strip that its own depend on.
+        apply: makes rows of one band from power with its halo, the band's place, the rows that are wanted, and the
+            window of the image that these are.
+        looks: by band, where the filter is told any.
+    """
+
+    reach: int
+    apply: Callable[[Power, int, slice, Window], Power]
+    looks: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Some rows of an image: ``(bands, rows, width)`` of power before and after."""
+
+    row: int
+    before: Power
+    after: Power
+
+    @property
+    def ratio(self) -> Power:
+        """Image over filtered image; 1 where there is no echo at all."""
+        out = np.where(np.isfinite(self.after), np.float32(1), np.float32(np.nan))
+        return np.divide(self.before, self.after, out=out, where=self.after > 0)
+
+
+def _pieces(image: RadarImage, filtering: _Filtering, bar: Bar) -> Iterator[_Piece]:
+    """The image from top to bottom, read and filtered by two threads ahead of whoever writes it."""
+
+    def made(strip: Window) -> _Piece:
+        power, rows = _with_halo(image, strip, filtering.reach)
+        after = np.stack([filtering.apply(power, band, rows, strip) for band in range(len(power))])
+        return _Piece(strip.row, power[:, rows], after)
+
+    for piece in read_ahead(made, image.strips(_rows(image)), threads=2, ahead=3):
+        yield piece
+        bar.advance(piece.before[0].size)
+
+
+def _with_halo(image: RadarImage, strip: Window, reach: int) -> tuple[Power, slice]:
+    """The power of a strip with the rows around it, and where its own rows begin and end."""
+    wide = strip.padded(reach).intersect(image.reader.grid.window)
+    first = strip.row - wide.row
+    return image.power(wide), slice(first, first + strip.height)
+
+
+def _rows(image: RadarImage) -> int:
+    """Rows of a strip: whole blocks, by which looks are counted."""
+    row = 4 * len(image.reader.bands) * image.reader.grid.width
+    return LOOKS_BLOCK * max(1, _STRIP_BYTES // row // LOOKS_BLOCK)
+
+
+def _spec(image: RadarImage, settings: DespeckleSettings, filtering: _Filtering) -> RasterSpec:
+    units = image.units if settings.output_units == "same" else settings.output_units
+    tags = {"SPECKLE_FILTER": settings.filter, "SPECKLE_WINDOW": str(settings.window)}
+    tags |= {f"SPECKLE_LOOKS_{band.upper()}": f"{looks:.4g}" for band, looks in filtering.looks.items()}
+    return RasterSpec(
+        image.reader.grid,
+        image.reader.bands,
+        "float32",
+        math.nan,
+        unit=_UNITS[units],
+        title=image.name,
+        tags=tags,
+        compression=settings.compression,
+        language=settings.language,
+    )
+
+
+def _ratio_spec(image: RadarImage, settings: DespeckleSettings) -> RasterSpec:
+    return RasterSpec(
+        image.reader.grid,
+        image.reader.bands,
+        "float32",
+        math.nan,
+        title=f"{image.name}: {say('despeckle.ratio', settings.language)}",
+        tags={"SPECKLE_FILTER": settings.filter, "SPECKLE_WINDOW": str(settings.window)},
+        compression=settings.compression,
+        language=settings.language,
+    )
+
+
+def _check_one_grid(dates: Sequence[RadarImage]) -> None:
+    first = dates[0].reader
+    for date in dates[1:]:
+        if not first.grid.matches(date.reader.grid) or first.bands != date.reader.bands:
+            raise InputError(
+                f"{date.name} does not lie on the grid of {dates[0].name} with the same bands",
+                found=f"{date.reader.grid.width} × {date.reader.grid.height} pixels, {', '.join(date.reader.bands)}",
+                expected=f"{first.grid.width} × {first.grid.height} pixels, {', '.join(first.bands)}",
+                cure="Let 'arpent forecast prepare' lay the dates over each other; it knows quegan_yu too.",
+            )
