@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from arpent.store import Run
 
-__all__ = ["training_document", "training_lines"]
+__all__ = ["figure_lines", "training_document", "training_lines"]
 
 
 def training_lines(run: Run, language: Language) -> list[RenderableType]:
@@ -46,6 +46,12 @@ def _row(key: str, figures: Mapping[str, float], loss: str, miou: str, epoch: st
     told.append(number(figures[loss], language, 4) if loss in figures else "–")
     told.append(percent(figures[miou], language) if miou in figures else "–")
     return [say(key, language), *told]
+
+
+def figure_lines(figures: Mapping[str, float], language: Language) -> list[str]:
+    """Figures by name, one below the other."""
+    width = max((len(name) for name in figures), default=0)
+    return [f"{name:{width}}  {number(value, language, 4)}" for name, value in figures.items()]
 
 
 def training_document(run: Run) -> dict[str, object]:

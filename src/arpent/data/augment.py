@@ -23,14 +23,18 @@ class Patch:
     Attributes:
         image: ``(bands, height, width)``, normalised.
         valid: ``(height, width)``; False where the image has no data.
-        target: ``(height, width)`` class indices, -1 where the truth is not known; None without truth.
-        metadata: ``(values,)``, what is known of the image beside its pixels; None for nothing.
+        target: ``(height, width)`` class indices, -1 where the truth is not known; None without truth. Of several
+            dates ``(dates, height, width)``.
+        metadata: ``(values,)``, what is known of the image beside its pixels; None for nothing. Of several dates
+            ``(dates, values)``.
+        features: ``(maps, height / cell, width / cell)``, what a network has made of the image; None for nothing.
     """
 
     image: NDArray[np.float32]
     valid: NDArray[np.bool_]
     target: NDArray[np.int16] | None = None
     metadata: NDArray[np.float32] | None = None
+    features: NDArray[np.float32] | None = None
 
 
 def generator_for(seed: int, epoch: int, index: int) -> np.random.Generator:
@@ -88,7 +92,9 @@ class Augment(Settings):
         if self.geometry == "flips" or patch.valid.shape[0] != patch.valid.shape[1]:
             element &= ~1
         target = None if patch.target is None else dihedral(patch.target, element)
-        return replace(patch, image=dihedral(patch.image, element), valid=dihedral(patch.valid, element), target=target)
+        features = None if patch.features is None else dihedral(patch.features, element)
+        image, valid = dihedral(patch.image, element), dihedral(patch.valid, element)
+        return replace(patch, image=image, valid=valid, target=target, features=features)
 
     def _light(self, patch: Patch, rng: np.random.Generator) -> Patch:
         bands = len(patch.image)

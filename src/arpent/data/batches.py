@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arpent.core import ClassMap, Raster, Window
-from arpent.data.augment import Augment, Patch, generator_for
+from arpent.data.augment import Patch, generator_for
 from arpent.data.normalise import Normaliser
 from arpent.data.patches import PatchPlan, PatchRef, rescaled
 from arpent.data.pool import Opening, ReaderPool
@@ -32,8 +32,9 @@ class Batch(TypedDict):
 
     Keys: ``image`` float32 ``(B, C, H, W)``, normalised, 0 where there is no data; ``valid`` bool ``(B, H, W)``;
     ``target`` int64 ``(B, H, W)`` of class indices, -1 where the truth is not known, absent for samples without
-    truth; ``metadata`` float32 ``(B, values)``, where what is known beside the pixels is told; ``names`` and
-    ``domains`` of the B samples; ``weight``, what the mean over this share of a batch counts
+    truth; ``metadata`` float32 ``(B, values)``, where what is known beside the pixels is told; ``features`` float32
+    ``(B, maps, H / cell, W / cell)``, where a network has looked at the pixels before; ``names`` and ``domains`` of the
+    B samples; ``weight``, what the mean over this share of a batch counts
     in the mean over the processes that train together (`Share`): 1 where there is one.
     """
 
@@ -41,6 +42,7 @@ class Batch(TypedDict):
     valid: Tensor
     target: NotRequired[Tensor]
     metadata: NotRequired[Tensor]
+    features: NotRequired[Tensor]
     names: list[str]
     domains: list[str]
     weight: float
@@ -207,7 +209,7 @@ class Batches:
         load: reads one patch, as `PatchLoader` does.
         batch_size: patches of a batch.
         seed: of the augmentation.
-        augment: for training; patches are taken as they are if not given.
+        augment: varies patches, as `Augment` does, for training; they are taken as they are if not given.
         workers: threads that read ahead; 0 reads in the caller's thread. It changes the speed and nothing else.
         drop_last: leave out a last batch that is not full, since batch statistics of few patches are poor.
     """
@@ -219,7 +221,7 @@ class Batches:
         *,
         batch_size: int,
         seed: int = 0,
-        augment: Augment | None = None,
+        augment: Callable[[Patch, np.random.Generator], Patch] | None = None,
         workers: int = 2,
         drop_last: bool = False,
     ) -> None:
@@ -296,6 +298,9 @@ def collate(patches: Sequence[Patch], refs: Sequence[PatchRef], weight: float = 
     told = [patch.metadata for patch in patches if patch.metadata is not None]
     if told:
         batch["metadata"] = torch.from_numpy(np.stack(told))
+    made = [patch.features for patch in patches if patch.features is not None]
+    if made:
+        batch["features"] = torch.from_numpy(np.stack(made))
     targets = [patch.target for patch in patches if patch.target is not None]
     if targets:
         batch["target"] = torch.from_numpy(np.stack(targets, dtype=np.int64, casting="safe"))

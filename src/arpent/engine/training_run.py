@@ -17,7 +17,7 @@ from arpent.store import Place, Run, RunFolder
 
 __all__ = ["train_run"]
 
-_READ = ("index", "images", "pairs", "pretrained", "start", "statistics")
+_READ = ("dataset", "index", "images", "pairs", "pretrained", "segmentation", "start", "statistics")
 """Settings of trainings that name files."""
 
 Prepared = TypeVar("Prepared")

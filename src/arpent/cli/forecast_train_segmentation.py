@@ -1,0 +1,41 @@
+"""``arpent forecast train-segmentation``: from a data set of radar series to a model that segments single dates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from arpent.cli.comparisons import where_to_find
+from arpent.cli.console import progress, show
+from arpent.cli.options import with_settings
+from arpent.cli.places import Force, Name, Output, Resume, place
+from arpent.cli.trainings import figure_lines
+from arpent.language import say
+from arpent.tasks.forecast.train_settings import SegmentationSettings
+
+__all__ = ["app"]
+
+app = typer.Typer()
+
+
+@app.command("train-segmentation")
+@with_settings
+def train_segmentation(
+    dataset: Annotated[Path, typer.Argument(help="Data set of 'arpent forecast prepare'.", metavar="DATASET")],
+    settings: SegmentationSettings,
+    output: Output = None,
+    name: Name = None,
+    force: Force = False,
+    resume: Resume = False,
+) -> None:
+    """Trains a network to tell the classes of each pixel of a radar image, and keeps it as a bundle in a run folder."""
+    from arpent.tasks.forecast.segmentation import train_segmentation as run_training
+
+    asked = settings.model_copy(update={"dataset": str(dataset)})
+    run = run_training(asked, place(output, name, force=force, resume=resume), progress=progress())
+    figures = {name: value for name, value in run.manifest.metrics.items() if value is not None}
+    found = where_to_find([(say("word.model", settings.language), run.file("model"))])
+    document = {"run": run.path, "model": run.file("model"), "metrics": figures}
+    show(document, *figure_lines(figures, settings.language), *found)
