@@ -189,7 +189,7 @@ def _write_image(path: Path, found: Found, place: Surveyed, cleaner: Cleaner, ma
     known = False
     with FrameReader(found, cleaner.settings, place.grid) as reader, CogWriter(path, spec) as writer:
         for strip in cleaner.strips(reader):
-            known |= bool((strip.values > reader.darkest).any())
+            known |= bool((np.asarray(strip.values, np.float32) > reader.darkest).any())
             writer.write(strip)
         if not known:
             raise NoValidPixels(
