@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from arpent.cli.console import note, progress, show, table
 from arpent.cli.options import with_settings
 from arpent.cli.places import Force, Name, Output, Resume, place
-from arpent.language import number, say
+from arpent.core import Language
+from arpent.language import percent, say
 from arpent.tasks.forecast.predict_settings import ForetellSettings
+
+if TYPE_CHECKING:
+    from arpent.tasks.forecast.predicting import Foretold
 
 __all__ = ["app"]
 
@@ -38,43 +42,36 @@ def predict(
     """
     from arpent.tasks.forecast.predicting import foretell
 
-    language = settings.language
     where = place(output, name, force=force, resume=resume)
     made = foretell(series, model, where, settings, progress=progress())
+    language = settings.language
     for line in made.notes:
         note(line)
+    preview = next(product for product in made.run.manifest.products if product.kind == "picture")
+    document = {"run": made.run.path, "preview": made.run.locate(preview), "places": _document(made)}
+    show(document, _table(made, language), f"preview  {document['preview']}")
+
+
+def _document(made: Foretold) -> dict[str, Any]:
+    """The dates of each place, as JSON has them."""
+    kept = ("date", "kind", "horizon", "classes", "shares", "area_m2", "iou")
+    return {spot: [{key: getattr(one, key) for key in kept} for one in dates] for spot, dates in made.dates.items()}
+
+
+def _table(made: Foretold, language: Language) -> Any:  # noqa: ANN401 - rich's tables
+    """The dates of all places, with the share of the first class."""
     first = made.classes.classes[0]
     rows = [
         [
             spot,
             one.date,
             f"t+{one.horizon}" if one.kind == "forecast" else say("forecast_product.observed_word", language),
-            number(100 * one.shares[first.en], language, 1) + " %",
+            percent(one.shares[first.en], language),
             one.classes,
         ]
         for spot, dates in made.dates.items()
         for one in dates
     ]
-    preview = next(product for product in made.run.manifest.products if product.kind == "picture")
-    document = {
-        "run": made.run.path,
-        "preview": made.run.locate(preview),
-        "places": {
-            spot: [
-                {
-                    "date": one.date,
-                    "kind": one.kind,
-                    "horizon": one.horizon,
-                    "classes": one.classes,
-                    "shares": one.shares,
-                    "area_m2": one.area_m2,
-                    "iou": one.iou,
-                }
-                for one in dates
-            ]
-            for spot, dates in made.dates.items()
-        },
-    }
     heads = [
         say("forecast_product.place", language),
         say("forecast_product.valid_date", language),
@@ -82,4 +79,4 @@ def predict(
         say("forecast_product.share", language, name=first.label(language)),
         say("word.file", language),
     ]
-    show(document, table(heads, rows), f"preview  {document['preview']}")
+    return table(heads, rows)

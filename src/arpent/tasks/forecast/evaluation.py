@@ -18,9 +18,10 @@ from arpent.store import Place, Run, RunFolder, bundle_in
 from arpent.tasks.forecast.answering import ForecastModel, check_dataset, open_forecaster
 from arpent.tasks.forecast.dataset import Dataset
 from arpent.tasks.forecast.evaluate_settings import EvaluateSettings
-from arpent.tasks.forecast.evaluation_page import write_evaluation_page
+from arpent.tasks.forecast.evaluation_page import About, write_evaluation_page
 from arpent.tasks.forecast.evaluation_pictures import draw_evaluation
 from arpent.tasks.forecast.judging import Judged, issues_of, judge
+from arpent.tasks.forecast.sides import divided
 from arpent.tasks.forecast.verdict import plain_words, regime_gains, verdicts
 from arpent.version import __version__
 
@@ -62,7 +63,7 @@ def evaluate(
         DatasetError: no forecast can be judged.
     """
     model = bundle_in(model)
-    data = Dataset.read(dataset)
+    data = _sided(Dataset.read(dataset))
     forecaster = open_forecaster(model, runtime=settings.runtime, device=settings.device, precision=settings.precision)
     check_dataset(forecaster, data)
     side = _side(data, settings.split)
@@ -78,6 +79,12 @@ def evaluate(
         except ArpentError:
             run.abandon()  # an evaluation is not gone on with: it begins anew
             raise
+
+
+def _sided(data: Dataset) -> Dataset:
+    """The data set on the sides that a training of it had, where its index names none."""
+    unknown = all(sample.split is None for sample in data.index)
+    return divided(data) if unknown and len(data.index.domains) > 1 else data
 
 
 def _side(data: Dataset, split: str) -> str:
@@ -165,10 +172,7 @@ def _concluded(
         run.scratch / "report.html",
         judged,
         drawn,
-        words=words,
-        side=side,
-        model=Path(run.bundle.source).name if run.bundle else "",
-        data=run.name,
+        about=About(Path(run.bundle.source).name if run.bundle else "", run.name, side, words),
         language=language,
         footer=say("report.made_by", language, version=__version__, when=datetime.now(UTC).date()),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from arpent.core import Language
@@ -14,7 +15,7 @@ from arpent.tasks.forecast.evaluation_pictures import Drawn, ece_of
 from arpent.tasks.forecast.judging import METHODS, Judged
 from arpent.tasks.forecast.verdict import regime_gains, skill_of, step_of, verdicts
 
-__all__ = ["summary_heads", "summary_rows", "told_rows", "write_evaluation_page"]
+__all__ = ["About", "summary_heads", "summary_rows", "told_rows", "write_evaluation_page"]
 
 _MEASURES = {
     "iou": "forecast_report.figure_of",
@@ -27,15 +28,29 @@ _MEASURES = {
 }
 
 
+@dataclass(frozen=True)
+class About:
+    """What a page is about.
+
+    Attributes:
+        model: what was judged.
+        data: what it was judged by.
+        side: of the split of that.
+        words: the verdict, sentence by sentence.
+    """
+
+    model: str
+    data: str
+    side: str
+    words: Sequence[str]
+
+
 def write_evaluation_page(
     path: Path,
     judged: Judged,
     drawn: Drawn,
     *,
-    words: Sequence[str],
-    side: str,
-    model: str,
-    data: str,
+    about: About,
     language: Language,
     footer: str,
 ) -> Path:
@@ -45,20 +60,17 @@ def write_evaluation_page(
         path: of the page.
         judged: what was counted.
         drawn: its pictures.
-        words: the verdict, sentence by sentence.
-        side: of the split that it was judged by.
-        model: what was judged.
-        data: what it was judged by.
+        about: what was judged, and the verdict.
         language: of the page.
         footer: small print.
     """
     dates = sorted(issue.date for issue in judged.issues)
     sections = [
-        Section(say("report.summary", language), _summary(judged, drawn, words, language)),
+        Section(say("report.summary", language), _summary(judged, drawn, about.words, language)),
         Section(say("forecast_report.by_regime", language), _regimes(judged, drawn, language)),
         Section(say("forecast_report.calibration", language), _calibration(judged, drawn, language)),
         Section(say("forecast_report.measures", language), _measures(judged, language)),
-        Section(say("forecast_report.how", language), _how(judged, side, language)),
+        Section(say("forecast_report.how", language), _how(judged, about.side, language)),
     ]
     if drawn.examples:
         shown = [Picture.of(one, caption, caption) for one, caption in drawn.examples.items()]
@@ -66,8 +78,8 @@ def write_evaluation_page(
     lead = say(
         "forecast_report.lead",
         language,
-        model=model,
-        data=data,
+        model=about.model,
+        data=about.data,
         count=len(dates),
         first=dates[0],
         last=dates[-1],
