@@ -366,3 +366,19 @@ def test_the_cure_names_training_where_nothing_else_helps(tmp_path, model):
     other = save_bundle(tmp_path / "other.safetensors", bundle.model, contract)
     with pytest.raises(ContractMismatch, match="Add --resample to read it at 5 m, and add --normalise norma-target"):
         map_image(str(write(tmp_path / "a.tif")), other, Place(exact=tmp_path / "run"), MapSettings(**FAST))
+
+
+def test_a_truth_of_classes_that_are_never_predicted_is_not_held_against_a_map(model, tmp_path):
+    """Against itself, with a corner of a class that the model never gives, a map has no error."""
+    bundle, settings = load_bundle(model), MapSettings(**FAST)
+    kept = bundle.contract.classes
+    idle = kept.classes[0].model_copy(update={"active": False})
+    classes = ClassMap(name="resting", classes=(idle, *kept.classes[1:]), nodata=kept.nodata)
+    contract = bundle.contract.model_copy(update={"classes": classes})
+    resting, image = save_bundle(tmp_path / "m.safetensors", bundle.model, contract), str(write(tmp_path / "image.tif"))
+    own = classes_in(map_image(image, resting, Place(exact=tmp_path / "own"), settings).path)
+    own[:20, :20] = idle.id
+    with CogWriter(tmp_path / "truth.tif", RasterSpec(GRID, ("class",), "uint8", 0)) as writer:
+        writer.write(Strip(0, own[None]))
+    made = map_image(image, resting, Place(exact=tmp_path / "judged"), settings, truth=tmp_path / "truth.tif")
+    assert made.scores.accuracy == made.scores.miou == 1
