@@ -96,7 +96,7 @@ def test_what_is_frozen_is_bit_identical_and_nothing_else(settings, tuned, train
     assert shares["frozen"] == sum(p.numel() for n, p in before.named_parameters() if parts.part_of(n) in frozen)
     assert contract.band_names == SIX
     assert contract.bands[0].wavelength == 425.0
-    assert contract.normalisation.origin == "neo, training images"
+    assert contract.normalisation.origin == "neo"
 
 
 def test_batch_norm_alone_is_made_at_home_without_labels(settings, tuned, trained):

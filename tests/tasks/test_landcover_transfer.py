@@ -16,20 +16,22 @@ import numpy as np
 import pytest
 import rasterio
 
-from arpent.core import nomenclature
+from arpent.core import ClassMap, Strip, nomenclature
 from arpent.data import SampleIndex
 from arpent.engine import FitSettings, OptimiserSettings
 from arpent.errors import BundleInvalid, DatasetError, EmptySplit, Interrupted, InvalidSetting, SplitLeak
-from arpent.models import load_bundle, save_bundle
+from arpent.io import CogWriter, RasterSpec, open_image
+from arpent.models import Bundle, load_bundle, save_bundle
 from arpent.store import Place, RunFolder, bundle_in, open_run, verify
-from arpent.tasks.landcover import LandcoverSettings, TrainSettings
+from arpent.tasks.landcover import LandcoverSettings, TrainSettings, transfer_report
 from arpent.tasks.landcover.budget import budget, subsets_of
+from arpent.tasks.landcover.examples import choose, example_tiles
 from arpent.tasks.landcover.outcomes import Outcome, Study
 from arpent.tasks.landcover.survey import survey
 from arpent.tasks.landcover.transfer import transfer
 from arpent.tasks.landcover.transfer_report import write_report
 from arpent.tasks.landcover.transfer_settings import BudgetSettings, TransferSettings
-from arpent.tasks.landcover.trials import Ground, Trials
+from arpent.tasks.landcover.trials import Ground, Mapper, Trials
 from arpent.testing.simulation import Simulation, simulate
 
 BANDS = ("red", "green", "blue", "nir", "red_edge", "deep_blue")
@@ -159,6 +161,55 @@ def test_the_page_stands_alone_and_speaks_both_languages(studied, tmp_path):
     assert "Étude de transfert" in french
     assert "modèle source, sur son propre capteur" in french
     assert "Learning curves" not in french
+
+
+def test_a_french_study_is_french_throughout(settings, start, tmp_path, monkeypatch):
+    """Pictures included, and what its trainings say of the classes that they never see."""
+    spoken = []
+    for name in ("class_bars", "confusion", "courses", "tiles"):
+        drawing = getattr(transfer_report, name)
+
+        def told(*args, drawing=drawing, **kwargs):
+            spoken.append(kwargs.get("language"))
+            return drawing(*args, **kwargs)
+
+        monkeypatch.setattr(transfer_report, name, told)
+    changes = {"start": start, "source": None, "language": "fr", "strategies": ("ft-finetune-head",)}
+    done = transfer(settings.model_copy(update=changes), Place(exact=tmp_path / "run"))
+    assert set(spoken) == {"fr"} and len(spoken) >= 4
+    own = open_run(tmp_path / "run" / "ft-finetune-head-norma-target").manifest
+    warnings = (*done.run.manifest.warnings, *own.warnings)
+    assert warnings and all("attention" in line for line in warnings)
+    html = done.run.file("report").read_text("utf-8")
+    assert "{" not in html[html.index("Comment cela a été fait") :].split("</table>")[0]
+    assert "à zéro" in html and "poids" in html
+
+
+def test_examples_are_read_as_they_are_judged(start, neo, tmp_path):
+    """Masks in another code list, on a grid of their own: the same truth; and no class that is never predicted."""
+    plain = SampleIndex.read(neo).of_split("test")
+    bundle = load_bundle(Path(start) / "model.safetensors")
+    mapper = Mapper(bundle, bundle.contract.normalisations)
+    classes = nomenclature("commune")
+    with open_image(plain[0].mask) as mask:
+        truth = mask.read(mask.grid.window)
+    folder = tmp_path / "finer"
+    fine = truth.grid.rescaled(0.5)
+    table = np.zeros(256, np.uint8)
+    for one in classes.classes:
+        table[one.id] = one.numbers("hub")[0]
+    with CogWriter(folder.with_suffix(".tif"), RasterSpec(fine, ("class",), "uint8", nodata=255)) as writer:
+        writer.write(Strip(0, table[truth.pixels].repeat(2, axis=1).repeat(2, axis=2)))
+    finer = SampleIndex([replace(plain[0], mask=str(folder.with_suffix(".tif")))], "finer")
+    (ref,) = choose(finer, mapper, 1, "hub")
+    (tile,) = example_tiles([ref], "truth", {"direct": mapper}, "hub")
+    assert np.array_equal(tile.maps["truth"].pixels, truth.pixels[:, :160, :160])
+    gone = int(np.bincount(tile.maps["direct"].pixels.ravel()).argmax())
+    kept = tuple(one.model_copy(update={"active": one.id != gone}) for one in classes.classes)
+    told = {"classes": ClassMap(name="fewer", classes=kept, nodata=classes.nodata)}
+    quiet = Bundle(bundle.model, bundle.contract.model_copy(update=told))
+    (again,) = example_tiles([ref], "truth", {"direct": Mapper(quiet, mapper.rule)}, "hub")
+    assert gone not in again.maps["direct"].pixels
 
 
 def test_both_policies_for_absent_classes_are_told_apart():

@@ -20,7 +20,7 @@ from arpent.report import Course, courses
 from arpent.store import Place, Run, RunFolder, bundle_in
 from arpent.tasks.landcover.outcomes import Outcome
 from arpent.tasks.landcover.survey import note_inputs
-from arpent.tasks.landcover.transfer_settings import BudgetSettings
+from arpent.tasks.landcover.transfer_settings import BudgetSettings, in_one_language
 from arpent.tasks.landcover.trials import Ground, Trials, publish_run
 
 __all__ = ["Budgeted", "Point", "Subset", "budget", "subsets_of"]
@@ -112,6 +112,7 @@ def budget(settings: BudgetSettings, place: Place, *, progress: Progress | None 
         EmptySplit, SplitLeak: the sides of the data.
         Interrupted: by Ctrl-C; go on with a place that resumes.
     """
+    settings = in_one_language(settings)
     ground = Ground.of(settings.target)
     subsets = subsets_of(settings, ground.samples.train)
     kept = settings.model_dump(mode="json")

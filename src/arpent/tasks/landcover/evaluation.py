@@ -162,7 +162,7 @@ def _rule(index: SampleIndex, contract: Contract, settings: EvaluateSettings, ki
         dtype,
         bits=bits_of(settings.bits, dtype, index),
         statistics=statistics,
-        origin="images of the evaluation",
+        origin=say("evaluate.own_statistics", settings.language),
         depth="Give it with --bits, or fill the column 'sensor' of the index.",
     )
 

@@ -9,6 +9,7 @@ from arpent.core import Contract, Grid, sensor
 from arpent.data import measure
 from arpent.errors import ContractMismatch, GeoreferenceMissing, InvalidSetting
 from arpent.io import ImageReader, open_image
+from arpent.language import say
 from arpent.tasks.landcover.radiometry import rule_anew
 from arpent.tasks.landcover.settings import MapSettings
 
@@ -132,7 +133,7 @@ def normalised(contract: Contract, reader: ImageReader, settings: MapSettings) -
         str(reader.dtype),
         bits=_bits(reader, settings),
         statistics=lambda: measure(reader).select(bands),
-        origin=f"{reader.source}, measured for this map",
+        origin=say("landcover.own_statistics", settings.language, source=reader.source),
         depth="Give it with --bits (11 or 12, mostly; 0 for pixels in [0, 1] already), or name the sensor: --sensor.",
     )
     return contract.model_copy(update={"normalisation": rule, "dtype": None})

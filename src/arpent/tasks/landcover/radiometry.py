@@ -145,7 +145,7 @@ def _rule_of_sensor(name: str, settings: TrainSettings, samples: Samples, source
         return kept[0]
 
     def rule(bits: int | None, measure: Callable[[], Statistics]) -> Normalisation:
-        origin = f"{settings.name}, training images"
+        origin = settings.name  # a name and no sentence: it stands in messages of either language
         return rule_for(settings.normalise, bands, bits=bits, source=source, statistics=measure, origin=origin)
 
     if settings.to_bytes == "none":

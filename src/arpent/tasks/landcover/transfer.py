@@ -21,7 +21,7 @@ from arpent.tasks.landcover.settings import TrainSettings
 from arpent.tasks.landcover.survey import note_inputs, sided, survey
 from arpent.tasks.landcover.training import train
 from arpent.tasks.landcover.transfer_report import title_of, write_report
-from arpent.tasks.landcover.transfer_settings import TransferSettings
+from arpent.tasks.landcover.transfer_settings import TransferSettings, in_one_language
 from arpent.tasks.landcover.trials import Ground, Mapper, Trials, publish_run, trained_below
 
 __all__ = ["Transferred", "transfer"]
@@ -54,6 +54,7 @@ def transfer(settings: TransferSettings, place: Place, *, progress: Progress | N
         Interrupted: by Ctrl-C; go on with a place that resumes.
     """
     _check(settings)
+    settings = in_one_language(settings)
     ground = Ground.of(settings.target)
     own = _own_ground(settings.source) if settings.source is not None else None
     _check_normalisations(settings, ground)
@@ -175,11 +176,15 @@ def _own_ground(source: TrainSettings) -> SampleIndex:
 def _facts(settings: TransferSettings, ground: Ground, bundle: Bundle) -> list[tuple[str, str]]:
     language, contract = settings.language, bundle.contract
     sides = (ground.samples.train, ground.samples.val, ground.test)
+    weights = sum(parameter.numel() for parameter in bundle.model.parameters())
     facts = [
         (say("transfer.source_bundle", language), f"{settings.start or _SOURCE} ({', '.join(contract.band_names)})"),
-        (say("transfer.network", language), f"{contract.architecture} {dict(contract.settings)}"),
+        (
+            say("transfer.network", language),
+            say("transfer.weights", language, name=contract.architecture, count=weights),
+        ),
         (say("transfer.target_bands", language), ", ".join(settings.target.task.bands)),
-        (say("transfer.stem", language), settings.stem),
+        (say("transfer.stem", language), say(f"transfer.stem_{settings.stem}", language)),
         (say("transfer.domains_by_side", language), " · ".join(str(len(side.domains)) for side in sides)),
     ]
     prints = [footprints(side) for side in sides]
@@ -203,8 +208,9 @@ def _examples(settings: TransferSettings, trials: Trials, study: Study) -> Seque
             else trials.direct_mapper(settings.target, settings.baseline)
         )
         mappers[title_of(one, language, short=True)] = mapper
-    refs = choose(trials.ground.test, study.classes, settings.examples)
-    return example_tiles(refs, say("word.truth", language), mappers)
+    codes = settings.target.task.codes
+    refs = choose(trials.ground.test, next(iter(mappers.values())), settings.examples, codes)
+    return example_tiles(refs, say("word.truth", language), mappers, codes)
 
 
 def _finished(run: RunFolder, study: Study, *, trained_source: bool) -> Run:

@@ -71,7 +71,8 @@ def _sections(study: Study, scratch: Path, examples: Sequence[Tile], language: L
     if curves:
         found.append(Section(say("report.learning_curves", language), curves))
     if examples:
-        path = tiles(examples, study.classes, scratch / "tiles.png", image=say("word.image", language).capitalize())
+        image = say("word.image", language).capitalize()
+        path = tiles(examples, study.classes, scratch / "tiles.png", image=image, language=language)
         caption = say("transfer.examples", language)
         found.append(Section(say("report.examples", language), [Picture.of(path, caption, caption)]))
     found.append(Section(say("transfer.confusions", language), _confusions(study, scratch, language)))

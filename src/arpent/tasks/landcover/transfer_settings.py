@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -12,7 +12,7 @@ from arpent.engine import FitSettings
 from arpent.errors import InvalidSetting
 from arpent.tasks.landcover.settings import StrategyName, TrainSettings
 
-__all__ = ["BudgetSettings", "NormaliseName", "TransferSettings"]
+__all__ = ["BudgetSettings", "NormaliseName", "TransferSettings", "in_one_language"]
 
 NormaliseName = Literal["norma-01", "norma-source", "norma-target"]
 _PAPER: tuple[StrategyName, ...] = ("app-scratch", "ft-initialisation", "ft-freeze-encoder", "ft-finetune-head")
@@ -94,6 +94,18 @@ class BudgetSettings(Settings):
         _refuse(self.target, "stem", self.stem, "'stem' of the budget says how new bands begin")
         _refuse(self.target, "normalise", self.normalise, "'normalise' of the budget holds for all its trainings")
         return self
+
+
+Whole = TypeVar("Whole", TransferSettings, BudgetSettings)
+
+
+def in_one_language(settings: Whole) -> Whole:
+    """The settings with trainings that speak the language of the whole."""
+    spoken = {"language": settings.language}
+    changes = {"target": settings.target.model_copy(update=spoken)}
+    if isinstance(settings, TransferSettings) and settings.source is not None:
+        changes["source"] = settings.source.model_copy(update=spoken)
+    return settings.model_copy(update=changes)
 
 
 def _refuse(target: TrainSettings, name: str, used: str, instead: str) -> None:
