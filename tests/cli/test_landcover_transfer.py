@@ -45,6 +45,8 @@ def test_a_study_and_its_budget_from_the_command_line(config, tmp_path):
     assert done.exit_code == 0
     assert "inférence directe, norma-target" in done.output
     assert "essai" in done.output
+    assert "absentes" in done.output
+    assert "rapport  " in done.output
     assert "campagne" not in done.output
     assert (tmp_path / "run" / "report.html").read_text("utf-8").startswith("<!doctype html>")
     document = json.loads((tmp_path / "run" / "report.json").read_text("utf-8"))

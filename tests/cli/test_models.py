@@ -106,6 +106,18 @@ def test_show_reads_a_contract_to_people_and_to_machines(arpent: Run, bundle: Pa
     assert document["classes"]["name"] == "commune"
 
 
+def test_show_has_a_line_for_each_setting_of_the_recipe(arpent: Run, bundle: Path) -> None:
+    model = load_bundle(bundle)
+    recipe = {"settings": {"fit": {"epochs": 5, "best": "miou"}, "task": {"bands": ["red", "nir"], "weights": {}}}}
+    told = model.contract.model_copy(update={"recipe": recipe})
+    said = arpent("models", "show", save_bundle(bundle.parent / "told.safetensors", model.model, told))
+    lines = [line.split() for line in said.out.splitlines()]
+    assert ["settings.fit.epochs", "5"] in lines
+    assert ["settings.task.bands", "red,", "nir"] in lines
+    assert ["widths", "4,", "6"] in lines
+    assert "{" not in said.out
+
+
 def test_show_speaks_stac(arpent: Run, bundle: Path) -> None:
     printed = json.loads(arpent("models", "show", bundle, "--mlm").out)
     assert printed["mlm:tasks"] == ["semantic-segmentation"]

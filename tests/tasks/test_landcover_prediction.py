@@ -354,6 +354,21 @@ def test_bands_of_another_sensor_are_found_by_name(model, tmp_path):
     assert one.path.read_bytes() == other.path.read_bytes()
 
 
+def test_a_band_that_is_lacking_is_one_that_the_model_sees(model, tmp_path):
+    cases = (
+        (("red", "green", "blue"), "no band 'nir'", "Give an image of these bands"),
+        (("band_1", "band_2", "band_3"), "no band 'red'", "say which sensor made it .--sensor"),
+    )
+    for names, words, cure in cases:
+        path = tmp_path / "three.tif"
+        with CogWriter(path, RasterSpec(GRID, names, "uint8")) as writer:
+            writer.write(Strip(0, PIXELS[:3]))
+        wanted = f"{words}.*expected what the model sees: red, green, blue, nir.*{cure}"
+        with pytest.raises(BandMismatch, match=wanted):
+            map_image(str(path), model, Place(exact=tmp_path / "run"), MapSettings(**FAST))
+        assert not (tmp_path / "run").exists()
+
+
 def test_the_cure_names_training_where_nothing_else_helps(tmp_path, model):
     bundle = load_bundle(model)
     contract = Contract(

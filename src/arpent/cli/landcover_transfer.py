@@ -43,18 +43,20 @@ def transfer(
     done = study(settings, place(output, name, force=force, resume=resume), progress=progress())
     page = done.run.file("report")
     document = {"run": done.run.path, "report": page, "study": done.study.document()}
-    show(document, _table(done.study, settings.language), f"report  {page}")
+    told = say("word.report", settings.language)
+    show(document, _table(done.study, settings.language), f"{told}  {page}")
 
 
 def _table(study: Study, language: Language) -> Table:
     from arpent.tasks.landcover.transfer_report import title_of
 
-    heads = [say("transfer.epochs", language), "OA", "mIoU", "F", "P", "R", say("transfer.gain", language)]
+    means = ["OA", "mIoU", say("transfer.miou_zero", language), "F", "P", "R"]
+    heads = [say("transfer.epochs", language), *means, say("transfer.gain", language)]
     rows = []
     for one in study.outcomes:
         line, gain = one.figures, study.gain(one)
-        means = (line.accuracy, line.miou, line.f_score, line.precision, line.recall)
+        figures = (line.accuracy, line.miou, line.miou_zero, line.f_score, line.precision, line.recall)
         told = "" if gain is None else ("+" if gain > 0 else "") + number(gain, language, 2)
         epochs = "" if one.epochs is None else str(one.epochs)
-        rows.append([title_of(one, language), epochs, *(number(mean, language, 2) for mean in means), told])
+        rows.append([title_of(one, language), epochs, *(number(mean, language, 2) for mean in figures), told])
     return table([say("transfer.trial", language), *heads], rows)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -195,7 +196,7 @@ def _contract_facts(contract: Contract) -> list[tuple[str, object]]:
     told: list[tuple[str, object]] = [
         ("task", contract.task),
         ("architecture", contract.architecture),
-        *((f"  {name}", value) for name, value in contract.settings.items()),
+        *_settings_facts(contract.settings),
         ("pixel size", f"{contract.gsd:g} m" if contract.gsd else "any"),
         ("pixel type", contract.dtype or "any"),
         ("no data", "none" if contract.nodata is None else f"{contract.nodata:g}"),
@@ -203,13 +204,24 @@ def _contract_facts(contract: Contract) -> list[tuple[str, object]]:
         *((f"  {name}", _sensor_facts(own)) for name, own in contract.sensors.items()),
         ("classes", ", ".join(contract.classes.labels()) if contract.classes else "none"),
         *((f"  {name}", f"{value:.4g}") for name, value in contract.metrics.items()),
-        *((f"  {name}", value) for name, value in contract.recipe.items()),
+        *_settings_facts(contract.recipe),
         *((f"part {name}", sha256) for name, sha256 in contract.parts.items()),
         ("licence", contract.licence or "not said"),
         ("source", contract.source or "trained here, or not said"),
         ("written by", f"arpent {contract.arpent}, bundle format {contract.format}"),
     ]
     return told
+
+
+def _settings_facts(settings: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, object]]:
+    """One line for each setting, with the names of those that it lies in before its own."""
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _settings_facts(value, f"{within}{name}.")
+        elif isinstance(value, list | tuple):
+            yield f"  {within}{name}", ", ".join(map(str, value)) or "none"
+        else:
+            yield f"  {within}{name}", "none" if value in (None, "") else value
 
 
 def _sensor_facts(own: SensorContract) -> str:

@@ -203,9 +203,11 @@ def _pick_one(layers: Sequence[Layer], name: str, source: str) -> Layer:
     if guess:
         cure = f"Did you mean '{guess}'?"
     elif nameless:
-        cure = "The file does not name its bands: say which sensor made it, or use these names."
+        cure = (
+            "The file does not name its bands: say which sensor made it (--sensor, or the column 'sensor' of an index)."
+        )
     else:
-        cure = "Name one of these."
+        cure = "Ask for bands that it has, or give an image with this one."
     if any(layer.left_out == _FOURTH for layer in layers):
         cure += " If the fourth band is not a mask, say whose image it is: --sensor bd-ortho."
     raise BandMismatch(f"{source} has no band '{name}'", found=f"bands {listed}", cure=cure)

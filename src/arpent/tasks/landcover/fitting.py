@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from arpent.core import Contract, Grid, sensor
 from arpent.data import measure
-from arpent.errors import ContractMismatch, GeoreferenceMissing, InvalidSetting
+from arpent.errors import BandMismatch, ContractMismatch, GeoreferenceMissing, InvalidSetting
 from arpent.io import ImageReader, open_image
 from arpent.language import say
 from arpent.tasks.landcover.radiometry import rule_anew
@@ -63,16 +63,29 @@ def open_fitting(image: str, contract: Contract, settings: MapSettings) -> Opene
     """The image with the bands of a model and, if that is asked for, at its pixel size.
 
     Raises:
+        BandMismatch: it lacks a band that the model sees.
         GeoreferenceMissing: it should be resampled, and names no place on earth.
     """
     bands, absent = contract.band_names, contract.absent
-    reader = open_image(image, bands=bands, absent=absent, sensor=settings.sensor)
+    try:
+        reader = open_image(image, bands=bands, absent=absent, sensor=settings.sensor)
+    except BandMismatch as error:
+        raise _lacking(error, contract) from error
     grid = _grid_of(reader, contract) if settings.resample else None
     if grid is None:
         return Opened(reader, reader.grid)
     reader.close()
     resampled = open_image(image, bands=bands, absent=absent, sensor=settings.sensor, grid=grid)
     return Opened(resampled, reader.grid)
+
+
+def _lacking(error: BandMismatch, contract: Contract) -> BandMismatch:
+    """The same error, with what the model sees, and what helps here."""
+    cure = "Give an image of these bands, or a model of the bands that there are."
+    if "--sensor" in error.cure:
+        cure = f"{error.cure} Else: {cure[0].lower()}{cure[1:]}"
+    expected = f"what the model sees: {', '.join(contract.band_names)}"
+    return BandMismatch(error.what, found=error.found, expected=expected, cure=cure)
 
 
 def _grid_of(reader: ImageReader, contract: Contract) -> Grid | None:
