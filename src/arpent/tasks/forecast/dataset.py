@@ -16,9 +16,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from arpent.core import ClassMap, Settings, Window, parse, write_file
+from arpent.core import ClassMap, Window, parse, write_file
 from arpent.data import Sample, SampleIndex, Split
 from arpent.errors import DatasetError, FileMissing, UnreadableFile
 
@@ -30,41 +30,46 @@ DATASET_FORMAT: Final = 1
 _FACTS, _INDEX = "dataset.json", "index.csv"
 
 
-class DatasetFacts(Settings):
-    """What ``dataset.json`` says."""
+class DatasetFacts(BaseModel):
+    """What ``dataset.json`` says.
+
+    Attributes:
+        format: version of the format.
+        bands: of every image: vv, vh or both, in that order.
+        past: dates that a forecast starts from.
+        future: dates that it looks ahead.
+        patch: pixels on a side of what networks are shown.
+        step_days: days between neighbouring dates, the median: what one step ahead means.
+        regular: whether all steps are of that length.
+        classes: what the numbers of the masks mean; None where there are no masks.
+        filter: the speckle filter that the images went through.
+        filter_settings: how it was set.
+        calibrated: whether the numbers are backscatter; otherwise they are squares of whole numbers, full scale as 1.
+        orbit: ascending or descending, where the images say so.
+        relative_orbit: number of the track, where the images say so.
+        product: kind of product: GRD or RTC, where the images say so.
+        covariates: columns of the index with a number for each date, such as ``rain`` and ``level``.
+        synthetic: whether the images were simulated.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: int = DATASET_FORMAT
-    """Version of the format."""
     bands: Annotated[tuple[str, ...], Field(min_length=1)]
-    """Of every image: vv, vh or both, in that order."""
     past: Annotated[int, Field(ge=1)] = 3
-    """Dates that a forecast starts from."""
     future: Annotated[int, Field(ge=1)] = 3
-    """Dates that it looks ahead."""
     patch: Annotated[int, Field(ge=8)] = 256
-    """Pixels on a side of what networks are shown."""
     step_days: Annotated[float, Field(gt=0)]
-    """Days between neighbouring dates, the median: what one step ahead means."""
     regular: bool = True
-    """Whether all steps are of that length."""
     classes: ClassMap | None = None
-    """What the numbers of the masks mean; None where there are no masks."""
     filter: str = "none"
-    """The speckle filter that the images went through."""
     filter_settings: Mapping[str, Any] = {}
-    """How it was set."""
     calibrated: bool = True
-    """Whether the numbers are backscatter; otherwise they are the power of 8-bit pictures, full scale as 1."""
     orbit: str | None = None
-    """ascending or descending, where the images say so."""
     relative_orbit: int | None = None
-    """Number of the track, where the images say so."""
     product: str | None = None
-    """Kind of product: GRD or RTC, where the images say so."""
     covariates: tuple[str, ...] = ()
-    """Columns of the index with a number for each date, such as ``rain`` and ``level``."""
     synthetic: bool = False
-    """Whether the images were simulated."""
 
 
 @dataclass(frozen=True)
