@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -18,7 +20,8 @@ from arpent.pixels import (
 )
 from arpent.store import Place
 from arpent.tasks.forecast import DespeckleSettings, despeckling
-from arpent.tasks.forecast.despeckling import despeckle, images_in
+from arpent.tasks.forecast.despeckling import despeckle
+from arpent.tasks.forecast.radar_image import images_in
 
 LOOKS = 4.4
 
@@ -212,6 +215,35 @@ def test_what_fails_leaves_the_run_that_it_was_to_replace(write, run, tmp_path) 
 def test_an_image_smaller_than_a_block_and_without_place(write, run) -> None:
     made = run([write("a.tif", scene((9, 12), bands=1)[:, 3:], crs=None)], window=3)
     assert math.isnan(made.images[0].cards["VV"].edges) is False
+
+
+PEAK = """
+import sys
+from pathlib import Path
+from arpent.store import Place
+from arpent.tasks.forecast import DespeckleSettings
+from arpent.tasks.forecast import despeckling
+from arpent.testing.memory import peak_memory
+despeckling._STRIP_BYTES = 1 << 20
+settings = DespeckleSettings(filter=sys.argv[2], enl=4.4, ratio=True, compression="zstd")
+despeckling.despeckle(sys.argv[3:], Place(exact=Path(sys.argv[1])), settings)
+print(peak_memory())
+"""
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize(("name", "dates"), [("lee", 1), ("quegan_yu", 2)])
+def test_memory_does_not_grow_with_the_height(write, tmp_path, name, dates) -> None:
+    """Twelve million pixels more: input, result and ratio alone would take 144 MB."""
+    peaks = []
+    for height in (3_000, 15_000):
+        rows = np.random.default_rng(0).gamma(LOOKS, 1 / LOOKS, (500, 1_000)).astype(np.float32)
+        image = np.tile(rows, (height // 500, 1))[None]
+        paths = [write(f"{name}{height}-{k}.tif", image, tiled=True) for k in range(dates)]
+        command = [sys.executable, "-c", PEAK, str(tmp_path / f"run{height}"), name, *map(str, paths)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+        peaks.append(int(done.stdout))
+    assert peaks[1] - peaks[0] < 100 * 2**20
 
 
 @pytest.mark.requires("data")

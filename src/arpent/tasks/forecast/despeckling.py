@@ -13,21 +13,20 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from arpent.core import Bar, Progress, Silent, Strip, Window
+from arpent.core import Bar, Grid, Progress, Silent, Strip, Window, writing
 from arpent.core.dates import guessed_day
-from arpent.errors import ArpentError, FileMissing, InputError, InvalidSetting
+from arpent.errors import ArpentError, InputError, InvalidSetting
 from arpent.io import CogWriter, RasterSpec, read_ahead, stac_item
 from arpent.language import say
 from arpent.pixels import LOOKS_BLOCK, CardTally, GrainMean, SpeckleCard, SpeckleFilter, check_window, local_mean
 from arpent.store import Place, Run, RunFolder
 from arpent.tasks.forecast.despeckle_preview import Detail, draw_detail
 from arpent.tasks.forecast.despeckle_settings import DespeckleSettings
-from arpent.tasks.forecast.radar_image import RadarImage
+from arpent.tasks.forecast.radar_image import RadarImage, images_in
 
-__all__ = ["Despeckled", "DespeckledImage", "despeckle", "images_in"]
+__all__ = ["Despeckled", "DespeckledImage", "despeckle"]
 
-_IMAGES: Final = frozenset({".tif", ".tiff", ".jp2", ".img", ".png", ".jpg", ".jpeg", ".vrt"})
-_STRIP_BYTES: Final = 24 << 20
+_STRIP_BYTES: Final = 4 << 20
 _UNITS: Final = {"db": "dB", "linear": "power", "amplitude": "amplitude"}
 
 Power = NDArray[np.float32]
@@ -63,33 +62,6 @@ class Despeckled:
 
     run: Run
     images: tuple[DespeckledImage, ...]
-
-
-def images_in(sources: Sequence[str | Path]) -> list[str]:
-    """The images that are meant: files and addresses as they are, and of a folder each raster in it.
-
-    Raises:
-        FileMissing: a folder holds no raster, or nothing is given.
-    """
-    found: list[str] = []
-    for source in sources:
-        folder = Path(source)
-        if not folder.is_dir():
-            found.append(str(source))
-            continue
-        files = sorted(path for path in folder.iterdir() if path.suffix.lower() in _IMAGES and path.is_file())
-        # A VRT beside the files that it is made of shows them a second time.
-        own = [path for path in files if path.suffix.lower() != ".vrt"] or files
-        if not own:
-            raise FileMissing(
-                f"the folder {folder} holds no raster",
-                expected=f"files ending in {', '.join(sorted(_IMAGES))}",
-                cure="Name the folder that holds the images themselves.",
-            )
-        found += map(str, own)
-    if not found:
-        raise FileMissing("no image was given", cure="Name an image, several, or a folder.")
-    return found
 
 
 def despeckle(
@@ -170,26 +142,28 @@ class _Work:
 
             def filtered(power: Power, band: int, rows: slice, strip: Window) -> Power:
                 mean = local_mean(power[band], None, window, rows)
-                return np.asarray(mean * grain[band, strip.row : strip.row_end], np.float32)
+                return mean * grain.read(band, strip)
 
             return tuple(
                 self._one(source, date, _Filtering(reach, filtered))
                 for source, date in zip(sources, dates, strict=True)
             )
 
-    def _grain(self, dates: Sequence[RadarImage], path: Path) -> Power:
-        """The mean over the dates of power by local mean, ``(bands, height, width)``, on the disk."""
+    def _grain(self, dates: Sequence[RadarImage], path: Path) -> _Grain:
+        """The mean over the dates of power by local mean, on the disk."""
         first, window = dates[0].reader, self.settings.window
-        grain = np.memmap(path, np.float32, "w+", shape=(len(first.bands), *first.grid.shape))
+        grain = _Grain(path, first.grid)
         title = say("despeckle.grain", self.settings.language)
-        with self.progress.bar(title, first.grid.window.size, "px") as bar:
+        with self.progress.bar(title, first.grid.window.size, "px") as bar, writing(path), path.open("wb") as stream:
             for strip in dates[0].strips(_rows(dates[0])):
                 sums = [GrainMean(strip.shape) for _ in first.bands]
                 for date in dates:
                     power, rows = _with_halo(date, strip, window // 2)
                     for total, plane in zip(sums, power, strict=True):
                         total.add(plane[rows], local_mean(plane, None, window, rows))
-                grain[:, strip.row : strip.row_end] = [total.mean for total in sums]
+                for band, total in enumerate(sums):
+                    stream.seek(grain.offset(band, strip))
+                    stream.write(total.mean.tobytes())
                 bar.advance(strip.size)
         return grain
 
@@ -294,6 +268,23 @@ class _Work:
             self.run.add_metrics({f"{prefix}{band}/{key}": value for key, value in vars(card).items()})
             if band in looks:
                 self.run.add_metrics({f"{prefix}{band}/looks": looks[band]})
+
+
+@dataclass(frozen=True)
+class _Grain:
+    """Values ``(bands, height, width)`` on the disk, read by strips: a mapped file would fill the memory it can get."""
+
+    path: Path
+    grid: Grid
+
+    def offset(self, band: int, strip: Window) -> int:
+        """Where the strip of a band begins in the file, in bytes."""
+        return 4 * (band * self.grid.height + strip.row) * self.grid.width
+
+    def read(self, band: int, strip: Window) -> Power:
+        """The strip of a band."""
+        values = np.fromfile(self.path, np.float32, strip.size, offset=self.offset(band, strip))
+        return values.reshape(strip.shape)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, Self
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arpent.core import Window
-from arpent.errors import InvalidSetting, NoValidPixels
+from arpent.errors import FileMissing, InvalidSetting, NoValidPixels
 from arpent.io import open_image
 from arpent.pixels import (
     LOOKS_BLOCK,
@@ -24,10 +24,11 @@ from arpent.pixels import (
 )
 from arpent.tasks.forecast.despeckle_settings import DespeckleSettings
 
-__all__ = ["RadarImage", "Units"]
+__all__ = ["RadarImage", "Units", "images_in"]
 
 Units = Literal["linear", "db", "amplitude"]
 
+_IMAGES: Final = frozenset({".tif", ".tiff", ".jp2", ".img", ".png", ".jpg", ".jpeg", ".vrt"})
 _MOST_PIXELS: Final = 1 << 24  # that are looked at before the work begins
 _NOTHING_DB: Final = -90.0  # decibels that no radar measures: another way of writing no data
 
@@ -167,6 +168,33 @@ class RadarImage:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.reader.close()
+
+
+def images_in(sources: Sequence[str | Path]) -> list[str]:
+    """The images that are meant: files and addresses as they are, and of a folder each raster in it.
+
+    Raises:
+        FileMissing: a folder holds no raster, or nothing is given.
+    """
+    found: list[str] = []
+    for source in sources:
+        folder = Path(source)
+        if not folder.is_dir():
+            found.append(str(source))
+            continue
+        files = sorted(path for path in folder.iterdir() if path.suffix.lower() in _IMAGES and path.is_file())
+        # A VRT beside the files that it is made of shows them a second time.
+        own = [path for path in files if path.suffix.lower() != ".vrt"] or files
+        if not own:
+            raise FileMissing(
+                f"the folder {folder} holds no raster",
+                expected=f"files ending in {', '.join(sorted(_IMAGES))}",
+                cure="Name the folder that holds the images themselves.",
+            )
+        found += map(str, own)
+    if not found:
+        raise FileMissing("no image was given", cure="Name an image, several, or a folder.")
+    return found
 
 
 def _scaled(values: NDArray[np.generic], scale: float, offset: float) -> NDArray[np.float32]:
