@@ -113,7 +113,7 @@ def test_it_learns_that_a_shore_moves_by_as_much_as_it_moved():
         frames = torch.stack((water * 2.0 - 1, torch.zeros_like(water)), 2).float()[:, :3]
         return frames, water[:, 3:], water[:, 2]
 
-    for _ in range(80):
+    for _ in range(100):
         frames, coming, last = draw(8)
         out = network(frames, days(8))
         loss = torch.nn.functional.cross_entropy(out.masks.flatten(0, 1), coming.flatten(0, 1))
@@ -121,6 +121,7 @@ def test_it_learns_that_a_shore_moves_by_as_much_as_it_moved():
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
+    network.eval()
     frames, coming, last = draw(64)
     wrong = (network(frames, days(64)).masks.argmax(2) != coming).float().mean()
     stayed = (last[:, None] != coming).float().mean()

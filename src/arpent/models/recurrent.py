@@ -35,6 +35,8 @@ __all__ = [
 
 _SUREST = 6.0
 """Log-odds beyond which the last date's answer is not believed more: a change must be able to overturn it."""
+_DROPPED = 0.2
+"""Share of the encoder's maps that a training step does without."""
 _SHUT = -2.0
 """Of a gate before training: it lets an eighth through."""
 
@@ -155,7 +157,9 @@ class ForecastHead(nn.Module):
     def _changes(self, known: Tensor, features: Tensor, days: Tensor) -> Tensor:
         """How the features of each coming date differ from those of the last one, ``(B, future, state, h, w)``."""
         shares = functional.avg_pool2d(known.exp().flatten(0, 1), known.shape[-1] // features.shape[-1])
-        seen = self.squeeze(torch.cat((features.flatten(0, 1), shares), 1))
+        # Whole maps are dropped in training: few places are learnt from, and each could be known by its features.
+        kept = functional.dropout2d(features.flatten(0, 1), _DROPPED, self.training)
+        seen = self.squeeze(torch.cat((kept, shares), 1))
         changes: Tensor = self.core(seen.view(*features.shape[:2], *seen.shape[1:]), self._told(days))
         return changes
 

@@ -101,6 +101,8 @@ def _fitted(
 def _contract(task: SegmentationTask, dataset: Dataset, rule: Normalisation, fitted: Fit) -> Contract:
     recipe: dict[str, Any] = {
         "settings": task.config.model_dump(mode="json"),
+        "filter": dataset.facts.filter,
+        "filter_settings": dict(dataset.facts.filter_settings),
         "epoch": fitted.best.number,
         "epochs": len(fitted.history),
     }

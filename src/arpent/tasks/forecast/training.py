@@ -297,6 +297,7 @@ def _contract(lesson: _Lesson, rule: Normalisation, fitted: Fit) -> Contract:
     recipe: Mapping[str, Any] = {
         "settings": settings.model_dump(mode="json"),
         "filter": lesson.dataset.facts.filter,
+        "filter_settings": dict(lesson.dataset.facts.filter_settings),
         "temperatures": [round(float(value), 4) for value in temperatures],
         "epoch": fitted.best.number,
         "epochs": len(fitted.history),

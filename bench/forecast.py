@@ -1,0 +1,177 @@
+"""Forecasts of simulated floods: a network beside staying as it is, extrapolating, and climatology, in the same run.
+
+Rivers that rise with storms, flood their plain and fall again, seen by a radar every six days (`arpent forecast
+simulate`), despeckled and prepared by the same commands that people use. A segmentation network learns single dates, an
+LSTM on its features learns what comes next; both are judged on rivers of other landscapes. The gain is the IoU of water
+minus that of the stronger of two persistences: of the mask that the network predicts for today, and of the true one.
+
+Also printed: the same forecasts by regime, and those of the same network with its LSTM set to zero, which gains nothing
+if it is the LSTM that knows. `--variants` adds landscapes with twice the noise, with the echoes of the classes dealt
+out anew, and of another family; each is learnt and judged on landscapes of its own.
+
+Usage: python bench/forecast.py [--seeds 3] [--variants plain noisy permuted family] [--hidden 512] [--threads 2]
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from arpent.metrics import REGIMES
+from arpent.store import Place
+from arpent.tasks.forecast.answering import ForecastModel, open_forecaster
+from arpent.tasks.forecast.dataset import Dataset
+from arpent.tasks.forecast.judging import METHODS, Judged, issues_of, judge
+from arpent.tasks.forecast.prepare_settings import PrepareSettings
+from arpent.tasks.forecast.preparing import prepare
+from arpent.tasks.forecast.segmentation import train_segmentation
+from arpent.tasks.forecast.train_settings import ForecastSettings, SegmentationSettings
+from arpent.tasks.forecast.training import train_forecast
+from arpent.tasks.forecast.verdict import regime_gains, verdicts
+from arpent.testing.simulation import RadarSimulation, simulate
+
+VARIANTS = {
+    "plain": {},
+    "noisy": {"variant": "noisy"},
+    "permuted": {"variant": "permuted"},
+    "family": {"family": "openfield"},
+}
+LEARN, JUDGE = 7, 101
+"""Seeds of the landscapes that are learnt from, and of those that judge."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be run.
+
+    Attributes:
+        scenes: rivers to learn from; half as many judge.
+        size: pixels on a side of a scene.
+        dates: of a series.
+        hidden: numbers of the LSTM's state.
+        steps: of the optimiser: of the segmentation network and of the LSTM.
+        covariates: whether rain and level are told.
+    """
+
+    scenes: int
+    size: int
+    dates: int
+    hidden: int
+    steps: tuple[int, int]
+    covariates: bool
+
+
+def dataset(folder: Path, asked: Asked, variant: str, seed: int, scenes: int) -> Path:
+    """A data set of simulated rivers."""
+    raw, ready = folder / f"raw-{variant}-{seed}", folder / f"{variant}-{seed}"
+    settings = RadarSimulation(size=asked.size, dates=asked.dates, scenes=scenes, seed=seed, **VARIANTS[variant])
+    simulate(raw, settings)
+    prepare(str(raw), ready, PrepareSettings(patch=128))
+    return ready
+
+
+def trained(data: Path, folder: Path, asked: Asked, seed: int) -> Path:
+    """A forecasting bundle."""
+    common = {"dataset": str(data), "patch": 128, "device": "cpu", "precision": "bf16", "seed": seed, "workers": 1}
+    epochs = 4
+    first, second = (max(1, steps // epochs) for steps in asked.steps)
+    segmentation = SegmentationSettings(epochs=epochs, batch_size=8, patches=8 * first, **common)
+    segmented = train_segmentation(segmentation, Place(exact=folder / f"segmentation-{seed}"))
+    settings = ForecastSettings(
+        segmentation=str(segmented.path),
+        epochs=epochs,
+        batch_size=8,
+        patches=8 * second,
+        hidden=asked.hidden,
+        covariates=None if asked.covariates else (),
+        **common,
+    )
+    return train_forecast(settings, Place(exact=folder / f"forecast-{seed}")).file("model")
+
+
+def zeroed(model: ForecastModel) -> ForecastModel:
+    """The same network with an LSTM that answers zero."""
+    forecaster = model.bundle.model
+    with torch.no_grad():
+        for tensor in forecaster.get_submodule("head.core").parameters():
+            tensor.zero_()
+    return replace(model)
+
+
+def report(title: str, judged: Judged) -> None:
+    """Prints what each method reaches, and what the model gains."""
+    print(f"\n{title}")
+    for method in METHODS:
+        tally = judged.tallies[method]
+        figures = "  ".join(f"{one.iou:.3f}" for one in tally.scores())
+        errors = "  ".join(f"{one.fraction_rmse[0]:.3f}" for one in tally.scores())
+        print(f"  {method:12}  IoU {figures}   RMSE of the share of water {errors}")
+    print(f"  {'gain':12}      {'  '.join(f'{one.gain:+.3f}' for one in verdicts(judged))}")
+    for regime in REGIMES:
+        row = regime_gains(judged)[regime]
+        print(f"  {regime:12}      {'  '.join('     –' if one is None else f'{one.gain:+.3f}' for one in row)}")
+
+
+def gains(judged: Judged) -> list[float]:
+    """By horizon."""
+    return [one.gain for one in verdicts(judged)]
+
+
+def cpu_seconds() -> float:
+    """Of all threads of this process."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def run(variant: str, seeds: Sequence[int], asked: Asked, folder: Path) -> None:
+    """All seeds of a variant."""
+    learn = dataset(folder, asked, variant, LEARN, asked.scenes)
+    test = Dataset.read(dataset(folder, asked, variant, JUDGE, max(3, asked.scenes // 2)))
+    found: list[list[float]] = []
+    for seed in seeds:
+        begun, spent = time.perf_counter(), cpu_seconds()
+        model = open_forecaster(trained(learn, folder / variant, asked, seed))
+        spent, begun = cpu_seconds() - spent, time.perf_counter() - begun
+        issues = issues_of(test.places, model.settings)
+        judged = judge(model, issues)
+        report(f"{variant}, seed {seed}: trained in {spent:.0f} s of CPU time, {begun:.0f} s of clock time", judged)
+        found.append(gains(judged))
+        print("  LSTM zeroed:   ", "  ".join(f"{one:+.3f}" for one in gains(judge(zeroed(model), issues))))
+    means = [statistics.mean(column) for column in zip(*found, strict=True)]
+    worst = [min(column) for column in zip(*found, strict=True)]
+    print(f"\n{variant}: mean gain {'  '.join(f'{one:+.3f}' for one in means)}, of the worst seed ", end="")
+    print("  ".join(f"{one:+.3f}" for one in worst))
+
+
+def main() -> None:
+    """Reads the command line and runs what it asks for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=["plain"])
+    parser.add_argument("--hidden", type=int, default=512)
+    parser.add_argument("--scenes", type=int, default=20)
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--dates", type=int, default=12)
+    parser.add_argument("--steps", type=int, nargs=2, default=(120, 240), metavar=("SEGMENT", "FORECAST"))
+    parser.add_argument("--no-covariates", action="store_true")
+    parser.add_argument("--threads", type=int, default=2)
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    asked = Asked(
+        given.scenes, given.size, given.dates, given.hidden, tuple(given.steps), covariates=not given.no_covariates
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        for variant in given.variants:
+            run(variant, range(given.seeds), asked, Path(folder))
+
+
+if __name__ == "__main__":
+    main()
