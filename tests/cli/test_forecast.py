@@ -1,0 +1,106 @@
+"""The commands of the guide, one after another from a fresh folder, as they are written there, on small images."""
+
+import json
+import re
+import shlex
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from arpent.cli.app import main
+from arpent.store import open_run, verify
+
+SMALLER = {
+    "simulate": "--size 64 --dates 8 --scenes 3",
+    "prepare": "--patch 48",
+    "train-segmentation": "--epochs 2 --batch-size 2 --widths 4,8 --patches 6",
+    "features": "",
+    "train": "--epochs 2 --batch-size 2 --hidden 8 --layers 1 --patches 6",
+    "evaluate": "--examples 1",
+    "predict": "--form gpkg",
+}
+
+
+@pytest.fixture(scope="module")
+def written(root):
+    """The commands under "Try it", in their order."""
+    text = (root / "docs" / "howto" / "forecast.md").read_text("utf-8")
+    block = re.search(r"## Try it.*?```console\n(.*?)```", text, re.DOTALL)[1]
+    return [shlex.split(line.removeprefix("$ arpent ")) for line in block.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def done(written, tmp_path_factory):
+    """The folder in which they have been typed."""
+    folder = tmp_path_factory.mktemp("fresh")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for words in written:
+            assert main([*words, *shlex.split(SMALLER[words[1]])]) == 0, words
+    return folder
+
+
+def test_the_guide_types_every_command_of_the_series(written):
+    assert [words[1] for words in written] == list(SMALLER)
+
+
+def test_each_leaves_what_the_guide_says(done):
+    for run in ("segmentation", "features", "forecast", "evaluation", "next"):
+        verify(open_run(done / "runs" / run))
+    names = {product.name for product in open_run(done / "runs" / "next").manifest.products}
+    timelines = sorted(name for name in names if name.startswith("timeline"))
+    assert len(timelines) == 3
+    dates = json.loads(open_run(done / "runs" / "next").file(timelines[0]).read_text())["dates"]
+    assert [one["horizon"] for one in dates] == [-2, -1, 0, 1, 2, 3]
+    page = open_run(done / "runs" / "evaluation").file("report").read_text("utf-8")
+    assert "persistence" in page
+
+
+def test_event_files_hold_losses_figures_and_example_masks(done):
+    for run, figure in (("segmentation", "validation/iou/water"), ("forecast", "validation/iou/t+1/water")):
+        events = EventAccumulator(str(done / "runs" / run / "logs"))
+        events.Reload()
+        scalars = events.Tags()["scalars"]
+        assert {"train/loss", "validation/loss", "validation/miou"} <= set(scalars)
+        assert figure in scalars or any(name.startswith("validation/iou") for name in scalars)
+        assert [one.step for one in events.Images("validation/masks")] == [1, 2]
+
+
+def test_both_stages_are_trained_together_and_judged_by_the_same_command(done, monkeypatch, capsys):
+    monkeypatch.chdir(done)
+    words = "forecast train dataset --joint -o runs/joint --epochs 1 --batch-size 2 --hidden 8 --layers 1"
+    assert main([*shlex.split(words), "--patches", "4"]) == 0
+    capsys.readouterr()
+    told = "forecast evaluate dataset --model runs/joint -o runs/joint-evaluation --examples 0 --json --language fr"
+    assert main(shlex.split(told)) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["side"] == "test"
+    assert len(document["methods"]) == 5
+    assert "persistance" in document["words"][0]
+
+
+def test_a_series_that_nobody_prepared_is_prepared_and_foretold(done, monkeypatch, capsys):
+    monkeypatch.chdir(done)
+    place = sorted(path for path in (done / "rivers").iterdir() if path.is_dir())[0]
+    told = f"forecast predict {place} --model runs/forecast -o runs/raw --no-probabilities --no-vector --json"
+    assert main(shlex.split(told)) == 0
+    found = json.loads(capsys.readouterr().out)
+    (dates,) = found["places"].values()
+    assert [one["horizon"] for one in dates] == [-2, -1, 0, 1, 2, 3]
+    run = open_run(done / "runs" / "raw")
+    assert not any(".scratch" in one.source for one in run.manifest.inputs)
+
+
+def test_bad_input_is_one_line_and_leaves_nothing(done, monkeypatch, capsys):
+    monkeypatch.chdir(done)
+    for words, code, told in (
+        ("forecast predict dataset --model runs/forecast --issue 2020-01-01 -o runs/no", 2, "the nearest is --issue"),
+        ("forecast predict nowhere --model runs/forecast -o runs/no", 3, "nowhere"),
+        ("forecast evaluate dataset --model runs/segmentation -o runs/no", 4, "no forecasting model"),
+        ("forecast evaluate rivers --model runs/forecast -o runs/no", 3, "forecast prepare"),
+    ):
+        assert main(shlex.split(words)) == code, words
+        said = capsys.readouterr().err.strip()
+        assert told in said
+        assert said.startswith("arpent: error: ")
+        assert not (done / "runs" / "no").exists()
