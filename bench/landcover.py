@@ -49,6 +49,15 @@ CPU = {"device": "cpu"}
 
 
 @dataclass(frozen=True)
+class Cut:
+    """How an image is cut: side of the tiles, half width of the ramp between them, rim that is read and discarded."""
+
+    tile: int
+    ring: int
+    halo: int
+
+
+@dataclass(frozen=True)
 class Scale:
     """How large everything is.
 
@@ -57,18 +66,23 @@ class Scale:
         tile: side of the tiles.
         image: side of the image of whole runs; `trained` of the scene that classes are compared on.
         places, patches, epochs: of the short training.
-        rings: half widths of the ramp and, as large, of the halo.
+        cuts: that are compared: overlaps of one tile, splits of the default overlap, larger tiles at about its cost.
         wide: side of the image whose memory is measured.
     """
 
     network: dict[str, Any] = field(default_factory=dict)
     tile: int = 512
     image: int = 1536
-    trained: int = 1024
-    places: int = 5
-    patches: int = 160
-    epochs: int = 4
-    rings: tuple[int, ...] = (0, 4, 8, 16, 32, 64)
+    trained: int = 2048
+    places: int = 10
+    patches: int = 320
+    epochs: int = 12
+    cuts: tuple[Cut, ...] = (
+        *(Cut(512, width, width) for width in (0, 8, 16, 32, 64)),
+        *(Cut(512, ring, 32 - ring) for ring in (0, 8, 24)),
+        *(Cut(768, ring, 48 - ring) for ring in (8, 16, 24)),
+        *(Cut(1024, ring, 64 - ring) for ring in (8, 16, 32)),
+    )
     wide: int = 25_000
 
 
@@ -80,7 +94,7 @@ QUICK = Scale(
     places=3,
     patches=16,
     epochs=1,
-    rings=(0, 16),
+    cuts=(Cut(256, 0, 0), Cut(256, 16, 16), Cut(256, 8, 24)),
     wide=1_500,
 )
 
@@ -130,7 +144,9 @@ class Bench:
             task=LandcoverSettings(architecture="smp-unet", network=scale.network),
             patch=128,
             patches=scale.patches,
-            fit=FitSettings(epochs=scale.epochs, best="miou", device="cpu", optimiser=OptimiserSettings(rate=2e-3)),
+            fit=FitSettings(
+                epochs=scale.epochs, best="loss", device="cpu", precision="bf16", optimiser=OptimiserSettings(rate=2e-3)
+            ),
         )
         return train(settings, Place(exact=self.folder / "trained")).file("model")
 
@@ -247,14 +263,17 @@ def overlap(bench: Bench) -> dict[str, Any]:
         right = float((truth.read(1) == whole).mean())
     most = float(np.bincount(whole.ravel()).max() / whole.size)
     bench.show(f"on this scene the network is right on {right:.1%} of the pixels; its commonest class has {most:.1%}")
-    bench.show(f"{'ring = halo, px':18}{'pixels read per pixel':>24}{'classes that differ':>22}")
-    for ring in bench.scale.rings:
-        settings = settings_of(bench, ring=ring, halo=ring)
+    bench.show(f"{'tile, ring, halo, px':22}{'pixels read per pixel':>24}{'classes that differ':>22}")
+    usual = PredictSettings()
+    for cut in bench.scale.cuts:
+        settings = settings_of(bench, tile=cut.tile, ring=cut.ring, halo=cut.halo, batch_size=1)
         differ = float((classes_of(bench, settings) != whole).mean())
         large = TilePlan.of(10_000, 10_000, settings.shape(32)).cost
-        default = "  (default; goals: 1.35 and 0.5 %)" if ring == PredictSettings().ring else ""
-        found[str(ring)] = {"cost": large, "differ": differ}
-        bench.show(f"{ring:<18}{large:24.3f}{differ:22.3%}{default}")
+        name = f"{cut.tile} {cut.ring} {cut.halo}"
+        default = "  (default)" if cut == Cut(usual.tile, usual.ring, usual.halo) else ""
+        found[name] = {"cost": large, "differ": differ}
+        bench.show(f"{name:22}{large:24.3f}{differ:22.3%}{default}")
+    bench.show("goals for the default: 1.35 and 0.5 %")
     return found
 
 
