@@ -1,10 +1,12 @@
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from arpent.core import Grid, Strip, nomenclature
+from arpent.data import SampleIndex
 from arpent.errors import BundleInvalid, ContractMismatch, DatasetError, EmptySplit, UnknownName
 from arpent.io import CogWriter, RasterSpec, open_image
 from arpent.models import load_bundle, save_bundle
@@ -142,3 +144,22 @@ def test_images_of_no_place_are_judged_without_areas(trained, tmp_path):
     assert done.judged.adjusted is None
     assert done.judged.areas[0].square_metres is None
     assert "areas are not corrected" in done.run.file("report").read_text("utf-8")
+
+
+def test_images_far_from_training_are_warned_of_with_the_numbers(trained, commune_folder, evaluated, tmp_path):
+    assert not evaluated.run.manifest.warnings
+    rows = []
+    for number, sample in enumerate(SampleIndex.read(commune_folder / "index.csv")):
+        with open_image(sample.image) as reader:
+            block, grid = reader.read(reader.grid.window), reader.grid
+        path = tmp_path / f"dark{number}.tif"
+        with CogWriter(path, RasterSpec(grid, block.bands, "uint8")) as writer:
+            writer.write(Strip(0, block.pixels // 8 + 1))
+        rows.append(replace(sample, image=str(path)))
+    dark = SampleIndex(rows, "dark").write(tmp_path / "dark.csv")
+    settings = EvaluateSettings(**QUICK, language="fr")
+    judged = evaluate(trained.path, str(dark), Place(exact=tmp_path / "run"), settings)
+    (line,) = judged.run.manifest.warnings
+    assert line.startswith("attention : ") and "est loin des images d’entraînement (test)" in line
+    own = settings.model_copy(update={"normalise": "norma-target"})
+    assert not evaluate(trained.path, str(dark), Place(exact=tmp_path / "own"), own).run.manifest.warnings

@@ -131,6 +131,12 @@ def test_the_source_is_judged_on_nothing_that_it_has_learnt_from(settings, start
     assert not (tmp_path / "none").exists()
 
 
+def test_direct_inference_on_images_far_from_training_is_warned_of(studied):
+    """Twelve bits, normalised by the statistics of bytes; by their own statistics they are near."""
+    far = [line for line in studied.run.manifest.warnings if " is far from " in line]
+    assert [line.split(": ")[0] for line in far] == ["norma-source"]
+
+
 def test_every_training_is_a_run_of_its_own_and_all_belong_to_the_study(studied):
     verify(open_run(studied.run.path / "source"))
     for name in NAMES[3:]:
@@ -298,7 +304,12 @@ def test_the_published_protocol_deep_pixels_become_bytes_and_then_every_normalis
     target = settings.target.model_copy(update={"to_bytes": "percentile"})
     ways = {"normalisations": ("norma-01", "norma-source", "norma-target"), "strategies": (), "examples": 0}
     wish = settings.model_copy(update={"target": target, "source": None, "start": start, **ways})
-    done = transfer(wish, Place(exact=tmp_path / "run"))
+    source = load_bundle(Path(start) / "model.safetensors")
+    coarse = source.contract.model_copy(update={"gsd": 10.0})
+    model = save_bundle(tmp_path / "coarse.safetensors", source.model, coarse)
+    done = transfer(wish.model_copy(update={"start": str(model)}), Place(exact=tmp_path / "run"))
+    told = done.run.manifest.warnings
+    assert any("pixels of the target are 30" in line and "10" in line for line in told)
     assert [one.normalise for one in done.study.outcomes] == list(ways["normalisations"])
     deep = settings.source.model_copy(update={"index": target.index})
     with pytest.raises(InvalidSetting, match="not of bytes"):

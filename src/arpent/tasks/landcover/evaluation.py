@@ -21,6 +21,7 @@ from arpent.tasks.landcover.evaluate_settings import EvaluateSettings
 from arpent.tasks.landcover.evaluating import Evaluated, score
 from arpent.tasks.landcover.evaluation_page import write_evaluation_page
 from arpent.tasks.landcover.judged import Judged, csv_of, document_of, judge
+from arpent.tasks.landcover.nearness import far_lines
 from arpent.tasks.landcover.radiometry import bits_of, rule_anew
 from arpent.version import __version__
 
@@ -76,6 +77,8 @@ def evaluate(
             run.add_input(data, role="index")
             run.use_bundle(model, file_sha256(model if model.is_file() else model / "bundle.json"))
             rule = _rules(index, bundle.contract, settings, kinds)
+            for line in far_lines(rule, bundle.contract.band_names, index, settings.language):
+                run.warn(line)
             network = start_network(bundle.model, settings.runtime, settings.device, settings.precision, fixed=True)
             with run.timed("evaluate"):
                 found = score(

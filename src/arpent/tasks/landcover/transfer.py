@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from arpent.core import ClassMap, Progress, Silent
+from arpent.core import ClassMap, Language, Progress, Silent
 from arpent.data import SampleIndex
 from arpent.data.footprints import footprints
 from arpent.errors import BundleInvalid, InvalidSetting
@@ -67,6 +67,7 @@ def transfer(settings: TransferSettings, place: Place, *, progress: Progress | N
         start = _start(settings, run, anew, progress)
         bundle = load_bundle(start)
         classes = _classes(bundle, start, settings)
+        _warn_of_sizes(run, bundle, ground, settings.language)
         trials = Trials(
             run=run,
             ground=ground,
@@ -148,6 +149,14 @@ def _classes(bundle: Bundle, start: Path, settings: TransferSettings) -> ClassMa
             cure="Set 'target.task.classes' to the nomenclature of the model.",
         )
     return classes
+
+
+def _warn_of_sizes(run: RunFolder, bundle: Bundle, ground: Ground, language: Language) -> None:
+    """Warns where the target's pixels are too far from those of the source model in size to be mapped as they are."""
+    contract = bundle.contract
+    for kind in ground.samples.kinds.values():
+        if contract.differences(contract.band_names, kind.gsd, contract.dtype or ""):
+            run.warn(say("transfer.sizes", language, source=contract.gsd, target=kind.gsd))
 
 
 def _outcomes(settings: TransferSettings, trials: Trials, bundle: Bundle, own: SampleIndex | None) -> list[Outcome]:

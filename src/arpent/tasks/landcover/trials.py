@@ -16,6 +16,7 @@ from arpent.store import Place, Run, RunFolder, open_run
 from arpent.store.manifest import MANIFEST
 from arpent.tasks.landcover.evaluating import score
 from arpent.tasks.landcover.finetuning import finetune
+from arpent.tasks.landcover.nearness import far_lines
 from arpent.tasks.landcover.outcomes import Counts, Outcome
 from arpent.tasks.landcover.radiometry import rule_of_images
 from arpent.tasks.landcover.settings import FinetuneSettings, LandcoverSettings, StrategyName, TrainSettings
@@ -100,12 +101,14 @@ class Trials:
     def direct(self, target: TrainSettings, normalise: NormaliseName) -> Outcome:
         """The source model as it is, on images that are normalised in one way."""
         name = f"direct-{normalise}"
-        return self._kept(
-            name,
-            lambda: self._judged(
-                name, "direct", normalise, self.direct_mapper(target, normalise), self.ground.test, target.task
-            ),
-        )
+
+        def judge() -> Outcome:
+            mapper, test = self.direct_mapper(target, normalise), self.ground.test
+            for line in far_lines(mapper.rule, mapper.bundle.contract.band_names, test, target.language):
+                self.run.warn(f"{normalise}: {line}")
+            return self._judged(name, "direct", normalise, mapper, test, target.task)
+
+        return self._kept(name, judge)
 
     def direct_mapper(self, target: TrainSettings, normalise: NormaliseName) -> Mapper:
         """The source model with that normalisation of the target."""
