@@ -30,7 +30,9 @@ def test_each_difference_is_a_sentence() -> None:
     ]
 
 
-@pytest.mark.parametrize(("gsd", "fits"), [(0.2, True), (0.29, True), (0.14, True), (0.31, False), (0.13, False)])
+@pytest.mark.parametrize(
+    ("gsd", "fits"), [(0.2, True), (0.29, True), (0.3004, True), (0.14, True), (0.31, False), (0.13, False)]
+)
 def test_half_as_large_again_still_fits(gsd: float, fits: bool) -> None:
     assert (MODEL.differences(MODEL.band_names, gsd, "uint8") == []) is fits
 

@@ -135,6 +135,7 @@ def test_direct_inference_on_images_far_from_training_is_warned_of(studied):
     """Twelve bits, normalised by the statistics of bytes; by their own statistics they are near."""
     far = [line for line in studied.run.manifest.warnings if " is far from " in line]
     assert [line.split(": ")[0] for line in far] == ["norma-source"]
+    assert not any("pixels of the target" in line for line in studied.run.manifest.warnings)  # 30 cm are 1.5 times 20
 
 
 def test_every_training_is_a_run_of_its_own_and_all_belong_to_the_study(studied):

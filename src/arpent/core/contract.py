@@ -17,6 +17,9 @@ __all__ = ["BUNDLE_FORMAT", "Contract", "Normalisation", "Normalisations", "Sens
 BUNDLE_FORMAT = 4
 """Version of the bundle format that this code writes; it reads this one and every earlier one."""
 
+_FARTHEST = 1.5 * 1.01
+"""Ratio of pixel sizes up to which images fit; 30 cm are 1.5 times 20 cm, though their projections stretch them."""
+
 
 class Normalisation(BaseModel):
     """How numbers become network input: ``(value × scale − mean) ÷ std``, per band.
@@ -161,7 +164,7 @@ class Contract(BaseModel):
         ]
         if self.sensors:
             reasons.append(f"it is not said which of its sensors took the image ({', '.join(self.sensors)})")
-        if self.gsd and gsd and not 1 / 1.5 <= gsd / self.gsd <= 1.5:
+        if self.gsd and gsd and not 1 / _FARTHEST <= gsd / self.gsd <= _FARTHEST:
             reasons.append(f"pixels of {gsd:.3g} m where the model was made for {self.gsd:.3g} m")
         if self.dtype and dtype != self.dtype:
             reasons.append(f"pixels of type {dtype} where the model was trained on {self.dtype}")

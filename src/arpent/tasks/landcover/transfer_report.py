@@ -158,5 +158,5 @@ def _confusions(study: Study, scratch: Path, language: Language) -> list[Picture
     for place, one in enumerate(study.drawn):
         path = confusion(one.counts, study.classes, scratch / f"confusion{place}.png", language=language)
         title = title_of(one, language)
-        found.append(Picture.of(path, title, f"{title}: mIoU {number(one.figures.miou, language, 2)}"))
+        found.append(Picture.of(path, title, f"{title} (mIoU {number(one.figures.miou, language, 2)})"))
     return found

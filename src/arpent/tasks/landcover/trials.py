@@ -11,6 +11,7 @@ from arpent.core import Normalisations, Progress, Silent, write_file, writing
 from arpent.core.settings import parse
 from arpent.data import SampleIndex, check_leak
 from arpent.engine import FitSettings
+from arpent.language import say
 from arpent.models import Bundle, load_bundle
 from arpent.store import Place, Run, RunFolder, open_run
 from arpent.store.manifest import MANIFEST
@@ -105,7 +106,7 @@ class Trials:
         def judge() -> Outcome:
             mapper, test = self.direct_mapper(target, normalise), self.ground.test
             for line in far_lines(mapper.rule, mapper.bundle.contract.band_names, test, target.language):
-                self.run.warn(f"{normalise}: {line}")
+                self.run.warn(say("transfer.far", target.language, normalise=normalise, line=line))
             return self._judged(name, "direct", normalise, mapper, test, target.task)
 
         return self._kept(name, judge)
