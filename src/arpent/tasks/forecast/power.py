@@ -19,21 +19,17 @@ from pyproj.exceptions import CRSError
 from arpent.core import Grid, Window, sensor
 from arpent.errors import BandMismatch, GeoreferenceMissing, InvalidSetting, NoOverlap
 from arpent.io import ImageReader, open_image
-from arpent.pixels import decibels_to_linear
 from arpent.tasks.forecast.finding import Found
 from arpent.tasks.forecast.prepare_settings import PrepareSettings
+from arpent.tasks.forecast.radar_numbers import Numbers, as_power, lowest_number, meaning_of, scaled
 
-__all__ = ["POLARISATIONS", "FrameReader", "Numbers", "placed_grid"]
+__all__ = ["POLARISATIONS", "FrameReader", "placed_grid"]
 
 POLARISATIONS = ("vv", "vh")
-
-Numbers = Literal["linear", "db", "amplitude"]
-"""What pixels are: power, decibels, or the uncalibrated amplitudes of an integer image."""
 
 _WORD = re.compile(r"(?:^|[_\W])(vv|vh)(?:[_\W]|$)", re.IGNORECASE)
 _SAMPLE = 512  # pixels on a side of the windows that are looked at to find out what the numbers are
 _HALF_STEP = 0.5  # of a picture of 8 bits
-_NOTHING_DB = -90.0  # decibels that no radar measures: another way of writing no data
 
 
 @dataclass(frozen=True)
@@ -133,31 +129,14 @@ class FrameReader:
     def _power(
         self, pixels: NDArray[np.generic], valid: NDArray[np.bool_], scale: float, offset: float
     ) -> NDArray[np.float32]:
-        values = pixels.astype(np.float32)
-        if (scale, offset) != (1.0, 0.0):
-            values = values * np.float32(scale) + np.float32(offset)
-        known = valid & np.isfinite(values)
-        if self.numbers == "db":
-            known &= values > _NOTHING_DB
-            power = decibels_to_linear(np.where(known, values, 0))
-        elif self.numbers == "amplitude":
-            power = self._squared(values, pixels.dtype)
-            known &= power > 0
-        else:
-            if bool((values[known] < 0).any()):
-                raise _below_zero(self.found, float(values[known].min()))
-            known &= values > 0  # borders of GRD products are 0
-            power = values
-        return np.where(known, power, np.float32(np.nan))
-
-    def _squared(self, values: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[np.float32]:
-        """Power of amplitudes, of which full scale counts as 1; 0 where nothing is there.
-
-        Products of 16 bits have borders of 0. In a picture of 8 bits 0 is the darkest tone, and stands for half a step.
-        """
-        if dtype == np.uint8:
-            values = np.where(values > 0, values, np.float32(_HALF_STEP))
-        return np.square(np.maximum(values, 0) / np.float32(_full_scale(dtype)))
+        numbers = scaled(pixels, scale, offset)
+        if self.numbers == "amplitude" and np.issubdtype(pixels.dtype, np.integer):
+            # Full scale counts as 1. Products of 16 bits have borders of 0; in a picture of 8 bits 0 is the darkest
+            # tone, and stands for half a step.
+            if pixels.dtype == np.uint8:
+                numbers = np.maximum(numbers, np.float32(_HALF_STEP))
+            numbers = numbers / np.float32(_full_scale(pixels.dtype))
+        return as_power(numbers, valid, self.numbers, self.found.name)
 
     def close(self) -> None:
         """Close every file."""
@@ -183,7 +162,7 @@ def placed_grid(grid: Grid, settings: PrepareSettings, name: str) -> Grid:
     if grid.crs is not None:
         raise InvalidSetting(
             f"{name} knows its place on earth already",
-            found=str(grid.crs),
+            found=grid.crs_name,
             cure="Leave --bounds out: they are for pictures without georeference.",
         )
     west, south, east, north = settings.bounds
@@ -203,41 +182,17 @@ def _full_scale(dtype: np.dtype[Any]) -> int:
 
 def _numbers_of(readers: Sequence[ImageReader], settings: PrepareSettings, found: Found) -> tuple[Numbers, bool]:
     """What the pixels are, and whether that had to be found out."""
-    if all(np.issubdtype(reader.dtype, np.integer) and reader.scale[0] == 1.0 for reader in readers):
-        return "amplitude", True
-    lowest, highest = np.inf, -np.inf
-    for reader in readers:
-        for row, col in _corners(reader.grid):
-            seen = reader.read(Window(row, col, _SAMPLE, _SAMPLE).intersect(reader.grid.window))
-            values = seen.pixels[:, seen.valid].astype(np.float32)
-            values = values[np.isfinite(values) & (values != 0) & (values > 10 * _NOTHING_DB)]
-            if values.size:
-                lowest, highest = min(lowest, float(values.min())), max(highest, float(values.max()))
-    if settings.units == "linear" and lowest < 0:
-        raise _below_zero(found, lowest)
-    if settings.units == "db" and 0 <= lowest < np.inf:
-        raise InvalidSetting(
-            f"{found.name} is declared to hold decibels, and no value is below 0",
-            found=f"{lowest:.3g} … {highest:.3g}",
-            cure="Declare it as what it is: --units linear.",
-        )
-    if settings.units != "auto":
-        return settings.units, False
-    return ("db" if lowest < 0 else "linear"), True
+    whole = all(np.issubdtype(reader.dtype, np.integer) and reader.scale[0] == 1.0 for reader in readers)
+    seen = [lowest_number(reader, _corners(reader.grid)) for reader in readers]
+    lowest = min((low for low in seen if low is not None), default=None)
+    return meaning_of(found.name, settings.units, lowest, whole=whole)
 
 
-def _corners(grid: Grid) -> list[tuple[int, int]]:
-    """Where the windows begin that are looked at: in the middle, and at the corners."""
+def _corners(grid: Grid) -> list[Window]:
+    """The windows that are looked at: in the middle, and at the corners."""
     down, across = max(0, grid.height - _SAMPLE), max(0, grid.width - _SAMPLE)
-    return sorted({(down // 2, across // 2), (0, 0), (0, across), (down, 0), (down, across)})
-
-
-def _below_zero(found: Found, lowest: float) -> InvalidSetting:
-    return InvalidSetting(
-        f"{found.name} has values below 0, which power never has",
-        found=f"{lowest:.3g}",
-        cure="If they are decibels, declare them: --units db; or correct the image's no-data value.",
-    )
+    places = sorted({(down // 2, across // 2), (0, 0), (0, across), (down, 0), (down, across)})
+    return [Window(row, col, _SAMPLE, _SAMPLE).intersect(grid.window) for row, col in places]
 
 
 def _cannot_be_laid(found: Found, grid: Grid, other: Grid) -> GeoreferenceMissing:

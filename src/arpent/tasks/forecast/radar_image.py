@@ -6,31 +6,28 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Literal, Self
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from arpent.core import Window
-from arpent.errors import FileMissing, InvalidSetting, NoValidPixels
+from arpent.errors import FileMissing, NoValidPixels
 from arpent.io import open_image
 from arpent.pixels import (
     LOOKS_BLOCK,
     SENTINEL_1_LOOKS,
-    decibels_to_linear,
     linear_to_decibels,
     looks_of_blocks,
     median_looks,
 )
 from arpent.tasks.forecast.despeckle_settings import DespeckleSettings
+from arpent.tasks.forecast.radar_numbers import Numbers, as_power, lowest_number, meaning_of, scaled
 
-__all__ = ["RadarImage", "Units", "images_in"]
-
-Units = Literal["linear", "db", "amplitude"]
+__all__ = ["RadarImage", "images_in"]
 
 _IMAGES: Final = frozenset({".tif", ".tiff", ".jp2", ".img", ".png", ".jpg", ".jpeg", ".vrt"})
 _MOST_PIXELS: Final = 1 << 24  # that are looked at before the work begins
-_NOTHING_DB: Final = -90.0  # decibels that no radar measures: another way of writing no data
 
 
 class RadarImage:
@@ -73,17 +70,7 @@ class RadarImage:
         raster = self.reader.read(window)
         planes = []
         for values, scale, offset in zip(raster.pixels, self.reader.scale, self.reader.offset, strict=True):
-            numbers = _scaled(values, scale, offset)
-            known = raster.valid & np.isfinite(numbers)
-            if self.units == "db":
-                known &= numbers > _NOTHING_DB
-                numbers = decibels_to_linear(np.where(known, numbers, 0))
-            else:
-                if bool((numbers[known] < 0).any()):
-                    raise self._below_zero(float(numbers[known].min()))
-                known &= numbers > 0  # borders of Sentinel-1 GRD are 0
-                numbers = np.square(numbers) if self.units == "amplitude" else numbers
-            planes.append(np.where(known, numbers, np.float32(np.nan)))
+            planes.append(as_power(scaled(values, scale, offset), raster.valid, self.units, self.reader.source))
         return np.stack(planes)
 
     def from_power(self, power: NDArray[np.float32], wanted: str) -> NDArray[np.float32]:
@@ -97,36 +84,10 @@ class RadarImage:
         """The image from top to bottom."""
         return self.reader.grid.window.strips(rows)
 
-    def _units_of(self, settings: DespeckleSettings) -> tuple[Units, bool]:
+    def _units_of(self, settings: DespeckleSettings) -> tuple[Numbers, bool]:
         """What the pixels are, and whether that had to be found out."""
-        if settings.units == "amplitude":
-            return "amplitude", False
-        integers = np.issubdtype(self.reader.dtype, np.integer) and set(self.reader.scale) == {1.0}
-        lowest = min((low for window in self._sample() if (low := self._lowest(window)) is not None), default=None)
-        if settings.units == "linear" and lowest is not None and lowest < 0:
-            raise self._below_zero(lowest)
-        if settings.units == "db" and lowest is not None and lowest >= 0:
-            raise InvalidSetting(
-                f"{self.name} is declared to hold decibels, and no value is below 0",
-                found=f"{lowest:.3g} and above",
-                cure="Declare it as what it is: --units linear.",
-            )
-        if settings.units != "auto":
-            return settings.units, False
-        if lowest is not None and lowest < 0:
-            return "db", True
-        return ("amplitude", True) if integers else ("linear", True)
-
-    def _lowest(self, window: Window) -> float | None:
-        """The lowest number of a window that means something."""
-        raster = self.reader.read(window)
-        found = []
-        for values, scale, offset in zip(raster.pixels, self.reader.scale, self.reader.offset, strict=True):
-            numbers = _scaled(values[raster.valid], scale, offset)
-            numbers = numbers[np.isfinite(numbers) & (numbers != 0) & (numbers > 10 * _NOTHING_DB)]
-            if numbers.size:
-                found.append(float(numbers.min()))
-        return min(found, default=None)
+        whole = np.issubdtype(self.reader.dtype, np.integer) and set(self.reader.scale) == {1.0}
+        return meaning_of(self.name, settings.units, lowest_number(self.reader, self._sample()), whole=whole)
 
     def _sample(self) -> list[Window]:
         """Rows of blocks, evenly spread over the image."""
@@ -152,13 +113,6 @@ class RadarImage:
         raise NoValidPixels(
             f"{self.reader.source} has no data in any pixel",
             cure="Check its no-data value; in radar images a power of 0 means no data too.",
-        )
-
-    def _below_zero(self, lowest: float) -> InvalidSetting:
-        return InvalidSetting(
-            f"{self.reader.source} has values below 0, which power never has",
-            found=f"{lowest:.3g}",
-            cure="If they are decibels, declare them: --units db; or correct the image's no-data value.",
         )
 
     def __enter__(self) -> Self:
@@ -195,8 +149,3 @@ def images_in(sources: Sequence[str | Path]) -> list[str]:
     if not found:
         raise FileMissing("no image was given", cure="Name an image, several, or a folder.")
     return found
-
-
-def _scaled(values: NDArray[np.generic], scale: float, offset: float) -> NDArray[np.float32]:
-    numbers = values.astype(np.float32)
-    return numbers if (scale, offset) == (1.0, 0.0) else numbers * np.float32(scale) + np.float32(offset)
