@@ -79,9 +79,10 @@ def predict(
     }
     for line in (*made.notes, *notes_on_areas(made, language)):
         note(line)
+    files = {say("word.map", language): made.path, say("told.preview", language): preview}
+    width = max(map(len, files))
     show(
         document,
         class_table(made.areas, language, adjusted=made.adjusted),
-        f"map      {made.path}",
-        f"preview  {preview}",
+        *(f"{name.ljust(width)}  {path}" for name, path in files.items()),
     )
