@@ -45,7 +45,7 @@ from arpent.tasks.landcover.settings import StrategyName
 from arpent.tasks.landcover.transfer import transfer
 from arpent.tasks.landcover.transfer_report import write_report
 from arpent.tasks.landcover.transfer_settings import TransferSettings
-from transfer_study.places import Sides, bytes_of, places
+from transfer_study.places import Sides, places
 from transfer_study.shift import print_known, print_shift
 from transfer_study.tables import checks, print_classes, print_curves, print_table, print_verdicts
 
@@ -53,6 +53,8 @@ from transfer_study.tables import checks, print_classes, print_curves, print_tab
 NETWORK_NAME = "slim ResNet U-Net (the residual encoder of timm's test_resnet)"
 ARCHITECTURE = "smp-unet"
 NETWORK = {"encoder": "tu-test_resnet", "decoder_widths": [48, 32, 24, 16, 16]}
+CUT = 0.5
+"""Percent of the target's pixels that are cut off at each end when they become bytes."""
 WEIGHTS = {"building": 3.0, "swimming pool": 3.0}
 """Of classes in the loss on the target: those that are small and rare count more."""
 SOURCE_LANDSCAPE, DEVELOPMENT_LANDSCAPE, TEST_LANDSCAPE = 11, 12, 32
@@ -165,11 +167,10 @@ def source_places(country: Country) -> None:
 
 
 def target_places(country: Country) -> None:
-    """The target's places and their sides, as bytes."""
+    """The target's places and their sides."""
     path = country.target_index
     if not path.exists():
-        index = places(country.folder, TARGET, country.landscape, country.scale.target, country.variant)
-        bytes_of(index, country.folder, TARGET).write(path)
+        places(country.folder, TARGET, country.landscape, country.scale.target, country.variant).write(path)
 
 
 def source_model(country: Country, threads: int) -> None:
@@ -207,6 +208,8 @@ def target_settings(country: Country) -> TrainSettings:
         patch=country.scale.target.width,
         batch_size=4,
         workers=0,
+        to_bytes="percentile",
+        byte_cut=CUT,
         augment=Augment(gain=0.1, bias=0.1),
     )
 

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arpent.core import Strip, nomenclature, sensor
-from arpent.data import SampleIndex, Split, byte_scale_of
-from arpent.io import CogWriter, RasterSpec, open_image
-from arpent.tasks.landcover.survey import measured
+from arpent.core import nomenclature
+from arpent.data import SampleIndex, Split
+from arpent.io import open_image
 from arpent.testing.simulation import Simulation, simulate
 
-__all__ = ["Sides", "bytes_of", "places"]
-
-CUT = 0.5
-"""Percent of the pixels that are cut off at each end when they become bytes."""
+__all__ = ["Sides", "places"]
 
 
 @dataclass(frozen=True)
@@ -76,18 +72,3 @@ def _turns(sides: Sides) -> Sequence[Split]:
     turns: list[tuple[float, Split]] = [((n + 0.5) / sides.learnt, "train") for n in range(sides.learnt)]
     turns += [((n + 0.5) / sides.validation, "val") for n in range(sides.validation)]
     return [side for _, side in sorted(turns)]
-
-
-def bytes_of(index: SampleIndex, folder: Path, camera: str) -> SampleIndex:
-    """The images as bytes, as the study had them before anything else: cut at percentiles of those to learn from."""
-    bands = sensor(camera).band_names
-    scale = byte_scale_of(measured(index.of_split("train"), bands), "percentile", cut=CUT)
-    made = []
-    for sample in index:
-        with open_image(sample.image, bands=bands, sensor=camera) as reader:
-            block, grid = reader.read(reader.grid.window), reader.grid
-        path = folder / "bytes" / f"{sample.domain}.tif"
-        with CogWriter(path, RasterSpec(grid, bands, "uint8")) as writer:
-            writer.write(Strip(0, scale(block.pixels, block.valid)))
-        made.append(replace(sample, image=str(path), name=path.stem))
-    return SampleIndex(made, index.origin)
