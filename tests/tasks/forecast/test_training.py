@@ -340,3 +340,21 @@ def test_sequences_lie_on_the_side_that_is_asked_for(rivers):
     for sample in sequences_of(timed, settings, "val"):
         issue = sample.attributes["issue"]
         assert all(issue.place.frames[issue.at + horizon].split == "val" for horizon in issue.horizons)
+
+
+def test_what_another_side_holds_is_not_learnt(rivers):
+    data = Dataset.read(rivers)
+    # By time, six dates in March 2023 and two in April: forecasts of March reach into April.
+    late = [replace(one, split="val" if one.date.month > 3 else "train") for one in data.index]
+    timed, settings = replace(data, index=SampleIndex(late)), ForecasterSettings()
+    rule = decibel_rule(timed, sequences_of(timed, settings, "train").samples, "timed")
+    sides = {"train": set(), "val": set()}
+    with SequenceLoader(Source(Normaliser(rule), timed.bands), settings, timed.classes) as load:
+        for side, told in sides.items():
+            for sample in sequences_of(timed, settings, side):
+                issue = sample.attributes["issue"]
+                target = load(PatchRef(sample, Window(0, 0, 64, 64))).target
+                seen = [horizon for horizon in range(1, 1 + settings.future) if (target[horizon] >= 0).any()]
+                told |= {issue.place.frames[issue.at + horizon].split for horizon in seen}
+                assert tuple(seen) == issue.horizons
+    assert sides == {"train": {"train"}, "val": {"val"}}

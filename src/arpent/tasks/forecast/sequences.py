@@ -103,8 +103,8 @@ class SequenceLoader:
 
         ``image`` is ``(past · bands, H, W)``; where features are made already, scores and pixels date by date,
         ``(past · (classes + bands), H, W)``, with ``features`` ``(past · width, h, w)``, and the square begins with a
-        cell. ``target`` is ``(1 + future, H, W)``, the issue date first; -1 where the truth is not known or where a
-        past date has no data. ``metadata`` is what `days_of` tells.
+        cell. ``target`` is ``(1 + future, H, W)``, the issue date first; -1 where the truth is not known or not of
+        the side that was asked for, and where a past date has no data. ``metadata`` is what `days_of` tells.
         """
         issue: Issue = ref.sample.attributes["issue"]
         settings, frames = self._settings, issue.place.frames
@@ -120,7 +120,9 @@ class SequenceLoader:
             image, valid, features = self._explained(self._source.features, seen, inside, window)
         target = np.full((1 + settings.future, *window.shape), -1, np.int16)
         rows, cols = inside.relative_to(window).slices
-        for place, frame in enumerate((seen[-1], *coming)):
+        # A date that is foretold may lie on another side of the split: its truth is not this side's to see.
+        known = {0: seen[-1]} | {horizon: coming[horizon - 1] for horizon in issue.horizons}
+        for place, frame in known.items():
             target[place, rows, cols] = self._truth(frame, inside, valid)
         days: list[Frame | dt.date] = [*coming, *_beyond(frames, settings, settings.future - len(coming))]
         told = days_of(seen, days, settings)
