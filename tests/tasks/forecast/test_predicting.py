@@ -4,12 +4,14 @@ import datetime as dt
 import json
 import shutil
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
 
 from arpent.core.progress import Silent
+from arpent.data import SampleIndex
 from arpent.errors import (
     BandMismatch,
     BundleInvalid,
@@ -206,6 +208,33 @@ def test_another_step_than_that_of_training_is_said(write_series, bundle, tmp_pa
     made = foretell(folder, bundle, Place(exact=tmp_path / "run"), settings(vector=False))
     assert any("steps of 12 days, and the model learnt steps of 6 days" in one for one in made.run.manifest.warnings)
     assert [one.days for one in made.dates["a"]][-3:] == [12, 24, 36]
+
+
+def test_each_place_goes_by_its_own_step(write_series, bundle, tmp_path):
+    """Of a place of 6 days and one of 12, neither is foretold by steps of 9 days."""
+    folder = tmp_path / "mixed"
+    often = Dataset.read(write_series(folder, {"often": [20, 19, 18]}, step=6)).index
+    both = Dataset.read(write_series(folder, {"seldom": [20, 19, 18]}, step=12))
+    facts = both.facts.model_copy(update={"step_days": 9.0, "regular": False})
+    Dataset.write(folder, SampleIndex([*often, *both.index]), facts)
+    made = foretell(folder, bundle, Place(exact=tmp_path / "run"), settings(vector=False, probabilities=False))
+    assert [one.days for one in made.dates["often"]][-3:] == [6, 12, 18]
+    assert [one.days for one in made.dates["seldom"]][-3:] == [12, 24, 36]
+    assert json.loads(made.run.file("timeline_seldom").read_text())["step_days"] == 12
+    assert [one for one in made.run.manifest.warnings if "steps" in one] == [
+        "warning: the series seldom goes by steps of 12 days, and the model learnt steps of 6 days: "
+        "it may be poor at these"
+    ]
+
+
+def test_a_timeline_names_the_images_from_its_own_folder_on(write_series, bundle, tmp_path, monkeypatch):
+    write_series(tmp_path / "data", {"a": [20, 19, 18]})
+    monkeypatch.chdir(tmp_path)
+    made = foretell(Path("data"), bundle, Place(exact=Path("runs/next")), settings(vector=False))
+    image = json.loads(made.run.file("timeline").read_text())["dates"][0]["image"]
+    assert image == "../../data/a/image_2023-03-01.tif"
+    monkeypatch.chdir("/")
+    assert (tmp_path / "runs" / "next" / image).is_file()
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
+from statistics import median_low
 
 from arpent.errors import DatasetError, InvalidSetting, UnknownName
 from arpent.tasks.forecast.dataset import Dataset, Frame, Place
 
-__all__ = ["Coming", "Plan", "place_named", "plan_of", "whole_places"]
+__all__ = ["Coming", "Plan", "place_named", "plan_of", "usual_step", "whole_places"]
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,15 @@ def place_named(places: Sequence[Place], name: str | None) -> tuple[Place, ...]:
     if not found:
         raise UnknownName.among(name, [place.name for place in places], "place")
     return found
+
+
+def usual_step(place: Place, otherwise: float) -> float:
+    """Days between neighbouring dates of a place: the middle one of its steps; of a single date, what is given.
+
+    Places of one data set may be seen by different rhythms, so that the step of all of them need be that of none.
+    """
+    steps = [later - earlier for earlier, later in pairwise(place.days)]
+    return float(median_low(steps)) if steps else otherwise
 
 
 def plan_of(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
-from arpent.core import ClassMap, Progress, Silent, file_sha256, parse
+from arpent.core import ClassMap, Progress, Silent, file_sha256
 from arpent.data import glance
 from arpent.engine import Job, run_job, start_network
 from arpent.engine.caution import far_from_training
@@ -21,12 +22,12 @@ from arpent.models.recurrent import Forecaster
 from arpent.store import Place as RunPlace
 from arpent.store import Run, RunFolder, bundle_in, content_of
 from arpent.tasks.forecast.answering import days_of
+from arpent.tasks.forecast.asked_series import as_dataset
 from arpent.tasks.forecast.dataset import Dataset, Frame
 from arpent.tasks.forecast.foretelling import ForetellTask, SegmentTask, coming_name, facts_of, moment, observed_name
-from arpent.tasks.forecast.foretold import Coming, Plan, place_named, plan_of, whole_places
+from arpent.tasks.forecast.foretold import Coming, Plan, place_named, plan_of, usual_step, whole_places
 from arpent.tasks.forecast.predict_settings import ForetellSettings
 from arpent.tasks.forecast.prediction_preview import draw_prediction
-from arpent.tasks.forecast.prepare_settings import PrepareSettings
 from arpent.tasks.forecast.stacked import Stack, normalised
 from arpent.tasks.forecast.timeline import TimelineDate, measured, write_timeline
 from arpent.tiling import TilePlan
@@ -92,7 +93,7 @@ def foretell(
     kept = settings.model_dump(mode="json", exclude={"read_threads"}) | {"series": str(series), "model": str(model)}
     with place.begin("forecast", Path(series).resolve().stem, kept, [series, model]) as run:
         try:
-            dataset = _as_dataset(series, run, bundle, settings, progress)
+            dataset = as_dataset(series, run, bundle, settings, progress)
             plans = _plans(dataset, bundle, settings)
             with run.timed("check"):
                 for plan in plans:
@@ -108,33 +109,6 @@ def foretell(
             work = _Work(run, bundle, classes, plan, settings, progress or Silent(), suffix)
             dates[plan.place.name] = work.done()
         return Foretold(run.finish(), dates, classes, _notes(plans, settings))
-
-
-def _as_dataset(
-    series: Path, run: RunFolder, bundle: Bundle, settings: ForetellSettings, progress: Progress | None
-) -> Dataset:
-    """The DATASET at a path; of a series as others leave it, one in the scratch folder, prepared like that of training.
-
-    It is prepared again where a run goes on, from the images that are still the same.
-    """
-    if (series / "dataset.json").is_file():
-        return Dataset.read(series)
-    from arpent.tasks.forecast.preparing import prepare
-
-    recipe = bundle.contract.recipe
-    how, name = recipe.get("filter_settings"), recipe.get("filter", "lee")
-    kept = {key: value for key, value in (how if isinstance(how, Mapping) else {}).items() if key in _HOW}
-    wanted = parse(PrepareSettings, {**kept, "filter": name, "split": "none", "language": settings.language}, "predict")
-    run.add_input(series, role="series")
-    with run.timed("prepare"):
-        done = prepare(series, run.scratch / "series", wanted, force=True, progress=progress or Silent())
-    for note in done.notes:
-        run.tell(note)
-    return done.dataset
-
-
-_HOW = ("window", "enl", "damping")
-"""Settings of a speckle filter that a series is prepared with as that of training was."""
 
 
 def _checked(bundle: Bundle, source: Path, settings: ForetellSettings) -> ClassMap:
@@ -161,11 +135,18 @@ def _checked(bundle: Bundle, source: Path, settings: ForetellSettings) -> ClassM
 
 def _plans(dataset: Dataset, bundle: Bundle, settings: ForetellSettings) -> tuple[Plan, ...]:
     """The dates of each place."""
-    step, model = settings.step or dataset.facts.step_days, bundle.model
+    usual, model = dataset.facts.step_days, bundle.model
     past, future = (model.settings.past, model.settings.future) if isinstance(model, Forecaster) else (1, 0)
     everything = settings.observed == "all" or not isinstance(model, Forecaster)
     return tuple(
-        plan_of(one, past, future, step=step, issue=settings.issue, everything=everything)
+        plan_of(
+            one,
+            past,
+            future,
+            step=settings.step or usual_step(one, usual),
+            issue=settings.issue,
+            everything=everything,
+        )
         for one in place_named(whole_places(dataset), settings.place)
     )
 
@@ -185,7 +166,8 @@ def _check(run: RunFolder, plan: Plan, bundle: Bundle, settings: ForetellSetting
     if isinstance(bundle.model, Forecaster):
         learnt = bundle.model.settings.step
         if not 1 / _STEPS_APART <= plan.step / learnt <= _STEPS_APART:
-            run.warn(say("forecast_product.step_differs", language, series=plan.step, model=learnt))
+            where = {"place": plan.place.name, "series": plan.step, "model": learnt}
+            run.warn(say("forecast_product.step_differs", language, **where))
 
 
 def _notes(plans: Sequence[Plan], settings: ForetellSettings) -> tuple[str, ...]:
@@ -241,10 +223,10 @@ class _Work:
         return content_of(self.run.add_input(frame.image, role=f"date {frame.date}"))
 
     def _kept(self, frame: Frame | None) -> str | None:
-        """The image of a date, where it will be there when the run is done."""
+        """The image of a date as seen from the run folder, where it will be there when the run is done."""
         if frame is None or Path(frame.image).resolve().is_relative_to(self.run.scratch.resolve()):
             return None
-        return frame.image
+        return Path(os.path.relpath(frame.image, self.run.path)).as_posix()
 
     def _segment(self, frame: Frame, identity: str) -> None:
         """Maps one observed date."""
