@@ -227,6 +227,55 @@ def test_each_place_goes_by_its_own_step(write_series, bundle, tmp_path):
     ]
 
 
+@pytest.fixture
+def raw(pond, tmp_path):
+    """Copies the first dates of the pond as others leave them: images alone, with names of their own."""
+
+    def make(count, name="image_{}.tif"):
+        folder = tmp_path / "raw"
+        folder.mkdir()
+        for frame in Dataset.read(pond).places[0].frames[:count]:
+            shutil.copy(frame.image, folder / name.format(frame.date))
+        return folder
+
+    return make
+
+
+def test_images_are_prepared_for_as_many_dates_as_the_model_looks_at(
+    raw, bundle, small_forecaster, bundle_of, tmp_path
+):
+    """Two dates are enough for a model of two, one for a model that segments; a model of three wants more images."""
+    folder, quick = raw(2), {"vector": False, "probabilities": False}
+    made = foretell(folder, small_forecaster(past=2), Place(exact=tmp_path / "two"), settings(**quick))
+    assert [one.horizon for one in made.dates["raw"]] == [-1, 0, 1, 2, 3]
+    with pytest.raises(DatasetError, match=r"too few dates up to 2023-03-07 .* 3 or more.* Add earlier images: "):
+        foretell(folder, bundle, Place(exact=tmp_path / "three"), settings(**quick))
+    (folder / "image_2023-03-07.tif").unlink()
+    sizes = {"channels": 2, "classes": 4, "widths": [4, 8]}
+    found = bundle_of(build("unet", sizes), "unet", sizes, "forecast")
+    path = save_bundle(tmp_path / "unet.safetensors", found.model, found.contract)
+    made = foretell(folder, path, Place(exact=tmp_path / "one"), settings(**quick))
+    assert [one.date for one in made.dates["raw"]] == [str(DAY)]
+
+
+def test_how_images_are_read_can_be_said_where_errors_ask_for_it(raw, pond, small_forecaster, tmp_path):
+    folder, model = raw(1, "scene{}x.tif"), small_forecaster(past=1)
+    for path in folder.iterdir():
+        path.rename(folder / "scene_060_2023.tif")
+    quick = {"vector": False, "probabilities": False}
+    with pytest.raises(InvalidSetting, match="--date-pattern"):
+        foretell(folder, model, Place(exact=tmp_path / "run"), settings(**quick))
+    days = settings(**quick, date_pattern=r"scene_(060_2023)")
+    with pytest.raises(InvalidSetting, match="060_2023"):
+        foretell(folder, model, Place(exact=tmp_path / "run"), days)
+    (folder / "scene_060_2023.tif").rename(folder / "scene2023060.tif")
+    days = settings(**quick, date_pattern=r"scene(\d{7})", units="linear")
+    made = foretell(folder, model, Place(exact=tmp_path / "run"), days)
+    assert made.dates["raw"][0].date == "2023-03-01"
+    with pytest.raises(InvalidSetting, match=r"prepared already.*--units, --date-pattern"):
+        foretell(pond, model, Place(exact=tmp_path / "more"), days)
+
+
 def test_a_timeline_names_the_images_from_its_own_folder_on(write_series, bundle, tmp_path, monkeypatch):
     write_series(tmp_path / "data", {"a": [20, 19, 18]})
     monkeypatch.chdir(tmp_path)

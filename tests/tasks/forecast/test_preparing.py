@@ -144,6 +144,17 @@ def test_decibels_are_found_out_and_said(series, tmp_path):
     assert not (tmp_path / "wrong").exists()
 
 
+def test_a_few_values_below_0_are_no_data_and_no_decibels(series, tmp_path):
+    pixels = power(1)
+    pixels[0, 4, 4] = -1e-5
+    write(series / f"s1_{DAYS[1]}.tif", pixels)
+    made = prepare(series, tmp_path / "set", PLAIN)
+    pixels[0, 4, 4] = np.nan
+    np.testing.assert_array_equal(pixels_of(made.dataset.places[0].frames[1].image), pixels)
+    assert any(f"(s1_{DAYS[1]}.tif)" in note and "count as no data" in note for note in made.notes)
+    assert not any("decibels" in note for note in made.notes)
+
+
 def test_power_that_is_declared_decibels_stops(series, tmp_path):
     with pytest.raises(InvalidSetting, match="declared to hold decibels, and no value is below 0"):
         prepare(series, tmp_path / "set", PLAIN.model_copy(update={"units": "db"}))
@@ -247,6 +258,28 @@ def test_orbits_are_not_mixed_unasked(series, tmp_path, tags, told):
     mixed = prepare(series, tmp_path / "set", PLAIN.model_copy(update={"allow_mixed_orbits": True}))
     facts = mixed.dataset.facts
     assert [facts.orbit, facts.relative_orbit, facts.product].count(None) == 1
+
+
+def test_one_band_can_be_kept_of_two(series, tmp_path):
+    made = prepare(series, tmp_path / "out", PLAIN.model_copy(update={"bands": ("vv",)}))
+    assert made.dataset.bands == ("vv",)
+    assert not any("left out" in note for note in made.notes)
+    both = prepare(series, tmp_path / "both", PLAIN).dataset
+    assert both.bands == ("vv", "vh")
+    with (
+        rasterio.open(made.dataset.places[0].frames[0].image) as one,
+        rasterio.open(both.places[0].frames[0].image) as two,
+    ):
+        assert one.descriptions == ("VV",)
+        np.testing.assert_array_equal(one.read(1), two.read(1))
+
+
+def test_a_band_that_is_asked_for_and_not_there(tmp_path):
+    for day in DAYS:
+        write(tmp_path / "lava" / f"{day}.tif", power(1)[:1], bands=("VV",))
+    with pytest.raises(BandMismatch, match=r"not all dates have VH .*found VV in lava; expected VV, VH"):
+        prepare(tmp_path / "lava", tmp_path / "out", PLAIN.model_copy(update={"bands": ("vv", "vh")}))
+    assert not (tmp_path / "out").exists()
 
 
 def test_too_few_dates(series, tmp_path):

@@ -123,7 +123,9 @@ def plan_of(
             f"{place.name} has too few dates up to {dates[at]} to forecast from",
             found=f"{at + 1} {'date' if at == 0 else 'dates'}",
             expected=f"{past} or more",
-            cure="Add earlier images, or choose a later issue date with --issue.",
+            cure="Add earlier images, or choose a later issue date with --issue."
+            if at + 1 < len(frames)
+            else "Add earlier images: the model looks at as many at once.",
         )
     taken = frames[at + 1 : at + 1 + future]
     coming = [Coming(number, frame.date, frame) for number, frame in enumerate(taken, 1)]

@@ -9,12 +9,13 @@ from pydantic import Field
 
 from arpent.core import Language
 from arpent.engine.settings import PredictSettings
+from arpent.tasks.forecast.series_settings import SeriesSettings
 
 __all__ = ["ForetellSettings"]
 
 
-class ForetellSettings(PredictSettings):
-    """From which date a forecast starts, how far it goes, and what is kept of it."""
+class ForetellSettings(SeriesSettings, PredictSettings):
+    """From which date a forecast starts, how far it goes, and what is kept of it; and how images are read."""
 
     ring: Annotated[int, Field(ge=0)] = 16
     """Half width in pixels of the ramp over which neighbouring tiles are mixed."""

@@ -6,12 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from arpent.core import Language, Settings
+from arpent.core import Language
+from arpent.tasks.forecast.series_settings import SeriesSettings
 
 __all__ = ["PrepareSettings"]
 
 
-class PrepareSettings(Settings):
+class PrepareSettings(SeriesSettings):
     """How a folder or a table of radar images becomes a DATASET."""
 
     filter: Literal["none", "lee", "kuan", "enhanced_lee", "refined_lee", "frost", "gamma_map", "quegan_yu"] = "lee"
@@ -28,20 +29,10 @@ class PrepareSettings(Settings):
     """Dates that it looks ahead."""
     patch: Annotated[int, Field(ge=8, le=4096)] = 256
     """Pixels on a side of what networks are shown."""
-    units: Literal["auto", "linear", "db"] = "auto"
-    """What the pixels are: linear power or decibels; auto takes values below 0 for decibels, and says so."""
-    date_pattern: str | None = None
-    r"""How names give their dates: a regular expression whose first group is 20240301, 2024-03-01 or 2024061."""
-    allow_mixed_orbits: bool = False
-    """Put images of several orbits or kinds of product into one series."""
-    bounds: tuple[float, float, float, float] | None = None
-    """Place of pictures without georeference: west, south, east, north, in units of `crs`."""
-    crs: str = "EPSG:4326"
-    """Reference system of `bounds`."""
+    bands: tuple[Literal["vv", "vh"], ...] | None = None
+    """Polarisations that are kept: vv, vh or both; all that every date has if not given."""
     classes: str = "sar"
     """Nomenclature of the masks that are written: sar, water, or a file."""
-    mask_codes: str | None = None
-    """List of numbers that the masks found use, such as commune; if not given, what the files say."""
     split: Literal["auto", "place", "block", "time", "none"] = "auto"
     """Sides for training, validation and test: whole places, blocks of a place, or earlier and later dates; auto takes
     places where there are three, else blocks, else time."""
@@ -51,9 +42,9 @@ class PrepareSettings(Settings):
     """Language of what is told and drawn: en or fr."""
 
     @model_validator(mode="after")
-    def _of_one_place(self) -> PrepareSettings:
-        if self.bounds is not None and (self.bounds[0] == self.bounds[2] or self.bounds[1] >= self.bounds[3]):
-            raise ValueError("the bounds are west, south, east and north, in this order")
+    def _of_an_odd_window(self) -> PrepareSettings:
+        if self.bands == ():
+            raise ValueError("a series without polarisations holds nothing: give vv, vh or both")
         if self.window % 2 == 0:
             raise ValueError("the window of a filter is an odd number of pixels wide")
         return self

@@ -240,7 +240,8 @@ def _write_mask(
                 f"{Path(found.mask).name} has no class of the nomenclature '{classes.name}'",
                 found=f"numbers {', '.join(map(str, sorted(seen - {256})[:8])) or 'of no data alone'}",
                 expected=f"{', '.join(map(str, classes.ids))}, or the numbers of {', '.join(classes.code_lists)}",
-                cure="Say what its numbers are with --mask-codes, or choose another nomenclature with --classes.",
+                cure="Say what its numbers are with --mask-codes, or choose another nomenclature with "
+                "'arpent forecast prepare --classes'.",
             )
 
 

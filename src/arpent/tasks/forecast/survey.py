@@ -66,13 +66,8 @@ def survey(sources: Sources, settings: PrepareSettings) -> tuple[Surveyed, ...]:
                 cure="Give more dates, or look fewer back with --past.",
             )
     found = [_surveyed(name, dates, settings) for name, dates in sources.places.items()]
-    bands = tuple(band for band in POLARISATIONS if all(band in one.bands for one in found))
-    if not bands:
-        told = "; ".join(f"{', '.join(one.bands).upper() or 'none of all'} in {one.name}" for one in found)
-        raise BandMismatch(
-            "no polarisation is there on all dates", found=told, cure="Keep the images that have VV, or those with VH."
-        )
-    left = sorted({band for one in found for band in one.bands} - set(bands))
+    bands = _common_bands(found, settings)
+    left = sorted({band for one in found for band in one.bands}.intersection(_wanted(settings)) - set(bands))
     notes = [say("prepare.left_out", settings.language, band=band.upper()) for band in left]
     if not settings.allow_mixed_orbits:
         # Tracks differ from place to place; kinds of product must not.
@@ -113,5 +108,34 @@ def _surveyed(name: str, dates: Sequence[Found], settings: PrepareSettings) -> S
         orbit,
         "amplitude" not in units,
         tags.get("SIMULATED") == "yes",
-        (*notes, *(say("prepare.left_out", language, band=band.upper()) for band in sorted(every - bands))),
+        (
+            *notes,
+            *(
+                say("prepare.left_out", language, band=band.upper())
+                for band in sorted(every.intersection(_wanted(settings)) - bands)
+            ),
+        ),
     )
+
+
+def _wanted(settings: PrepareSettings) -> tuple[str, ...]:
+    return settings.bands or POLARISATIONS
+
+
+def _common_bands(found: Sequence[Surveyed], settings: PrepareSettings) -> tuple[str, ...]:
+    """What every date of every place has, of what is wanted."""
+    there = {band for band in POLARISATIONS if all(band in one.bands for one in found)}
+    told = "; ".join(f"{', '.join(one.bands).upper() or 'none of all'} in {one.name}" for one in found)
+    missing = [band.upper() for band in settings.bands or () if band not in there]
+    if missing:
+        raise BandMismatch(
+            f"not all dates have {' and '.join(missing)}",
+            found=told,
+            expected=", ".join(settings.bands or ()).upper(),
+            cure="Keep the images that have it; to do with one polarisation alone, prepare and train with --bands.",
+        )
+    if not there:
+        raise BandMismatch(
+            "no polarisation is there on all dates", found=told, cure="Keep the images that have VV, or those with VH."
+        )
+    return tuple(band for band in POLARISATIONS if band in there and band in _wanted(settings))
