@@ -195,14 +195,40 @@ def test_bad_input_stops_with_its_cure(write, run, tmp_path) -> None:
         images_in([])
 
 
-def test_a_value_below_0_that_the_sample_missed_stops(write, run, tmp_path, monkeypatch) -> None:
+def test_values_below_0_that_the_sample_missed_stop_or_are_said(write, run, tmp_path, monkeypatch) -> None:
     """The image is sampled before; what the rest of it holds is seen when it is filtered."""
     monkeypatch.setattr("arpent.tasks.forecast.radar_image._MOST_PIXELS", 90 * 25)
     power = np.abs(np.nan_to_num(scene((90, 100), bands=1), nan=0.1)) + np.float32(0.01)
     power[0, 5, 5] = -0.5
-    with pytest.raises(InvalidSetting, match=r"-0\.5"):
-        run([write("a.tif", power)], units="linear")
-    assert not (tmp_path / "run").exists()
+    made = run([write("a.tif", power)], units="linear")
+    assert any("values below 0 among its power" in warning for warning in made.run.manifest.warnings)
+    assert np.isnan(read(made.images[0].path)[0, 5, 5])
+    power[0, :50] = -12
+    with pytest.raises(InvalidSetting, match=r"power never has.*-12"):
+        run([write("b.tif", power)], units="linear", force=True)
+
+
+@pytest.mark.parametrize("units", ["auto", "linear"])
+def test_a_few_values_below_0_are_no_decibels(write, run, units) -> None:
+    """Products whose noise was subtracted go a little below 0."""
+    power = scene(bands=1)
+    power[0, 60, 60] = -1e-5
+    made = run([write("S1_20240301.tif", power)], enl=LOOKS, units=units)
+    known = np.where(power[0] > 0, power[0], np.nan).astype(np.float32)
+    product = read(made.images[0].path)[0]
+    assert product.tobytes() == SpeckleFilter("lee", 7, LOOKS)(known).tobytes()
+    assert any("below 0 among its power" in warning for warning in made.run.manifest.warnings)
+    with rasterio.open(made.images[0].path) as file:
+        assert "dB" not in file.units
+    with pytest.raises(InvalidSetting, match=r"hardly any value is below 0.*--units linear"):
+        run([write("S1_20240301.tif", power)], units="db", force=True)
+
+
+def test_what_may_be_power_or_decibels_is_asked_for(write, run) -> None:
+    power = scene(bands=1)
+    power[0, 60:64] = -1e-4
+    with pytest.raises(InvalidSetting, match=r"too many .* for power, and too few for decibels.*5%.*--units db"):
+        run([write("a.tif", power)])
 
 
 def test_what_fails_leaves_the_run_that_it_was_to_replace(write, run, tmp_path) -> None:

@@ -209,6 +209,8 @@ class _Work:
                     ratio.write(Strip(piece.row, piece.ratio))
                 if detail is not None:
                     detail.add(piece.row, piece.before, piece.after)
+        if image.below:
+            run.warn(say("despeckle.below", settings.language, name=image.name))
         cards = dict(zip(image.reader.bands, (tally.card for tally in tallies), strict=True))
         self._publish(name, image, spec, product)
         if ratio is not None:

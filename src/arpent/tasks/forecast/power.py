@@ -21,7 +21,7 @@ from arpent.errors import BandMismatch, GeoreferenceMissing, InvalidSetting, NoO
 from arpent.io import ImageReader, open_image
 from arpent.tasks.forecast.finding import Found
 from arpent.tasks.forecast.prepare_settings import PrepareSettings
-from arpent.tasks.forecast.radar_numbers import Numbers, as_power, lowest_number, meaning_of, scaled
+from arpent.tasks.forecast.radar_numbers import Meaning, Numbers, Seen, as_power, meaning_of, numbers_seen, scaled
 
 __all__ = ["POLARISATIONS", "FrameReader", "placed_grid"]
 
@@ -60,6 +60,7 @@ class FrameReader:
         grid: the pixels that windows are counted in.
         numbers: what the pixels of the files are.
         detected: whether that was found out, and not declared.
+        below: whether values were seen that are no data because they are below 0.
         bands: polarisations there are, in the order of `POLARISATIONS`.
         assumed: whether their names are a guess.
         moved: whether the files lie on another grid.
@@ -67,7 +68,7 @@ class FrameReader:
 
     Raises:
         BandMismatch: neither VV nor VH can be made out.
-        InvalidSetting: values below 0 are declared linear, or none is below 0 among declared decibels.
+        InvalidSetting: most values are below 0 and declared linear, or hardly any among declared decibels.
         GeoreferenceMissing: a grid of the earth is asked for, and the files name no place on it.
         NoOverlap: the files do not reach the grid.
     """
@@ -83,7 +84,9 @@ class FrameReader:
 
     def _open(self, settings: PrepareSettings, grid: Grid | None) -> None:
         own = [self._opened.enter_context(open_image(path)) for path in self.found.images]
-        self.numbers, self.detected = _numbers_of(own, settings, self.found)
+        meaning = _meaning_of(own, settings, self.found)
+        self.numbers: Numbers = meaning.numbers
+        self.detected, self.below = meaning.detected, meaning.below
         placed = placed_grid(own[0].grid, settings, self.found.name)
         self.grid = grid or placed
         self.moved = not placed.matches(self.grid)
@@ -136,7 +139,9 @@ class FrameReader:
             if pixels.dtype == np.uint8:
                 numbers = np.maximum(numbers, np.float32(_HALF_STEP))
             numbers = numbers / np.float32(_full_scale(pixels.dtype))
-        return as_power(numbers, valid, self.numbers, self.found.name)
+        echoes = as_power(numbers, valid, self.numbers, self.found.name)
+        self.below |= echoes.below
+        return echoes.power
 
     def close(self) -> None:
         """Close every file."""
@@ -180,12 +185,11 @@ def _full_scale(dtype: np.dtype[Any]) -> int:
     return int(np.iinfo(dtype).max)
 
 
-def _numbers_of(readers: Sequence[ImageReader], settings: PrepareSettings, found: Found) -> tuple[Numbers, bool]:
-    """What the pixels are, and whether that had to be found out."""
+def _meaning_of(readers: Sequence[ImageReader], settings: PrepareSettings, found: Found) -> Meaning:
+    """What the pixels are."""
     whole = all(np.issubdtype(reader.dtype, np.integer) and reader.scale[0] == 1.0 for reader in readers)
-    seen = [lowest_number(reader, _corners(reader.grid)) for reader in readers]
-    lowest = min((low for low in seen if low is not None), default=None)
-    return meaning_of(found.name, settings.units, lowest, whole=whole)
+    seen = sum((numbers_seen(reader, _corners(reader.grid)) for reader in readers), Seen())
+    return meaning_of(found.name, settings.units, seen, whole=whole)
 
 
 def _corners(grid: Grid) -> list[Window]:

@@ -22,7 +22,7 @@ from arpent.pixels import (
     median_looks,
 )
 from arpent.tasks.forecast.despeckle_settings import DespeckleSettings
-from arpent.tasks.forecast.radar_numbers import Numbers, as_power, lowest_number, meaning_of, scaled
+from arpent.tasks.forecast.radar_numbers import Meaning, Numbers, as_power, meaning_of, numbers_seen, scaled
 
 __all__ = ["RadarImage", "images_in"]
 
@@ -42,6 +42,7 @@ class RadarImage:
         reader: of the file.
         units: what the pixels are.
         guessed: whether that was found out, and not declared.
+        below: whether values were seen that are no data because they are below 0.
         looks: equivalent number of looks by band, median over blocks of 25 × 25 pixels; infinite without speckle,
             that of Sentinel-1 where no block is filled well enough to tell.
 
@@ -55,7 +56,9 @@ class RadarImage:
         self.name = Path(source).name.split(".")[0] or "image"
         self.reader = open_image(source, bands=settings.bands or None)
         try:
-            self.units, self.guessed = self._units_of(settings)
+            meaning = self._meaning(settings)
+            self.units: Numbers = meaning.numbers
+            self.guessed, self.below = meaning.detected, meaning.below
             self.looks = self._surveyed()
         except BaseException:
             self.reader.close()
@@ -65,12 +68,14 @@ class RadarImage:
         """Linear power of a window inside the image, ``(bands, rows, columns)``; NaN where there is no data.
 
         Raises:
-            InvalidSetting: a value is below 0 that should be power.
+            InvalidSetting: most values are below 0 that should be power.
         """
         raster = self.reader.read(window)
         planes = []
         for values, scale, offset in zip(raster.pixels, self.reader.scale, self.reader.offset, strict=True):
-            planes.append(as_power(scaled(values, scale, offset), raster.valid, self.units, self.reader.source))
+            echoes = as_power(scaled(values, scale, offset), raster.valid, self.units, self.reader.source)
+            self.below |= echoes.below
+            planes.append(echoes.power)
         return np.stack(planes)
 
     def from_power(self, power: NDArray[np.float32], wanted: str) -> NDArray[np.float32]:
@@ -84,10 +89,10 @@ class RadarImage:
         """The image from top to bottom."""
         return self.reader.grid.window.strips(rows)
 
-    def _units_of(self, settings: DespeckleSettings) -> tuple[Numbers, bool]:
-        """What the pixels are, and whether that had to be found out."""
+    def _meaning(self, settings: DespeckleSettings) -> Meaning:
+        """What the pixels are."""
         whole = np.issubdtype(self.reader.dtype, np.integer) and set(self.reader.scale) == {1.0}
-        return meaning_of(self.name, settings.units, lowest_number(self.reader, self._sample()), whole=whole)
+        return meaning_of(self.name, settings.units, numbers_seen(self.reader, self._sample()), whole=whole)
 
     def _sample(self) -> list[Window]:
         """Rows of blocks, evenly spread over the image."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
@@ -13,12 +14,74 @@ from arpent.errors import InvalidSetting
 from arpent.io import ImageReader
 from arpent.pixels import decibels_to_linear
 
-__all__ = ["Numbers", "as_power", "lowest_number", "meaning_of", "scaled"]
+__all__ = ["Echoes", "Meaning", "Numbers", "Seen", "as_power", "meaning_of", "numbers_seen", "scaled"]
 
 Numbers = Literal["linear", "db", "amplitude"]
 """What pixels are: power, decibels, or amplitudes, the roots of power."""
 
 _NOTHING_DB: Final = -90.0  # decibels that no radar measures: another way of writing no data
+_FEW: Final = 0.01
+"""Share below 0 up to which numbers are power: products whose noise was subtracted go a little below."""
+_MOST: Final = 0.5
+"""Share below 0 from which they are decibels: of them hardly any is above 0."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was seen of the numbers of an image, zeros and what is no number left out.
+
+    Attributes:
+        count: of them.
+        below: how many of them are below 0.
+        lowest: of them; infinite if there are none.
+        strange: how many are so far below 0 that they can but mean no data; not counted above.
+    """
+
+    count: int = 0
+    below: int = 0
+    lowest: float = np.inf
+    strange: int = 0
+
+    def __add__(self, other: Seen) -> Seen:
+        return Seen(
+            self.count + other.count,
+            self.below + other.below,
+            min(self.lowest, other.lowest),
+            self.strange + other.strange,
+        )
+
+    @property
+    def share(self) -> float:
+        """Of the numbers that is below 0, from 0 to 1."""
+        return self.below / max(1, self.count)
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What the numbers of an image mean.
+
+    Attributes:
+        numbers: what they are.
+        detected: whether that was found out, and not declared.
+        below: whether some are below 0 that are no decibels, and so no data.
+    """
+
+    numbers: Numbers
+    detected: bool
+    below: bool
+
+
+@dataclass(frozen=True)
+class Echoes:
+    """The power of a band.
+
+    Attributes:
+        power: linear, NaN where there is no data.
+        below: whether some numbers were no data because they are below 0.
+    """
+
+    power: NDArray[np.float32]
+    below: bool
 
 
 def scaled(values: NDArray[np.generic], scale: float, offset: float) -> NDArray[np.float32]:
@@ -27,77 +90,96 @@ def scaled(values: NDArray[np.generic], scale: float, offset: float) -> NDArray[
     return numbers if (scale, offset) == (1.0, 0.0) else numbers * np.float32(scale) + np.float32(offset)
 
 
-def as_power(
-    numbers: NDArray[np.float32], valid: NDArray[np.bool_], meaning: Numbers, name: str
-) -> NDArray[np.float32]:
+def as_power(numbers: NDArray[np.float32], valid: NDArray[np.bool_], meaning: Numbers, name: str) -> Echoes:
     """Linear power; NaN where there is no data.
 
     Args:
         numbers: of one band.
-        valid: where the image has data; zeros, which fill the borders of products, and NaN are none either.
+        valid: where the image has data; zeros, which fill the borders of products, and NaN are none either, and where
+            numbers are no decibels, those below 0.
         meaning: of the numbers.
         name: of the image, for the message.
 
     Raises:
-        InvalidSetting: a number that should be power or amplitude is below 0.
+        InvalidSetting: most numbers are below 0 that should be power or amplitude.
     """
     known = valid & np.isfinite(numbers)
     if meaning == "db":
         known &= numbers > _NOTHING_DB
-        power = decibels_to_linear(np.where(known, numbers, 0))
-    else:
-        if bool((numbers[known] < 0).any()):
-            raise _below_zero(name, float(numbers[known].min()))
-        known &= numbers > 0
-        power = np.square(numbers) if meaning == "amplitude" else numbers
-    return np.where(known, power, np.float32(np.nan))
+        return Echoes(np.where(known, decibels_to_linear(np.where(known, numbers, 0)), np.float32(np.nan)), False)
+    below = known & (numbers < 0)
+    several = bool(below.any())
+    if several:
+        seen = _seen(numbers[known])
+        if seen.share > _MOST and seen.lowest < -1:  # a window of little data may hold nothing but subtracted noise
+            raise _below_zero(name, seen)
+    known &= numbers > 0
+    power = np.square(numbers) if meaning == "amplitude" else numbers
+    return Echoes(np.where(known, power, np.float32(np.nan)), several)
 
 
-def lowest_number(reader: ImageReader, windows: Iterable[Window]) -> float | None:
-    """The lowest number in some windows that means something; None if none does."""
-    found = []
+def numbers_seen(reader: ImageReader, windows: Iterable[Window]) -> Seen:
+    """What the numbers of some windows are like."""
+    found = Seen()
     for window in windows:
         raster = reader.read(window)
         for values, scale, offset in zip(raster.pixels, reader.scale, reader.offset, strict=True):
-            numbers = scaled(values[raster.valid], scale, offset)
-            numbers = numbers[np.isfinite(numbers) & (numbers != 0) & (numbers > 10 * _NOTHING_DB)]
-            if numbers.size:
-                found.append(float(numbers.min()))
-    return min(found, default=None)
+            found += _seen(scaled(values[raster.valid], scale, offset))
+    return found
 
 
-def meaning_of(
-    name: str, declared: Numbers | Literal["auto"], lowest: float | None, *, whole: bool
-) -> tuple[Numbers, bool]:
-    """What the numbers of an image mean, and whether that had to be found out.
+def meaning_of(name: str, declared: Numbers | Literal["auto"], seen: Seen, *, whole: bool) -> Meaning:
+    """What the numbers of an image mean.
+
+    Almost all decibels of an image are below 0. Of power and amplitudes none should be; where noise was subtracted a
+    few are.
 
     Args:
         name: of the image, for the message.
         declared: by the user.
-        lowest: of its numbers; None if it has none.
+        seen: what its numbers are like.
         whole: whether they are whole numbers without a scale, as amplitudes are delivered.
 
     Raises:
-        InvalidSetting: the numbers cannot be what they are declared to be.
+        InvalidSetting: the numbers cannot be what they are declared to be, or may be power as well as decibels.
     """
-    if declared == "linear" and lowest is not None and lowest < 0:
-        raise _below_zero(name, lowest)
-    if declared == "db" and lowest is not None and lowest >= 0:
-        raise InvalidSetting(
-            f"{name} is declared to hold decibels, and no value is below 0",
-            found=f"{lowest:.3g} and above",
-            cure="Declare it as what it is: --units linear.",
-        )
+    below = bool(seen.below or seen.strange)
+    if declared == "db":
+        if seen.count and seen.share <= _FEW:
+            raise InvalidSetting(
+                f"{name} is declared to hold decibels, and {'hardly any' if below else 'no'} value is below 0",
+                found=f"{seen.lowest:.3g} and above",
+                cure="Declare it as what it is: --units linear.",
+            )
+        return Meaning("db", False, False)
     if declared != "auto":
-        return declared, False
-    if lowest is not None and lowest < 0:
-        return "db", True
-    return ("amplitude" if whole else "linear"), True
+        if declared == "linear" and seen.share > _MOST:
+            raise _below_zero(name, seen)
+        return Meaning(declared, False, below)
+    if seen.share > _MOST:
+        return Meaning("db", True, False)
+    if seen.share > _FEW:
+        raise InvalidSetting(
+            f"{name} has too many values below 0 for power, and too few for decibels",
+            found=f"{seen.share:.0%} of those looked at, the lowest {seen.lowest:.3g}",
+            expected=f"at most {_FEW:.0%} or more than {_MOST:.0%}",
+            cure="Say what they are: --units db, or --units linear, for which values below 0 are no data.",
+        )
+    return Meaning("amplitude" if whole else "linear", True, below)
 
 
-def _below_zero(name: str, lowest: float) -> InvalidSetting:
+def _seen(numbers: NDArray[np.float32]) -> Seen:
+    numbers = numbers[np.isfinite(numbers) & (numbers != 0)]
+    strange = int(np.count_nonzero(numbers <= 10 * _NOTHING_DB))
+    if strange:
+        numbers = numbers[numbers > 10 * _NOTHING_DB]
+    below = int(np.count_nonzero(numbers < 0))
+    return Seen(len(numbers), below, float(numbers.min()) if len(numbers) else np.inf, strange)
+
+
+def _below_zero(name: str, seen: Seen) -> InvalidSetting:
     return InvalidSetting(
         f"{name} has values below 0, which power never has",
-        found=f"{lowest:.3g}",
+        found=f"{seen.lowest:.3g}, and {seen.share:.0%} of the values below 0",
         cure="If they are decibels, declare them: --units db; or correct the image's no-data value.",
     )
