@@ -30,6 +30,14 @@ def written(root):
 
 
 @pytest.fixture(scope="module")
+def lava(root):
+    """The commands that map the eruption of La Palma, wherever in the guide they stand, in their order."""
+    text = (root / "docs" / "howto" / "forecast.md").read_text("utf-8")
+    lines = re.findall(r"^\$ arpent (.*\b(?:la_palma|rivers_vv|lava)\b.*)$", text, re.MULTILINE)
+    return [shlex.split(line) for line in lines]
+
+
+@pytest.fixture(scope="module")
 def done(written, tmp_path_factory):
     """The folder in which they have been typed."""
     folder = tmp_path_factory.mktemp("fresh")
@@ -89,6 +97,27 @@ def test_a_series_that_nobody_prepared_is_prepared_and_foretold(done, monkeypatc
     assert [one["horizon"] for one in dates] == [-2, -1, 0, 1, 2, 3]
     run = open_run(done / "runs" / "raw")
     assert not any(".scratch" in one.source for one in run.manifest.inputs)
+
+
+@pytest.mark.requires("data")
+def test_la_palma_becomes_a_timeline_by_a_model_of_one_polarisation(done, lava, data_folder, monkeypatch):
+    """Pictures without georeference, dates in their names: prepared, segmented by what VV of the rivers has taught."""
+    monkeypatch.chdir(done)
+    (done / "la_palma").symlink_to(data_folder / "sar" / "la_palma" / "data-jpg")
+    smaller = {**SMALLER, "predict": "--no-probabilities"}
+    assert [words[1] for words in lava] == ["prepare", "prepare", "train-segmentation", "predict"]
+    for words in lava:
+        assert main([*words, *shlex.split(smaller[words[1]])]) == 0, words
+    run = open_run(done / "runs" / "lava")
+    timeline = json.loads(run.file("timeline").read_text())
+    dates = [one["date"] for one in timeline["dates"]]
+    assert (len(dates), dates[0], dates[-1]) == (18, "2021-09-10", "2021-12-27")
+    assert dates == sorted(dates)
+    assert timeline["bbox"] == pytest.approx((-17.96, 28.55, -17.80, 28.66), abs=1e-3)
+    assert timeline["dates"][-1]["horizon"] == 0
+    assert all(
+        (run.path / one["classes"]).is_file() and (run.path / one["image"]).is_file() for one in timeline["dates"]
+    )
 
 
 def test_bad_input_is_one_line_and_leaves_nothing(done, monkeypatch, capsys):

@@ -29,8 +29,6 @@ from arpent.tasks.forecast.dataset import Place as Spot
 from arpent.tasks.forecast.foretold import plan_of, whole_places
 from arpent.tasks.forecast.predict_settings import ForetellSettings
 from arpent.tasks.forecast.predicting import foretell
-from arpent.tasks.forecast.prepare_settings import PrepareSettings
-from arpent.tasks.forecast.preparing import prepare
 
 DAY = dt.date(2023, 3, 1)
 
@@ -336,29 +334,3 @@ def test_days_after_the_last_image_are_a_step_apart():
 def test_blocks_of_a_place_are_foretold_as_one(pond):
     data = Dataset.read(pond)
     assert [place.name for place in whole_places(data)] == ["pond"]
-
-
-@pytest.mark.requires("data")
-def test_la_palma_becomes_a_timeline_of_eighteen_dates(data_folder, bundle_of, tmp_path):
-    """Pictures without georeference, dates in their names: prepared, segmented, and in order."""
-    bounds = (-17.96, 28.55, -17.80, 28.66)
-    lava = prepare(
-        data_folder / "sar" / "la_palma" / "data-jpg", tmp_path / "lava", PrepareSettings(bounds=bounds, window=3)
-    )
-    sizes = {"channels": 1, "classes": 4, "widths": [4, 8]}
-    found = bundle_of(build("unet", sizes), "unet", sizes, "forecast")
-    rule = found.contract.normalisation.model_copy(
-        update={"mean": (-12.0,), "std": (6.0,), "decibels": ((-25.0, 0.0),)}
-    )
-    contract = found.contract.model_copy(
-        update={"bands": found.contract.bands[:1], "normalisation": rule, "gsd": None, "dtype": None}
-    )
-    path = save_bundle(tmp_path / "unet.safetensors", found.model, contract)
-    wanted = ForetellSettings(device="cpu", probabilities=False)
-    made = foretell(lava.dataset.folder, path, Place(exact=tmp_path / "run"), wanted)
-    timeline = json.loads(made.run.file("timeline").read_text())
-    assert len(timeline["dates"]) == 18
-    assert [one["date"] for one in timeline["dates"]] == sorted(one["date"] for one in timeline["dates"])
-    assert timeline["bbox"] == pytest.approx(bounds, abs=1e-3)
-    assert timeline["dates"][-1]["horizon"] == 0
-    assert all((made.run.path / one["classes"]).is_file() for one in timeline["dates"])
