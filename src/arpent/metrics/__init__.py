@@ -6,6 +6,7 @@ from arpent.metrics.change import BlockCounts, Detection
 from arpent.metrics.curves import Curve, ScoreHistogram
 from arpent.metrics.dense import Absent, ConfusionMatrix, DenseScores, DomainMatrices, Interval
 from arpent.metrics.forecast import REGIMES, ForecastTally, HorizonScores, Regime, Shares, regime_of
+from arpent.metrics.jackknife import jackknife
 from arpent.metrics.temperature import calibrate
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Shares",
     "adjust_areas",
     "calibrate",
+    "jackknife",
     "regime_of",
     "reliability",
 ]

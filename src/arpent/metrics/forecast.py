@@ -7,7 +7,7 @@ when everything is counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -210,6 +210,11 @@ class ForecastTally:
                 )
             found.append(one)
         return tuple(found)
+
+    def scores_of(self, windows: Collection[str], horizon: int) -> HorizonScores | None:
+        """The scores of some windows at one horizon; None where none of them was judged there."""
+        kept = [counts for (name, step), counts in self._counts.items() if step == horizon and name in windows]
+        return self._score(horizon, [counts for counts in kept if counts.matrix.total])
 
     def by_regime(self) -> Mapping[Regime, tuple[HorizonScores | None, ...]]:
         """The scores of the windows in which the watched class truly rose, fell, or stayed, horizon by horizon.

@@ -52,16 +52,28 @@ def places(lakes):
     return Dataset.read(lakes).places
 
 
+@pytest.fixture(scope="module")
+def many(write_series, tmp_path_factory):
+    """Six places that shrink or grow, each at a pace of its own."""
+    courses = {"a": (24, -1), "b": (12, 1), "c": (26, -1), "d": (11, 1), "e": (25, -1), "f": (13, 1)}
+    folder = tmp_path_factory.mktemp("many")
+    radii = {name: [first + pace * at for at in range(7)] for name, (first, pace) in courses.items()}
+    return Dataset.read(write_series(folder, radii)).places
+
+
 def judged(model, places, **more):
     return judge(model, issues_of(places, model.settings), **more)
 
 
-def test_a_seer_beats_persistence_and_is_praised(places):
-    found = judged(Seer(), places)
+def test_a_seer_beats_persistence_and_is_praised(many):
+    found = judged(Seer(), many)
     assert [one.beats for one in verdicts(found)] == [True] * 3
     gains = [one.gain for one in verdicts(found)]
     assert gains[2] > gains[1] > gains[0] > 0.02
-    assert plain_words(found, "en") == ["The model beats persistence at every horizon."]
+    assert [one.places for one in verdicts(found)] == [6] * 3
+    assert all(one.interval.low > 0 and one.interval.low < one.gain < one.interval.high for one in verdicts(found))
+    (words,) = plain_words(found, "en")
+    assert words.startswith("The model beats persistence at every horizon, on 6 places: t+1 (6 days) +0.")
     assert found.tallies["model"].scores()[2].changed_accuracy > 0.8
     assert found.tallies["persistence"].scores()[2].changed_accuracy == 0
 
@@ -73,9 +85,31 @@ def test_one_who_only_sees_today_is_told_off_in_both_languages(places):
     assert "ne fait mieux que la persistance à aucune échéance" in plain_words(found, "fr")[0]
 
 
-def test_one_who_sees_a_step_ahead_is_praised_for_that_alone(places):
-    words = plain_words(judged(Seer(knows=1), places), "en")[0]
-    assert words.startswith("The model beats persistence at t+1 (6 days) +0.")
+def test_what_one_place_or_three_unlike_ones_show_is_called_too_little(places, many):
+    """A seer is a seer, but nobody could know it from one river."""
+    one = judged(Seer(), many[:1])
+    assert [(verdict.beats, verdict.unsure, verdict.interval) for verdict in verdicts(one)] == [(False, True, None)] * 3
+    (words,) = plain_words(one, "en")
+    assert words.startswith("It is ahead of persistence at t+1 (6 days) +0.")
+    assert words.endswith("but 1 place is too few to tell whether it would be elsewhere: judge it on more.")
+    assert "1 lieu ne suffit pas à dire" in plain_words(one, "fr")[0]
+    two = judged(Seer(), places)  # one of them stays as it is
+    assert all(verdict.unsure and verdict.interval.low < 0 for verdict in verdicts(two))
+    blocks = [replace(places[0], name=f"ebb@0,{col}", window=Window(0, col, 64, 32)) for col in (0, 32)]
+    assert [verdict.places for verdict in verdicts(judged(Seer(knows=0), blocks))] == [1] * 3
+
+
+def test_a_gain_of_a_thousandth_is_none(many):
+    verdict = verdicts(judged(Seer(), many))[0]
+    assert verdict.beats
+    slight = replace(verdict, skill=verdict.still + 0.001, interval=replace(verdict.interval, low=0.0005))
+    assert not slight.beats
+    assert not slight.unsure
+
+
+def test_one_who_sees_a_step_ahead_is_praised_for_that_alone(many):
+    words = plain_words(judged(Seer(knows=1), many), "en")[0]
+    assert words.startswith("The model beats persistence on 6 places at t+1 (6 days) +0.")
     assert "does not beat persistence at t+2 (12 days) " in words
 
 

@@ -109,7 +109,15 @@ def document_of(judged: Judged) -> dict[str, Any]:
         "forecasts": len(judged.issues),
         "days_ahead": {str(horizon): list(days) for horizon, days in judged.ahead.items()},
         "verdicts": [
-            {"horizon": one.horizon, "gain": _finite(one.gain), "rival": one.rival, "beats_persistence": one.beats}
+            {
+                "horizon": one.horizon,
+                "gain": _finite(one.gain),
+                "interval": None if one.interval is None else [one.interval.low, one.interval.high],
+                "places": one.places,
+                "rival": one.rival,
+                "beats_persistence": one.beats,
+                "too_few_to_tell": one.unsure,
+            }
             for one in verdicts(judged)
         ],
         "gains_by_regime": {

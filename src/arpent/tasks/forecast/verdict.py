@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from arpent.core import Language
 from arpent.language import number, say
-from arpent.metrics import REGIMES, HorizonScores, Regime
+from arpent.metrics import REGIMES, HorizonScores, Interval, Regime, jackknife
 from arpent.tasks.forecast.judging import Judged, Method
 
 __all__ = ["HARMLESS", "Verdict", "plain_words", "regime_gains", "skill_of", "step_of", "verdicts"]
 
 HARMLESS = 0.002
-"""IoU by which a model may stay below persistence on scenes of one regime before that is said."""
+"""IoU that is as good as none: by which a model may stay below persistence on scenes of one regime before that is said,
+and which it must be ahead by before it counts as better."""
 
 _STILL: tuple[Method, ...] = ("predicted", "persistence")
 
@@ -28,12 +29,16 @@ class Verdict:
         skill: IoU of the watched class that the model reaches.
         rival: the stronger persistence.
         still: the IoU that it reaches.
+        places: how many were judged; blocks of one place are one, for they see the same storms.
+        interval: of the gain, from place to place; None where there are too few of them.
     """
 
     horizon: int
     skill: float
     rival: Method
     still: float
+    places: int = 0
+    interval: Interval | None = None
 
     @property
     def gain(self) -> float:
@@ -42,8 +47,13 @@ class Verdict:
 
     @property
     def beats(self) -> bool:
-        """Whether it gets further at all."""
-        return self.gain > 0
+        """Whether it gets further by more than nothing, and more than places differ by chance."""
+        return self.gain > HARMLESS and self.interval is not None and self.interval.low > 0
+
+    @property
+    def unsure(self) -> bool:
+        """Whether it gets further where it was judged, on too few places to say that it would elsewhere."""
+        return self.gain > HARMLESS and not self.beats
 
 
 def skill_of(scores: HorizonScores) -> float:
@@ -54,7 +64,26 @@ def skill_of(scores: HorizonScores) -> float:
 def verdicts(judged: Judged) -> tuple[Verdict, ...]:
     """One for each horizon."""
     scores = {method: tally.scores() for method, tally in judged.tallies.items()}
-    return tuple(_verdict({method: ours[step] for method, ours in scores.items()}) for step in range(judged.horizons))
+    found = (_verdict({method: ours[step] for method, ours in scores.items()}) for step in range(judged.horizons))
+    return tuple(_weighed(one, judged) for one in found)
+
+
+def _weighed(verdict: Verdict, judged: Judged) -> Verdict:
+    """A verdict with what it rests on: how many places, and how far it would be another without each of them."""
+    places: dict[str, set[str]] = {}
+    for issue in judged.issues:
+        if verdict.horizon in issue.horizons:
+            whole = issue.place.name if issue.place.window is None else issue.place.name.rpartition("@")[0]
+            places.setdefault(whole, set()).add(issue.name)
+    every = set().union(*places.values())
+    left_out = [_gain(verdict, judged, every - windows) for windows in places.values()]
+    return replace(verdict, places=len(places), interval=jackknife(verdict.gain, left_out))
+
+
+def _gain(verdict: Verdict, judged: Judged, windows: Collection[str]) -> float:
+    """The gain over the same rival on some forecasts alone."""
+    model, still = (judged.tallies[one].scores_of(windows, verdict.horizon) for one in ("model", verdict.rival))
+    return math.nan if model is None or still is None else skill_of(model) - skill_of(still)
 
 
 def _verdict(scores: Mapping[Method, HorizonScores]) -> Verdict:
@@ -88,18 +117,21 @@ def step_of(horizon: int, ahead: Mapping[int, tuple[int, int]], language: Langua
 def plain_words(judged: Judged, language: Language) -> list[str]:
     """What the figures say, sentence by sentence: first whether it is worth having at all."""
     found, name = verdicts(judged), judged.watched.label(language)
-    winners, losers = [one for one in found if one.beats], [one for one in found if not one.beats]
-    said = []
-    if not winners:
+    winners, unsure = [one for one in found if one.beats], [one for one in found if one.unsure]
+    losers = [one for one in found if not one.beats and not one.unsure]
+    if not winners and not unsure:
         return [say("forecast_report.never_beats", language)]
-    if not losers:
-        said.append(say("forecast_report.always_beats", language))
-    else:
-        said.append(
-            say("forecast_report.sometimes_beats", language, yes=_listed(winners, judged, language))
-            + " "
-            + say("forecast_report.does_not_beat", language, no=_listed(losers, judged, language))
-        )
+    parts = []
+    if winners:
+        key = "sometimes_beats" if len(winners) < len(found) else "always_beats"
+        listed = _listed(winners, judged, language)
+        parts.append(say(f"forecast_report.{key}", language, yes=listed, places=winners[0].places))
+    if unsure:
+        listed, places = _listed(unsure, judged, language), min(one.places for one in unsure)
+        parts.append(say("forecast_report.cannot_tell", language, where=listed, places=places))
+    if losers:
+        parts.append(say("forecast_report.does_not_beat", language, no=_listed(losers, judged, language)))
+    said = [" ".join(parts)]
     for regime, row in regime_gains(judged).items():
         worse = [one for one in row if one is not None and one.gain < -HARMLESS]
         if worse:
@@ -110,9 +142,16 @@ def plain_words(judged: Judged, language: Language) -> list[str]:
 
 
 def _listed(found: Sequence[Verdict], judged: Judged, language: Language) -> str:
-    """Horizons with what is gained there: "t+1 (6 days) +0.023"."""
+    """Horizons with what is gained there, and its interval: "t+1 (6 days) +0.023 (+0.011 to +0.035)"."""
     parts = []
     for one in found:
-        sign = "+" if one.gain > 0 else ""
-        parts.append(f"{step_of(one.horizon, judged.ahead, language)} {sign}{number(one.gain, language, 3)}")
+        told = f"{step_of(one.horizon, judged.ahead, language)} {_signed(one.gain, language)}"
+        if one.interval is not None:
+            low, high = (_signed(end, language) for end in (one.interval.low, one.interval.high))
+            told += " " + say("forecast_report.interval", language, low=low, high=high)
+        parts.append(told)
     return ", ".join(parts)
+
+
+def _signed(figure: float, language: Language) -> str:
+    return ("+" if figure > 0 else "") + number(figure, language, 3)
