@@ -57,6 +57,7 @@ def prepare(
         "step_days": facts.step_days,
         "regular": facts.regular,
         "calibrated": facts.calibrated,
+        "filter": {"name": facts.filter, **facts.filter_settings},
         "places": {
             one.name: {"dates": [found.date for found in one.dates], "steps": one.steps, "orbit": str(one.orbit)}
             for one in made.places

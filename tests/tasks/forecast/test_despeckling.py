@@ -128,6 +128,23 @@ def test_looks_are_estimated_and_the_card_is_kept(write, run) -> None:
     assert item["properties"]["arpent:acquired"] is True
 
 
+@pytest.mark.parametrize(
+    ("name", "tags", "told"),
+    [
+        ("S1A_IW_GRDH_1SDV_20240301.tif", {}, True),
+        ("S1A_EW_GRDH_1SDH_20240301.tif", {}, False),
+        ("a.tif", {"SIMULATED": "yes"}, True),
+        ("a.tif", {"SIMULATED": "yes", "SPECKLE_FILTER": "lee"}, False),
+    ],
+)
+def test_images_tell_their_looks_by_what_they_are(write, run, name, tags, told) -> None:
+    path = write(name, scene(bands=1))
+    with rasterio.open(path, "r+") as file:
+        file.update_tags(**tags)
+    (image,) = run([path]).images
+    assert (image.looks["VV"] == LOOKS) is told
+
+
 def test_texture_is_told_where_looks_are_fewer_than_one(write, run) -> None:
     rng = np.random.default_rng(0)
     power = (rng.gamma(LOOKS, 1 / LOOKS, (1, 75, 75)) * rng.lognormal(0, 1.5, (1, 75, 75))).astype(np.float32)

@@ -131,6 +131,41 @@ def test_strips_are_filtered_as_the_whole(series, tmp_path, monkeypatch, name):
     assert Dataset.read(tmp_path / "set").facts.filter == name
 
 
+def test_looks_are_those_of_the_sensor_or_measured_once_and_kept(series, tmp_path):
+    simulate(tmp_path / "seen", RadarSimulation(size=40, dates=3, scenes=2, seed=8))
+    known = prepare(tmp_path / "seen", tmp_path / "sim", PrepareSettings(patch=32))
+    assert known.dataset.facts.filter_settings["looks"] == {"vv": 4.4, "vh": 4.4}
+    assert any("for 4.4 looks, which Sentinel-1 IW GRD has" in note for note in known.notes)
+    with rasterio.open(known.dataset.places[0].frames[0].image) as file:
+        tags = file.tags()
+    assert (tags["SPECKLE_FILTER"], tags["SPECKLE_WINDOW"], tags["SPECKLE_LOOKS_VH"]) == ("lee", "7", "4.4")
+    for seed, day in enumerate(DAYS):
+        write(tmp_path / "two" / "smooth" / f"{day}.tif", 0.1 + 0.1 * power(seed, 64))
+        write(tmp_path / "two" / "rough" / f"{day}.tif", power(seed, 64) ** 2)
+    measured = prepare(tmp_path / "two", tmp_path / "measured", PrepareSettings(patch=32))
+    looks = measured.dataset.facts.filter_settings["looks"]
+    assert looks["vv"] > 4.4  # of the place whose ground has least texture, and for both
+    for place in measured.dataset.places:
+        with rasterio.open(place.frames[0].image) as file:
+            assert float(file.tags()["SPECKLE_LOOKS_VV"]) == looks["vv"]
+    assert any("measured on the first dates" in note for note in measured.notes)
+    again = prepare(series, tmp_path / "again", PrepareSettings(patch=16), looks=looks)
+    expected = np.stack(
+        [SpeckleFilter("lee", 7, looks[band])(plane) for band, plane in zip(("vv", "vh"), power(2), strict=True)]
+    )
+    np.testing.assert_allclose(pixels_of(again.dataset.places[0].frames[2].image), expected, rtol=1e-5)
+    assert any("as in the training of the model" in note for note in again.notes)
+
+
+@pytest.mark.parametrize(("name", "looks"), [("GRDH", 4.4), ("GRDM", None)])
+def test_names_of_products_tell_their_looks(series, tmp_path, name, looks):
+    for day in DAYS:
+        (series / f"s1_{day}.tif").rename(series / f"S1A_IW_{name}_1SDV_{day}.tif")
+    made = prepare(series, tmp_path / "set", PrepareSettings(patch=16))
+    found = made.dataset.facts.filter_settings["looks"]["vv"]
+    assert found == looks if looks else found != 4.4
+
+
 def test_decibels_are_found_out_and_said(series, tmp_path):
     for seed, day in enumerate(DAYS):
         write(series / f"s1_{day}.tif", 10 * np.log10(power(seed)))

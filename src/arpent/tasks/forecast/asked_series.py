@@ -38,7 +38,14 @@ def as_dataset(
     wanted = parse(PrepareSettings, _wanted(bundle.contract, settings), "predict")
     run.add_input(series, role="series")
     with run.timed("prepare"):
-        done = prepare(series, run.scratch / "series", wanted, force=True, progress=progress or Silent())
+        done = prepare(
+            series,
+            run.scratch / "series",
+            wanted,
+            looks=_looks(bundle.contract),
+            force=True,
+            progress=progress or Silent(),
+        )
     for note in done.notes:
         run.tell(note)
     return done.dataset
@@ -54,6 +61,14 @@ def _wanted(contract: Contract, settings: ForetellSettings) -> dict[str, Any]:
     seen = {"bands": list(contract.band_names), "classes": _nomenclature(contract)}
     read = {name: getattr(settings, name) for name in SeriesSettings.model_fields}
     return kept | seen | read | {"filter": name, "language": settings.language} | _OF_NO_TRAINING
+
+
+def _looks(contract: Contract) -> dict[str, float]:
+    """The looks by band that the training images were filtered by; none in bundles that do not know them."""
+    how = contract.recipe.get("filter_settings")
+    looks = how.get("looks") if isinstance(how, Mapping) else None
+    found = looks if isinstance(looks, Mapping) else {}
+    return {band: float(one) for band, one in found.items() if isinstance(one, int | float) and one > 0}
 
 
 def _nomenclature(contract: Contract) -> str:

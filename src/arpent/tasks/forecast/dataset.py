@@ -43,7 +43,7 @@ class DatasetFacts(BaseModel):
         regular: whether all steps are of that length.
         classes: what the numbers of the masks mean; None where there are no masks.
         filter: the speckle filter that the images went through.
-        filter_settings: how it was set.
+        filter_settings: how it was set: ``window``, ``enl`` as asked for, ``damping``, and ``looks`` by band, as used.
         calibrated: whether the numbers are backscatter; otherwise they are squares of whole numbers, full scale as 1.
         orbit: ascending or descending, where the images say so.
         relative_orbit: number of the track, where the images say so.

@@ -20,7 +20,8 @@ class DespeckleSettings(Settings):
     window: Annotated[int, Field(ge=3, le=99)] = 7
     """Side of the filter's window in pixels, an odd number."""
     enl: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
-    """Equivalent number of looks; auto estimates it in each band, as the median over blocks of 25 × 25 pixels."""
+    """Equivalent number of looks; auto is 4.4 for Sentinel-1 IW GRD and simulations, and else measures it in each band,
+    as the median over blocks of 25 × 25 pixels."""
     damping: Annotated[float, Field(gt=0)] | None = None
     """How fast enhanced_lee and frost turn from the mean to the pixel; if not given, 1 and 2."""
     units: Literal["auto", "linear", "db", "amplitude"] = "auto"

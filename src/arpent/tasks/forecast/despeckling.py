@@ -170,9 +170,11 @@ class _Work:
     def _filtering(self, image: RadarImage) -> _Filtering:
         """The filter of one image, with the looks of each band."""
         settings = self.settings
-        looks = image.looks if settings.enl == "auto" else dict.fromkeys(image.looks, settings.enl)
-        for band, one in image.looks.items():
-            if settings.enl == "auto" and one < 1:
+        looks, given = image.looks, image.told_looks if settings.enl == "auto" else settings.enl
+        if given is not None:
+            looks = dict.fromkeys(image.looks, given)
+        for band, one in looks.items():
+            if given is None and one < 1:
                 self.run.warn(say("despeckle.textured", settings.language, name=image.name, band=band, looks=one))
         filters = [SpeckleFilter(settings.filter, settings.window, one, settings.damping) for one in looks.values()]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,16 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arpent.core import Grid, Strip, Window
-from arpent.pixels import GrainMean, SpeckleFilter, estimate_looks, local_mean
+from arpent.pixels import GrainMean, SpeckleFilter, local_mean
 from arpent.tasks.forecast.finding import Found
 from arpent.tasks.forecast.power import FrameReader
 from arpent.tasks.forecast.prepare_settings import PrepareSettings
+from arpent.tasks.forecast.survey import Surveyed
 
 __all__ = ["Cleaner", "cleaner_of"]
 
 _STRIP_BYTES = 64 << 20
 _FEWEST_ROWS = 64
-_MEASURED = 1024  # pixels on a side of the window in the middle whose looks are measured
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,14 @@ class Cleaner:
     grid: Grid
     looks: Mapping[str, float]
     grain: NDArray[np.float32] | None = None
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What an image says of its filter."""
+        if self.settings.filter == "none":
+            return {}
+        tags = {"SPECKLE_FILTER": self.settings.filter, "SPECKLE_WINDOW": str(self.settings.window)}
+        return tags | {f"SPECKLE_LOOKS_{band.upper()}": f"{looks:.4g}" for band, looks in self.looks.items()}
 
     def strips(self, reader: FrameReader) -> Iterator[Strip]:
         """One date, filtered, from top to bottom."""
@@ -65,43 +72,25 @@ class Cleaner:
 
 @contextmanager
 def cleaner_of(
-    dates: Sequence[Found], bands: tuple[str, ...], grid: Grid, settings: PrepareSettings, folder: Path
+    place: Surveyed, looks: Mapping[str, float], settings: PrepareSettings, folder: Path
 ) -> Iterator[Cleaner]:
     """A cleaner for the dates of a place.
 
     Args:
-        dates: all of them.
-        bands: polarisations to read.
-        grid: of the place.
+        place: with its dates, on its grid.
+        looks: equivalent number of looks by band; empty where no filter needs it.
         settings: which filter.
         folder: for what does not fit into memory.
     """
-    if settings.filter == "none":
-        yield Cleaner(settings, bands, grid, {})
-    elif settings.filter == "quegan_yu":
+    bands, grid = place.bands, place.grid
+    if settings.filter == "quegan_yu":
         path = folder / ".grain.partial"
         try:
-            yield Cleaner(settings, bands, grid, {}, _grain(dates, bands, grid, settings, path))
+            yield Cleaner(settings, bands, grid, {}, _grain(place.dates, bands, grid, settings, path))
         finally:
             path.unlink(missing_ok=True)
     else:
-        yield Cleaner(settings, bands, grid, _looks(dates[0], bands, grid, settings))
-
-
-def _looks(first: Found, bands: tuple[str, ...], grid: Grid, settings: PrepareSettings) -> dict[str, float]:
-    if settings.enl != "auto":
-        return dict.fromkeys(bands, settings.enl)
-    row, col = (max(0, (side - _MEASURED) // 2) for side in grid.shape)
-    window = Window(row, col, _MEASURED, _MEASURED).intersect(grid.window)
-    with FrameReader(first, settings, grid) as reader:
-        power = reader.read(window, bands)
-        if not np.isfinite(power).any():
-            power = reader.read(grid.window.intersect(Window(0, 0, _MEASURED, grid.width)), bands)
-    found = {}
-    for band, plane in zip(bands, power, strict=True):
-        looks = estimate_looks(plane) if np.isfinite(plane).any() else math.inf
-        found[band] = max(looks, 0.1)
-    return found
+        yield Cleaner(settings, bands, grid, looks)
 
 
 def _grain(

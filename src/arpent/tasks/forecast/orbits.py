@@ -1,4 +1,4 @@
-"""From where a radar looked: direction and number of the orbit and the kind of product, as far as files say so."""
+"""What files say of the radar: direction and number of its orbit, kind of product, and the looks that this has."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import PurePath
 from typing import TypeVar
 
 from arpent.errors import DatasetError
+from arpent.pixels import SENTINEL_1_LOOKS
 
-__all__ = ["Orbit", "common_orbit", "orbit_of"]
+__all__ = ["Orbit", "common_orbit", "orbit_of", "told_looks"]
 
 _DIRECTION = ("orbit_direction", "sat:orbit_state", "orbit_state", "orbitproperties_pass", "pass", "orbit_pass")
 _RELATIVE = ("relative_orbit", "sat:relative_orbit", "relative_orbit_number", "relativeorbitnumber_start", "rel_orbit")
@@ -23,6 +24,7 @@ _ESA_NAME = re.compile(
 _PYROSAR_NAME = re.compile(r"S1[A-D]__[A-Z0-9]{2}___(?P<direction>[AD])_\d{8}T\d{6}")
 _RTC_NAME = re.compile(r"(?:^|_)RTC\d*(?:_|$)", re.IGNORECASE)
 _GRD_NAME = re.compile(r"(?:^|_)GRD[A-Z]?(?:_|$)", re.IGNORECASE)
+_OTHER_MODES = re.compile(r"(?:^|_)(?:EW|WV|SM|S[1-6]|GRD[FM])(?:_|$)", re.IGNORECASE)
 
 # Absolute orbits begin at different places of the cycle of 175 (ESA, Sentinel-1 mission guide).
 _CYCLE = 175
@@ -119,3 +121,19 @@ def common_orbit(found: Mapping[str, Orbit], place: str, *, allow_mixed: bool = 
 def _only(values: Iterable[Value | None]) -> Value | None:
     known = {value for value in values if value is not None}
     return known.pop() if len(known) == 1 else None
+
+
+def told_looks(orbit: Orbit, name: str, tags: Mapping[str, str]) -> float | None:
+    """The looks that an image tells by what it is: a product Sentinel-1 IW GRDH, or a simulation of one.
+
+    Args:
+        orbit: what is known of the product.
+        name: of the file.
+        tags: of the file.
+
+    Returns:
+        None where it tells nothing, and where its speckle was filtered already.
+    """
+    if "SPECKLE_FILTER" in tags or _OTHER_MODES.search(PurePath(name).stem):
+        return None
+    return SENTINEL_1_LOOKS if orbit.product == "GRD" or tags.get("SIMULATED") == "yes" else None

@@ -6,11 +6,11 @@ import hashlib
 import json
 import shutil
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from arpent.tasks.forecast.dataset import Dataset, DatasetFacts
 from arpent.tasks.forecast.dividing import divide
 from arpent.tasks.forecast.filtering import Cleaner, cleaner_of
 from arpent.tasks.forecast.finding import Found, find_series
+from arpent.tasks.forecast.looks import Looks, looks_of
 from arpent.tasks.forecast.power import FrameReader
 from arpent.tasks.forecast.prepare_settings import PrepareSettings
 from arpent.tasks.forecast.survey import Surveyed, survey
@@ -63,6 +64,7 @@ def prepare(
     folder: str | Path,
     settings: PrepareSettings,
     *,
+    looks: Mapping[str, float] | None = None,
     force: bool = False,
     progress: Progress | None = None,
 ) -> Prepared:
@@ -75,6 +77,8 @@ def prepare(
         source: a folder or a table of images, see `find_series`.
         folder: of the DATASET.
         settings: how.
+        looks: equivalent number of looks by band that a model's training images were filtered by; these are then
+            filtered by them too.
         force: whether a DATASET that is there may be replaced.
         progress: told about each image.
 
@@ -90,13 +94,14 @@ def prepare(
         raise RunExists(f"{folder} is there already", cure="Choose another folder, or replace it with --force.")
     sources = find_series(Path(source), settings)
     places = survey(sources, settings)
+    speckle = looks_of(places, settings, looks or {})
     partial = place.with_name(f".{place.name}.partial")
     with writing(partial):
         partial.mkdir(parents=True, exist_ok=True)
     lock = RunLock(partial / ".lock")
     lock.acquire()
     try:
-        dataset, notes = _fill(partial, places, settings, progress or Silent())
+        dataset, notes = _fill(partial, places, speckle, settings, progress or Silent())
         with writing(place):
             (partial / ".lock").unlink(missing_ok=True)
             if place.exists():
@@ -113,10 +118,10 @@ def prepare(
 
 
 def _fill(
-    folder: Path, places: Sequence[Surveyed], settings: PrepareSettings, progress: Progress
+    folder: Path, places: Sequence[Surveyed], looks: Looks, settings: PrepareSettings, progress: Progress
 ) -> tuple[Path, tuple[str, ...]]:
     """Writes all that belongs to the DATASET; gives its preview, and what people should know."""
-    bands, classes = places[0].bands, nomenclature(settings.classes)
+    classes = nomenclature(settings.classes)
     samples: list[Sample] = []
     wanted: set[Path] = set()
     total = sum(len(one.dates) for one in places)
@@ -126,16 +131,17 @@ def _fill(
             with writing(home):
                 home.mkdir(exist_ok=True)
             remove_leftovers(home)
-            with cleaner_of(one.dates, bands, one.grid, settings, home) as cleaner:
+            with cleaner_of(one, looks.by_band, settings, home) as cleaner:
                 for found in one.dates:
                     bar.note(f"{one.name} {found.date}")
                     samples.append(_sample(home, found, one, cleaner, classes, bar))
             wanted |= {Path(path) for sample in samples for path in (sample.image, sample.mask) if path}
     _sweep(folder, wanted)
     divided = divide(SampleIndex(samples, "the series"), settings)
-    dataset = Dataset.write(folder, divided.index, _facts(places, samples, classes, settings))
+    dataset = Dataset.write(folder, divided.index, _facts(places, samples, classes, looks, settings))
     preview = draw_contact_sheet(dataset, folder / "preview.png", settings.language)
-    return preview, (*_notes(places, settings), divided.note)
+    told = (looks.told(settings),) if looks.by_band else ()
+    return preview, (*_notes(places, settings), *told, divided.note)
 
 
 def _sample(home: Path, found: Found, place: Surveyed, cleaner: Cleaner, classes: ClassMap, bar: Bar) -> Sample:
@@ -168,7 +174,9 @@ def _mark_of(found: Found, place: Surveyed, cleaner: Cleaner) -> str:
     files = [path for one in every for path in (*one.images, one.mask or "") if path]
     stats = [(path, Path(path).stat().st_size, Path(path).stat().st_mtime_ns) for path in files if Path(path).exists()]
     settings = cleaner.settings.model_dump(mode="json", exclude=_OF_NO_PIXEL)
-    return hashlib.sha256(json.dumps([settings, cleaner.bands, stats], default=str).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps([settings, cleaner.bands, dict(cleaner.looks), stats], default=str).encode()
+    ).hexdigest()
 
 
 def _mark_in(path: Path) -> str | None:
@@ -183,7 +191,7 @@ def _write_image(path: Path, found: Found, place: Surveyed, cleaner: Cleaner, ma
         np.nan,
         unit="linear power",
         title=f"{place.name} {found.date}",
-        tags=_tags(found, mark),
+        tags=_tags(found, mark) | cleaner.tags,
         compression="zstd",
     )
     known = False
@@ -269,10 +277,11 @@ def _sweep(folder: Path, wanted: set[Path]) -> None:
 
 
 def _facts(
-    places: Sequence[Surveyed], samples: Sequence[Sample], classes: ClassMap, settings: PrepareSettings
+    places: Sequence[Surveyed], samples: Sequence[Sample], classes: ClassMap, looks: Looks, settings: PrepareSettings
 ) -> DatasetFacts:
     steps = [step for one in places for step in one.steps]
-    kept = {"window": settings.window, "enl": settings.enl, "damping": settings.damping}
+    kept: dict[str, Any] = {"window": settings.window, "enl": settings.enl, "damping": settings.damping}
+    kept |= {"looks": dict(looks.by_band)} if looks.by_band else {}
     orbits = [one.orbit for one in places]
     return DatasetFacts(
         bands=places[0].bands,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from arpent.core import Window
 from arpent.errors import FileMissing, NoValidPixels
 from arpent.io import open_image
+from arpent.io.header import read_header
 from arpent.pixels import (
     LOOKS_BLOCK,
     SENTINEL_1_LOOKS,
@@ -22,6 +23,7 @@ from arpent.pixels import (
     median_looks,
 )
 from arpent.tasks.forecast.despeckle_settings import DespeckleSettings
+from arpent.tasks.forecast.orbits import orbit_of, told_looks
 from arpent.tasks.forecast.radar_numbers import Meaning, Numbers, as_power, meaning_of, numbers_seen, scaled
 
 __all__ = ["RadarImage", "images_in"]
@@ -45,6 +47,7 @@ class RadarImage:
         below: whether values were seen that are no data because they are below 0.
         looks: equivalent number of looks by band, median over blocks of 25 × 25 pixels; infinite without speckle,
             that of Sentinel-1 where no block is filled well enough to tell.
+        told_looks: what the image tells by what it is; None if nothing.
 
     Raises:
         InvalidSetting: the units do not fit the numbers.
@@ -60,6 +63,8 @@ class RadarImage:
             self.units: Numbers = meaning.numbers
             self.guessed, self.below = meaning.detected, meaning.below
             self.looks = self._surveyed()
+            tags = read_header(str(source), self.name).tags
+            self.told_looks = told_looks(orbit_of(str(source), tags), str(source), tags)
         except BaseException:
             self.reader.close()
             raise

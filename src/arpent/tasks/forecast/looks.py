@@ -1,0 +1,101 @@
+"""How many looks the speckle of a data set has: given, told by its images, known from a training, or measured.
+
+A filter that is told fewer looks than there are takes edges for speckle. What is measured comes out too low, since
+ground with a texture of its own varies as speckle does; so that numbers are measured where nothing else is known, and
+whatever was used is kept, for images that are filtered later to be filtered alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from arpent.core import Language, Window
+from arpent.io.header import read_header
+from arpent.language import say
+from arpent.language.quantities import number
+from arpent.pixels import estimate_looks
+from arpent.tasks.forecast.orbits import told_looks
+from arpent.tasks.forecast.power import FrameReader
+from arpent.tasks.forecast.prepare_settings import PrepareSettings
+from arpent.tasks.forecast.survey import Surveyed
+
+__all__ = ["Looks", "looks_of"]
+
+_MEASURED: Final = 1024  # pixels on a side of the window in the middle whose looks are measured
+_FEWEST, _MOST = 1.0, 1e4  # no radar has fewer; with as many as the latter there is no speckle to take away
+
+
+@dataclass(frozen=True)
+class Looks:
+    """The looks that a data set is filtered by.
+
+    Attributes:
+        by_band: equivalent number of looks of each polarisation; none for filters that need none.
+        source: where they are from; "trained" means a model's training.
+    """
+
+    by_band: Mapping[str, float]
+    source: Literal["given", "known", "trained", "measured"] = "given"
+
+    def told(self, settings: PrepareSettings) -> str:
+        """What people should know of it."""
+        language = settings.language
+        words = {"filter": settings.filter, "window": settings.window, "looks": _listed(self.by_band, language)}
+        return say(f"prepare.looks_{self.source}", language, **words)
+
+
+def looks_of(places: Sequence[Surveyed], settings: PrepareSettings, trained: Mapping[str, float]) -> Looks:
+    """The looks of all images of a data set, which come from one sensor.
+
+    Args:
+        places: all of them.
+        settings: which filter, and whether the looks are given.
+        trained: those that a model's training images were filtered by, if any.
+    """
+    bands = places[0].bands
+    if settings.filter in ("none", "quegan_yu"):
+        return Looks({})
+    if set(bands) <= set(trained):
+        return Looks({band: trained[band] for band in bands}, "trained")
+    if settings.enl != "auto":
+        return Looks(dict.fromkeys(bands, settings.enl))
+    told = [_told_of(place) for place in places]
+    known = [one for one in told if one is not None]
+    if len(known) == len(told):
+        return Looks(dict.fromkeys(bands, min(known)), "known")
+    measured = [_measured(place, settings) for place in places]
+    # Texture only ever makes them fewer: the place with most has least of it.
+    return Looks({band: max(one[band] for one in measured) for band in bands}, "measured")
+
+
+def _told_of(place: Surveyed) -> float | None:
+    first = place.dates[0]
+    return told_looks(place.orbit, first.name, read_header(first.images[0], first.name).tags)
+
+
+def _measured(place: Surveyed, settings: PrepareSettings) -> dict[str, float]:
+    """Looks by band, in the middle of the first date."""
+    grid = place.grid
+    row, col = (max(0, (side - _MEASURED) // 2) for side in grid.shape)
+    window = Window(row, col, _MEASURED, _MEASURED).intersect(grid.window)
+    with FrameReader(place.dates[0], settings, grid) as reader:
+        power = reader.read(window, place.bands)
+        if not np.isfinite(power).any():
+            power = reader.read(grid.window.intersect(Window(0, 0, _MEASURED, grid.width)), place.bands)
+    found = {}
+    for band, plane in zip(place.bands, power, strict=True):
+        looks = estimate_looks(plane) if np.isfinite(plane).any() else _MOST
+        found[band] = float(f"{min(max(looks, _FEWEST), _MOST):.4g}")
+    return found
+
+
+def _listed(looks: Mapping[str, float], language: Language) -> str:
+    """All bands by one number where they share it."""
+    numbers = {band: number(one, language, 1) for band, one in looks.items()}
+    if len(set(numbers.values())) == 1:
+        return next(iter(numbers.values()))
+    return ", ".join(f"{band.upper()} {one}" for band, one in numbers.items())
