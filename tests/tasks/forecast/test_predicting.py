@@ -26,7 +26,7 @@ from arpent.models import build, save_bundle
 from arpent.store import Place, verify
 from arpent.tasks.forecast.dataset import Dataset, Frame
 from arpent.tasks.forecast.dataset import Place as Spot
-from arpent.tasks.forecast.foretold import plan_of, whole_places
+from arpent.tasks.forecast.foretold import plan_of
 from arpent.tasks.forecast.predict_settings import ForetellSettings
 from arpent.tasks.forecast.predicting import foretell
 
@@ -329,8 +329,3 @@ def test_days_after_the_last_image_are_a_step_apart():
     ]
     assert plan.observed == plan.past == frames[1:3]
     assert plan_of(spot, 2, 1, step=6, everything=True).observed == frames
-
-
-def test_blocks_of_a_place_are_foretold_as_one(pond):
-    data = Dataset.read(pond)
-    assert [place.name for place in whole_places(data)] == ["pond"]
