@@ -116,6 +116,7 @@ def test_statistics_are_of_the_decibels_of_training_images_alone(rivers):
             values.append(np.clip(10 * np.log10(file.read(1)), -25, 0))
     assert rule.mean[0] == pytest.approx(np.mean(values), abs=1e-3)
     assert rule.std[0] == pytest.approx(np.std(values), abs=1e-3)
+    assert rule.origin == "test"  # warnings of any language show it
 
 
 def test_a_bundle_forecasts_and_is_calibrated(foretold, rivers):

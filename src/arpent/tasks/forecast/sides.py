@@ -77,7 +77,13 @@ def require_classes(run: RunFolder, train: SampleIndex, classes: ClassMap, langu
 
 
 def decibel_rule(dataset: Dataset, train: Sequence[Sample], name: str) -> Normalisation:
-    """Decibels, cut off and brought to mean 0 and deviation 1 by those of the training images."""
+    """Decibels, cut off and brought to mean 0 and deviation 1 by those of the training images.
+
+    Args:
+        dataset: whose bands.
+        train: the training images.
+        name: of the training, which warnings in every language show.
+    """
     cuts = tuple(CUTS.get(band.casefold(), _ANY) for band in dataset.bands)
     statistics = Statistics(dataset.bands, "float32")
     for sample in {(one.image, one.window): one for one in train}.values():
@@ -85,7 +91,7 @@ def decibel_rule(dataset: Dataset, train: Sequence[Sample], name: str) -> Normal
             for strip in (sample.window or reader.grid.window).strips(_ROWS):
                 raster = reader.read(strip)
                 statistics.update(in_decibels(raster.pixels, cuts), raster.valid)
-    return standardisation(statistics, f"{name}, training images", decibels=cuts)
+    return standardisation(statistics, name, decibels=cuts)
 
 
 def bands_of(dataset: Dataset) -> tuple[Band, ...]:
