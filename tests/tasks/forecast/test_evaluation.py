@@ -43,6 +43,12 @@ def test_a_model_that_does_not_beat_persistence_is_told_so_in_plain_words(done):
     assert scores["words"] == list(done.words)
 
 
+def test_covariates_that_are_missing_are_said_in_its_language(two_lakes, small_forecaster, tmp_path):
+    model, wanted = small_forecaster(covariates=["rain"]), EvaluateSettings(language="fr", examples=0)
+    told = evaluate(two_lakes, model, Place(exact=tmp_path / "run"), wanted).run.manifest.warnings
+    assert [one for one in told if one.startswith("attention : le modèle a appris de rain, que ebb ne donne pas")]
+
+
 def test_all_baselines_and_measures_are_there_by_horizon_and_regime(done):
     scores = json.loads(done.run.file("scores").read_text())
     assert set(scores["methods"]) == {"model", "predicted", "persistence", "linear", "climatology"}

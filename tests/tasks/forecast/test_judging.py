@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+import torch
 
 from arpent.core import Window, nomenclature
 from arpent.errors import DatasetError
 from arpent.io import open_image
 from arpent.models.recurrent import ForecasterSettings
-from arpent.tasks.forecast.answering import Answered, days_of
+from arpent.tasks.forecast.answering import Answered, days_of, open_forecaster
 from arpent.tasks.forecast.dataset import Dataset, Frame, Place
 from arpent.tasks.forecast.judging import METHODS, issues_of, judge, look
 from arpent.tasks.forecast.verdict import plain_words, regime_gains, verdicts
@@ -145,8 +146,40 @@ def test_squares_and_whole_images_count_alike(places):
     whole, cut = judge(Still(), issues), judge(Still(), issues, patch=40)
     for method in METHODS:
         for one, other in zip(whole.tallies[method].scores(), cut.tallies[method].scores(), strict=True):
-            # Distances from edges are those within a square.
-            assert one.summary() == pytest.approx(other.summary(), rel=0.2 if method == "linear" else 1e-6)
+            assert one.summary() == pytest.approx(other.summary(), rel=1e-6)
+
+
+def test_squares_are_answered_for_with_what_is_around_them(places):
+    """A model that looks 9 pixels around itself says the same of squares, and of blocks, as of the whole image."""
+
+    class Wide(Seer):
+        def answer(self, frames, valid, days):
+            water = frames[-1, 0] < 0.015
+            now = self.masked(sum(np.roll(water, by, axis) for by in (-9, 9) for axis in (0, 1)) > 1)
+            return Answered(now, np.stack([now] * 3))
+
+    issues = [one for one in issues_of(places, Wide().settings) if one.at == 4]
+    whole, cut = judge(Wide(), issues), judge(Wide(), issues, patch=16)
+    assert [one.iou for one in whole.tallies["model"].scores()] == [one.iou for one in cut.tallies["model"].scores()]
+    block = Window(10, 20, 24, 30)
+    inner = replace(places[0], window=block)
+    issue = replace(next(one for one in issues if one.place == places[0]), place=inner)
+    alone, all_of_it = look(Wide(), issue, block), look(Wide(), issue, Window(0, 0, 64, 64))
+    np.testing.assert_array_equal(alone.said["model"][1].mask, all_of_it.said["model"][1].mask[block.slices])
+    assert alone.past.grid == all_of_it.past.grid.crop(block)
+
+
+def test_who_holds_that_nothing_changes_is_as_cautious_as_the_model(small_forecaster, places):
+    """Two forecasts that say the same, one of them calibrated, are not told apart by the Brier score."""
+    model = open_forecaster(small_forecaster())
+    with torch.no_grad():
+        for tensor in model.bundle.model.head.core.parameters():
+            tensor.zero_()
+        model.bundle.model.head.temperatures.copy_(torch.tensor([1.0, 2.0, 4.0]))
+    found = judged(model, places[:1])
+    model_says, kept = (found.tallies[method].scores() for method in ("model", "predicted"))
+    assert [one.brier for one in kept] == pytest.approx([one.brier for one in model_says], rel=1e-4)
+    assert len({round(one.brier, 4) for one in kept}) == 3
 
 
 def test_only_dates_of_the_side_are_foretold(write_series, tmp_path):
@@ -175,7 +208,7 @@ def test_nothing_to_judge_is_said():
 def test_pixels_that_a_past_date_lacks_do_not_count(places):
     class Blind(Seer):
         def answer(self, frames, valid, days):
-            assert valid.shape == (3, 32, 32)
+            assert valid.shape == (3, 64, 64)  # with what is around it
             return super().answer(frames, valid, days)
 
     issue = issues_of(places, ForecasterSettings())[0]

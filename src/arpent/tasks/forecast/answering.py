@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,15 @@ from arpent.models import Bundle, load_bundle, tile_needs
 from arpent.models.recurrent import Forecast, Forecaster, ForecasterSettings
 from arpent.tasks.forecast.dataset import Dataset, Frame
 
-__all__ = ["Answered", "ForecastModel", "chances_of", "check_dataset", "days_of", "open_forecaster"]
+__all__ = [
+    "Answered",
+    "ForecastModel",
+    "chances_of",
+    "check_dataset",
+    "days_of",
+    "open_forecaster",
+    "unknown_covariates",
+]
 
 
 @dataclass(frozen=True)
@@ -32,10 +41,17 @@ class Answered:
     Attributes:
         now: ``(classes, H, W)`` probabilities at the issue date.
         coming: ``(future, classes, H, W)`` probabilities at each horizon.
+        kept: ``(future, classes, H, W)`` those of the issue date as a forecast of each horizon, as cautious as
+            `coming`; None where they are `now` as it is.
     """
 
     now: NDArray[np.float32]
     coming: NDArray[np.float32]
+    kept: NDArray[np.float32] | None = None
+
+    def persisting(self, horizon: int) -> NDArray[np.float32]:
+        """``(classes, H, W)`` probabilities of a horizon, from 1 on, for one who holds that nothing changes."""
+        return self.now if self.kept is None else self.kept[horizon - 1]
 
 
 @dataclass(frozen=True)
@@ -87,7 +103,13 @@ class ForecastModel:
         said = Forecast(*self.network(image[None], torch.from_numpy(days)[None]))
         coming = said.masks[0, :, :, :height, :width].float()
         now = said.now[0, :, :height, :width].float()
-        return Answered(chances_of(now, 0), chances_of(coming, 1))
+        kept = now.cpu() / self._temperatures().view(-1, 1, 1, 1)
+        return Answered(chances_of(now, 0), chances_of(coming, 1), chances_of(kept, 1))
+
+    def _temperatures(self) -> Tensor:
+        """``(future,)``; what the scores of each horizon were divided by, so that they are calibrated."""
+        assert isinstance(self.bundle.model, Forecaster)  # `open_forecaster` has seen to it
+        return self.bundle.model.head.get_buffer("temperatures").float().cpu()
 
 
 def chances_of(scores: Tensor, axis: int) -> NDArray[np.float32]:
@@ -125,6 +147,15 @@ def days_of(
             if row < len(seen) or name in settings.ahead:
                 told[row, column] = one.covariates.get(name, np.nan)
     return told
+
+
+def unknown_covariates(frames: Sequence[Frame], settings: ForecasterSettings) -> tuple[str, ...]:
+    """The covariates that a network has learnt from, and that one of these dates does not tell."""
+    return tuple(
+        name
+        for name in settings.covariates
+        if not all(math.isfinite(one.covariates.get(name, np.nan)) for one in frames)
+    )
 
 
 def open_forecaster(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,12 +15,12 @@ from arpent.errors import ArpentError
 from arpent.language import say
 from arpent.metrics import HorizonScores, reliability
 from arpent.store import Place, Run, RunFolder, bundle_in
-from arpent.tasks.forecast.answering import ForecastModel, check_dataset, open_forecaster
+from arpent.tasks.forecast.answering import ForecastModel, check_dataset, open_forecaster, unknown_covariates
 from arpent.tasks.forecast.dataset import Dataset
 from arpent.tasks.forecast.evaluate_settings import EvaluateSettings
 from arpent.tasks.forecast.evaluation_page import About, write_evaluation_page
 from arpent.tasks.forecast.evaluation_pictures import draw_evaluation
-from arpent.tasks.forecast.judging import Judged, issues_of, judge
+from arpent.tasks.forecast.judging import Issue, Judged, issues_of, judge
 from arpent.tasks.forecast.sides import divided
 from arpent.tasks.forecast.verdict import plain_words, regime_gains, verdicts
 from arpent.version import __version__
@@ -74,11 +74,26 @@ def evaluate(
             run.use_bundle(model, file_sha256(model if model.is_file() else model / "bundle.json"))
             with run.timed("evaluate"):
                 issues = issues_of(data.places, forecaster.settings, side)
+                _warn_of_untold(run, issues, forecaster, settings)
                 judged = judge(forecaster, issues, patch=settings.patch, progress=progress)
             return _concluded(run, forecaster, judged, settings, side)
         except ArpentError:
             run.abandon()  # an evaluation is not gone on with: it begins anew
             raise
+
+
+def _warn_of_untold(
+    run: RunFolder, issues: Sequence[Issue], forecaster: ForecastModel, settings: EvaluateSettings
+) -> None:
+    """Says which covariates the model has learnt from and is not told of some date that it looks at."""
+    unknown: dict[str, set[str]] = {}
+    for issue in issues:
+        past = issue.place.frames[issue.at + 1 - forecaster.past : issue.at + 1]
+        unknown.setdefault(issue.place.name, set()).update(unknown_covariates(past, forecaster.settings))
+    for names in sorted({", ".join(sorted(names)) for names in unknown.values() if names}):
+        where = [place for place, own in unknown.items() if ", ".join(sorted(own)) == names]
+        told = ", ".join(where[:3]) + (" …" if len(where) > 3 else "")
+        run.warn(say("forecast_product.untold", settings.language, place=told, names=names))
 
 
 def _sided(data: Dataset) -> Dataset:

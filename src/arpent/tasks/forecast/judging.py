@@ -27,6 +27,9 @@ from arpent.tasks.forecast.dataset import Frame, Place
 __all__ = ["METHODS", "Issue", "Judged", "Method", "Sight", "issues_of", "judge", "look"]
 
 Method = Literal["model", "predicted", "persistence", "linear", "climatology"]
+_HALO = 48
+"""Pixels around a square that are read for context and not judged: the halo that `predict` gives its tiles, too."""
+
 METHODS: tuple[Method, ...] = get_args(Method)
 """The model; persistence of the mask that it predicts for today; of the true one; and two that extrapolate truth."""
 
@@ -225,10 +228,15 @@ class _Walk:
     model: Forecasting
     place: Place
     square: Window
+    _wide: Window = field(init=False)
     _images: dict[int, Raster] = field(default_factory=dict)
     _masks: dict[int, NDArray[np.int64]] = field(default_factory=dict)
     _climate: Climatology | None = None
     _next: int = 0
+
+    def __post_init__(self) -> None:
+        with open_image(self.place.frames[0].image) as reader:
+            self._wide = self.square.padded(_HALO).intersect(reader.grid.window)
 
     def look(self, issue: Issue) -> Sight:
         """The forecast of an issue date; dates only ever go on."""
@@ -247,7 +255,24 @@ class _Walk:
         before = np.where(everywhere, past[-1], -1)
         truth = {horizon: self._mask(issue.at + horizon) for horizon in issue.horizons}
         said = self._said(issue, answer, past, days[: settings.past, 0])
-        return Sight(seen[-1], before, truth, said)
+        return self._cut(Sight(seen[-1], before, truth, said))
+
+    def _cut(self, sight: Sight) -> Sight:
+        """The square alone, of all that was seen with its halo."""
+        row, col = self.square.row - self._wide.row, self.square.col - self._wide.col
+        inner = Window(row, col, *self.square.shape)
+        at = inner.slices
+
+        def cut(guess: Guess) -> Guess:
+            return Guess(guess.mask[at], None if guess.chances is None else guess.chances[:, *at])
+
+        past = sight.past
+        return Sight(
+            Raster(past.pixels[:, *at], past.valid[at], past.grid.crop(inner), past.bands),
+            sight.before[at],
+            {horizon: mask[at] for horizon, mask in sight.truth.items()},
+            {method: {step: cut(one) for step, one in guesses.items()} for method, guesses in sight.said.items()},
+        )
 
     def _said(
         self, issue: Issue, answer: Answered, past: NDArray[np.int64], days: NDArray[np.float32]
@@ -255,12 +280,12 @@ class _Walk:
         """What each method says of each horizon."""
         climate = self._climate_until(issue.at).guess(past[-1])
         stays = persistence(past)
-        predicted = Guess(answer.now.argmax(axis=0), answer.now)
+        mask = answer.now.argmax(axis=0)
         said: dict[Method, dict[int, Guess]] = {method: {} for method in METHODS}
         for horizon in issue.horizons:
             chances = answer.coming[horizon - 1]
             said["model"][horizon] = Guess(chances.argmax(axis=0), chances)
-            said["predicted"][horizon] = predicted
+            said["predicted"][horizon] = Guess(mask, answer.persisting(horizon))
             said["persistence"][horizon] = stays
             said["linear"][horizon] = linear(past, days, issue.ahead(horizon), len(self.model.classes))
             said["climatology"][horizon] = climate
@@ -268,7 +293,7 @@ class _Walk:
 
     def _climate_until(self, at: int) -> Climatology:
         if self._climate is None:
-            self._climate = Climatology(len(self.model.classes), self.square.shape)
+            self._climate = Climatology(len(self.model.classes), self._wide.shape)
         for number in range(self._next, at + 1):
             self._climate.add(self._mask(number))
         self._next = at + 1
@@ -283,7 +308,7 @@ class _Walk:
     def _image(self, at: int) -> Raster:
         if at not in self._images:
             with open_image(self.place.frames[at].image, bands=self.model.bands) as reader:
-                self._images[at] = reader.read(self.square)
+                self._images[at] = reader.read(self._wide)
         return self._images[at]
 
     def _mask(self, at: int) -> NDArray[np.int64]:
@@ -291,7 +316,7 @@ class _Walk:
         if at not in self._masks:
             mask = self.place.frames[at].mask
             if mask is None:
-                return np.full(self.square.shape, -1, np.int64)
+                return np.full(self._wide.shape, -1, np.int64)
             with open_image(mask, resampling="nearest") as reader:
-                self._masks[at] = target_of(reader.read(self.square), self.model.classes).astype(np.int64)
+                self._masks[at] = target_of(reader.read(self._wide), self.model.classes).astype(np.int64)
         return self._masks[at]

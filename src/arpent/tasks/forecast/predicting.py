@@ -21,7 +21,7 @@ from arpent.models import Bundle, load_bundle, tile_needs
 from arpent.models.recurrent import Forecaster
 from arpent.store import Place as RunPlace
 from arpent.store import Run, RunFolder, bundle_in, content_of
-from arpent.tasks.forecast.answering import days_of
+from arpent.tasks.forecast.answering import days_of, unknown_covariates
 from arpent.tasks.forecast.asked_series import as_dataset
 from arpent.tasks.forecast.dataset import Dataset, Frame
 from arpent.tasks.forecast.foretelling import ForetellTask, SegmentTask, coming_name, facts_of, moment, observed_name
@@ -168,6 +168,10 @@ def _check(run: RunFolder, plan: Plan, bundle: Bundle, settings: ForetellSetting
         if not 1 / _STEPS_APART <= plan.step / learnt <= _STEPS_APART:
             where = {"place": plan.place.name, "series": plan.step, "model": learnt}
             run.warn(say("forecast_product.step_differs", language, **where))
+        unknown = unknown_covariates(plan.past, bundle.model.settings)
+        if unknown:
+            names = ", ".join(unknown)
+            run.warn(say("forecast_product.untold", language, place=plan.place.name, names=names))
 
 
 def _notes(plans: Sequence[Plan], settings: ForetellSettings) -> tuple[str, ...]:
