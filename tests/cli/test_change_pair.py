@@ -125,7 +125,7 @@ def test_dates_are_read_from_names_or_given():
     assert [frame.date for frame in simulated.frames] == [2021176, None, 2020061]
     given = pair_of(PairImages((hls, "plain.tif")), ("2019-12-31", 20200301))
     assert [frame.date for frame in given.frames] == [2019365, 2020061]
-    assert found.name == "HLS.S30.T18TYR.2020123T154911.v2.0 S2A_MSIL2A_20200502T154911_N0214 plain"
+    assert found.name == "HLS.S30.T18TYR.2020123T154911.v2.0 → S2A_MSIL2A_20200502T154911_N0214 → plain"
     with pytest.raises(InvalidSetting, match="not a date"):
         pair_of(PairImages((hls,)), ("20201301",))
 

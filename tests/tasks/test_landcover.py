@@ -11,14 +11,13 @@ from arpent.data import Normaliser
 from arpent.engine import FitSettings
 from arpent.errors import BundleInvalid, DatasetError, FileMissing, InvalidSetting, SplitLeak
 from arpent.io import CogWriter, RasterSpec, open_image
-from arpent.models import load_bundle, save_bundle
+from arpent.models import dice_loss, load_bundle, save_bundle
 from arpent.store import Place, open_run, read_contract, verify
 from arpent.tasks.landcover import (
     LandcoverSettings,
     LandcoverTask,
     MapSettings,
     areas_of,
-    dice_loss,
     map_image,
     score_map,
     train,
