@@ -233,3 +233,18 @@ def test_a_misspelt_filter_and_no_looks_are_refused() -> None:
         SpeckleFilter("refined_le")
     with pytest.raises(InvalidSetting, match="above 0"):
         SpeckleFilter("lee", looks=0.0)
+
+
+def test_quegan_yu_is_for_ground_that_stays():
+    """A shore that moves on the last of eight dates leaves the old one in it; a filter of that date alone does not."""
+    truth = np.full((8, 120, 120), 0.1)
+    truth[:, :, :40] = truth[-1, :, 40:80] = 0.005
+    views = (truth * np.random.default_rng(0).gamma(LOOKS, 1 / LOOKS, truth.shape)).astype(np.float32)
+
+    def error(image, cols):
+        return np.sqrt(np.mean((10 * np.log10(image / truth[-1]))[:, cols] ** 2))
+
+    together, alone = quegan_yu(views)[-1], SpeckleFilter("lee", 7, LOOKS)(views[-1])
+    shores = np.r_[36:44, 76:84]
+    assert error(together, shores) > 1.3 * error(alone, shores)
+    assert error(together, np.r_[:30, 90:120]) < 1
