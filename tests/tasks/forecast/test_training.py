@@ -359,3 +359,12 @@ def test_what_another_side_holds_is_not_learnt(rivers):
                 told |= {issue.place.frames[issue.at + horizon].split for horizon in seen}
                 assert tuple(seen) == issue.horizons
     assert sides == {"train": {"train"}, "val": {"val"}}
+
+
+def test_what_lacks_are_masks_where_sides_lack_too(segment, foretell, write_series, tmp_path):
+    folder = write_series(tmp_path / "bare", {"a": [20] * 6}, unmasked=range(6))
+    bare = Dataset.read(folder)
+    Dataset.write(folder, bare.index, bare.facts.model_copy(update={"classes": None}))
+    for train in (segment, foretell):
+        with pytest.raises(DatasetError, match=r"no masks to learn from.*Put masks beside the images"):
+            train(Place(exact=tmp_path / "run"), dataset=str(folder))

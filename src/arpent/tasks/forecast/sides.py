@@ -36,8 +36,9 @@ def divided(dataset: Dataset) -> Dataset:
     """The data set with each image on a side; where it names none, whole places are shared out.
 
     Raises:
-        DatasetError: it names no sides and has one place only.
+        DatasetError: it has no masks; or it names no sides and has one place only.
     """
+    _ = dataset.classes  # where masks lack, sides are no cure: said before anything else
     index = dataset.index
     if any(sample.split for sample in index):
         index.of_split("train"), index.of_split("val")
