@@ -190,6 +190,26 @@ def test_a_few_values_below_0_are_no_data_and_no_decibels(series, tmp_path):
     assert not any("decibels" in note for note in made.notes)
 
 
+def test_units_that_differ_within_a_place_name_the_odd_ones(series, tmp_path):
+    write(series / f"s1_{DAYS[2]}.tif", 10 * np.log10(power(2)))
+    for language, told in (
+        (
+            "en",
+            "valley: the images do not hold the same numbers; taken were 1 date for decibels (s1_2023-01-13.tif); 5 ",
+        ),
+        (
+            "fr",
+            "valley : les images ne contiennent pas les mêmes nombres ; ont été prises 1 date pour des décibels (s1_",
+        ),
+    ):
+        wanted = PLAIN.model_copy(update={"language": language})
+        made = prepare(series, tmp_path / language, wanted)
+        assert [note[: len(told)] for note in made.notes if "decibels" in note or "décibels" in note] == [told]
+        assert not any("--units" in note for note in made.notes)
+    frames = made.dataset.places[0].frames
+    np.testing.assert_allclose(pixels_of(frames[2].image), power(2), rtol=1e-4)
+
+
 def test_power_that_is_declared_decibels_stops(series, tmp_path):
     with pytest.raises(InvalidSetting, match="declared to hold decibels, and no value is below 0"):
         prepare(series, tmp_path / "set", PLAIN.model_copy(update={"units": "db"}))

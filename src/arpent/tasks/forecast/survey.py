@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from arpent.core import Grid
+from arpent.core import Grid, Language
 from arpent.errors import BandMismatch, DatasetError
 from arpent.io.header import read_header
 from arpent.language import say
@@ -16,6 +16,10 @@ from arpent.tasks.forecast.power import POLARISATIONS, FrameReader
 from arpent.tasks.forecast.prepare_settings import PrepareSettings
 
 __all__ = ["Surveyed", "survey"]
+
+
+_NAMED = 3
+"""Images of a kind that are named."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,8 @@ def survey(sources: Sources, settings: PrepareSettings) -> tuple[Surveyed, ...]:
 def _surveyed(name: str, dates: Sequence[Found], settings: PrepareSettings) -> Surveyed:
     orbit = common_orbit({one.name: one.orbit for one in dates}, name, allow_mixed=settings.allow_mixed_orbits)
     grid: Grid | None = None
-    units: dict[str, bool] = {}
+    units: dict[str, list[Found]] = {}
+    detected = False
     bands = set(POLARISATIONS)
     every: set[str] = set()
     moved, assumed = 0, False
@@ -86,7 +91,8 @@ def _surveyed(name: str, dates: Sequence[Found], settings: PrepareSettings) -> S
     for one in dates:
         with FrameReader(one, settings, grid) as reader:
             grid = grid or reader.grid
-            units[reader.numbers] = reader.detected
+            units.setdefault(reader.numbers, []).append(one)
+            detected |= reader.detected
             bands &= set(reader.bands)
             every |= set(reader.bands)
             moved += reader.moved
@@ -95,7 +101,7 @@ def _surveyed(name: str, dates: Sequence[Found], settings: PrepareSettings) -> S
                 below.append(one)
     assert grid is not None
     language = settings.language
-    notes = [say(f"prepare.units_{numbers}", language, place=name) for numbers, found in units.items() if found]
+    notes = [_units_told(name, units, language)] if detected else []
     if below:
         notes.append(say("prepare.below", language, place=name, name=below[0].name, dates=len(below)))
     if assumed:
@@ -121,6 +127,17 @@ def _surveyed(name: str, dates: Sequence[Found], settings: PrepareSettings) -> S
             ),
         ),
     )
+
+
+def _units_told(place: str, units: Mapping[str, Sequence[Found]], language: Language) -> str:
+    """What the numbers of a place were taken for; where that differs from date to date, which are which."""
+    if len(units) == 1:
+        return say(f"prepare.units_{next(iter(units))}", language, place=place)
+    told = []
+    for numbers, dates in sorted(units.items(), key=lambda item: len(item[1])):
+        names = ", ".join(one.name for one in dates[:_NAMED]) + (" …" if len(dates) > _NAMED else "")
+        told.append(say(f"prepare.some_{numbers}", language, dates=len(dates), names=names))
+    return say("prepare.units_mixed", language, place=place, told="; ".join(told))
 
 
 def _wanted(settings: PrepareSettings) -> tuple[str, ...]:
