@@ -85,7 +85,10 @@ def evaluate(
 def _warn_of_untold(
     run: RunFolder, issues: Sequence[Issue], forecaster: ForecastModel, settings: EvaluateSettings
 ) -> None:
-    """Says which covariates the model has learnt from and is not told of some date that it looks at."""
+    """Says which covariates the model is not told of a date that it looks at, and which it is told of coming ones."""
+    if forecaster.settings.ahead:
+        names = ", ".join(forecaster.settings.ahead)
+        run.warn(say("forecast_product.told_ahead", settings.language, names=names))
     unknown: dict[str, set[str]] = {}
     for issue in issues:
         past = issue.place.frames[issue.at + 1 - forecaster.past : issue.at + 1]
