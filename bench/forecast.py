@@ -1,13 +1,17 @@
 """Forecasts of simulated floods: a network beside staying as it is, extrapolating, and climatology, in the same run.
 
 Rivers that rise with storms, flood their plain and fall again, seen by a radar every six days (`arpent forecast
-simulate`), despeckled and prepared by the same commands that people use. A segmentation network learns single dates, an
-LSTM on its features learns what comes next; both are judged on rivers of other landscapes. The gain is the IoU of water
-minus that of the stronger of two persistences: of the mask that the network predicts for today, and of the true one.
+simulate`), prepared by the same commands that people use: water and dry land, and no filter, so that the network is its
+own. A segmentation network learns single dates, an LSTM on its features learns what comes next; both are judged on
+rivers of other landscapes. The gain is the IoU of water minus that of the stronger of two persistences: of the mask
+that the network predicts for today, and of the true one.
 
 Also printed: the same forecasts by regime, and those of the same network with its LSTM set to zero, which gains nothing
 if it is the LSTM that knows. `--variants` adds landscapes with twice the noise, with the echoes of the classes dealt
 out anew, and of another family; each is learnt and judged on landscapes of its own.
+
+With `--folder`, simulated rivers are kept there and used again; `--validation` judges on the rivers that pick the epoch
+instead of those of the other landscapes, which is how a recipe is to be looked for.
 
 Usage: python bench/forecast.py [--seeds 3] [--variants plain noisy permuted family] [--hidden 512] [--threads 2]
 """
@@ -33,6 +37,7 @@ from arpent.tasks.forecast.judging import METHODS, Judged, issues_of, judge
 from arpent.tasks.forecast.prepare_settings import PrepareSettings
 from arpent.tasks.forecast.preparing import prepare
 from arpent.tasks.forecast.segmentation import train_segmentation
+from arpent.tasks.forecast.sides import divided
 from arpent.tasks.forecast.train_settings import ForecastSettings, SegmentationSettings
 from arpent.tasks.forecast.training import train_forecast
 from arpent.tasks.forecast.verdict import regime_gains, verdicts
@@ -59,6 +64,9 @@ class Asked:
         hidden: numbers of the LSTM's state.
         steps: of the optimiser: of the segmentation network and of the LSTM.
         covariates: whether rain and level are told.
+        filter: against speckle.
+        classes: nomenclature that is learnt.
+        validation: whether the rivers that pick the epoch judge.
     """
 
     scenes: int
@@ -67,14 +75,20 @@ class Asked:
     hidden: int
     steps: tuple[int, int]
     covariates: bool
+    filter: str
+    classes: str
+    validation: bool
 
 
 def dataset(folder: Path, asked: Asked, variant: str, seed: int, scenes: int) -> Path:
     """A data set of simulated rivers."""
-    raw, ready = folder / f"raw-{variant}-{seed}", folder / f"{variant}-{seed}"
-    settings = RadarSimulation(size=asked.size, dates=asked.dates, scenes=scenes, seed=seed, **VARIANTS[variant])
-    simulate(raw, settings)
-    prepare(str(raw), ready, PrepareSettings(patch=128))
+    rivers = f"{variant}-{seed}-{scenes}-{asked.size}-{asked.dates}"
+    raw, ready = folder / f"raw-{rivers}", folder / f"{rivers}-{asked.filter}-{asked.classes}"
+    if not (raw / "index.csv").exists():
+        settings = RadarSimulation(size=asked.size, dates=asked.dates, scenes=scenes, seed=seed, **VARIANTS[variant])
+        simulate(raw, settings)
+    if not (ready / "dataset.json").exists():
+        prepare(str(raw), ready, PrepareSettings(patch=128, filter=asked.filter, classes=asked.classes))
     return ready
 
 
@@ -84,7 +98,7 @@ def trained(data: Path, folder: Path, asked: Asked, seed: int) -> Path:
     epochs = 4
     first, second = (max(1, steps // epochs) for steps in asked.steps)
     segmentation = SegmentationSettings(epochs=epochs, batch_size=8, patches=8 * first, **common)
-    segmented = train_segmentation(segmentation, Place(exact=folder / f"segmentation-{seed}"))
+    segmented = train_segmentation(segmentation, Place(exact=folder / f"segmentation-{seed}", force=True))
     settings = ForecastSettings(
         segmentation=str(segmented.path),
         epochs=epochs,
@@ -94,7 +108,7 @@ def trained(data: Path, folder: Path, asked: Asked, seed: int) -> Path:
         covariates=None if asked.covariates else (),
         **common,
     )
-    return train_forecast(settings, Place(exact=folder / f"forecast-{seed}")).file("model")
+    return train_forecast(settings, Place(exact=folder / f"forecast-{seed}", force=True)).file("model")
 
 
 def zeroed(model: ForecastModel) -> ForecastModel:
@@ -134,13 +148,16 @@ def cpu_seconds() -> float:
 def run(variant: str, seeds: Sequence[int], asked: Asked, folder: Path) -> None:
     """All seeds of a variant."""
     learn = dataset(folder, asked, variant, LEARN, asked.scenes)
-    test = Dataset.read(dataset(folder, asked, variant, JUDGE, max(3, asked.scenes // 2)))
+    if asked.validation:
+        test, side = divided(Dataset.read(learn)), "val"
+    else:
+        test, side = Dataset.read(dataset(folder, asked, variant, JUDGE, max(3, asked.scenes // 2))), "all"
     found: list[list[float]] = []
     for seed in seeds:
         begun, spent = time.perf_counter(), cpu_seconds()
         model = open_forecaster(trained(learn, folder / variant, asked, seed))
         spent, begun = cpu_seconds() - spent, time.perf_counter() - begun
-        issues = issues_of(test.places, model.settings)
+        issues = issues_of(test.places, model.settings, side)
         judged = judge(model, issues)
         report(f"{variant}, seed {seed}: trained in {spent:.0f} s of CPU time, {begun:.0f} s of clock time", judged)
         found.append(gains(judged))
@@ -161,16 +178,28 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--dates", type=int, default=12)
     parser.add_argument("--steps", type=int, nargs=2, default=(120, 240), metavar=("SEGMENT", "FORECAST"))
+    parser.add_argument("--filter", default="none")
+    parser.add_argument("--classes", choices=["water", "sar"], default="water")
     parser.add_argument("--no-covariates", action="store_true")
+    parser.add_argument("--validation", action="store_true")
+    parser.add_argument("--folder", type=Path, help="where rivers and runs are kept")
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     asked = Asked(
-        given.scenes, given.size, given.dates, given.hidden, tuple(given.steps), covariates=not given.no_covariates
+        given.scenes,
+        given.size,
+        given.dates,
+        given.hidden,
+        tuple(given.steps),
+        covariates=not given.no_covariates,
+        filter=given.filter,
+        classes=given.classes,
+        validation=given.validation,
     )
     with tempfile.TemporaryDirectory() as folder:
         for variant in given.variants:
-            run(variant, range(given.seeds), asked, Path(folder))
+            run(variant, range(given.seeds), asked, given.folder or Path(folder))
 
 
 if __name__ == "__main__":
