@@ -144,14 +144,15 @@ def test_weights_are_named_once_and_known():
 
 
 def test_inactive_classes_are_never_predicted_nor_judged():
-    task = LandcoverTask(LandcoverSettings(classes="flair-15"))
+    task = LandcoverTask(LandcoverSettings(classes="flair-15", probabilities=True))
+    land, chances = task.products()
     scores = torch.zeros(1, 19, 2, 2)
     scores[:, 14] = 9.0  # clear cut
     scores[:, 4] = 1.0
     assert (most_likely(scores, task.classes) == 4).all()
     assert (scores[:, 14] == 9).all()
-    assert (task._most_likely(scores[0].numpy()) == 5).all()
-    percent = task._percent(scores[0].numpy())
+    assert (land.finish(scores[0].numpy()) == 5).all()
+    percent = chances.finish(scores[0].numpy())
     assert percent[14].max() == 0
     assert percent.sum(axis=0) == pytest.approx(100.0)
     meter = task.metrics()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from types import TracebackType
-from typing import TYPE_CHECKING, NotRequired, Self, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arpent.core import ClassMap, Raster, Window
+from arpent.core import ClassMap, Closing, Raster, Window
 from arpent.data.augment import Patch, generator_for
 from arpent.data.normalise import Normaliser
 from arpent.data.patches import PatchPlan, PatchRef, rescaled
@@ -48,7 +47,7 @@ class Batch(TypedDict):
     weight: float
 
 
-class PatchLoader:
+class PatchLoader(Closing):
     """Reads patches: the bands of the model, normalised, with the truth on the grid of the image.
 
     Args:
@@ -78,14 +77,6 @@ class PatchLoader:
         self._pool = ReaderPool(capacity)
         self._openings: dict[tuple[str, str, float], Opening] = {}  # by file, sensor or image, and step
         self._outlines = OutlinePool(capacity)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Closes the images."""

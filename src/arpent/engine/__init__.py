@@ -13,6 +13,7 @@ from arpent.engine.settings import FitSettings, OptimiserSettings, Precision, Pr
 if TYPE_CHECKING:
     from arpent.engine.caution import far_from_training
     from arpent.engine.checkpoint import read_checkpoint, write_checkpoint
+    from arpent.engine.class_maps import class_map, probability_map
     from arpent.engine.devices import choose_device
     from arpent.engine.job import Job, SensedImage, check_contract, run_job
     from arpent.engine.ledger import Ledger, fingerprint
@@ -62,6 +63,7 @@ __all__ = [
     "Tuning",
     "check_contract",
     "choose_device",
+    "class_map",
     "far_from_training",
     "fingerprint",
     "fit",
@@ -69,6 +71,7 @@ __all__ = [
     "inputs_of",
     "make_optimiser",
     "predict",
+    "probability_map",
     "read_checkpoint",
     "renew_statistics",
     "require_figure",
@@ -83,6 +86,7 @@ __getattr__ = on_demand(
     __name__,
     {
         "caution": ("far_from_training",),
+        "class_maps": ("class_map", "probability_map"),
         "checkpoint": ("read_checkpoint", "write_checkpoint"),
         "devices": ("choose_device",),
         "job": ("Job", "SensedImage", "check_contract", "run_job"),

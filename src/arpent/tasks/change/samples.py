@@ -11,13 +11,12 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arpent.core import Raster, Window
+from arpent.core import Closing, Raster, Window
 from arpent.data import (
     WHOLE,
     Batches,
@@ -160,7 +159,7 @@ class _Read:
     clear: NDArray[np.bool_]
 
 
-class FrameLoader:
+class FrameLoader(Closing):
     """Reads patches of all dates at once, for `data.Batches`.
 
     Args:
@@ -179,12 +178,8 @@ class FrameLoader:
         self._hidden = tuple(hidden)
         self._pool = ReaderPool(capacity)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Closes the files."""
         self._pool.close()
 
     def __call__(self, ref: PatchRef) -> Patch:

@@ -28,6 +28,7 @@ __all__ = [
     "ForecastModel",
     "chances_of",
     "check_dataset",
+    "days_beyond",
     "days_of",
     "open_forecaster",
     "unknown_covariates",
@@ -147,6 +148,12 @@ def days_of(
             if row < len(seen) or name in settings.ahead:
                 told[row, column] = one.covariates.get(name, np.nan)
     return told
+
+
+def days_beyond(frames: Sequence[Frame], settings: ForecasterSettings, missing: int) -> list[dt.date]:
+    """Days for the horizons after the last date of a series, a step each."""
+    last = frames[-1].date
+    return [last + dt.timedelta(days=round(settings.step * step)) for step in range(1, missing + 1)]
 
 
 def unknown_covariates(frames: Sequence[Frame], settings: ForecasterSettings) -> tuple[str, ...]:

@@ -13,17 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from arpent.core import ClassMap
-from arpent.engine import Answer, Batch, Dense, Meter, Network, Product
+from arpent.engine import Answer, Batch, Dense, Meter, Network, Product, class_map, probability_map
 from arpent.errors import InvalidSetting
 from arpent.language import say
 from arpent.models.recurrent import Forecast
-from arpent.pixels import highest
 from arpent.tasks.forecast.foretold import Coming, Plan
 from arpent.tasks.forecast.predict_settings import ForetellSettings
 
 __all__ = ["ForetellTask", "SegmentTask", "coming_name", "facts_of", "moment", "observed_name"]
-
-_PERCENT_NODATA = 255
 
 
 def observed_name(kind: str, date: dt.date, suffix: str) -> str:
@@ -66,47 +63,12 @@ class _Maps:
 
     def of(self, source: str, name: str, chances: str, title: str, **facts: Any) -> list[Product]:  # noqa: ANN401 - the fields of a product
         """The map of classes and, if asked for, the probabilities, which say the same of themselves."""
-        count, language = len(self.classes), self.settings.language
-        made = [
-            Product(
-                name,
-                source,
-                channels=count,
-                bands=("class",),
-                dtype="uint8",
-                nodata=self.classes.nodata,
-                finish=self._most_likely,
-                classes=self.classes,
-                overviews="mode",
-                title=title,
-                **facts,
-            )
-        ]
+        language = self.settings.language
+        made = [class_map(name, source, self.classes, title, **facts)]
         if self.settings.probabilities:
-            made.append(
-                Product(
-                    chances,
-                    source,
-                    channels=count,
-                    bands=self.classes.labels(language),
-                    dtype="uint8",
-                    nodata=_PERCENT_NODATA,
-                    finish=_percent,
-                    unit="%",
-                    title=f"{say('landcover.probabilities', language)}. {title}",
-                    **facts,
-                )
-            )
+            told = f"{say('landcover.probabilities', language)}. {title}"
+            made.append(probability_map(chances, source, self.classes, told, language, **facts))
         return made
-
-    def _most_likely(self, scores: NDArray[np.float32]) -> NDArray[np.uint8]:
-        return np.asarray(self.classes.ids[highest(scores)][None])
-
-
-def _percent(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scores ``(classes, h, w)`` to probabilities in percent."""
-    powers = np.exp(scores - scores.max(axis=0, keepdims=True))
-    return np.asarray(100 * powers / powers.sum(axis=0, keepdims=True), np.float32)
 
 
 class _Untaught:

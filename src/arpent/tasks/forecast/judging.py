@@ -20,7 +20,7 @@ from arpent.errors import DatasetError
 from arpent.io import open_image
 from arpent.metrics import ForecastTally
 from arpent.models.recurrent import ForecasterSettings
-from arpent.tasks.forecast.answering import Answered, days_of
+from arpent.tasks.forecast.answering import Answered, days_beyond, days_of
 from arpent.tasks.forecast.baselines import Climatology, Guess, linear, persistence
 from arpent.tasks.forecast.dataset import Frame, Place
 
@@ -248,7 +248,7 @@ class _Walk:
         valid = np.stack([one.valid for one in seen])
         everywhere = valid.all(axis=0)
         coming: list[Frame | dt.date] = list(frames[issue.at + 1 : issue.at + 1 + settings.future])
-        coming += self._beyond(coming, settings)
+        coming += days_beyond(self.place.frames, settings, settings.future - len(coming))
         days = days_of(frames[first : issue.at + 1], coming, settings)
         answer = self.model.answer(np.stack([one.pixels for one in seen]), valid, days)
         past = np.stack([self._mask(at) for at in range(first, issue.at + 1)])
@@ -298,12 +298,6 @@ class _Walk:
             self._climate.add(self._mask(number))
         self._next = at + 1
         return self._climate
-
-    def _beyond(self, coming: Sequence[Frame | dt.date], settings: ForecasterSettings) -> list[dt.date]:
-        """Days for horizons after the last date of a series, a step each."""
-        last = self.place.frames[-1].date
-        missing = settings.future - len(coming)
-        return [last + dt.timedelta(days=round(settings.step * step)) for step in range(1, missing + 1)]
 
     def _image(self, at: int) -> Raster:
         if at not in self._images:

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 from affine import Affine
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from odc.geo.crs import CRS
 from pyproj.exceptions import CRSError
 
-from arpent.core import Grid, Window, sensor
+from arpent.core import Closing, Grid, Window, sensor
 from arpent.errors import BandMismatch, GeoreferenceMissing, InvalidSetting, NoOverlap
 from arpent.io import ImageReader, open_image
 from arpent.tasks.forecast.finding import Found
@@ -47,7 +46,7 @@ class _Band:
     assumed: bool
 
 
-class FrameReader:
+class FrameReader(Closing):
     """A date, open. Windows are read as ``(bands, rows, columns)`` of float32 power, NaN where there is no data.
 
     Args:
@@ -146,14 +145,6 @@ class FrameReader:
     def close(self) -> None:
         """Close every file."""
         self._opened.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def placed_grid(grid: Grid, settings: PrepareSettings, name: str) -> Grid:

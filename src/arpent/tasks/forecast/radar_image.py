@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arpent.core import Window
+from arpent.core import Closing, Window
 from arpent.errors import FileMissing, NoValidPixels
 from arpent.io import open_image
 from arpent.io.header import read_header
@@ -32,7 +31,7 @@ _IMAGES: Final = frozenset({".tif", ".tiff", ".jp2", ".img", ".png", ".jpg", ".j
 _MOST_PIXELS: Final = 1 << 24  # that are looked at before the work begins
 
 
-class RadarImage:
+class RadarImage(Closing):
     """An image, open. What its numbers are is found out from up to sixteen million of them, evenly spread.
 
     Args:
@@ -125,12 +124,8 @@ class RadarImage:
             cure="Check its no-data value; in radar images a power of 0 means no data too.",
         )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Closes the files."""
         self.reader.close()
 
 

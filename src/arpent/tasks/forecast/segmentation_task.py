@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from arpent.core import ClassMap, Language
-from arpent.engine import Answer, Batch, Dense, Network, Product
+from arpent.engine import Answer, Batch, Dense, Network, Product, class_map
 from arpent.language import say
 from arpent.metrics import ConfusionMatrix
 from arpent.models import build, cross_entropy, dice_loss
@@ -67,27 +67,11 @@ class SegmentationTask:
 
     def products(self) -> Sequence[Product]:
         """The class map."""
-        return [
-            Product(
-                "classes",
-                "scores",
-                channels=len(self.classes),
-                bands=("class",),
-                dtype="uint8",
-                nodata=self.classes.nodata,
-                finish=self._most_likely,
-                classes=self.classes,
-                overviews="mode",
-                title=say("landcover.map", self._language),
-            )
-        ]
+        return [class_map("classes", "scores", self.classes, say("landcover.map", self._language))]
 
     def infer(self, model: Network, batch: Batch) -> Answer:
         """Scores, which are mixed between tiles before a class is chosen."""
         return {"scores": Dense(model(batch["image"]))}
-
-    def _most_likely(self, scores: NDArray[np.float32]) -> NDArray[np.uint8]:
-        return np.asarray(self.classes.ids[scores.argmax(0)][None])
 
 
 def segmentation_loss(scores: Tensor, target: Tensor) -> Tensor:

@@ -9,17 +9,16 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arpent.core import ClassMap, Window
+from arpent.core import ClassMap, Closing, Window
 from arpent.data import Normaliser, Opening, Patch, PatchRef, ReaderPool, Sample, SampleIndex, target_of
 from arpent.errors import DatasetError
 from arpent.models import ForecasterSettings
-from arpent.tasks.forecast.answering import days_of
+from arpent.tasks.forecast.answering import days_beyond, days_of
 from arpent.tasks.forecast.dataset import Dataset, Frame
 from arpent.tasks.forecast.features import Features
 from arpent.tasks.forecast.judging import Issue, issues_of
@@ -74,7 +73,7 @@ class Source:
     features: Features | None = None
 
 
-class SequenceLoader:
+class SequenceLoader(Closing):
     """Reads all dates of a square at once, for `data.Batches`.
 
     Args:
@@ -90,12 +89,8 @@ class SequenceLoader:
         self._classes = classes
         self._pool = ReaderPool(capacity)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Closes the files."""
         self._pool.close()
 
     def __call__(self, ref: PatchRef) -> Patch:
@@ -124,7 +119,7 @@ class SequenceLoader:
         known = {0: seen[-1]} | {horizon: coming[horizon - 1] for horizon in issue.horizons}
         for place, frame in known.items():
             target[place, rows, cols] = self._truth(frame, inside, valid)
-        days: list[Frame | dt.date] = [*coming, *_beyond(frames, settings, settings.future - len(coming))]
+        days: list[Frame | dt.date] = [*coming, *days_beyond(frames, settings, settings.future - len(coming))]
         told = days_of(seen, days, settings)
         return Patch(_padded(image, inside, window), _padded(valid, inside, window), target, told, features)
 
@@ -172,12 +167,6 @@ class SequenceLoader:
             target = target_of(reader.read(inside), self._classes)
         target[~valid] = -1
         return target
-
-
-def _beyond(frames: Sequence[Frame], settings: ForecasterSettings, missing: int) -> list[dt.date]:
-    """Days for horizons after the last date of a series, a step each."""
-    last = frames[-1].date
-    return [last + dt.timedelta(days=round(settings.step * step)) for step in range(1, missing + 1)]
 
 
 def _padded(array: Pixels, inside: Window, window: Window) -> Pixels:

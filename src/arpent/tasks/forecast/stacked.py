@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arpent.core import Contract, Grid, Raster, Window, ground_sampling_distance
+from arpent.core import Closing, Contract, Grid, Raster, Window, ground_sampling_distance
 from arpent.data import Normaliser
 from arpent.engine.job import check_contract
 from arpent.errors import DatasetError
@@ -20,7 +18,7 @@ from arpent.tasks.forecast.dataset import Frame
 __all__ = ["Stack", "normalised"]
 
 
-class Stack:
+class Stack(Closing):
     """Dates on one grid, read by windows; safe to read from several threads.
 
     A window has the bands of each date after one another, in linear power. It is valid where all dates are.
@@ -69,14 +67,6 @@ class Stack:
     def close(self) -> None:
         """Close every file."""
         self._opened.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def normalised(

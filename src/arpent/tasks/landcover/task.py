@@ -7,21 +7,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from arpent.core import ClassMap, Language, nomenclature
-from arpent.engine import Answer, Batch, Dense, Network, Product
+from arpent.engine import Answer, Batch, Dense, Network, Product, class_map, probability_map
 from arpent.language import say
 from arpent.metrics import ConfusionMatrix
 from arpent.models import build
-from arpent.pixels import highest
 from arpent.tasks.landcover.losses import ClassLoss
 from arpent.tasks.landcover.settings import LandcoverSettings
 
 __all__ = ["LandcoverTask", "most_likely"]
-
-_PERCENT_NODATA = 255
 
 
 class LandcoverTask:
@@ -53,58 +49,16 @@ class LandcoverTask:
 
     def products(self) -> Sequence[Product]:
         """The class map and, if asked for, the probabilities."""
-        count = len(self.classes)
-        made = [
-            Product(
-                "classes",
-                "scores",
-                channels=count,
-                bands=("class",),
-                dtype="uint8",
-                nodata=self.classes.nodata,
-                finish=self._most_likely,
-                classes=self.classes,
-                overviews="mode",
-                title=say("landcover.map", self._language),
-            )
-        ]
+        language = self._language
+        made = [class_map("classes", "scores", self.classes, say("landcover.map", language))]
         if self.config.probabilities:
-            made.append(
-                Product(
-                    "probabilities",
-                    "scores",
-                    channels=count,
-                    bands=self.classes.labels(self._language),
-                    dtype="uint8",
-                    nodata=_PERCENT_NODATA,
-                    finish=self._percent,
-                    unit="%",
-                    title=say("landcover.probabilities", self._language),
-                )
-            )
+            title = say("landcover.probabilities", language)
+            made.append(probability_map("probabilities", "scores", self.classes, title, language))
         return made
 
     def infer(self, model: Network, batch: Batch) -> Answer:
         """Scores, which are mixed between tiles before a class is chosen."""
         return {"scores": Dense(model(batch["image"]))}
-
-    def _most_likely(self, scores: NDArray[np.float32]) -> NDArray[np.uint8]:
-        active = np.setdiff1d(np.arange(len(self.classes)), self.classes.inactive)
-        chosen = highest(scores if len(active) == len(scores) else scores[active])
-        return np.asarray(self.classes.ids[active][chosen][None])
-
-    def _percent(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Scores ``(classes, h, w)`` to probabilities in percent; 0 for classes that are never predicted."""
-        if self.classes.inactive:
-            scores = scores.copy()
-            scores[list(self.classes.inactive)] = -np.inf
-        return _percent(scores)
-
-
-def _percent(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scores ``(classes, h, w)`` to probabilities in percent."""
-    powers = np.exp(scores - scores.max(axis=0, keepdims=True))
-    return np.asarray(100 * powers / powers.sum(axis=0, keepdims=True), np.float32)
 
 
 def most_likely(scores: Tensor, classes: ClassMap) -> Tensor:
