@@ -40,6 +40,7 @@ class CommandEntry:
 COMMANDS: dict[str, CommandEntry] = {
     "change": CommandEntry("arpent.cli.change", "Change between dates: compare, mosaic, train, evaluate."),
     "demo": CommandEntry("arpent.cli.demo", "From synthetic commune to land-cover map in minutes."),
+    "describe": CommandEntry("arpent.cli.describe", "Parcels measured, and told in words no pixel contradicts."),
     "embed": CommandEntry("arpent.cli.embed", "Embeddings put to use: cluster, probe."),
     "forecast": CommandEntry("arpent.cli.forecast", "Radar series: despeckle, segment, predict the next steps."),
     "landcover": CommandEntry("arpent.cli.landcover", "Land-cover maps: train a model, make a map."),

@@ -1,0 +1,19 @@
+"""``arpent describe``: land in words and numbers. Each command has a file of its own beside this one."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import typer
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Describe: what a parcel is like, measured and told.", no_args_is_help=True)
+_PARTS: tuple[ModuleType, ...] = ()
+for _part in _PARTS:
+    app.add_typer(_part.app)
+
+
+@app.callback()
+def _describe() -> None:
+    """Describe: what a parcel is like, measured and told."""
