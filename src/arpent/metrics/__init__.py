@@ -8,6 +8,7 @@ from arpent.metrics.dense import Absent, ConfusionMatrix, DenseScores, DomainMat
 from arpent.metrics.forecast import REGIMES, ForecastTally, HorizonScores, Regime, Shares, regime_of
 from arpent.metrics.jackknife import jackknife
 from arpent.metrics.temperature import calibrate
+from arpent.metrics.texts import TextScores, bleu4, cider, compare_texts, rouge_l, words
 
 __all__ = [
     "REGIMES",
@@ -27,9 +28,15 @@ __all__ = [
     "Reliability",
     "ScoreHistogram",
     "Shares",
+    "TextScores",
     "adjust_areas",
+    "bleu4",
     "calibrate",
+    "cider",
+    "compare_texts",
     "jackknife",
     "regime_of",
     "reliability",
+    "rouge_l",
+    "words",
 ]
