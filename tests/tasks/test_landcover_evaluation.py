@@ -1,6 +1,7 @@
 import csv
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -147,7 +148,7 @@ def test_images_of_no_place_are_judged_without_areas(trained, tmp_path):
 
 
 def test_images_far_from_training_are_warned_of_with_the_numbers(trained, commune_folder, evaluated, tmp_path):
-    assert not evaluated.run.manifest.warnings
+    assert not any("est loin" in line for line in evaluated.run.manifest.warnings)
     rows = []
     for number, sample in enumerate(SampleIndex.read(commune_folder / "index.csv")):
         with open_image(sample.image) as reader:
@@ -163,3 +164,22 @@ def test_images_far_from_training_are_warned_of_with_the_numbers(trained, commun
     assert line.startswith("attention : ") and "est loin des images d’entraînement (test)" in line
     own = settings.model_copy(update={"normalise": "norma-target"})
     assert not evaluate(trained.path, str(dark), Place(exact=tmp_path / "own"), own).run.manifest.warnings
+
+
+def test_a_model_is_said_to_be_flattered_by_what_it_has_learnt_from(trained, evaluated, commune_folder, tmp_path):
+    """Under other names too; not by images that the index sets apart, which training has not learnt from."""
+    assert any("4 des 4 images" in line for line in evaluated.run.manifest.warnings)
+    sample = SampleIndex.read(commune_folder / "index.csv").samples[0]
+    renamed = tmp_path / "renamed.tif"
+    renamed.write_bytes(Path(sample.image).read_bytes())
+
+    def warned(name, model=trained.path, **changes):
+        index = SampleIndex([replace(sample, **changes)], name).write(tmp_path / f"{name}.csv")
+        place = Place(exact=tmp_path / name)
+        return evaluate(model, str(index), place, EvaluateSettings(**QUICK)).run.manifest.warnings
+
+    assert "1 of the 1 images" in warned("copy", image=str(renamed))[0]
+    assert not warned("apart", split="test")
+    alone = tmp_path / "alone.safetensors"
+    alone.write_bytes(trained.file("model").read_bytes())
+    assert "no run beside the model" in warned("untold", model=alone)[0]

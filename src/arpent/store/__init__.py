@@ -16,6 +16,7 @@ from arpent.store.manifest import (
 from arpent.store.place import Place, content_of
 from arpent.store.reading import Run, RunEntry, Verification, bundle_in, open_run, runs_under, verify
 from arpent.store.run import RunFolder
+from arpent.store.seen import seen_in_training
 
 __all__ = [
     "MANIFEST_FORMAT",
@@ -40,5 +41,6 @@ __all__ = [
     "read_contract",
     "read_manifest",
     "runs_under",
+    "seen_in_training",
     "verify",
 ]

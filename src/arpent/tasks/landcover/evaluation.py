@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from arpent.core import Contract, Normalisation, Normalisations, Progress, file_sha256, write_file
+from arpent.core import Contract, Language, Normalisation, Normalisations, Progress, file_sha256, write_file
 from arpent.data import SPLITS, Sample, SampleIndex, Statistics, count_labels, measure
 from arpent.engine import start_network
 from arpent.errors import ArpentError, BundleInvalid, ContractMismatch
@@ -16,7 +16,7 @@ from arpent.io import ImageReader, open_image
 from arpent.language import say
 from arpent.models import load_bundle
 from arpent.report import figures
-from arpent.store import Place, Run, RunFolder, bundle_in
+from arpent.store import Place, Run, RunFolder, bundle_in, seen_in_training
 from arpent.tasks.landcover.evaluate_settings import EvaluateSettings
 from arpent.tasks.landcover.evaluating import Evaluated, score
 from arpent.tasks.landcover.evaluation_page import write_evaluation_page
@@ -79,6 +79,9 @@ def evaluate(
             rule = _rules(index, bundle.contract, settings, kinds)
             for line in far_lines(rule, bundle.contract.band_names, index, settings.language):
                 run.warn(line)
+            line = _flattered(model, index, settings.language)
+            if line is not None:
+                run.warn(line)
             network = start_network(bundle.model, settings.runtime, settings.device, settings.precision, fixed=True)
             with run.timed("evaluate"):
                 found = score(
@@ -103,6 +106,20 @@ def _judged_by(index: SampleIndex, split: str) -> SampleIndex:
     if split == "auto":
         split = next((side for side in ("test", "val") if side in sides), "all")
     return index if split == "all" else index.of_split(next(side for side in SPLITS if side == split))
+
+
+def _flattered(model: Path, index: SampleIndex, language: Language) -> str | None:
+    """A warning where the model has learnt, or may have, from what it is judged by.
+
+    Samples that the index sets apart to judge by are not looked at: one image may serve both sides, by its windows.
+    """
+    images = list(dict.fromkeys(sample.image for sample in index if sample.split not in ("val", "test")))
+    if not images:
+        return None
+    seen = seen_in_training(model, images)
+    if seen is None:
+        return say("evaluate.may_be_seen", language)
+    return say("evaluate.seen", language, seen=len(seen), of=len(images)) if seen else None
 
 
 def _checked(index: SampleIndex, whole: Contract, settings: EvaluateSettings) -> dict[str, set[str]]:
