@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -33,6 +34,20 @@ __all__ = [
     "open_forecaster",
     "unknown_covariates",
 ]
+
+
+class Told(Protocol):
+    """A date of which something is known beside its pixels; `Frame` is one."""
+
+    @property
+    def date(self) -> dt.date:
+        """The day."""
+        ...
+
+    @property
+    def covariates(self) -> Mapping[str, float]:
+        """Numbers by name; what is not known is not there."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -125,7 +140,7 @@ def _padded(image: Tensor, stride: int) -> Tensor:
 
 
 def days_of(
-    seen: Sequence[Frame], coming: Sequence[Frame | dt.date], settings: ForecasterSettings
+    seen: Sequence[Frame], coming: Sequence[Told | dt.date], settings: ForecasterSettings
 ) -> NDArray[np.float32]:
     """What a network is told of each date beside its pixels, ``(past + future, 1 + covariates)``.
 
@@ -156,13 +171,9 @@ def days_beyond(frames: Sequence[Frame], settings: ForecasterSettings, missing: 
     return [last + dt.timedelta(days=round(settings.step * step)) for step in range(1, missing + 1)]
 
 
-def unknown_covariates(frames: Sequence[Frame], settings: ForecasterSettings) -> tuple[str, ...]:
-    """The covariates that a network has learnt from, and that one of these dates does not tell."""
-    return tuple(
-        name
-        for name in settings.covariates
-        if not all(math.isfinite(one.covariates.get(name, np.nan)) for one in frames)
-    )
+def unknown_covariates(dates: Sequence[Told], names: Iterable[str]) -> tuple[str, ...]:
+    """Those of some covariates that one of these dates does not tell."""
+    return tuple(name for name in names if not all(math.isfinite(one.covariates.get(name, np.nan)) for one in dates))
 
 
 def open_forecaster(

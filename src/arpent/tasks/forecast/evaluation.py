@@ -92,7 +92,7 @@ def _warn_of_untold(
     unknown: dict[str, set[str]] = {}
     for issue in issues:
         past = issue.place.frames[issue.at + 1 - forecaster.past : issue.at + 1]
-        unknown.setdefault(issue.place.name, set()).update(unknown_covariates(past, forecaster.settings))
+        unknown.setdefault(issue.place.name, set()).update(unknown_covariates(past, forecaster.settings.covariates))
     for names in sorted({", ".join(sorted(names)) for names in unknown.values() if names}):
         where = [place for place, own in unknown.items() if ", ".join(sorted(own)) == names]
         told = ", ".join(where[:3]) + (" …" if len(where) > 3 else "")

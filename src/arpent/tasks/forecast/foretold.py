@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from statistics import median_low
 
@@ -22,11 +22,18 @@ class Coming:
         horizon: steps after the issue date, from 1 on.
         date: the valid date.
         frame: the image of that date, where it has been taken since: its truth can then be held beside the forecast.
+        told: covariates of that day that the user has given, such as a forecast of rain.
     """
 
     horizon: int
     date: dt.date
     frame: Frame | None = None
+    told: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def covariates(self) -> Mapping[str, float]:
+        """What is known of that day: what the user has given, and else what the series has of it."""
+        return {**(self.frame.covariates if self.frame else {}), **self.told}
 
 
 @dataclass(frozen=True)

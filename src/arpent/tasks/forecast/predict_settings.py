@@ -29,6 +29,9 @@ class ForetellSettings(SeriesSettings, PredictSettings):
     """How many steps ahead; 0 maps the observed dates alone; all that the model answers for if not given."""
     step: Annotated[float, Field(gt=0)] | None = None
     """Days of a step; the median of the series if not given."""
+    coming: str | None = None
+    """CSV table of what is known of the coming dates: column date, one for each covariate that the model was trained
+    to know ahead, such as rain, and domain where places differ."""
     observed: Literal["past", "all"] = "past"
     """Observed dates that are mapped too: those that the forecast starts from, or all up to the issue date."""
     place: str | None = None

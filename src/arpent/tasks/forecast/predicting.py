@@ -11,31 +11,26 @@ from typing import Any
 from torch import Tensor, nn
 
 from arpent.core import ClassMap, Progress, Silent, file_sha256
-from arpent.data import glance
 from arpent.engine import Job, run_job, start_network
-from arpent.engine.caution import far_from_training
 from arpent.errors import ArpentError, BundleInvalid, Interrupted, InvalidSetting
 from arpent.io import open_image, polygonise, stac_item
-from arpent.language import say
 from arpent.models import Bundle, load_bundle, tile_needs
 from arpent.models.recurrent import Forecaster
 from arpent.store import Place as RunPlace
 from arpent.store import Run, RunFolder, bundle_in, content_of
-from arpent.tasks.forecast.answering import days_of, unknown_covariates
+from arpent.tasks.forecast.answering import days_of
 from arpent.tasks.forecast.asked_series import as_dataset
-from arpent.tasks.forecast.dataset import Dataset, Frame
+from arpent.tasks.forecast.dataset import Frame
 from arpent.tasks.forecast.foretelling import ForetellTask, SegmentTask, coming_name, facts_of, moment, observed_name
-from arpent.tasks.forecast.foretold import Coming, Plan, place_named, plan_of, usual_step, whole_places
+from arpent.tasks.forecast.foretold import Coming, Plan
 from arpent.tasks.forecast.predict_settings import ForetellSettings
 from arpent.tasks.forecast.prediction_preview import draw_prediction
+from arpent.tasks.forecast.prospects import notes_of, plans_of, warn_of_doubts
 from arpent.tasks.forecast.stacked import Stack, normalised
 from arpent.tasks.forecast.timeline import TimelineDate, measured, write_timeline
 from arpent.tiling import TilePlan
 
 __all__ = ["Foretold", "foretell"]
-
-_STEPS_APART = 1.5
-"""Times by which the step of a series may differ from that of training before it is said."""
 
 
 @dataclass(frozen=True)
@@ -84,31 +79,34 @@ def foretell(
     Raises:
         BundleInvalid: the model neither forecasts nor segments radar dates.
         ContractMismatch: an image does not fit it.
-        DatasetError: there are too few dates.
+        DatasetError: there are too few dates, or a table of the coming ones that does not fit.
         InvalidSetting: no image is of the issue date, or the model does not go as far ahead as asked for.
     """
     model = bundle_in(model)
     bundle = load_bundle(model)
     classes = _checked(bundle, model, settings)
     kept = settings.model_dump(mode="json", exclude={"read_threads"}) | {"series": str(series), "model": str(model)}
-    with place.begin("forecast", Path(series).resolve().stem, kept, [series, model]) as run:
+    read = [series, model] + ([Path(settings.coming)] if settings.coming else [])
+    with place.begin("forecast", Path(series).resolve().stem, kept, read) as run:
         try:
             dataset = as_dataset(series, run, bundle, settings, progress)
-            plans = _plans(dataset, bundle, settings)
+            plans = plans_of(dataset, bundle.model, settings)
             with run.timed("check"):
                 for plan in plans:
-                    _check(run, plan, bundle, settings)
+                    warn_of_doubts(run, plan, bundle, settings)
         except ArpentError as problem:
             if not (place.resume or isinstance(problem, Interrupted)):
                 run.abandon()  # nothing is made yet: once the cause is mended, the same command is to begin anew
             raise
+        if settings.coming:
+            run.add_input(settings.coming, role="coming dates")
         run.use_bundle(model, file_sha256(model if model.is_file() else model / "bundle.json"))
         dates = {}
         for plan in plans:
             suffix = "" if len(plans) == 1 else f"_{plan.place.name}"
             work = _Work(run, bundle, classes, plan, settings, progress or Silent(), suffix)
             dates[plan.place.name] = work.done()
-        return Foretold(run.finish(), dates, classes, _notes(plans, settings))
+        return Foretold(run.finish(), dates, classes, notes_of(plans, settings))
 
 
 def _checked(bundle: Bundle, source: Path, settings: ForetellSettings) -> ClassMap:
@@ -131,63 +129,6 @@ def _checked(bundle: Bundle, source: Path, settings: ForetellSettings) -> ClassM
             else "This model segments observed dates only: give one that 'arpent forecast train' has made.",
         )
     return contract.classes
-
-
-def _plans(dataset: Dataset, bundle: Bundle, settings: ForetellSettings) -> tuple[Plan, ...]:
-    """The dates of each place."""
-    usual, model = dataset.facts.step_days, bundle.model
-    past, future = (model.settings.past, model.settings.future) if isinstance(model, Forecaster) else (1, 0)
-    everything = settings.observed == "all" or not isinstance(model, Forecaster)
-    return tuple(
-        plan_of(
-            one,
-            past,
-            future,
-            step=settings.step or usual_step(one, usual),
-            issue=settings.issue,
-            everything=everything,
-        )
-        for one in place_named(whole_places(dataset), settings.place)
-    )
-
-
-def _check(run: RunFolder, plan: Plan, bundle: Bundle, settings: ForetellSettings) -> None:
-    """Refuses images that do not fit, and warns of what makes a forecast doubtful, before anything is computed."""
-    contract, language = bundle.contract, settings.language
-    with Stack(plan.observed, plan.place.name, contract, plan.place.sensor or None):
-        pass
-    rule = contract.normalisation
-    assert rule is not None  # `_checked` has seen to it
-    with open_image(plan.past[-1].image, bands=contract.band_names) as image:
-        seen = glance(image, image.grid.window, rule)
-    warning = None if seen is None else far_from_training(seen, rule, plan.past[-1].image, language)
-    if warning is not None:
-        run.warn(warning)
-    if isinstance(bundle.model, Forecaster):
-        learnt = bundle.model.settings.step
-        if not 1 / _STEPS_APART <= plan.step / learnt <= _STEPS_APART:
-            where = {"place": plan.place.name, "series": plan.step, "model": learnt}
-            run.warn(say("forecast_product.step_differs", language, **where))
-        unknown = unknown_covariates(plan.past, bundle.model.settings)
-        if unknown:
-            names = ", ".join(unknown)
-            run.warn(say("forecast_product.untold", language, place=plan.place.name, names=names))
-
-
-def _notes(plans: Sequence[Plan], settings: ForetellSettings) -> tuple[str, ...]:
-    return tuple(
-        say(
-            "forecast_product.looked",
-            settings.language,
-            place=plan.place.name,
-            count=len(plan.past),
-            issue=plan.issue,
-            future=len(plan.coming),
-            step=plan.step,
-        )
-        for plan in plans
-        if plan.coming
-    )
 
 
 @dataclass(frozen=True)
@@ -243,8 +184,7 @@ class _Work:
         """Maps the coming dates."""
         model = self.bundle.model
         assert isinstance(model, Forecaster)  # others have no horizons
-        coming = [one.frame or one.date for one in self.plan.coming]
-        days = days_of(self.plan.past, coming, model.settings)
+        days = days_of(self.plan.past, self.plan.coming, model.settings)
         task = ForetellTask(self.settings, self.classes, wanted, days, self.suffix)
         told = (*identity, str(days.tolist()))
         self._run(task, model, self.plan.past, told, f"forecast{self.suffix}")
