@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from arpent.engine.checkpoint import read_checkpoint, write_checkpoint
     from arpent.engine.class_maps import class_map, probability_map
     from arpent.engine.devices import choose_device
+    from arpent.engine.item_job import ItemJob, run_items
+    from arpent.engine.items import FailedItem, ItemOptions, ItemsDone, ItemWork, Memory, predict_items
     from arpent.engine.job import Job, SensedImage, check_contract, run_job
     from arpent.engine.ledger import Ledger, fingerprint
     from arpent.engine.optimise import Schedule, make_optimiser
@@ -35,11 +37,17 @@ __all__ = [
     "Batch",
     "Dense",
     "Epoch",
+    "FailedItem",
     "Fit",
     "FitSettings",
     "Image",
+    "ItemJob",
+    "ItemOptions",
+    "ItemWork",
+    "ItemsDone",
     "Job",
     "Ledger",
+    "Memory",
     "Meter",
     "Network",
     "OpenVinoNetwork",
@@ -71,10 +79,12 @@ __all__ = [
     "inputs_of",
     "make_optimiser",
     "predict",
+    "predict_items",
     "probability_map",
     "read_checkpoint",
     "renew_statistics",
     "require_figure",
+    "run_items",
     "run_job",
     "start_network",
     "train_run",
@@ -89,6 +99,8 @@ __getattr__ = on_demand(
         "class_maps": ("class_map", "probability_map"),
         "checkpoint": ("read_checkpoint", "write_checkpoint"),
         "devices": ("choose_device",),
+        "item_job": ("ItemJob", "run_items"),
+        "items": ("FailedItem", "ItemOptions", "ItemWork", "ItemsDone", "Memory", "predict_items"),
         "job": ("Job", "SensedImage", "check_contract", "run_job"),
         "ledger": ("Ledger", "fingerprint"),
         "optimise": ("Schedule", "make_optimiser"),

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
+from odc.geo.crs import CRS
 
 from arpent.core import Contract, Grid, Language
 from arpent.core.progress import Progress, Silent
@@ -29,7 +31,7 @@ from arpent.report import figures
 from arpent.store import RunFolder
 from arpent.tiling import TilePlan, TileShape, pad_by_reflection
 
-__all__ = ["Job", "SensedImage", "check_contract", "product_sinks", "raster_spec", "run_job"]
+__all__ = ["Job", "SensedImage", "check_contract", "product_sinks", "raster_spec", "run_job", "table_sinks"]
 
 
 class SensedImage(Image, Protocol):
@@ -114,20 +116,48 @@ def product_sinks(
 
     A product that an earlier attempt has finished is recognised, there or in `published`, and left alone.
     """
+    tables = table_sinks(folder, published, grid.crs)
 
     def sink(product: Product, state: Mapping[str, Any] | None) -> Sink[Any]:
-        name = product.file_name
-        path = folder / name
-        if state is not None:
-            for finished in (published / name, path):
-                if finished.exists():
-                    return _Finished(finished)
         if product.kind == "table":
-            return RowWriter(path, crs=grid.crs) if state is None else RowWriter.resume(path, state, crs=grid.crs)
-        spec = raster_spec(product, grid)
+            return tables(product, state)
+        finished = _finished(product, folder, published, state)
+        if finished is not None:
+            return finished
+        spec, path = raster_spec(product, grid), folder / product.file_name
         return CogWriter(path, spec) if state is None else CogWriter.resume(path, spec, state)
 
     return sink
+
+
+def table_sinks(
+    folder: Path, published: Path, crs: CRS | None = None, schemas: Mapping[str, pa.Schema] | None = None
+) -> Callable[[Product, Mapping[str, Any] | None], Sink[Any]]:
+    """Files for products that are tables; see `product_sinks`.
+
+    Args:
+        folder: for unfinished files.
+        published: where finished ones go.
+        crs: of the geometries in them.
+        schemas: of the rows, by product; without one it is that of the first rows.
+    """
+
+    def sink(product: Product, state: Mapping[str, Any] | None) -> Sink[Any]:
+        finished = _finished(product, folder, published, state)
+        if finished is not None:
+            return finished
+        path, schema = folder / product.file_name, (schemas or {}).get(product.name)
+        if state is None:
+            return RowWriter(path, schema=schema, crs=crs)
+        return RowWriter.resume(path, state, schema=schema, crs=crs)
+
+    return sink
+
+
+def _finished(product: Product, folder: Path, published: Path, state: Mapping[str, Any] | None) -> _Finished | None:
+    """The file of a product that an earlier attempt has finished."""
+    places = (published / product.file_name, folder / product.file_name) if state is not None else ()
+    return next((_Finished(place) for place in places if place.exists()), None)
 
 
 def raster_spec(product: Product, grid: Grid) -> RasterSpec:

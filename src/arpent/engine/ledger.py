@@ -1,15 +1,15 @@
 """What a prediction has finished, kept so that it can go on after any interruption.
 
-The ledger is one small JSON file in the run's scratch folder, replaced atomically after every row of tiles, when all
-that it speaks of is on the disk. Arrays that the next row needs lie beside it, under a name of their own, so that
-the ledger and its arrays always belong together.
+The ledger is one small JSON file in the run's scratch folder, replaced atomically after every row of tiles, or every
+few items of a list, when all that it speaks of is on the disk. Arrays that are needed to go on lie beside it, under a
+name of their own, so that the ledger and its arrays always belong together.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -38,10 +38,12 @@ class Progressed:
 
     Attributes:
         fingerprint: of what decides its pixels.
-        next_row: the row of tiles to go on with.
+        next_row: the row of tiles, or the item of a list, to go on with.
         sinks: what each sink needs to go on, by product.
         seen_valid: whether any pixel had data so far.
         arrays: name of the file of arrays, if there is one.
+        items: of a list that are done.
+        failures: items of a list that could not be done, as `engine.items` writes them.
     """
 
     fingerprint: str
@@ -49,6 +51,8 @@ class Progressed:
     sinks: Mapping[str, Any] = field(default_factory=dict)
     seen_valid: bool = False
     arrays: str | None = None
+    items: int = 0
+    failures: Sequence[Mapping[str, Any]] = ()
 
 
 class Ledger:
@@ -78,19 +82,20 @@ class Ledger:
             )
         return progressed
 
-    def arrays(self, progressed: Progressed) -> dict[str, NDArray[np.float32]]:
+    def arrays(self, progressed: Progressed) -> dict[str, NDArray[Any]]:
         """The arrays kept with `progressed`."""
         if progressed.arrays is None:
             return {}
         with np.load(self._folder / progressed.arrays, allow_pickle=False) as kept:
             return {name: kept[name] for name in kept.files}
 
-    def write(self, progressed: Progressed, arrays: Mapping[str, NDArray[np.float32]]) -> None:
+    def write(self, progressed: Progressed, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Puts on the disk how far the run has come; after this it can be killed at any moment."""
-        name = f"row-{progressed.next_row}.npz"
-        packed = BytesIO()
-        np.savez(packed, **arrays)  # type: ignore[arg-type]  # numpy's stub takes the keyword for allow_pickle
-        write_file(self._folder / name, packed.getvalue())
+        name = f"row-{progressed.next_row}.npz" if arrays else None
+        if name is not None:
+            packed = BytesIO()
+            np.savez(packed, **arrays)  # type: ignore[arg-type]  # numpy's stub takes the keyword for allow_pickle
+            write_file(self._folder / name, packed.getvalue())
         write_file(self._folder / _FILE, json.dumps(asdict(progressed) | {"arrays": name}))
         for stale in self._folder.glob("row-*.npz"):
             if stale.name != name:

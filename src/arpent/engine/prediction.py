@@ -6,12 +6,12 @@ interruption from the last finished row, to the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from arpent.core import Grid, Raster, Window
 from arpent.core.progress import Progress, Silent
+from arpent.engine.behind import Behind, gathered, kept_if_stopped
 from arpent.engine.ledger import Ledger, Progressed
 from arpent.engine.outputs import DenseOutput, Sink, TableOutput
 from arpent.engine.task import Answer, Batch, Network, Product, Task
-from arpent.errors import Interrupted, NoValidPixels
+from arpent.errors import NoValidPixels
 from arpent.io import read_ahead
 from arpent.tiling import Tile, TilePlan, TileShape, pad_by_reflection
 
@@ -153,18 +154,9 @@ def predict(
     done = ledger.read(options.fingerprint)
     outputs = _open_outputs(task.products(), grid, shape, sinks, done)
     loop = _Loop(task, network, image, prepare, plan, outputs, ledger, options, clock)
-    try:
+    with kept_if_stopped(outputs.sinks, f"stopped while predicting {image.source}; the finished rows are kept"):
         loop.run(done)
         files = {name: sink.close() for name, sink in outputs.sinks.items()}
-    except BaseException as stop:
-        for sink in outputs.sinks.values():
-            sink.suspend()
-        if not isinstance(stop, KeyboardInterrupt):
-            raise
-        raise Interrupted(
-            f"stopped while predicting {image.source}; the finished rows are kept",
-            cure="Run the same command with --resume to go on.",
-        ) from stop
     return Prediction(files, clock.tiles, perf_counter() - clock.started, clock.network, plan.cost)
 
 
@@ -225,7 +217,7 @@ class _Loop:
         rows = range(done.next_row, len(self.plan.rows))
         tiles = (tile for row in rows for tile in self.plan.row_of_tiles(row))
         title, count = Path(self.image.source).name, len(rows) * len(self.plan.cols)
-        with self.options.progress.bar(title, count, "tiles") as bar, _Behind() as behind:
+        with self.options.progress.bar(title, count, "tiles") as bar, Behind() as behind:
             reading = read_ahead(
                 self._prepared, tiles, threads=self.options.read_threads, ahead=2 * self.options.batch_size
             )
@@ -233,7 +225,8 @@ class _Loop:
             try:
                 for row in rows:
                     self.outputs.begin_row(row)
-                    for batch in _batches(reading, len(self.plan.cols), self.options.batch_size):
+                    of_row = islice(reading, len(self.plan.cols))
+                    for batch in gathered(of_row, self.options.batch_size, lambda entry: entry.valid.shape):
                         seen |= self._process(batch)
                         if self.outputs.tables:
                             behind.do(self._write, self.outputs.rows())
@@ -301,44 +294,3 @@ class _Loop:
         self._write(strips)
         said = {name: dict(sink.checkpoint()) for name, sink in self.outputs.sinks.items()}
         self.ledger.write(replace(done, sinks=said), state)
-
-
-class _Behind:
-    """A thread that does one thing after another, and is never more than one behind whoever asks."""
-
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1, "arpent-write")
-        self._last: Future[None] | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown()
-
-    def do(self, action: Callable[..., None], *what: object) -> None:
-        """Has it done once the last thing asked for is.
-
-        Raises:
-            What that one has raised.
-        """
-        self.catch_up()
-        self._last = self._pool.submit(action, *what)
-
-    def catch_up(self) -> None:
-        """Waits for what was asked for, and raises what it has raised."""
-        if self._last is not None:
-            self._last.result()
-
-
-def _batches(reading: Iterator[_Prepared], count: int, size: int) -> Iterator[list[_Prepared]]:
-    """The next `count` tiles in groups of at most `size` tiles of one shape."""
-    group: list[_Prepared] = []
-    for _ in range(count):
-        entry = next(reading)
-        if group and (len(group) == size or group[0].valid.shape != entry.valid.shape):
-            yield group
-            group = []
-        group.append(entry)
-    if group:
-        yield group

@@ -1,0 +1,318 @@
+"""The one prediction loop over lists: read ahead, gather into batches, run the network, write rows, keep the ledger.
+
+What `prediction` is to the tiles of an image, this is to parcels, chips or pictures: the same threads, sinks and
+ledger. An item that is at fault itself is noted, and the others go on. After any interruption a list goes on where it
+was, to the same bytes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arpent import errors
+from arpent.core.progress import Bar, Progress, Silent
+from arpent.engine.behind import Behind, gathered, kept_if_stopped
+from arpent.engine.ledger import Ledger, Progressed
+from arpent.engine.outputs import Sink, TableOutput
+from arpent.engine.prediction import SinkFactory
+from arpent.engine.task import Answer, Product
+from arpent.errors import ArpentError, ContractMismatch, DatasetError, InputError, PartialFailure
+from arpent.io import read_ahead
+
+__all__ = ["OF_ONE_ITEM", "FailedItem", "ItemOptions", "ItemWork", "ItemsDone", "Memory", "predict_items"]
+
+OF_ONE_ITEM = (InputError, ContractMismatch, DatasetError)
+"""What is wrong with an item; all else, such as a full disk, is wrong with the run."""
+
+Item = TypeVar("Item")
+Ready = TypeVar("Ready")
+Item_contra = TypeVar("Item_contra", contravariant=True)
+
+
+class ItemWork(Protocol[Item_contra, Ready]):
+    """What is done with the items of a list; owned by a task."""
+
+    def products(self) -> Sequence[Product]:
+        """The tables that a run makes."""
+        ...
+
+    def name(self, item: Item_contra, /) -> str:
+        """What people call an item. Items of one name stand and fall together: when one fails, the later ones do."""
+        ...
+
+    def prepare(self, item: Item_contra, /) -> Ready:
+        """Reads an item and makes it ready; called from several threads.
+
+        Raises:
+            An error of `OF_ONE_ITEM`: the item is noted as failed.
+        """
+        ...
+
+    def alike(self, ready: Ready, /) -> Hashable:
+        """Only items for which this is equal share a batch: the shape of an image; None where all may."""
+        ...
+
+    def answer(self, batch: Sequence[Ready], /) -> Answer:
+        """Rows for a batch, by the source that products name; as many of them as the task likes."""
+        ...
+
+
+class Memory(Protocol):
+    """What a task carries from batch to batch; kept with the ledger."""
+
+    def state(self) -> Mapping[str, NDArray[np.generic]]:
+        """Copies of all that the next batch needs."""
+        ...
+
+    def restore(self, arrays: Mapping[str, NDArray[np.generic]], /) -> None:
+        """Goes on from what `state` gave."""
+        ...
+
+
+@dataclass(frozen=True)
+class ItemOptions:
+    """How the loop works; none of this changes a row except through rounding in the network.
+
+    Attributes:
+        batch_size: items per pass through the network.
+        read_threads: that read and prepare items ahead.
+        fingerprint: hash of all that decides the rows; a ledger with another one is refused.
+        title: of the progress bar ("scene.tif").
+        unit: what is counted there ("parcels").
+        every: seconds of work that a kill may cost.
+        progress: who is told how far it is.
+    """
+
+    batch_size: int = 8
+    read_threads: int = 2
+    fingerprint: str = ""
+    title: str = ""
+    unit: str = "items"
+    every: float = 5.0
+    progress: Progress = field(default_factory=Silent)
+
+
+@dataclass(frozen=True)
+class FailedItem:
+    """An item that could not be done.
+
+    Attributes:
+        number: its place in the list.
+        name: what people call it.
+        error: why.
+    """
+
+    number: int
+    name: str
+    error: ArpentError
+
+
+@dataclass(frozen=True)
+class ItemsDone:
+    """What a finished loop says of itself.
+
+    Attributes:
+        files: the published file of each product.
+        count: items that are done, those of earlier attempts among them.
+        failures: the first failed item of each name.
+        seconds: of the whole loop in this process.
+        network_seconds: spent in the task's answers.
+    """
+
+    files: Mapping[str, Path]
+    count: int
+    failures: tuple[FailedItem, ...]
+    seconds: float
+    network_seconds: float
+
+
+def predict_items(
+    work: ItemWork[Item, Ready],
+    items: Sequence[Item],
+    *,
+    sinks: SinkFactory,
+    ledger: Ledger,
+    memory: Memory | None = None,
+    options: ItemOptions | None = None,
+) -> ItemsDone:
+    """Does a task's work on every item of a list, and publishes its tables.
+
+    Args:
+        work: names the products, reads items, and answers for batches of them.
+        items: in the order of the rows.
+        sinks: makes the sink of a product.
+        ledger: where progress is kept; a run found there goes on.
+        memory: what the work carries from batch to batch, if it does.
+        options: batch size, threads, progress, fingerprint.
+
+    Raises:
+        The error of the item: there is only one, and it failed.
+        PartialFailure: all of several items failed.
+        Interrupted: by Ctrl-C; the ledger holds what is finished.
+    """
+    options = options or ItemOptions()
+    done = ledger.read(options.fingerprint)
+    products = work.products()
+    files = {product.name: sinks(product, done.sinks.get(product.name)) for product in products}
+    loop = _Loop(work, items, [TableOutput(product) for product in products], files, ledger, memory, options)
+    began = time.perf_counter()
+    with kept_if_stopped(files, f"stopped with {options.title or options.unit} unfinished; what is done is kept"):
+        loop.run(done)
+        _refuse_nothing(loop.failures, loop.done, options.unit)
+        closed = {name: sink.close() for name, sink in files.items()}
+    return ItemsDone(closed, loop.done, tuple(loop.failures), time.perf_counter() - began, loop.network_seconds)
+
+
+@dataclass(frozen=True)
+class _Entry(Generic[Ready]):
+    """An item that is ready, or why it is not."""
+
+    number: int
+    name: str
+    ready: Ready | None
+    error: ArpentError | None = None
+
+
+@dataclass
+class _Loop(Generic[Item, Ready]):
+    """The state of one call of `predict_items`."""
+
+    work: ItemWork[Item, Ready]
+    items: Sequence[Item]
+    tables: Sequence[TableOutput]
+    sinks: Mapping[str, Sink[Any]]
+    ledger: Ledger
+    memory: Memory | None
+    options: ItemOptions
+    failures: list[FailedItem] = field(default_factory=list)
+    fallen: set[str] = field(default_factory=set)  # their names
+    done: int = 0
+    network_seconds: float = 0.0
+
+    def run(self, done: Progressed) -> None:
+        """All items from `done` on. Files are written beside the network, one batch behind it."""
+        first = done.next_row
+        for kept in done.failures:
+            self._fail(_recalled(kept))
+        self.done = done.items
+        if self.memory is not None and done.arrays is not None:
+            self.memory.restore(self.ledger.arrays(done))
+        title = self.options.title or self.options.unit
+        with self.options.progress.bar(title, len(self.items) - first, self.options.unit) as bar, Behind() as behind:
+            reading = read_ahead(
+                self._prepared,
+                range(first, len(self.items)),
+                threads=self.options.read_threads,
+                ahead=2 * self.options.batch_size,
+            )
+            last = time.monotonic()
+            try:
+                for batch in gathered(self._good(reading, bar), self.options.batch_size, self._alike):
+                    rows = self._answered(batch)
+                    self.done += len(batch)
+                    bar.advance(len(batch))
+                    if time.monotonic() - last < self.options.every:
+                        behind.do(self._write, rows)
+                        continue
+                    last = time.monotonic()
+                    state = {} if self.memory is None else self.memory.state()
+                    behind.do(self._keep, rows, state, self._progressed(done, batch[-1].number + 1))
+                behind.catch_up()
+            finally:
+                reading.close()
+
+    def _prepared(self, number: int) -> _Entry[Ready]:
+        """Makes an item ready; runs in the reading threads."""
+        item = self.items[number]
+        name = self.work.name(item)
+        if name in self.fallen:  # which spares the reading
+            return _Entry(number, name, None)
+        try:
+            return _Entry(number, name, self.work.prepare(item))
+        except OF_ONE_ITEM as error:
+            return _Entry(number, name, None, error)
+
+    def _good(self, reading: Generator[_Entry[Ready], None, None], bar: Bar) -> Iterator[_Entry[Ready]]:
+        """The entries that can be used; the others are noted."""
+        for entry in reading:
+            if entry.name not in self.fallen and entry.error is None:
+                yield entry
+                continue
+            if entry.name not in self.fallen and entry.error is not None:
+                self._fail(FailedItem(entry.number, entry.name, entry.error))
+            bar.advance()
+
+    def _fail(self, failed: FailedItem) -> None:
+        self.failures.append(failed)
+        self.fallen.add(failed.name)
+
+    def _alike(self, entry: _Entry[Ready]) -> Hashable:
+        assert entry.ready is not None  # the others have been sorted out
+        return self.work.alike(entry.ready)
+
+    def _answered(self, batch: Sequence[_Entry[Ready]]) -> list[tuple[str, Any]]:
+        """What the sinks get for a batch."""
+        began = time.perf_counter()
+        answer = self.work.answer([entry.ready for entry in batch if entry.ready is not None])
+        self.network_seconds += time.perf_counter() - began
+        for table in self.tables:
+            table.add(answer)
+        return [(table.product.name, rows) for table in self.tables for rows in table.taken()]
+
+    def _progressed(self, done: Progressed, following: int) -> Progressed:
+        """How far it has come. What failed further ahead will fail again."""
+        failures = [_kept(failed) for failed in self.failures if failed.number < following]
+        return replace(done, next_row=following, items=self.done, failures=failures)
+
+    def _write(self, rows: Sequence[tuple[str, Any]]) -> None:
+        """Hands the sinks what is theirs; runs in the writing thread."""
+        for name, item in rows:
+            self.sinks[name].write(item)
+
+    def _keep(
+        self, rows: Sequence[tuple[str, Any]], state: Mapping[str, NDArray[np.generic]], done: Progressed
+    ) -> None:
+        """Hands rows to the sinks and, once all of it is on the disk, says so in the ledger."""
+        self._write(rows)
+        said = {name: dict(sink.checkpoint()) for name, sink in self.sinks.items()}
+        self.ledger.write(replace(done, sinks=said), state)
+
+
+def _refuse_nothing(failures: Sequence[FailedItem], done: int, unit: str) -> None:
+    """Ends a run in which nothing could be done."""
+    if done or not failures:
+        return
+    if len(failures) == 1:
+        raise failures[0].error
+    raise PartialFailure(
+        f"none of {len(failures)} {unit} could be done; first: {failures[0].error.what}",
+        cure=failures[0].error.cure,
+    )
+
+
+def _kept(failed: FailedItem) -> dict[str, Any]:
+    """A failure as the ledger has it."""
+    error = failed.error
+    found, expected = (None if fact is None else str(fact) for fact in (error.found, error.expected))
+    return {
+        "number": failed.number,
+        "name": failed.name,
+        "error": type(error).__name__,
+        "what": error.what,
+        "found": found,
+        "expected": expected,
+        "cure": error.cure,
+    }
+
+
+def _recalled(kept: Mapping[str, Any]) -> FailedItem:
+    kind: Callable[..., ArpentError] = getattr(errors, kept["error"])
+    error = kind(kept["what"], found=kept["found"], expected=kept["expected"], cure=kept["cure"])
+    return FailedItem(kept["number"], kept["name"], error)
