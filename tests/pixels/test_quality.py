@@ -115,3 +115,8 @@ def test_mistakes_are_explained():
         usable(np.zeros(1, np.uint8), ["clouds"])
     with pytest.raises(InvalidSetting, match="whole numbers"):
         decode_quality(np.zeros(1), "scl")
+
+
+def test_the_two_cloud_bits_of_qa60_and_a_plain_mask():
+    assert decode_quality(np.array([0, 1024, 2048, 3072, 7], np.uint16), "qa60").tolist() == [0, 1, 1, 1, 0]
+    assert decode_quality(np.array([0, 1, 2], np.uint8), "cloudmask").tolist() == [0, 1, 255]

@@ -19,7 +19,7 @@ from arpent.errors import DatasetError
 from arpent.io.gdal import placeless
 from arpent.io.named_shapes import VECTOR_FILES, read_named_shapes
 
-__all__ = ["ANNOTATION_FILES", "AnnotationReader", "Legend", "open_annotations"]
+__all__ = ["ANNOTATION_FILES", "AnnotationReader", "Legend", "in_pixels", "open_annotations"]
 
 ANNOTATION_FILES = VECTOR_FILES
 """Endings of the files that hold outlines and not pixels."""
@@ -69,7 +69,7 @@ def open_annotations(
     numbers = _numbers(table.values, legend, place)
     keep = np.array([number is not None for number in numbers], bool) & ~shapely.is_missing(table.geometry)
     keep &= ~shapely.is_empty(table.geometry)
-    shapes = _in_pixels(table.geometry[keep], table.crs, grid, crs.to_wkt())
+    shapes = in_pixels(table.geometry[keep], table.crs, grid, crs.to_wkt())
     return AnnotationReader(str(path), grid, shapes, [n for n, kept in zip(numbers, keep, strict=True) if kept], legend)
 
 
@@ -141,8 +141,15 @@ def _word(value: object) -> str:
     return str(value).strip().casefold()
 
 
-def _in_pixels(geometry: NDArray[Any], own: str, grid: Grid, crs: str) -> NDArray[Any]:
-    """Outlines in columns and rows of the grid."""
+def in_pixels(geometry: NDArray[Any], own: str, grid: Grid, crs: str) -> NDArray[Any]:
+    """Outlines in columns and rows of the grid, rounded so that every window draws them alike.
+
+    Args:
+        geometry: ``(n,)`` of shapely geometries.
+        own: their reference system.
+        grid: of the image.
+        crs: its reference system, as WKT.
+    """
     if not geometry.size:
         return geometry
     between = Transformer.from_crs(own, crs, always_xy=True)

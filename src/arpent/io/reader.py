@@ -81,6 +81,7 @@ class ImageReader(Closing):
         gsd: metres per pixel in the middle of the grid; None without georeference.
         sheets: the files that it is made of, where several lie side by side.
         sensor: name of the sensor that took it, where that is known.
+        tags: metadata of its files, by name; of several files that know one, the first is heard.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class ImageReader(Closing):
         bands = [None if layer is None else _band_of(headers[layer.address], layer) for layer in layers]
         self.scale = tuple(1.0 if band is None else band.scale for band in bands)
         self.offset = tuple(0.0 if band is None else band.offset for band in bands)
+        self.tags = {key: text for header in reversed(headers.values()) for key, text in header.tags.items()}
         self._fill = tuple(0 if band is None or band.nodata is None else band.nodata for band in bands)
         self._views = _views(layers, headers, self.grid, resampling)
         need = sum(view.working_set for view, _ in self._views)

@@ -20,6 +20,8 @@ from arpent.io.mosaic import Mosaic, Sheet, mosaic
 __all__ = ["Scene", "locate"]
 
 _RASTERS = frozenset({".tif", ".tiff", ".jp2", ".vrt", ".img"})
+_SIZE = re.compile(r"(?:[_ .\-](?:\d{2}m|\(raw\)))+$", re.IGNORECASE)
+"""What some programs write behind a band's name: its pixel size, or that its numbers are as measured."""
 
 
 @dataclass(frozen=True)
@@ -200,7 +202,7 @@ def _metres(path: Path) -> int:
 
 def _of_stems(folder: Path, files: Sequence[Path], declared: Sensor | None) -> list[Layer]:
     """Layers of files that are named for their bands and nothing else: ``red.tif``, ``parcel_red.tif``."""
-    names = [re.split(r"[_.\-]", path.stem)[-1] for path in files]
+    names = [re.split(r"[_.\-]", _SIZE.sub("", path.stem))[-1] for path in files]
     if declared:
         names = [_longest_ending(path.stem, declared) or name for path, name in zip(files, names, strict=True)]
     if len({name.casefold() for name in names}) < len(names):

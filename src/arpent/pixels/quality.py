@@ -82,6 +82,16 @@ def _qa_pixel(bits: int) -> Quality:
     return _first({quality for bit, quality in flags if bits >> bit & 1})
 
 
+def _qa60(bits: int) -> Quality:
+    """Bits 10 and 11 of Sentinel-2's QA60, brought down to 0 and 1: opaque cloud, cirrus."""
+    return Quality.CLOUD if bits & 0b11 else Quality.CLEAR
+
+
+def _cloudmask(number: int) -> Quality:
+    """A plain mask: 0 is clear, 1 is cloud, anything else is unknown."""
+    return {0: Quality.CLEAR, 1: Quality.CLOUD}.get(number, Quality.FILL)
+
+
 def _codes(number: int) -> Quality:
     """A layer that holds these codes already."""
     return Quality(number) if number in set(Quality) else Quality.FILL
@@ -91,10 +101,18 @@ def _first(found: Collection[Quality]) -> Quality:
     return next((quality for quality in SEVERITY if quality in found), Quality.CLEAR)
 
 
-_MEANINGS: dict[str, Callable[[int], Quality]] = {"codes": _codes, "fmask": _fmask, "qa_pixel": _qa_pixel, "scl": _scl}
+_MEANINGS: dict[str, Callable[[int], Quality]] = {
+    "cloudmask": _cloudmask,
+    "codes": _codes,
+    "fmask": _fmask,
+    "qa60": _qa60,
+    "qa_pixel": _qa_pixel,
+    "scl": _scl,
+}
 
 QUALITY_LAYERS = tuple(_MEANINGS)
-"""The kinds of quality layer that can be read: Arpent's own codes, HLS Fmask, Landsat QA_PIXEL, Sentinel-2 SCL."""
+"""The kinds of quality layer that can be read: plain cloud masks, Arpent's own codes, HLS Fmask, Sentinel-2 QA60,
+Landsat QA_PIXEL, Sentinel-2 SCL."""
 
 
 @cache
@@ -121,6 +139,8 @@ def decode_quality(values: NDArray[np.integer], layer: str) -> NDArray[np.uint8]
         )
     if layer == "qa_pixel":
         values = values & 0xFF
+    elif layer == "qa60":
+        values = values >> 10 & 0xFF
     elif values.dtype != np.uint8:
         values = np.where((values < 0) | (values > 255), 255, values)
     return _table(layer)[values.astype(np.uint8, copy=False)]
