@@ -29,11 +29,13 @@ In a prediction also lists: ``windows``, the pixels that each entry shows, and `
 
 
 def inputs_of(batch: Batch) -> tuple[Tensor, ...]:
-    """What a network is given of a batch: the images and, where the batch has them, two things more.
+    """What a network is given of a batch: the images and, where the batch has them, some things more.
 
-    Features that another network has made of the images, and what is known beside their pixels.
+    Features that another network has made of the images, and what is known beside their pixels; of texts their words,
+    which of them are no padding, and after which of them the next one is asked for.
     """
-    return tuple(batch[name] for name in ("image", "features", "metadata") if name in batch)
+    known = ("image", "features", "metadata", "words", "attended", "spoken")
+    return tuple(batch[name] for name in known if name in batch)
 
 
 @dataclass(frozen=True)
