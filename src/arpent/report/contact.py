@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arpent.errors import InvalidSetting
+from arpent.report.legend import LINE, legend, legend_lines
 from arpent.report.style import FAINT, INK, SOFT, canvas, publish, write
 
 __all__ = ["Contact", "ContactRow", "contact_sheet"]
 
 _WIDE, _MARGIN, _GAP = 10.0, 0.35, 0.10
 _LABEL, _HEAD = 0.30, 0.42
-_LEAST, _MOST = 4, 7  # pictures side by side
+_MOST = 7  # pictures side by side
 _OUTLINE = (255, 255, 255)
 
 
@@ -50,7 +51,15 @@ class ContactRow:
     shown: Sequence[Contact]
 
 
-def contact_sheet(rows: Sequence[ContactRow], path: Path, *, title: str, note: str = "") -> Path:
+def contact_sheet(
+    rows: Sequence[ContactRow],
+    path: Path,
+    *,
+    title: str,
+    note: str = "",
+    named: Mapping[str, str] | None = None,
+    least: int = 4,
+) -> Path:
     """Writes the sheet as PNG.
 
     Args:
@@ -58,14 +67,18 @@ def contact_sheet(rows: Sequence[ContactRow], path: Path, *, title: str, note: s
         path: of the PNG.
         title: above all.
         note: below the title.
+        named: colours by what they mean, for a legend at the foot.
+        least: pictures that have room side by side, where there are fewer.
     """
     if not rows or not all(row.shown for row in rows):
         raise InvalidSetting("a contact sheet has no picture to show", cure="Give at least one.")
-    across = min(_MOST, max(_LEAST, *(_columns(len(row.shown)) for row in rows)))
+    across = max(_columns(len(row.shown), least) for row in rows)
     side = (_WIDE - 2 * _MARGIN - (across - 1) * _GAP) / across
     heights = [side * row.shown[0].rgb.shape[0] / row.shown[0].rgb.shape[1] for row in rows]
     lines = [-(-len(row.shown) // across) for row in rows]
-    tall = 0.85 + sum(_HEAD + n * (high + _LABEL) for n, high in zip(lines, heights, strict=True)) + 0.1
+    names = list(named or {})
+    foot = 0.1 + (LINE * legend_lines(names, _WIDE - 2 * _MARGIN) if names else 0.0)
+    tall = 0.85 + sum(_HEAD + n * (high + _LABEL) for n, high in zip(lines, heights, strict=True)) + foot
     figure = canvas(_WIDE, tall)
     write(figure, _MARGIN, tall - 0.45, title, size=13, bold=True)
     write(figure, _MARGIN, tall - 0.70, note, size=8.5, colour=SOFT)
@@ -85,12 +98,13 @@ def contact_sheet(rows: Sequence[ContactRow], path: Path, *, title: str, note: s
             write(figure, left, bottom - 0.15, one.label, size=7.5, colour=INK)
             write(figure, left + side, bottom - 0.15, one.aside, size=7.5, colour=SOFT, anchor="right")
         top -= count * (high + _LABEL) + 0.08
+    legend(figure, names, list((named or {}).values()), foot - 0.22, _MARGIN)
     return publish(figure, path)
 
 
-def _columns(count: int) -> int:
+def _columns(count: int, least: int) -> int:
     """As many side by side as leave the fewest holes in the last line, rather more than fewer."""
-    return min(range(_MOST, _LEAST - 1, -1), key=lambda across: (-count) % across)
+    return min(range(_MOST, least - 1, -1), key=lambda across: (-count) % across)
 
 
 def _drawn(one: Contact) -> NDArray[np.uint8]:

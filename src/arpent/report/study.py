@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from arpent.core import ClassMap, Language, Raster
 from arpent.errors import InvalidSetting
 from arpent.language import number
 from arpent.report.charts import draw_lines
+from arpent.report.legend import LINE, legend, legend_lines
 from arpent.report.pictures import rendered
 from arpent.report.style import FAINT, INK, PAPER, SOFT, STUDY, canvas, frame, publish, write
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Course", "Tile", "class_bars", "courses", "tiles"]
 
 _BAR = 0.115  # inches
-_TEXT = 0.075  # inches of a letter
+_TEXT = 0.075  # inches of a letter of a class
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,17 @@ class Course:
 
 @dataclass(frozen=True)
 class Tile:
-    """One place of the examples: the image, and maps of it on the same pixels, by the name of their column."""
+    """One place of the examples.
+
+    Attributes:
+        image: of the place.
+        maps: of it on the same pixels, by the name of their column.
+        toned: whether the image is three bands of bytes that are colours already.
+    """
 
     image: Raster
     maps: Mapping[str, Raster]
+    toned: bool = False
 
 
 def _colour(place: int) -> str:
@@ -79,8 +88,8 @@ def class_bars(
     labels = classes.labels(language)
     text = _TEXT * max(len(labels[place]) for place in chosen)
     group = len(values) * _BAR + 0.13
-    rows = _rows(list(values), 8.2)
-    above, below = 0.3 + 0.24 * rows, 0.55
+    rows = legend_lines(list(values), 8.2)
+    above, below = 0.3 + LINE * rows, 0.55
     wide, tall = 8.6, above + below + group * len(chosen)
     figure = canvas(wide, tall)
     left = text + 0.45
@@ -101,7 +110,7 @@ def class_bars(
     axes.grid(visible=False, axis="y")
     axes.grid(visible=True, axis="x", color=FAINT, linewidth=0.8)
     _in_percent(axes.xaxis, language)
-    _names(figure, list(values), tall - 0.3)
+    legend(figure, list(values), [_colour(place) for place in range(len(values))], tall - 0.3)
     return publish(figure, path)
 
 
@@ -113,40 +122,6 @@ def _in_percent(axis: Any, language: Language) -> None:  # noqa: ANN401 - an axi
     from matplotlib.ticker import FuncFormatter
 
     axis.set_major_formatter(FuncFormatter(lambda value, _: number(100 * value, language, 0)))
-
-
-def _lines_of(names: Sequence[str], width: float) -> list[list[tuple[int, str, float]]]:
-    """Names in lines no longer than `width` inches, each with its number and its distance from the left."""
-    lines: list[list[tuple[int, str, float]]] = [[]]
-    x = 0.0
-    for place, name in enumerate(names):
-        step = 0.34 + _TEXT * len(name)
-        if lines[-1] and x + step > width:
-            lines.append([])
-            x = 0.0
-        lines[-1].append((place, name, x))
-        x += step
-    return lines
-
-
-def _rows(names: Sequence[str], width: float) -> int:
-    return len(_lines_of(names, width))
-
-
-def _names(figure: Figure, names: Sequence[str], y: float, colours: Sequence[str] | None = None) -> None:
-    """A legend in lines, from the upper left; `y` is the base of its first line in inches."""
-    from matplotlib.patches import Rectangle
-
-    wide, tall = figure.get_size_inches()
-    for line in _lines_of(names, wide - 0.4):
-        for place, name, x in line:
-            colour = colours[place] if colours is not None else _colour(place)
-            patch = Rectangle(((0.2 + x) / wide, (y - 0.015) / tall), 0.14 / wide, 0.11 / tall, linewidth=0)
-            patch.set_facecolor(colour)
-            patch.set_transform(figure.transFigure)
-            figure.add_artist(patch)
-            write(figure, 0.4 + x, y, name, size=8.2)
-        y -= 0.24
 
 
 def courses(
@@ -173,8 +148,8 @@ def courses(
     if not any(len(course.steps) for course in series.values()):
         raise InvalidSetting("a chart of trainings has no step to show", cure="Give at least one epoch.")
     names = list(series)
-    rows = _rows(names, 8.2)
-    wide, tall = 8.6, 3.4 + 0.24 * rows
+    rows = legend_lines(names, 8.2)
+    wide, tall = 8.6, 3.4 + LINE * rows
     figure = canvas(wide, tall)
     axes = figure.add_axes((0.72 / wide, 0.55 / tall, (wide - 1.1) / wide, 2.6 / tall))
     frame(axes, x=x, y=y)
@@ -182,7 +157,7 @@ def courses(
         _draw(axes, course, _colour(first + place))
     draw_lines(axes, whole=whole)
     _in_percent(axes.yaxis, language)
-    _names(figure, names, tall - 0.3, [_colour(first + place) for place in range(len(names))])
+    legend(figure, names, [_colour(first + place) for place in range(len(names))], tall - 0.3)
     return publish(figure, path)
 
 
@@ -219,22 +194,23 @@ def tiles(
     found = sorted({int(i) for tile in shown for one in tile.maps.values() for i in np.unique(one.pixels[0])})
     entries = [classes.by_id(i) for i in found if classes.index_of_id[i] >= 0]
     names = [entry.label(language) for entry in entries]
-    legend_rows = _rows(names, wide - 0.4)
-    tall = 0.2 + len(shown) * (lines * (side + head) + between) + 0.24 * legend_rows + 0.1
+    legend_rows = legend_lines(names, wide - 0.4)
+    tall = 0.2 + len(shown) * (lines * (side + head) + between) + LINE * legend_rows + 0.1
     figure = canvas(wide, tall)
     top = tall - 0.1
     for tile in shown:
         for place, (title, raster) in enumerate([(image, tile.image), *tile.maps.items()]):
             left = 0.2 + (place % across) * (side + gap)
             upper = top - (place // across) * (side + head)
-            _tile(figure, (left, upper - head - side, side), title, raster, classes if place else None)
+            picture = rendered(raster, classes) if place else rendered(raster, None, toned=tile.toned)
+            _tile(figure, (left, upper - head - side, side), title, picture.rgba, smooth=not place)
         top -= lines * (side + head) + between
-    _names(figure, names, 0.24 * legend_rows - 0.08, [entry.colour for entry in entries])
+    legend(figure, names, [entry.colour for entry in entries], LINE * legend_rows - 0.08)
     return publish(figure, path)
 
 
 def _tile(
-    figure: Figure, box: tuple[float, float, float], title: str, raster: Raster, classes: ClassMap | None
+    figure: Figure, box: tuple[float, float, float], title: str, rgba: NDArray[np.uint8], *, smooth: bool
 ) -> None:
     """One small map; `box` is its left, its bottom and its side in inches."""
     wide, tall = figure.get_size_inches()
@@ -244,6 +220,5 @@ def _tile(
     axes.set_yticks([])
     for spine in axes.spines.values():
         spine.set_color(FAINT)
-    picture = rendered(raster, classes)
-    axes.imshow(picture.rgba, aspect="auto", interpolation="antialiased" if classes is None else "nearest")
+    axes.imshow(rgba, aspect="auto", interpolation="antialiased" if smooth else "nearest")
     write(figure, left, bottom + side + 0.06, title, size=8)
