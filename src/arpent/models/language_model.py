@@ -1,0 +1,320 @@
+"""Language models and their tokenizers: from a folder, from the machine's own models, or small and made here.
+
+Every conversation has the same shape, whatever the model: the turn of a user and that of an assistant, which ends with
+a word of its own. That word is never the one that fills up short rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from arpent.core.settings import Settings
+from arpent.errors import ContractMismatch, UnreadableFile, WeightsMissing
+from arpent.models.published import models_folder, published_model, published_names
+
+__all__ = [
+    "END",
+    "PLACEHOLDER",
+    "LanguageModel",
+    "SmallModelSettings",
+    "Speech",
+    "language_folder",
+    "open_language_model",
+    "read_speech",
+    "small_language_model",
+    "train_tokenizer",
+]
+
+PLACEHOLDER = "<|image_pad|>"
+"""The word that keeps the places of visual tokens."""
+
+END = "<|im_end|>"
+"""The word that ends a turn."""
+
+_BEGIN, _PAD = "<|im_start|>", "<|endoftext|>"
+
+_TEMPLATE = (
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+"""ChatML, the shape that Qwen2 was taught; for tokenizers that bring none of their own."""
+
+_OPENING = (OSError, ValueError, KeyError, RuntimeError, ImportError)
+"""What transformers raises on folders that are damaged or hold something else."""
+
+
+class SmallModelSettings(Settings):
+    """A language model small enough to learn on a CPU in a minute; of the same kind as Qwen2."""
+
+    width: Annotated[int, Field(ge=8)] = 128
+    """Numbers per word."""
+    layers: Annotated[int, Field(ge=1)] = 3
+    """Blocks."""
+    heads: Annotated[int, Field(ge=1)] = 4
+    """Of every attention."""
+    hidden: Annotated[int, Field(ge=8)] = 384
+    """Numbers inside a block's feed-forward part."""
+    vocabulary: Annotated[int, Field(ge=300)] = 1024
+    """Words and pieces of words that its tokenizer learns at most."""
+
+
+class Speech:
+    """A tokenizer, with the four words that conversations need.
+
+    Args:
+        tokenizer: of transformers; a fast one.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:  # noqa: ANN401 - transformers publishes no types
+        missing = [
+            word for word in (PLACEHOLDER, END) if tokenizer.convert_tokens_to_ids(word) in (None, _unknown(tokenizer))
+        ]
+        if missing:
+            tokenizer.add_special_tokens({"additional_special_tokens": missing})
+        if tokenizer.pad_token_id is None or tokenizer.pad_token == END:
+            tokenizer.add_special_tokens({"pad_token": _PAD})
+        if not tokenizer.chat_template:
+            tokenizer.chat_template = _TEMPLATE
+        self.tokenizer = tokenizer
+
+    @property
+    def placeholder(self) -> int:
+        """Number of the word that keeps the places of visual tokens."""
+        return int(self.tokenizer.convert_tokens_to_ids(PLACEHOLDER))
+
+    @property
+    def end(self) -> int:
+        """Number of the word that ends an answer."""
+        return int(self.tokenizer.convert_tokens_to_ids(END))
+
+    @property
+    def pad(self) -> int:
+        """Number of the word that fills up short rows; never `end`."""
+        return int(self.tokenizer.pad_token_id)
+
+    def prompt(self, request: str, system: str = "") -> list[int]:
+        """A user's turn and the beginning of the answer, as numbers of words."""
+        messages = [{"role": "system", "content": system}] if system else []
+        messages.append({"role": "user", "content": request})
+        text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        return self.words(text)
+
+    def words(self, text: str) -> list[int]:
+        """A text as numbers of words, without any that the tokenizer would add."""
+        return [int(one) for one in self.tokenizer(text, add_special_tokens=False)["input_ids"]]
+
+    def text(self, words: Sequence[int]) -> str:
+        """Numbers of words as text, without special ones."""
+        return str(self.tokenizer.decode(list(words), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+    def save(self, folder: Path) -> None:
+        """Writes the tokenizer into a folder."""
+        self.tokenizer.save_pretrained(folder)
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """A language model and its tokenizer.
+
+    Attributes:
+        model: a causal language model of transformers, frozen, in evaluation mode.
+        speech: its tokenizer.
+        name: where it comes from: a name of the catalog, a hub's, or a folder.
+    """
+
+    model: nn.Module
+    speech: Speech
+    name: str
+
+    @property
+    def width(self) -> int:
+        """Numbers per word."""
+        return int(self.model.config.hidden_size)  # type: ignore[union-attr,arg-type]  # transformers' config
+
+
+def small_language_model(settings: SmallModelSettings, speech: Speech, name: str = "small") -> LanguageModel:
+    """A small Qwen2 with random weights, which depend on torch's random state alone."""
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    config = Qwen2Config(
+        vocab_size=len(speech.tokenizer),
+        hidden_size=settings.width,
+        intermediate_size=settings.hidden,
+        num_hidden_layers=settings.layers,
+        num_attention_heads=settings.heads,
+        num_key_value_heads=settings.heads,
+        max_position_embeddings=2048,
+        tie_word_embeddings=True,
+        pad_token_id=speech.pad,
+        eos_token_id=speech.end,
+        bos_token_id=None,
+        use_cache=True,
+    )
+    return LanguageModel(Qwen2ForCausalLM(config), speech, name)
+
+
+def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Speech:
+    """A tokenizer that learns its pieces of words from `texts`.
+
+    It works on bytes, so that it can write anything; digits stand alone.
+    """
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[_PAD, _BEGIN, END, PLACEHOLDER],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=_PAD,
+        eos_token=END,
+        additional_special_tokens=[_BEGIN, PLACEHOLDER],
+        clean_up_tokenization_spaces=False,
+    )
+    return Speech(fast)
+
+
+def language_folder(source: str | Path) -> Path | None:
+    """The folder on this machine that holds a language model: a path, a name of the catalog, or a hub's name.
+
+    Returns None where there is none.
+    """
+    folder = Path(source)
+    if folder.is_dir():
+        return folder
+    name = str(source).rpartition("/")[2].lower()
+    if name in published_names() and published_model(name).layout == "transformers":
+        own = models_folder() / name
+        if (own / "config.json").is_file():
+            return own
+    return _cached(str(source))
+
+
+def open_language_model(
+    source: str | Path,
+    *,
+    dtype: Literal["f32", "bf16", "f16"] = "f32",
+    random: bool = False,
+    speech: Speech | None = None,
+) -> LanguageModel:
+    """A language model from this machine; nothing is downloaded.
+
+    Args:
+        source: a folder, a name of the catalog ("qwen2-1.5b"), or a hub's ("Qwen/Qwen2-1.5B").
+        dtype: of its weights.
+        random: take its configuration and tokenizer alone, and random weights.
+        speech: the tokenizer; that of the folder if not given.
+
+    Raises:
+        WeightsMissing: it is not on this machine; the message says how to get it.
+        UnreadableFile: the folder holds something else, or is damaged.
+        ContractMismatch: its tokenizer knows words that the model does not.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    folder = language_folder(source)
+    if folder is None:
+        raise _missing(str(source))
+    kind = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}[dtype]
+    speech = speech or read_speech(folder)
+    try:
+        if random:
+            config = AutoConfig.from_pretrained(folder, local_files_only=True)
+            model = AutoModelForCausalLM.from_config(config, dtype=kind)
+        else:
+            model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=kind)
+    except _OPENING as problem:
+        raise _unreadable(folder, problem) from problem
+    check_speech(speech, model, str(folder))
+    return LanguageModel(model.eval().requires_grad_(False), speech, str(source))
+
+
+def read_speech(folder: Path) -> Speech:
+    """The tokenizer in a folder.
+
+    Raises:
+        UnreadableFile: there is none.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        return Speech(AutoTokenizer.from_pretrained(folder, local_files_only=True))
+    except _OPENING as problem:
+        raise _unreadable(folder, problem) from problem
+
+
+def check_speech(speech: Speech, model: nn.Module, where: str) -> None:
+    """Refuses a tokenizer that may give numbers the model has no word for.
+
+    Raises:
+        ContractMismatch: so it is.
+    """
+    rows = int(model.get_input_embeddings().weight.shape[0])  # type: ignore[operator,union-attr]  # transformers' method
+    highest = max(number for word, number in speech.tokenizer.get_vocab().items() if word != PLACEHOLDER)
+    if highest >= rows:
+        raise ContractMismatch(
+            f"tokenizer and language model of {where} do not match",
+            found=f"words up to number {highest}",
+            expected=f"at most {rows - 1}, the last one that the model knows",
+            cure="Put the tokenizer that was published with the model into its folder.",
+        )
+
+
+def _cached(name: str) -> Path | None:
+    """The folder in the hub's cache on this machine, if the model is there."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        found = try_to_load_from_cache(name, "config.json")
+    except HFValidationError:
+        return None
+    return Path(found).parent if isinstance(found, str) else None
+
+
+def _missing(source: str) -> WeightsMissing:
+    name = source.rpartition("/")[2].lower()
+    if name in published_names():
+        entry = published_model(name)
+        return WeightsMissing(
+            f"the language model {source} is not on this machine",
+            found=f"nothing in {models_folder() / name}",
+            cure=f"Run 'arpent models fetch {name}' ({entry.megabytes:.0f} MB), or give the folder that holds it.",
+        )
+    known = [name for name in published_names() if published_model(name).layout == "transformers"]
+    return WeightsMissing(
+        f"there is no language model '{source}' on this machine",
+        expected=f"a folder with config.json, small, or {' or '.join(known)}",
+        cure="Give the folder of a model that transformers can open; nothing is downloaded here.",
+    )
+
+
+def _unreadable(folder: Path, problem: Exception) -> UnreadableFile:
+    return UnreadableFile(
+        f"{folder} does not hold a language model that can be opened",
+        found=str(problem).strip().partition("\n")[0] or type(problem).__name__,
+        expected="config.json, model.safetensors and tokenizer.json",
+        cure="Take a fresh copy of the whole folder.",
+    )
+
+
+def _unknown(tokenizer: Any) -> object:  # noqa: ANN401 - as above
+    """What the tokenizer says for a word that it does not know."""
+    return tokenizer.unk_token_id
