@@ -1,0 +1,237 @@
+"""A Sentinel-2 image as all that describes it reads it: reflectance × 10 000 on its finest grid, clouds left out."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arpent.core import Closing, Grid, Raster, Window, date_pattern, day_in_name
+from arpent.errors import BandMismatch
+from arpent.io import ImageReader, open_image
+from arpent.io.sources import locate
+from arpent.pixels import Quality, usable
+from arpent.tasks.describe.clouds import CloudLayer, find_clouds, open_clouds
+from arpent.tasks.describe.layouts import (
+    BANDS,
+    CIRRUS,
+    Naming,
+    are_nameless,
+    declared_naming,
+    named_bands,
+    undeclared_naming,
+)
+from arpent.tasks.describe.product_facts import facts_of
+from arpent.tasks.describe.radiometry import Radiometry, radiometry_of
+from arpent.tasks.describe.scene_settings import SceneSettings
+
+__all__ = ["Look", "Scene", "SceneName", "name_of", "open_scene"]
+
+_PATCH = 256
+"""Side of the windows that are looked at before anything is known; 9 of them where the image is larger than all."""
+_TILE = re.compile(r"(?:^|[_.])T?(\d{2}[A-Z]{3})(?=[_.]|$)")
+_DAY = re.compile(r"(?:^|[_. \-])(?:\d{4}-\d\d-\d\d|\d{8}(?:T\d{6}Z?)?|\d{7}T\d{6})(?=[_. \-]|$)")
+
+
+@dataclass(frozen=True)
+class SceneName:
+    """What an image is called.
+
+    Attributes:
+        name: of the image, without suffix.
+        place: that without its date; the tile of a Sentinel-2 product.
+    """
+
+    name: str
+    place: str
+
+
+@dataclass(frozen=True)
+class Look:
+    """A window of a scene.
+
+    Attributes:
+        raster: reflectance × 10 000; valid where there are data and nothing that is excluded.
+        data: ``(height, width)`` of bool, where anything was measured at all.
+        cloud: ``(height, width)`` of bool, where there is cloud; None where nothing tells.
+    """
+
+    raster: Raster
+    data: NDArray[np.bool_]
+    cloud: NDArray[np.bool_] | None
+
+
+class Scene(Closing):
+    """An open image; made by `open_scene`. Safe to read from several threads.
+
+    Attributes:
+        source: what the user pointed at.
+        name: of the image.
+        place: where it was taken, in a word.
+        taken: the day; None where nothing tells.
+        grid: its finest pixels, 10 m where it has a band of them.
+        bands: names of Sentinel-2 bands, in CROMA's order, as far as the image has them.
+        missing: those of the twelve that it has not.
+        warnings: what people should know of how it is read.
+    """
+
+    def __init__(
+        self,
+        reader: ImageReader,
+        bands: tuple[str, ...],
+        radiometry: Radiometry,
+        clouds: CloudLayer | None,
+        exclude: Sequence[str],
+    ) -> None:
+        self.source = reader.source
+        self.grid: Grid = reader.grid
+        self.bands = bands
+        self.missing = tuple(band for band in BANDS if band not in bands)
+        self.name = self.place = ""
+        self.taken: dt.date | None = None
+        self.warnings: tuple[str, ...] = ()
+        self._reader = reader
+        self._radiometry = radiometry
+        self._clouds = clouds
+        self._exclude = tuple(exclude)
+
+    def look(self, window: Window) -> Look:
+        """All that is known of a window that lies inside the grid."""
+        raw = self._reader.read(window)
+        # Products have 0 in all bands where nothing was measured; a single 0 is a dark pixel.
+        data = raw.valid & (raw.pixels != 0).any(axis=0)
+        valid, cloud = data, None
+        if self._clouds is not None:
+            codes = self._clouds.read(window)
+            valid = data & usable(codes, self._exclude)
+            cloud = data & (codes == Quality.CLOUD)
+        pixels = self._radiometry.applied(raw.pixels)
+        return Look(Raster(pixels, valid, raw.grid, self.bands), data, cloud)
+
+    def read(self, window: Window) -> Raster:
+        """Reflectance × 10 000 as float32; pixels without data, and those that are excluded, are not valid."""
+        return self.look(window).raster
+
+    def clouds(self, window: Window) -> NDArray[np.bool_] | None:
+        """Where there is cloud, ``(height, width)``; None where nothing tells."""
+        return None if self._clouds is None else self._clouds.read(window) == Quality.CLOUD
+
+    def close(self) -> None:
+        """Closes its files."""
+        self._reader.close()
+        if self._clouds is not None:
+            self._clouds.close()
+
+    def __repr__(self) -> str:
+        return f"<Scene {self.name}: {self.grid.width} × {self.grid.height}, {', '.join(self.bands)}>"
+
+
+def open_scene(source: str | Path, settings: SceneSettings | None = None) -> Scene:
+    """Opens an image of Sentinel-2, in any of its layouts.
+
+    Args:
+        source: a file, a folder of bands, a ``.SAFE`` folder, a STAC item, or an address.
+        settings: how to read it.
+
+    Raises:
+        FileMissing, UnreadableFile, NetworkMissing: as `io.open_image`.
+        BandMismatch: it has no band of Sentinel-2, or the order of its bands cannot be told.
+        InputError: nothing tells what its numbers mean.
+        UnknownName, InvalidSetting: a setting that means nothing.
+    """
+    wanted = settings or SceneSettings()
+    text = str(source)
+    usable(np.zeros((0,), np.uint8), wanted.exclude)  # a misspelt quality is told before anything is read
+    naming = _naming(text, wanted)
+    with ExitStack() as undo:
+        bands = tuple(band for band in (*BANDS, CIRRUS) if band in naming.own)
+        whole = undo.enter_context(open_image(text, bands=[naming.own[band] for band in bands]))
+        facts = facts_of(text, whole.tags)
+        radiometry = radiometry_of(whole, bands, _sampled(whole), facts, wanted)
+        kept = tuple(band for band in bands if band != CIRRUS)
+        if not kept:
+            raise BandMismatch(f"{text} has no band but {CIRRUS}", cure="Give an image that sees the ground.")
+        reader = whole
+        if kept != bands:
+            reader = undo.enter_context(open_image(text, bands=[naming.own[band] for band in kept], grid=whole.grid))
+            whole.close()
+            radiometry = Radiometry(radiometry.shift[: len(kept)], radiometry.factor[: len(kept)], radiometry.notes)
+        found = find_clouds(text, locate(text).layers, wanted)
+        clouds = None if found is None else undo.enter_context(open_clouds(found, reader.grid))
+        scene = Scene(reader, kept, radiometry, clouds, wanted.exclude)
+        named = name_of(text)
+        scene.name, scene.place = named.name, named.place if wanted.place is None else wanted.place
+        scene.taken = _day(text, wanted) or facts.taken
+        scene.warnings = tuple(f"{named.name}: {note}" for note in _notes(naming, radiometry, scene))
+        undo.pop_all()
+    return scene
+
+
+def _notes(naming: Naming, radiometry: Radiometry, scene: Scene) -> Iterator[str]:
+    if naming.note:
+        yield naming.note
+    yield from radiometry.notes
+    if scene.missing:
+        yield f"it has no {', '.join(scene.missing)}"
+    if scene.taken is None:
+        yield "nothing tells when it was taken; see --date-regex"
+
+
+def _day(source: str, settings: SceneSettings) -> dt.date | None:
+    if settings.date_regex is None:
+        return None
+    return day_in_name(source, date_pattern(settings.date_regex))
+
+
+def _naming(source: str, settings: SceneSettings) -> Naming:
+    """Which band is which: as declared, by name, or by what the pixels show."""
+    scene = locate(source)
+    layers = scene.layers
+    if settings.bands is not None or settings.layout != "auto":
+        return declared_naming(layers, source, settings.layout, settings.bands)
+    if not are_nameless(layers):
+        named = named_bands(layers, None if scene.sensor is None else scene.sensor.name)
+        if named.own:
+            return named
+    names = [layer.name for layer in layers]
+    with open_image(source, bands=names) as reader:
+        return undeclared_naming(layers, source, _sampled(reader))
+
+
+def _sampled(reader: ImageReader) -> NDArray[np.float32]:
+    """Numbers ``(bands, n)`` of the valid pixels in some windows, the whole of a small image."""
+    parts = []
+    for window in _patches(reader.grid.window):
+        raster = reader.read(window)
+        seen = raster.valid & (raster.pixels != 0).any(axis=0)
+        parts.append(raster.pixels[:, seen].astype(np.float32))
+    return np.concatenate(parts, axis=1)
+
+
+def _patches(whole: Window) -> Iterator[Window]:
+    if whole.height <= 3 * _PATCH and whole.width <= 3 * _PATCH:
+        yield whole
+        return
+    for down in (1, 3, 5):
+        for across in (1, 3, 5):
+            row, col = whole.height * down // 6 - _PATCH // 2, whole.width * across // 6 - _PATCH // 2
+            part = Window(row, col, _PATCH, _PATCH).intersect(whole)
+            if part.size:
+                yield part
+
+
+def name_of(source: str) -> SceneName:
+    """What an image is called, by its path or address."""
+    path = PurePath(source.rstrip("/"))
+    name = path.stem if path.suffix and len(path.suffix) <= 8 else path.name
+    tile = _TILE.search(name)
+    if tile:
+        return SceneName(name, f"T{tile[1]}")
+    place = _DAY.sub("", name).strip("_.- ")
+    return SceneName(name, place or name)
