@@ -47,7 +47,7 @@ def test_a_study_and_its_budget_from_the_command_line(config, tmp_path):
     assert "essai" in done.output
     assert "absentes" in done.output
     assert "rapport  " in done.output
-    assert "campagne" not in done.output
+    assert "exécution" not in done.output
     assert (tmp_path / "run" / "report.html").read_text("utf-8").startswith("<!doctype html>")
     document = json.loads((tmp_path / "run" / "report.json").read_text("utf-8"))
     assert [row["kind"] for row in document["outcomes"]] == ["source", "direct", "tuned"]
