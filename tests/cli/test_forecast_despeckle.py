@@ -36,7 +36,7 @@ def test_the_same_as_one_document(arpent, radar, tmp_path) -> None:
 
 def test_in_french(arpent, radar, tmp_path) -> None:
     said = arpent("forecast", "despeckle", radar, "-o", tmp_path / "run", "--language", "fr")
-    assert "vues avant" in said.out and "campagne" in said.out
+    assert "vues avant" in said.out and "exécution" in said.out
 
 
 def test_a_run_that_is_there_is_not_replaced_unless_told(arpent, radar, tmp_path) -> None:

@@ -54,5 +54,5 @@ def evaluate(
         say("forecast_report.figure_of", language, name=name_of) + ", %",
         table(summary_heads(judged, language), told_rows(judged, language)),
         *done.words,
-        f"report   {document['report']}",
+        f"{say('word.report', language)}  {document['report']}",
     )

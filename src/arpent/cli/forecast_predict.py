@@ -49,34 +49,31 @@ def predict(
         note(line)
     preview = next(product for product in made.run.manifest.products if product.kind == "picture")
     document = {"run": made.run.path, "preview": made.run.locate(preview), "places": _document(made)}
-    show(document, _table(made, language), f"preview  {document['preview']}")
+    show(document, _table(made, language), f"{say('prepare.told_preview', language)}  {document['preview']}")
 
 
 def _document(made: Foretold) -> dict[str, Any]:
     """The dates of each place, as JSON has them."""
-    kept = ("date", "kind", "horizon", "classes", "shares", "area_m2", "iou")
+    kept = ("date", "kind", "horizon", "classes", "shares", "area_m2", "iou", "side")
     return {spot: [{key: getattr(one, key) for key in kept} for one in dates] for spot, dates in made.dates.items()}
 
 
 def _table(made: Foretold, language: Language) -> Any:  # noqa: ANN401 - rich's tables
-    """The dates of all places, with the share of the first class."""
+    """The dates of all places, with the share of the first class and, where a truth is known, how right its map is."""
     first = made.classes.classes[0]
-    rows = [
-        [
-            spot,
-            one.date,
-            f"t+{one.horizon}" if one.kind == "forecast" else say("forecast_product.observed_word", language),
-            percent(one.shares[first.en], language),
-            one.classes,
-        ]
-        for spot, dates in made.dates.items()
-        for one in dates
-    ]
+    judged = any(first.en in one.iou for dates in made.dates.values() for one in dates)
+    rows = []
+    for spot, dates in made.dates.items():
+        for one in dates:
+            kind = f"t+{one.horizon}" if one.kind == "forecast" else say("forecast_product.observed_word", language)
+            right = [percent(one.iou[first.en], language) if first.en in one.iou else ""] if judged else []
+            rows.append([spot, one.date, kind, percent(one.shares[first.en], language), *right, one.classes])
     heads = [
         say("forecast_product.place", language),
         say("forecast_product.valid_date", language),
         say("forecast_report.horizon", language),
         say("forecast_product.share", language, name=first.label(language)),
+        *([say("forecast_report.figure_of", language, name=first.label(language))] if judged else []),
         say("word.file", language),
     ]
     return table(heads, rows)

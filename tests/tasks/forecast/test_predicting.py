@@ -287,14 +287,45 @@ def test_what_a_model_is_not_told_of_the_weather_is_said(pond, write_series, sma
     assert not any("has learnt from" in one for one in made.run.manifest.warnings)
 
 
-def test_a_timeline_names_the_images_from_its_own_folder_on(write_series, bundle, tmp_path, monkeypatch):
+def test_a_timeline_is_right_wherever_its_run_is_moved(write_series, bundle, tmp_path, monkeypatch):
+    """Names of products are relative to the run, and paths of images absolute, wherever the command was typed."""
     write_series(tmp_path / "data", {"a": [20, 19, 18]})
     monkeypatch.chdir(tmp_path)
     made = foretell(Path("data"), bundle, Place(exact=Path("runs/next")), settings(vector=False))
-    image = json.loads(made.run.file("timeline").read_text())["dates"][0]["image"]
-    assert image == "../../data/a/image_2023-03-01.tif"
+    (tmp_path / "elsewhere").mkdir()
+    moved = tmp_path / "elsewhere" / "run"
+    made.run.path.resolve().rename(moved)
     monkeypatch.chdir("/")
-    assert (tmp_path / "runs" / "next" / image).is_file()
+    timeline = json.loads((moved / "timeline.json").read_text())
+    assert timeline["dates"][0]["image"] == str(tmp_path / "data/a/image_2023-03-01.tif")
+    for one in timeline["dates"]:
+        assert (moved / one["classes"]).is_file()
+        assert one["image"] is None or Path(one["image"]).is_file()
+
+
+def test_iou_on_dates_that_a_model_has_learnt_from_is_said_to_be_no_measure(write_series, bundle, tmp_path):
+    radii = {"a": [20, 19, 18, 17], "b": [12, 13, 14, 15]}
+    folder = write_series(tmp_path / "data", radii, sides={"a": "train", "b": "test"})
+    quick = {"vector": False, "probabilities": False, "horizons": 1, "issue": DAY + dt.timedelta(days=12)}
+
+    def told(data, model, name):
+        made = foretell(data, model, Place(exact=tmp_path / name), settings(**quick))
+        assert {one.side for one in made.dates["a"]} == {"train"}
+        return [one for one in made.run.manifest.warnings if "IoU" in one]
+
+    (may,) = told(folder, bundle, "alone")
+    assert may.startswith(
+        "warning: the IoU of a is counted on 4 dates that nothing sets apart from training, 1 March 2023"
+    )
+    with Place(exact=tmp_path / "trained").begin("forecast-train", "t", {}) as run:
+        for sample in Dataset.read(folder).index:
+            run.add_input(sample.image, role="image")
+        model = run.publish(Path(shutil.copy(bundle, run.scratch / "model.safetensors")), kind="model").file
+        run.finish()
+    (was,) = told(folder, tmp_path / "trained" / model, "beside")
+    assert was.startswith("warning: the model was trained on 4 of the dates of a whose IoU is counted, 1 March 2023")
+    other = write_series(tmp_path / "other", {"a": [9, 8, 7, 6], "b": [2, 3, 4, 5]}, sides={"a": "train"})
+    assert told(other, tmp_path / "trained" / model, "none") == []
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,11 @@ from arpent.core import Grid, Language, Raster, Window
 from arpent.language import say
 from arpent.pixels import SpeckleCard, linear_to_decibels
 from arpent.report import figures
+from arpent.tasks.forecast.radar_pictures import ends_of, levels_of, toned
 
 __all__ = ["Detail", "draw_detail"]
 
 _SIDE: Final = 320
-_CUT: Final = (1.0, 99.0)  # per cent of the filtered values between which colours run
 _RATIO_DB: Final = (-7.0, 5.0)  # almost all of a Gamma distribution of 4.4 looks
 _COLOURS: Final = ("red", "green", "blue")
 
@@ -72,28 +72,16 @@ def draw_detail(detail: Detail, card: SpeckleCard, path: Path, title: str, langu
     grid = detail.grid.crop(detail.window)
     before, after = detail.before, detail.after
     valid = np.asarray(np.isfinite(after).all(axis=0), bool)
-    shown_after = _levels(after)
-    ends = [np.percentile(plane[valid], _CUT) if valid.any() else np.array(_CUT) for plane in shown_after]
+    shown_after = levels_of(after)
+    ends = ends_of([shown_after])
     ratio = linear_to_decibels(np.divide(before[0], after[0], out=np.ones_like(after[0]), where=after[0] > 0))
     panels = [
-        (say("despeckle.before", language, looks=card.looks_before), _toned(_levels(before), ends)),
-        (say("despeckle.after", language, looks=card.looks_after), _toned(shown_after, ends)),
-        (say("despeckle.ratio_seen", language, looks=card.ratio_looks), _toned(ratio[None], [np.array(_RATIO_DB)])),
+        (say("despeckle.before", language, looks=card.looks_before), toned(levels_of(before), ends)),
+        (say("despeckle.after", language, looks=card.looks_after), toned(shown_after, ends)),
+        (
+            say("despeckle.ratio_seen", language, looks=card.ratio_looks),
+            toned(ratio[None], np.array(_RATIO_DB)[:, None]),
+        ),
     ]
     shown = [figures.Panel(Raster(pixels, valid, grid, _COLOURS), name, toned=True) for name, pixels in panels]
     return figures.panels(shown, path, title=title, language=language)
-
-
-def _levels(power: Power) -> Power:
-    """Decibels of one band, or of the first two and of their ratio."""
-    levels = linear_to_decibels(power[:2])
-    return levels if len(levels) == 1 else np.stack([levels[0], levels[1], levels[0] - levels[1]])
-
-
-def _toned(levels: Power, ends: list[NDArray[np.float64]]) -> NDArray[np.uint8]:
-    """Bytes ``(3, height, width)``; one band is shown as grey."""
-    planes = []
-    for plane, (low, high) in zip(levels, ends, strict=True):
-        share = np.clip((plane - low) / max(high - low, 1e-6), 0.0, 1.0)
-        planes.append(np.rint(255.0 * np.nan_to_num(share)).astype(np.uint8))
-    return np.stack(planes if len(planes) == 3 else planes * 3)

@@ -21,7 +21,7 @@ from arpent.tasks.forecast.evaluate_settings import EvaluateSettings
 from arpent.tasks.forecast.evaluation_page import About, write_evaluation_page
 from arpent.tasks.forecast.evaluation_pictures import draw_evaluation
 from arpent.tasks.forecast.judging import Issue, Judged, issues_of, judge
-from arpent.tasks.forecast.sides import divided
+from arpent.tasks.forecast.sides import sided
 from arpent.tasks.forecast.verdict import plain_words, regime_gains, verdicts
 from arpent.version import __version__
 
@@ -63,7 +63,7 @@ def evaluate(
         DatasetError: no forecast can be judged.
     """
     model = bundle_in(model)
-    data = _sided(Dataset.read(dataset))
+    data = sided(Dataset.read(dataset))
     forecaster = open_forecaster(model, runtime=settings.runtime, device=settings.device, precision=settings.precision)
     check_dataset(forecaster, data)
     side = _side(data, settings.split)
@@ -97,12 +97,6 @@ def _warn_of_untold(
         where = [place for place, own in unknown.items() if ", ".join(sorted(own)) == names]
         told = ", ".join(where[:3]) + (" …" if len(where) > 3 else "")
         run.warn(say("forecast_product.untold", settings.language, place=told, names=names))
-
-
-def _sided(data: Dataset) -> Dataset:
-    """The data set on the sides that a training of it had, where its index names none."""
-    unknown = all(sample.split is None for sample in data.index)
-    return divided(data) if unknown and len(data.index.domains) > 1 else data
 
 
 def _side(data: Dataset, split: str) -> str:

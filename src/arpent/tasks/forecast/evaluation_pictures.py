@@ -16,7 +16,7 @@ from arpent.report import Course, ReliabilityLine, Tile, courses, reliabilities,
 from arpent.tasks.forecast.answering import ForecastModel
 from arpent.tasks.forecast.evaluate_settings import EvaluateSettings
 from arpent.tasks.forecast.judging import METHODS, Forecasting, Issue, Judged, Method, look, window_of
-from arpent.tasks.forecast.radar_pictures import as_picture
+from arpent.tasks.forecast.radar_pictures import as_pictures
 from arpent.tasks.forecast.verdict import skill_of, step_of
 
 __all__ = ["Drawn", "class_raster", "draw_evaluation", "ece_of", "wrong_only"]
@@ -180,7 +180,8 @@ def _example(model: Forecasting, judged: Judged, issue: Issue, horizon: int, pat
         f"{error}, {names['persistence']}": class_raster(wrong_only(kept, true), classes, grid),
     }
     image = f"{say('forecast_report.issued', language)}"
-    return tiles([Tile(as_picture(sight.past), maps)], classes, path, image=image, language=language, across=3)
+    tile = Tile(as_pictures([sight.past])[0], maps, toned=True)
+    return tiles([tile], classes, path, image=image, language=language, across=3)
 
 
 def _square(whole: Window) -> Window:

@@ -61,12 +61,17 @@ class Plan:
 
 
 def whole_places(dataset: Dataset) -> tuple[Place, ...]:
-    """The places of a data set as whole images, however its splits divide them."""
+    """The places of a data set as whole images, however its splits divide them.
+
+    A date of which a block is learnt from counts as learnt from.
+    """
     found: dict[str, Place] = {}
     for place in dataset.places:
         name = place.name if place.window is None else place.name.rpartition("@")[0]
-        known = found.get(name)
-        frames = {frame.image: frame for frame in (*(known.frames if known else ()), *place.frames)}
+        frames = {frame.image: frame for frame in found[name].frames} if name in found else {}
+        for frame in place.frames:
+            known = frames.get(frame.image)
+            frames[frame.image] = known if known is not None and known.split == "train" else frame
         ordered = tuple(sorted(frames.values(), key=lambda frame: frame.date))
         found[name] = replace(place, name=name, frames=ordered, window=None)
     return tuple(found.values())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -93,7 +92,7 @@ def foretell(
             plans = plans_of(dataset, bundle.model, settings)
             with run.timed("check"):
                 for plan in plans:
-                    warn_of_doubts(run, plan, bundle, settings)
+                    warn_of_doubts(run, plan, bundle, model, settings)
         except ArpentError as problem:
             if not (place.resume or isinstance(problem, Interrupted)):
                 run.abandon()  # nothing is made yet: once the cause is mended, the same command is to begin anew
@@ -168,10 +167,10 @@ class _Work:
         return content_of(self.run.add_input(frame.image, role=f"date {frame.date}"))
 
     def _kept(self, frame: Frame | None) -> str | None:
-        """The image of a date as seen from the run folder, where it will be there when the run is done."""
+        """The absolute path of the image of a date, where it will be there when the run is done."""
         if frame is None or Path(frame.image).resolve().is_relative_to(self.run.scratch.resolve()):
             return None
-        return Path(os.path.relpath(frame.image, self.run.path)).as_posix()
+        return Path(frame.image).absolute().as_posix()
 
     def _segment(self, frame: Frame, identity: str) -> None:
         """Maps one observed date."""
@@ -242,6 +241,7 @@ class _Work:
             f"{name}.tif",
             f"{chances}.tif" if self.settings.probabilities else None,
             image=self._kept(frame),
+            side=frame.split if frame.mask else None,
             shares=found.shares,
             area_m2=found.areas,
             iou=found.iou,
@@ -263,6 +263,7 @@ class _Work:
             f"{chances}.tif" if self.settings.probabilities else None,
             self._outlined(one, name) if self.settings.vector else None,
             self._kept(one.frame),
+            one.frame.split if one.frame and truth else None,
             found.shares,
             found.areas,
             found.iou,
@@ -316,7 +317,8 @@ class _Work:
                 self.run.path,
                 wanted,
                 dates,
-                self.classes,
-                self.settings.language,
+                classes=self.classes,
+                bands=self.bundle.contract.band_names,
+                language=self.settings.language,
             )
         self.run.publish(drawn, kind="picture", name=f"preview{self.suffix}")

@@ -2,33 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from arpent.core import ClassMap, Language, Raster
+from arpent.core import ClassMap, Language
 from arpent.data import target_of
 from arpent.io import quicklook
 from arpent.language import say
-from arpent.report import Tile, tiles
-from arpent.tasks.forecast.evaluation_pictures import class_raster, wrong_only
+from arpent.report.contact import Contact, ContactRow, contact_sheet
+from arpent.tasks.forecast.contact import pictures_of, tones_of
+from arpent.tasks.forecast.dataset import Frame
+from arpent.tasks.forecast.evaluation_pictures import wrong_only
 from arpent.tasks.forecast.foretold import Plan
-from arpent.tasks.forecast.radar_pictures import as_picture
 from arpent.tasks.forecast.timeline import TimelineDate
 
 __all__ = ["draw_prediction"]
 
 _LARGEST = 420
 """Pixels of the longer side of a map; a page shows no more."""
-_MOST_ROWS = 4
-"""Observed dates that are shown where nothing is foretold."""
+_MOST = 7
+"""Dates that are shown, as many as stand side by side."""
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """One date of the sheet.
+
+    Attributes:
+        date: as the timeline has it.
+        frame: its image, where there is one.
+        said: ``(height, width)`` indices of classes on the map, -1 where it has none.
+        true: the same of the truth, where it is known on the same pixels.
+    """
+
+    date: TimelineDate
+    frame: Frame | None
+    said: NDArray[np.int64]
+    true: NDArray[np.int64] | None
+
+    def label(self, language: Language) -> str:
+        """What stands on the right below the map."""
+        if self.date.kind == "observed":
+            return say("forecast_product.observed_word", language)
+        return say("forecast_report.step", language, horizon=self.date.horizon, days=self.date.days)
 
 
 def draw_prediction(
-    path: Path, folder: Path, plan: Plan, dates: Sequence[TimelineDate], classes: ClassMap, language: Language
+    path: Path,
+    folder: Path,
+    plan: Plan,
+    dates: Sequence[TimelineDate],
+    *,
+    classes: ClassMap,
+    bands: Sequence[str],
+    language: Language,
 ) -> Path:
-    """The preview of one place, as PNG.
+    """The preview of one place, as PNG: a column for each date, as far as there is room.
 
     Args:
         path: of the PNG.
@@ -36,70 +69,66 @@ def draw_prediction(
         plan: the dates of the forecast.
         dates: the same as the timeline has them.
         classes: what maps name.
+        bands: polarisations of the images.
         language: of the words.
     """
-    if plan.coming:
-        shown, across = [_forecast(folder, plan, dates, classes, language)], 1 + len(plan.coming)
-        image = say("forecast_product.radar", language, date=plan.issue.isoformat())
-    else:
-        chosen = np.unique(np.linspace(0, len(dates) - 1, min(len(dates), _MOST_ROWS)).round().astype(int))
-        shown, across = [_observed(folder, plan, dates[at], classes, language) for at in chosen], 2
-        image = say("forecast_product.radar_word", language)
-    return tiles(shown, classes, path, image=image, language=language, across=across)
+    shown = [_shown(folder, plan, one, classes) for one in _chosen(dates)]
+    rows = [
+        ContactRow(say("forecast_product.radar_row", language), _radar(shown)),
+        ContactRow(
+            say("forecast_product.map_row", language),
+            [Contact(_coloured(one.said, classes), one.date.date, one.label(language)) for one in shown],
+        ),
+    ]
+    known = [(one, one.true) for one in shown if one.true is not None]
+    if known:
+        truths = [Contact(_coloured(true, classes), one.date.date) for one, true in known]
+        wrong = [Contact(_coloured(wrong_only(one.said, true), classes), one.date.date) for one, true in known]
+        rows.append(ContactRow(say("forecast_product.truth_row", language), truths))
+        rows.append(ContactRow(say("forecast_product.error_row", language), wrong))
+    key = "forecast_product.sheet" if plan.coming else "forecast_product.sheet_observed"
+    title = say(key, language, place=plan.place.name, issue=plan.issue, dates=len(dates))
+    there = sorted({int(at) for one in shown for at in np.unique(one.said)} | _classes_of(known))
+    named = {classes.classes[at].label(language): classes.classes[at].colour for at in there if at >= 0}
+    return contact_sheet(rows, path, title=title, note=tones_of(bands, language), named=named)
 
 
-def _observed(folder: Path, plan: Plan, one: TimelineDate, classes: ClassMap, language: Language) -> Tile:
-    """The radar image of a date, and the map of it."""
-    frame = next(frame for frame in plan.observed if frame.date.isoformat() == one.date)
-    title = say("forecast_product.map_of", language, date=one.date)
-    return Tile(as_picture(quicklook(frame.image, _LARGEST)), {title: _map(folder / one.classes, classes)})
+def _classes_of(known: Sequence[tuple[_Shown, NDArray[np.int64]]]) -> set[int]:
+    return {int(at) for _, true in known for at in np.unique(true)}
 
 
-def _forecast(folder: Path, plan: Plan, dates: Sequence[TimelineDate], classes: ClassMap, language: Language) -> Tile:
-    """Three rows at most: forecasts, what came true, and where the two differ; before each, what was seen earlier."""
+def _chosen(dates: Sequence[TimelineDate]) -> list[TimelineDate]:
+    """The coming dates and the last ones before them; where nothing is foretold, some of all, evenly spread."""
+    coming = [one for one in dates if one.kind == "forecast"][: _MOST - 1]
     observed = [one for one in dates if one.kind == "observed"]
-    coming = [one for one in dates if one.kind == "forecast"]
-    told = say("forecast_product.forecast", language)
-    maps: dict[str, Raster] = {
-        f"{told}, {one.date}, t+{one.horizon}": _map(folder / one.classes, classes) for one in coming
-    }
-    truths = {one.horizon: one.frame.mask for one in plan.coming if one.frame is not None and one.frame.mask}
-    maps[_seen(observed[-1], language)] = _map(folder / observed[-1].classes, classes)
-    if len(truths) == len(coming):
-        maps |= _beside(folder, observed, coming, truths, classes, language)
-    image = as_picture(quicklook(plan.past[-1].image, _LARGEST))
-    return Tile(image, maps)
+    if coming:
+        return [*observed[-max(1, _MOST - len(coming)) :], *coming]
+    places = np.unique(np.linspace(0, len(observed) - 1, min(len(observed), _MOST)).round().astype(int))
+    return [observed[at] for at in places]
 
 
-def _beside(
-    folder: Path,
-    observed: Sequence[TimelineDate],
-    coming: Sequence[TimelineDate],
-    truths: Mapping[int, str | None],
-    classes: ClassMap,
-    language: Language,
-) -> dict[str, Raster]:
-    """What came true, and where forecasts are wrong; an earlier map fills the place before them."""
-    true: dict[str, Raster] = {}
-    wrong: dict[str, Raster] = {}
-    for one in coming:
-        raster = quicklook(str(truths[one.horizon]), _LARGEST, classes=True)
-        truth = target_of(raster, classes).astype(np.int64)
-        said = target_of(_map(folder / one.classes, classes), classes).astype(np.int64)
-        true[say("forecast_product.truth_of", language, date=one.date)] = class_raster(truth, classes, raster.grid)
-        title = say("forecast_product.error", language, horizon=one.horizon)
-        wrong[title] = class_raster(wrong_only(said, truth), classes, raster.grid)
-    earlier = observed[-2] if len(observed) > 1 else observed[-1]
-    title = _seen(earlier, language) if len(observed) > 1 else " "
-    return {**true, title: _map(folder / earlier.classes, classes), **wrong}
+def _shown(folder: Path, plan: Plan, one: TimelineDate, classes: ClassMap) -> _Shown:
+    taken = {frame.date.isoformat(): frame for frame in plan.observed}
+    taken |= {ahead.date.isoformat(): ahead.frame for ahead in plan.coming if ahead.frame is not None}
+    frame = taken.get(one.date)
+    said = _indices(folder / one.classes, classes)
+    true = _indices(Path(frame.mask), classes) if frame is not None and frame.mask else None
+    return _Shown(one, frame, said, true if true is not None and true.shape == said.shape else None)
 
 
-def _seen(one: TimelineDate, language: Language) -> str:
-    return f"{say('forecast_product.observed_word', language)}, {one.date}"
+def _radar(shown: Sequence[_Shown]) -> list[Contact]:
+    """The images of the dates that have one, in one tone."""
+    seen = [(one.date.date, one.frame) for one in shown if one.frame is not None]
+    pictures = pictures_of([frame for _, frame in seen], _LARGEST)
+    return [Contact(rgb, date) for (date, _), rgb in zip(seen, pictures, strict=True)]
 
 
-def _map(path: Path, classes: ClassMap) -> Raster:
-    """A map of classes in small."""
-    raster = quicklook(path, _LARGEST, classes=True)
-    valid = raster.valid & (classes.index_of_id[raster.pixels[0].astype(np.uint8)] >= 0)
-    return Raster(raster.pixels[:1].astype(np.uint8), valid, raster.grid, ("class",))
+def _indices(path: Path, classes: ClassMap) -> NDArray[np.int64]:
+    """A map of classes in small, by their indices."""
+    return target_of(quicklook(path, _LARGEST, classes=True), classes).astype(np.int64)
+
+
+def _coloured(indices: NDArray[np.int64], classes: ClassMap) -> NDArray[np.uint8]:
+    """Indices of classes in their colours; white where there is none."""
+    colours = np.vstack([classes.palette[classes.ids][:, :3], np.full((1, 3), 255, np.uint8)])
+    return np.asarray(colours[indices], np.uint8)

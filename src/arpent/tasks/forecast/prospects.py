@@ -13,12 +13,13 @@ from arpent.io import open_image
 from arpent.language import say
 from arpent.models import Bundle
 from arpent.models.recurrent import Forecaster, ForecasterSettings
-from arpent.store import RunFolder
+from arpent.store import RunFolder, seen_in_training
 from arpent.tasks.forecast.answering import unknown_covariates
 from arpent.tasks.forecast.coming_table import read_coming, told_of_coming
 from arpent.tasks.forecast.dataset import Dataset
 from arpent.tasks.forecast.foretold import Plan, place_named, plan_of, usual_step, whole_places
 from arpent.tasks.forecast.predict_settings import ForetellSettings
+from arpent.tasks.forecast.sides import sided
 from arpent.tasks.forecast.stacked import Stack
 
 __all__ = ["notes_of", "plans_of", "warn_of_doubts"]
@@ -39,7 +40,7 @@ def plans_of(dataset: Dataset, model: nn.Module, settings: ForetellSettings) -> 
     past, future = (forecaster.past, forecaster.future) if forecaster else (1, 0)
     everything = settings.observed == "all" or forecaster is None
     rows = read_coming(Path(settings.coming), forecaster.ahead if forecaster else ()) if settings.coming else ()
-    places = whole_places(dataset)
+    places = whole_places(sided(dataset))
     plans = tuple(
         plan_of(
             one,
@@ -54,8 +55,8 @@ def plans_of(dataset: Dataset, model: nn.Module, settings: ForetellSettings) -> 
     return told_of_coming(plans, rows, Path(settings.coming or "").name, [one.name for one in places])
 
 
-def warn_of_doubts(run: RunFolder, plan: Plan, bundle: Bundle, settings: ForetellSettings) -> None:
-    """Refuses images that do not fit, and warns of what makes a forecast doubtful."""
+def warn_of_doubts(run: RunFolder, plan: Plan, bundle: Bundle, model: Path, settings: ForetellSettings) -> None:
+    """Refuses images that do not fit, and warns of what makes a forecast doubtful; `model` is where the bundle lies."""
     contract, language = bundle.contract, settings.language
     with Stack(plan.observed, plan.place.name, contract, plan.place.sensor or None):
         pass
@@ -66,6 +67,7 @@ def warn_of_doubts(run: RunFolder, plan: Plan, bundle: Bundle, settings: Foretel
     warning = None if seen is None else far_from_training(seen, rule, plan.past[-1].image, language)
     if warning is not None:
         run.warn(warning)
+    _warn_of_learnt(run, plan, model, settings)
     if not isinstance(bundle.model, Forecaster):
         return
     learnt = bundle.model.settings.step
@@ -73,6 +75,18 @@ def warn_of_doubts(run: RunFolder, plan: Plan, bundle: Bundle, settings: Foretel
         where = {"place": plan.place.name, "series": plan.step, "model": learnt}
         run.warn(say("forecast_product.step_differs", language, **where))
     _warn_of_covariates(run, plan, bundle.model.settings, settings)
+
+
+def _warn_of_learnt(run: RunFolder, plan: Plan, model: Path, settings: ForetellSettings) -> None:
+    """Says where maps are held against a truth that the model has learnt from, or may have."""
+    seen_since = [one.frame for one in plan.coming[: settings.horizons] if one.frame is not None]
+    judged = {one.image: one for one in (*plan.observed, *seen_since) if one.mask and one.split in ("train", None)}
+    seen = seen_in_training(model, judged)
+    days = [judged[image].date for image in (judged if seen is None else seen)]
+    if days:
+        key = "forecast_product.may_be_learnt" if seen is None else "forecast_product.learnt"
+        words = {"place": plan.place.name, "count": len(days), "first": days[0], "last": days[-1]}
+        run.warn(say(key, settings.language, **words))
 
 
 def _warn_of_covariates(run: RunFolder, plan: Plan, model: ForecasterSettings, settings: ForetellSettings) -> None:

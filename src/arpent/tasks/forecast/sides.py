@@ -22,7 +22,7 @@ from arpent.language import say
 from arpent.store import RunFolder
 from arpent.tasks.forecast.dataset import Dataset
 
-__all__ = ["bands_of", "decibel_rule", "divided", "masked", "note_dataset", "require_classes"]
+__all__ = ["bands_of", "decibel_rule", "divided", "masked", "note_dataset", "require_classes", "sided"]
 
 CUTS = {"vv": (-25.0, 0.0), "vh": (-32.0, -5.0)}
 """Decibels that echoes are cut off at: usual for land and water, polarisation by polarisation."""
@@ -49,6 +49,13 @@ def divided(dataset: Dataset) -> Dataset:
             cure="Prepare it again with another place, or fill the column 'split' with train and val.",
         )
     return replace(dataset, index=split_by_domain(index, _SHARES))
+
+
+def sided(dataset: Dataset) -> Dataset:
+    """The data set on the sides that a training of it had, where its index names none; as it is, where none could."""
+    unknown = all(sample.split is None for sample in dataset.index)
+    several = len(dataset.index.domains) > 1 and dataset.facts.classes is not None
+    return divided(dataset) if unknown and several else dataset
 
 
 def masked(index: SampleIndex) -> SampleIndex:

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from arpent.core import ClassMap, Grid, pixel_area, write_file
-from arpent.data import target_of
+from arpent.data import Split, target_of
 from arpent.io import footprint, open_image
 from arpent.metrics import ConfusionMatrix
 
@@ -54,7 +54,8 @@ class TimelineDate:
         classes: file of the map, beside this document.
         probabilities: file of the probabilities, if there is one.
         polygons: file of the outlines, if there is one.
-        image: the radar image of that date, where there is one.
+        image: absolute path of the radar image of that date, where there is one.
+        side: of the data set on which its truth lies, where there is one: models learn from "train".
         shares, area_m2, iou: see `Measured`.
     """
 
@@ -66,6 +67,7 @@ class TimelineDate:
     probabilities: str | None = None
     polygons: str | None = None
     image: str | None = None
+    side: Split | None = None
     shares: Mapping[str, float] = field(default_factory=dict)
     area_m2: Mapping[str, float] = field(default_factory=dict)
     iou: Mapping[str, float] = field(default_factory=dict)
