@@ -7,73 +7,67 @@ LoRA teaches the language model to read them. The language model itself stays as
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, cast
+from typing import Any, NamedTuple, cast
 
-from pydantic import Field
+import torch
 from torch import Tensor, nn
 
-from arpent.core.settings import Settings
 from arpent.errors import ContractMismatch, InvalidSetting
+from arpent.models.describer_settings import DescriberSettings, LoraSettings
 
 __all__ = [
-    "PROJECTIONS",
-    "DescriberSettings",
     "Listener",
-    "LoraSettings",
+    "Seen",
     "VisionAdapter",
     "VisionLanguage",
     "backbone",
     "positions",
-    "spoken_logits",
+    "spoken_scores",
     "with_lora",
 ]
-
-PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj", "gate_proj")
-"""The seven projections of a block that LoRA is put beside."""
 
 _LORA = "lora_"
 _LANGUAGE = "language."
 
 
-class LoraSettings(Settings):
-    """How a frozen language model is bent: a product of two thin matrices beside each projection."""
+class Seen(NamedTuple):
+    """What a model answers in training.
 
-    rank: Annotated[int, Field(ge=1)] = 32
-    """Width of the thin matrices."""
-    alpha: Annotated[float, Field(gt=0)] = 64
-    """What they count: alpha over rank."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    """Share of their inputs that is dropped in training."""
-    targets: Annotated[tuple[str, ...], Field(min_length=1)] = PROJECTIONS
-    """Projections that are bent."""
+    Attributes:
+        scores: (places, vocabulary) of the next word, at every place that is asked for, row by row.
+        read: (images, numbers) what the gauge reads off the adapter's vectors; None without one.
+    """
 
-
-class DescriberSettings(Settings):
-    """The shape of what stands between encoder and language model."""
-
-    width: Annotated[int, Field(ge=1)] = 1024
-    """Numbers per visual token, as the encoder gives them."""
-    hidden: Annotated[int, Field(ge=1)] = 1536
-    """Numbers between the two layers of the adapter."""
-    words: Annotated[int, Field(ge=1)] = 1536
-    """Numbers per word of the language model."""
-    cells: Annotated[int, Field(ge=1)] = 25
-    """Visual tokens per parcel: 25 or 64, or any other square."""
-    lora: LoraSettings = LoraSettings()
-    """How the language model is bent."""
+    scores: Tensor
+    read: Tensor | None = None
 
 
 class VisionAdapter(nn.Module):
-    """From visual tokens (…, width) to words that stand for them (…, words)."""
+    """From visual tokens (…, width) to words that stand for them (…, words).
+
+    Tokens are first brought to mean 0 and deviation 1 by the statistics of those that were learnt from. These are
+    fixed: a token of its own says how bright its ground is, which statistics of a batch or an image would take away.
+    """
+
+    centre: Tensor
+    spread: Tensor
 
     def __init__(self, settings: DescriberSettings) -> None:
         super().__init__()
         self.enter = nn.Linear(settings.width, settings.hidden)
         self.leave = nn.Linear(settings.hidden, settings.words)
+        self.register_buffer("centre", torch.zeros(settings.width))
+        self.register_buffer("spread", torch.ones(settings.width))
 
     def forward(self, visual: Tensor) -> Tensor:
         """One vector for each; their places are told by the order of words."""
-        return cast(Tensor, self.leave(nn.functional.gelu(self.enter(visual))))
+        standard = (visual.to(self.centre.dtype) - self.centre) / self.spread
+        return cast(Tensor, self.leave(nn.functional.gelu(self.enter(standard))))
+
+    def suit(self, mean: Tensor, deviation: Tensor) -> None:
+        """Takes the statistics (width,) of the tokens that will be learnt from."""
+        self.centre.copy_(mean)
+        self.spread.copy_(deviation.clamp(min=1e-6))
 
 
 class VisionLanguage(nn.Module):
@@ -85,18 +79,21 @@ class VisionLanguage(nn.Module):
         settings: of the adapter.
         language: a causal language model with LoRA, as `with_lora` gives it.
         placeholder: number of the word that keeps the places of visual tokens in a prompt.
+        gauged: numbers that a gauge learns to read off the adapter's vectors, which teaches the adapter to write them
+            there; 0 for none. Nothing but training uses it.
     """
 
-    def __init__(self, settings: DescriberSettings, language: nn.Module, placeholder: int) -> None:
+    def __init__(self, settings: DescriberSettings, language: nn.Module, placeholder: int, gauged: int = 0) -> None:
         super().__init__()
         self.settings = settings
         self.adapter = VisionAdapter(settings)
         self.language = language
         self.placeholder = placeholder
+        self.gauge = nn.Linear(settings.words, gauged) if gauged else None
         self.register_state_dict_post_hook(_without_base)
         self.register_load_state_dict_post_hook(_base_stays)
 
-    def forward(self, visual: Tensor, words: Tensor, attended: Tensor, spoken: Tensor) -> Tensor:
+    def forward(self, visual: Tensor, words: Tensor, attended: Tensor, spoken: Tensor) -> Seen:
         """Scores of the next word at every place that is asked for.
 
         Args:
@@ -104,11 +101,11 @@ class VisionLanguage(nn.Module):
             words: (B, T) numbers of words; `cells` placeholders for each image.
             attended: (B, T) bool, False on padding, which may stand on either side.
             spoken: (B, T) bool, where the next word is asked for.
-
-        Returns:
-            (places, vocabulary), row by row.
         """
-        return spoken_logits(self.language, self.embedded(visual, words), attended, spoken)
+        seen = self.adapter(visual)
+        vectors = self._placed(seen, words)
+        read = None if self.gauge is None else self.gauge(seen.mean(dim=1))
+        return Seen(spoken_scores(self.language, vectors, attended, spoken), read)
 
     def embedded(self, visual: Tensor | None, words: Tensor) -> Tensor:
         """Prompts as vectors (B, T, words): each word by its own, each placeholder by a visual token.
@@ -116,24 +113,32 @@ class VisionLanguage(nn.Module):
         Raises:
             ContractMismatch: prompts and images do not go together.
         """
+        if visual is not None and visual.shape[-1] != self.settings.width:
+            raise ContractMismatch(
+                "these visual tokens are not of the encoder that the model was trained with",
+                found=f"{visual.shape[-1]} numbers each",
+                expected=self.settings.width,
+                cure="Make them with that encoder: 'arpent describe embed'.",
+            )
+        return self._placed(None if visual is None else self.adapter(visual), words)
+
+    def _placed(self, seen: Tensor | None, words: Tensor) -> Tensor:
+        """Words as vectors, with what is seen in the places kept for it."""
         places = words == self.placeholder
         table = self.language.get_input_embeddings()  # type: ignore[operator]  # transformers' method, unknown to torch
         # The placeholder may be a word that the table has no row for; its vector is replaced in any case.
         vectors = cast(Tensor, table(words.masked_fill(places, 0)))
-        wanted = int(places.sum())
-        if visual is None or not visual.numel():
-            if wanted:
-                raise ContractMismatch("the prompt has places for an image", cure="Give the image's visual tokens.")
-            return vectors
-        if wanted != visual.shape[:-1].numel() or visual.shape[-1] != self.settings.width:
+        kept, given = int(places.sum()), 0 if seen is None else seen.shape[:-1].numel()
+        if kept != given:
             raise ContractMismatch(
                 "images and prompts do not go together",
-                found=f"{visual.shape[:-1].numel()} visual tokens of {visual.shape[-1]} numbers",
-                expected=f"{wanted} of {self.settings.width}",
-                cure="Make the visual tokens with the encoder that the model was trained with.",
+                found=f"{given} visual tokens",
+                expected=f"{kept}, as many as the prompts keep places for",
+                cure=f"Give {self.settings.cells} for each image.",
             )
-        seen = self.adapter(visual.to(self.adapter.enter.weight.dtype)).reshape(-1, vectors.shape[-1])
-        return vectors.masked_scatter(places[..., None], seen.to(vectors.dtype))
+        if seen is None:
+            return vectors
+        return vectors.masked_scatter(places[..., None], seen.reshape(-1, vectors.shape[-1]).to(vectors.dtype))
 
 
 class Listener(nn.Module):
@@ -143,13 +148,13 @@ class Listener(nn.Module):
         super().__init__()
         self.language = language
 
-    def forward(self, words: Tensor, attended: Tensor, spoken: Tensor) -> Tensor:
+    def forward(self, words: Tensor, attended: Tensor, spoken: Tensor) -> Seen:
         """See `VisionLanguage.forward`."""
         table = self.language.get_input_embeddings()  # type: ignore[operator]  # as above
-        return spoken_logits(self.language, table(words), attended, spoken)
+        return Seen(spoken_scores(self.language, table(words), attended, spoken))
 
 
-def spoken_logits(language: nn.Module, vectors: Tensor, attended: Tensor, spoken: Tensor) -> Tensor:
+def spoken_scores(language: nn.Module, vectors: Tensor, attended: Tensor, spoken: Tensor) -> Tensor:
     """Scores (places, vocabulary) of the next word where it is asked for; of a prompt's own words none are computed."""
     head = language.get_output_embeddings()  # type: ignore[operator]  # transformers' method, unknown to torch
     hidden = backbone(language)(

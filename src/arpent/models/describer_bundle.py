@@ -32,7 +32,8 @@ from arpent.core.hashing import file_sha256
 from arpent.core.settings import Settings, parse
 from arpent.core.writing import write_file, writing
 from arpent.errors import BundleInvalid, ContractMismatch, WeightsMismatch
-from arpent.models.describer import DescriberSettings, VisionAdapter, VisionLanguage
+from arpent.models.describer import VisionAdapter, VisionLanguage
+from arpent.models.describer_settings import DescriberSettings
 from arpent.models.language_model import LanguageModel, Speech, language_folder, open_language_model, read_speech
 from arpent.models.load import load_state
 

@@ -9,21 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import torch
-from pydantic import Field
 from torch import nn
 
-from arpent.core.settings import Settings
 from arpent.errors import ContractMismatch, UnreadableFile, WeightsMissing
+from arpent.models.describer_settings import SmallModelSettings
 from arpent.models.published import models_folder, published_model, published_names
 
 __all__ = [
     "END",
     "PLACEHOLDER",
     "LanguageModel",
-    "SmallModelSettings",
     "Speech",
     "language_folder",
     "open_language_model",
@@ -49,21 +47,6 @@ _TEMPLATE = (
 
 _OPENING = (OSError, ValueError, KeyError, RuntimeError, ImportError)
 """What transformers raises on folders that are damaged or hold something else."""
-
-
-class SmallModelSettings(Settings):
-    """A language model small enough to learn on a CPU in a minute; of the same kind as Qwen2."""
-
-    width: Annotated[int, Field(ge=8)] = 128
-    """Numbers per word."""
-    layers: Annotated[int, Field(ge=1)] = 3
-    """Blocks."""
-    heads: Annotated[int, Field(ge=1)] = 4
-    """Of every attention."""
-    hidden: Annotated[int, Field(ge=8)] = 384
-    """Numbers inside a block's feed-forward part."""
-    vocabulary: Annotated[int, Field(ge=300)] = 1024
-    """Words and pieces of words that its tokenizer learns at most."""
 
 
 class Speech:
