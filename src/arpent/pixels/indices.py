@@ -122,14 +122,14 @@ _TABLE = {
             "Qi, Chehbouni, Huete, Kerr and Sorooshian 1994",
         ),
         SpectralIndex(
-            "EVI", "enhanced vegetation index", ("blue", "red", "nir"), _evi, -1, 1, "Huete et al. 2002"
+            "EVI", "enhanced vegetation index", ("blue", "red", "nir"), _evi, -1, 1.5, "Huete et al. 2002"
         ),
         SpectralIndex(
             "EVI2", "enhanced vegetation index of two bands", ("red", "nir"), _evi2, -1, 1,
             "Jiang, Huete, Didan and Miura 2008",
         ),
         SpectralIndex(
-            "ARVI", "atmospherically resistant vegetation index", ("blue", "red", "nir"), _arvi, -1, 1,
+            "ARVI", "atmospherically resistant vegetation index", ("blue", "red", "nir"), _arvi, -1.5, 1.5,
             "Kaufman and Tanré 1992",
         ),
         SpectralIndex(

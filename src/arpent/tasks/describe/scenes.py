@@ -31,7 +31,7 @@ from arpent.tasks.describe.product_facts import facts_of
 from arpent.tasks.describe.radiometry import Radiometry, radiometry_of
 from arpent.tasks.describe.scene_settings import SceneSettings
 
-__all__ = ["Look", "Scene", "SceneName", "name_of", "open_scene"]
+__all__ = ["Scene", "SceneName", "name_of", "open_scene"]
 
 _PATCH = 256
 """Side of the windows that are looked at before anything is known; 9 of them where the image is larger than all."""
@@ -50,21 +50,6 @@ class SceneName:
 
     name: str
     place: str
-
-
-@dataclass(frozen=True)
-class Look:
-    """A window of a scene.
-
-    Attributes:
-        raster: reflectance × 10 000; valid where there are data and nothing that is excluded.
-        data: ``(height, width)`` of bool, where anything was measured at all.
-        cloud: ``(height, width)`` of bool, where there is cloud; None where nothing tells.
-    """
-
-    raster: Raster
-    data: NDArray[np.bool_]
-    cloud: NDArray[np.bool_] | None
 
 
 class Scene(Closing):
@@ -101,22 +86,18 @@ class Scene(Closing):
         self._clouds = clouds
         self._exclude = tuple(exclude)
 
-    def look(self, window: Window) -> Look:
-        """All that is known of a window that lies inside the grid."""
+    def read(self, window: Window) -> Raster:
+        """Reflectance × 10 000 as float32; pixels without data, and those that are excluded, are not valid.
+
+        Args:
+            window: that lies inside the grid.
+        """
         raw = self._reader.read(window)
         # Products have 0 in all bands where nothing was measured; a single 0 is a dark pixel.
-        data = raw.valid & (raw.pixels != 0).any(axis=0)
-        valid, cloud = data, None
+        valid = raw.valid & (raw.pixels != 0).any(axis=0)
         if self._clouds is not None:
-            codes = self._clouds.read(window)
-            valid = data & usable(codes, self._exclude)
-            cloud = data & (codes == Quality.CLOUD)
-        pixels = self._radiometry.applied(raw.pixels)
-        return Look(Raster(pixels, valid, raw.grid, self.bands), data, cloud)
-
-    def read(self, window: Window) -> Raster:
-        """Reflectance × 10 000 as float32; pixels without data, and those that are excluded, are not valid."""
-        return self.look(window).raster
+            valid &= usable(self._clouds.read(window), self._exclude)
+        return Raster(self._radiometry.applied(raw.pixels), valid, raw.grid, self.bands)
 
     def clouds(self, window: Window) -> NDArray[np.bool_] | None:
         """Where there is cloud, ``(height, width)``; None where nothing tells."""
