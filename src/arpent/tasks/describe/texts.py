@@ -31,6 +31,9 @@ Mode = Literal["grounded", "blind"]
 Source = Literal["model", "again", "grammar"]
 """Who wrote a sentence: the model, the model when it was asked again, or the grammar in its stead."""
 
+_VERDICT = ("verdict", "measured", "expected", "off")
+_DATES = ("when", "since")  # of a claim
+
 TEXT_SCHEMA = pa.schema(
     [
         pa.field("parcel", pa.string(), nullable=False),
@@ -52,7 +55,7 @@ TEXT_SCHEMA = pa.schema(
 """Columns of the table.
 
 ``sentences`` is JSON: a list of objects with ``text``, ``start``, ``end``, ``source``, ``axis``, ``first`` and
-``claims``, and of each claim the fields of `language.claims.Claim` with ``verdict``, ``measured`` and ``expected``.
+``claims``, and of each claim the fields of `language.claims.Claim` with ``verdict``, ``measured``, ``expected`` and ``off``.
 """
 
 
@@ -79,10 +82,10 @@ class Checked:
 
     def to_document(self) -> dict[str, Any]:
         """As JSON has it: each claim together with its verdict."""
-        claims = [
-            asdict(one.claim) | {"verdict": one.verdict, "measured": one.measured, "expected": one.expected}
-            for one in self.findings
-        ]
+        claims = []
+        for one in self.findings:
+            claim = {key: _plain(value) for key, value in asdict(one.claim).items()}
+            claims.append(claim | {key: getattr(one, key) for key in _VERDICT})
         own = {key: getattr(self, key) for key in ("text", "start", "end", "source", "axis", "first")}
         return own | {"claims": claims}
 
@@ -91,8 +94,8 @@ class Checked:
         """From what `to_document` gave."""
         findings = []
         for entry in document["claims"]:
-            verdict = {key: entry[key] for key in ("verdict", "measured", "expected")}
-            claim = Claim(**{key: value for key, value in entry.items() if key not in verdict})
+            verdict = {key: entry[key] for key in _VERDICT}
+            claim = Claim(**{key: _dated(key, value) for key, value in entry.items() if key not in _VERDICT})
             findings.append(Finding(claim=claim, **verdict))
         own = {key: document[key] for key in ("text", "start", "end", "source", "axis", "first")}
         return cls(**own, findings=tuple(findings))
@@ -141,6 +144,14 @@ class Described:
         """From a row of `TEXT_SCHEMA`."""
         sentences = tuple(Checked.from_document(one) for one in json.loads(row["sentences"]))
         return cls(**{field.name: row[field.name] for field in TEXT_SCHEMA} | {"sentences": sentences})
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, dt.date) else value
+
+
+def _dated(key: str, value: Any) -> Any:  # noqa: ANN401 - a field of a claim
+    return dt.date.fromisoformat(value) if key in _DATES and value else value
 
 
 def texts_table(described: Iterable[Described]) -> pa.Table:

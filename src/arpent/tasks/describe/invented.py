@@ -1,0 +1,63 @@
+"""Land that nobody has seen: measurements drawn at random, for a small language model to learn its first words from."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+
+from arpent.language import Measured
+from arpent.language.axes import axes_of
+
+__all__ = ["invented"]
+
+# Each index as a straight line in NDVI and what scatters around it. Chosen by hand, fitted to no image: a model that
+# reads of this land learns that indices go together, and not by how much.
+_LINES = {
+    "NDVI": (0.0, 1.0, 0.0),
+    "NDMI": (-0.30, 0.80, 0.14),
+    "EVI2": (0.0, 0.55, 0.08),
+    "BSI": (0.25, -0.65, 0.09),
+    "NDRE": (0.02, 0.60, 0.07),
+    "NBR": (-0.20, 0.95, 0.14),
+    "SAVI": (0.0, 0.55, 0.08),
+    "EVI": (0.0, 0.60, 0.09),
+    "ARVI": (-0.10, 1.10, 0.08),
+    "DVI": (0.0, 0.35, 0.06),
+}
+_FIRST_DAY = dt.date(2015, 7, 1)
+_DAYS = 4000
+
+
+def invented(rng: np.random.Generator) -> Measured:
+    """The measurements of a parcel that does not exist."""
+    ndvi = float(rng.uniform(-0.3, 0.95))
+    indices = {}
+    for name in _names():
+        base, slope, scatter = _LINES[name]
+        indices[name] = float(np.clip(base + slope * ndvi + rng.normal(0, scatter), -0.95, 0.95))
+    shares = _shares(ndvi, rng)
+    return Measured(
+        parcel=f"p{rng.integers(1000)}",
+        indices=indices,
+        shares=shares,
+        valid=float(rng.uniform(0.6, 1.0)),
+        cloud=float(rng.uniform(0, 0.3)),
+        taken=_FIRST_DAY + dt.timedelta(days=int(rng.integers(_DAYS))),
+        area=float(np.exp(rng.uniform(np.log(2e3), np.log(5e5)))),
+    )
+
+
+def _names() -> list[str]:
+    """The indices that texts state, in whatever profile."""
+    stated = {axis.index for profile in ("arpent", "xvision") for axis in axes_of(profile).values()}  # type: ignore[arg-type]  # both are profiles
+    return [name for name in _LINES if name in stated]
+
+
+def _shares(ndvi: float, rng: np.random.Generator) -> dict[str, float]:
+    """Shares of soil, vegetation and water that go with an NDVI, and now and then all or nothing."""
+    soil = 1 / (1 + np.exp((ndvi - 0.25) * 14 + rng.normal(0, 1)))
+    water = float(rng.beta(0.3, 8)) if ndvi > 0 else float(rng.uniform(0, 1))
+    soil = (1 - water) * (float(np.round(soil)) if rng.random() < 0.3 else float(soil))
+    green = (1 - water - soil) * (float(rng.uniform(0.7, 1)) if ndvi > 0.15 else 0.0)
+    return {"vegetation": green, "soil": soil, "water": water}

@@ -1,0 +1,99 @@
+"""Learning to speak, and to speak of what is seen: the two tasks, as the engine knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from arpent.core import Settings
+from arpent.engine import Answer, Batch, Network, Product
+from arpent.errors import InvalidSetting
+from arpent.models.describer import Seen
+
+__all__ = ["SpeakingTask", "answer_loss"]
+
+
+class SpeakingTask:
+    """Answers, learnt word by word.
+
+    Args:
+        config: of the training.
+        model: makes the network, which answers with `Seen`.
+        digits: numbers of the words that are digits.
+        gauge: what an error of the gauge counts beside one of the words.
+    """
+
+    def __init__(
+        self, config: Settings, model: Callable[[], nn.Module], digits: Sequence[int], gauge: float = 0.0
+    ) -> None:
+        self.config = config
+        self._model = model
+        self._digits = tuple(digits)
+        self._gauge = gauge
+
+    def build(self) -> nn.Module:
+        """The network."""
+        return self._model()
+
+    def loss(self, out: Seen, batch: Batch) -> Tensor:
+        """Cross-entropy of the words of each answer, and the squared error of the gauge."""
+        loss = answer_loss(out.scores, batch["target"], batch["spoken"])
+        if out.read is None or "measured" not in batch:
+            return loss
+        known = torch.isfinite(batch["measured"])
+        error = (out.read.float() - batch["measured"].nan_to_num()) ** 2 * known
+        return loss + self._gauge * error.sum() / known.sum().clamp(min=1)
+
+    def metrics(self) -> _Meter:
+        """Shares of the words, and of the digits among them, that are foretold right."""
+        return _Meter(self._digits)
+
+    def products(self) -> Sequence[Product]:
+        """None: `arpent describe generate` has its own."""
+        return ()
+
+    def infer(self, model: Network, batch: Batch) -> Answer:
+        """Not what it is made for."""
+        raise InvalidSetting("a training of texts writes none", cure="Use 'arpent describe generate'.")
+
+
+def answer_loss(scores: Tensor, target: Tensor, spoken: Tensor) -> Tensor:
+    """Mean over the answers of the mean over their words.
+
+    Args:
+        scores: (places, vocabulary).
+        target: (places,) the words.
+        spoken: (B, T) bool, where they come.
+    """
+    lengths = spoken.sum(dim=1)
+    weights = (1 / lengths.clamp(min=1)).repeat_interleave(lengths) / len(spoken)
+    return (functional.cross_entropy(scores.float(), target, reduction="none") * weights).sum()
+
+
+class _Meter:
+    """Counts words."""
+
+    def __init__(self, digits: Sequence[int]) -> None:
+        self._digits = torch.tensor(sorted(digits))
+        self._counts = torch.zeros(4, dtype=torch.int64)  # words, right ones, digits, right ones
+
+    def update(self, out: Any, batch: Batch) -> None:  # noqa: ANN401 - as the protocol has it
+        target = batch["target"].cpu()
+        right = out.scores.argmax(dim=-1).cpu() == target
+        digit = torch.isin(target, self._digits)
+        self._counts += torch.tensor([len(target), int(right.sum()), int(digit.sum()), int((right & digit).sum())])
+
+    def merge(self, other: _Meter) -> None:
+        self._counts += other._counts
+
+    def compute(self) -> dict[str, float]:
+        words, right, digits, right_digits = self._counts.tolist()
+        figures = {"words": right / words} if words else {}
+        return figures | ({"digits": right_digits / digits} if digits else {})
+
+    def figures(self) -> Sequence[str]:
+        return ("digits", "words")

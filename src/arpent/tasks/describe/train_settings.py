@@ -1,0 +1,86 @@
+"""What users can set when a describer is trained. Opens without torch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from arpent.core import Language, Settings
+from arpent.engine import FitSettings, OptimiserSettings
+from arpent.models.describer_settings import LoraSettings, SmallModelSettings
+
+__all__ = ["SMALL", "DescribeTrainSettings", "HeldOutSettings", "SmallLessonSettings"]
+
+SMALL = "small"
+"""The language model that Arpent makes itself, where no published one is at hand."""
+
+
+class HeldOutSettings(Settings):
+    """Which images and places nothing is learnt from."""
+
+    dates: tuple[str, ...] = ()
+    """Days (2021-07-21) that only a later evaluation may see."""
+    places: tuple[str, ...] = ()
+    """Places that only a later evaluation may see."""
+    validation_dates: tuple[str, ...] = ()
+    """Days by which the best epoch is picked; if neither these nor places are given, the last of the remaining ones."""
+    validation_places: tuple[str, ...] = ()
+    """Places by which the best epoch is picked."""
+
+
+class SmallLessonSettings(Settings):
+    """How the small language model learns its language, from texts about land that does not exist."""
+
+    model: SmallModelSettings = SmallModelSettings()
+    """Its size."""
+    texts: Annotated[int, Field(ge=1)] = 6_000
+    """Texts that it reads."""
+    batch_size: Annotated[int, Field(ge=1)] = 16
+    """Texts per step."""
+    rate: Annotated[float, Field(gt=0)] = 4e-3
+    """Learning rate at its peak."""
+    told: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Share of the texts before which it is told the measurements in words; before the others, in vectors alone."""
+
+
+class DescribeTrainSettings(Settings):
+    """How adapter and LoRA are trained."""
+
+    name: str = "describer"
+    """Name of the run."""
+    table: str
+    """Measurements, as 'arpent describe indices' writes them."""
+    captions: str
+    """Texts to learn, as 'arpent describe caption' writes them."""
+    embeddings: str
+    """Visual tokens, as 'arpent describe embed' makes them."""
+    base: str = "qwen2-1.5b"
+    """Language model: a folder, a name of the catalog or of a hub, or small for one that is made here."""
+    weights: Literal["f32", "bf16", "f16"] = "f32"
+    """Type of the language model's weights, which stay as they are."""
+    quantise: Literal["none", "4bit"] = "none"
+    """Squeeze the language model's weights into 4 bits (QLoRA), which needs a GPU and bitsandbytes."""
+    small: SmallLessonSettings = SmallLessonSettings()
+    """How the small language model is made."""
+    hidden: Annotated[int, Field(ge=1)] | None = None
+    """Numbers between the two layers of the adapter; as many as the language model has per word if not given, and four
+    times as many for the small one."""
+    lora: LoraSettings = LoraSettings()
+    """How the language model is bent."""
+    grounded: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Share of the samples that are told what was measured; the others have the image alone."""
+    gauge: Annotated[float, Field(ge=0)] = 1.0
+    """What counts, beside the words, that the measurements can be read off the adapter's vectors."""
+    samples: Annotated[int, Field(ge=1)] | None = None
+    """Samples per epoch; every text once if not given."""
+    batch_size: Annotated[int, Field(ge=1)] = 8
+    """Samples per step."""
+    held_out: HeldOutSettings = HeldOutSettings()
+    """What nothing is learnt from."""
+    profile: Literal["arpent", "xvision"] = "arpent"
+    """xvision also writes the files under the names that its programs look for."""
+    fit: FitSettings = FitSettings(epochs=3, optimiser=OptimiserSettings(rate=1e-4, schedule="one-cycle", warm_up=0.1))
+    """How it is trained."""
+    language: Language = "en"
+    """Language of what is said: en or fr."""
