@@ -21,6 +21,7 @@ __all__ = [
     "VisionAdapter",
     "VisionLanguage",
     "backbone",
+    "placed",
     "positions",
     "spoken_scores",
     "with_lora",
@@ -35,11 +36,11 @@ class Seen(NamedTuple):
 
     Attributes:
         scores: (places, vocabulary) of the next word, at every place that is asked for, row by row.
-        read: (images, numbers) what the gauge reads off the adapter's vectors; None without one.
+        image: (images, words) mean of the vectors that stand for an image.
     """
 
     scores: Tensor
-    read: Tensor | None = None
+    image: Tensor
 
 
 class VisionAdapter(nn.Module):
@@ -79,17 +80,14 @@ class VisionLanguage(nn.Module):
         settings: of the adapter.
         language: a causal language model with LoRA, as `with_lora` gives it.
         placeholder: number of the word that keeps the places of visual tokens in a prompt.
-        gauged: numbers that a gauge learns to read off the adapter's vectors, which teaches the adapter to write them
-            there; 0 for none. Nothing but training uses it.
     """
 
-    def __init__(self, settings: DescriberSettings, language: nn.Module, placeholder: int, gauged: int = 0) -> None:
+    def __init__(self, settings: DescriberSettings, language: nn.Module, placeholder: int) -> None:
         super().__init__()
         self.settings = settings
         self.adapter = VisionAdapter(settings)
         self.language = language
         self.placeholder = placeholder
-        self.gauge = nn.Linear(settings.words, gauged) if gauged else None
         self.register_state_dict_post_hook(_without_base)
         self.register_load_state_dict_post_hook(_base_stays)
 
@@ -103,9 +101,8 @@ class VisionLanguage(nn.Module):
             spoken: (B, T) bool, where the next word is asked for.
         """
         seen = self.adapter(visual)
-        vectors = self._placed(seen, words)
-        read = None if self.gauge is None else self.gauge(seen.mean(dim=1))
-        return Seen(spoken_scores(self.language, vectors, attended, spoken), read)
+        vectors = placed(self.language, seen, words, self.placeholder)
+        return Seen(spoken_scores(self.language, vectors, attended, spoken), seen.mean(dim=1))
 
     def embedded(self, visual: Tensor | None, words: Tensor) -> Tensor:
         """Prompts as vectors (B, T, words): each word by its own, each placeholder by a visual token.
@@ -120,38 +117,54 @@ class VisionLanguage(nn.Module):
                 expected=self.settings.width,
                 cure="Make them with that encoder: 'arpent describe embed'.",
             )
-        return self._placed(None if visual is None else self.adapter(visual), words)
-
-    def _placed(self, seen: Tensor | None, words: Tensor) -> Tensor:
-        """Words as vectors, with what is seen in the places kept for it."""
-        places = words == self.placeholder
-        table = self.language.get_input_embeddings()  # type: ignore[operator]  # transformers' method, unknown to torch
-        # The placeholder may be a word that the table has no row for; its vector is replaced in any case.
-        vectors = cast(Tensor, table(words.masked_fill(places, 0)))
-        kept, given = int(places.sum()), 0 if seen is None else seen.shape[:-1].numel()
-        if kept != given:
-            raise ContractMismatch(
-                "images and prompts do not go together",
-                found=f"{given} visual tokens",
-                expected=f"{kept}, as many as the prompts keep places for",
-                cure=f"Give {self.settings.cells} for each image.",
-            )
-        if seen is None:
-            return vectors
-        return vectors.masked_scatter(places[..., None], seen.reshape(-1, vectors.shape[-1]).to(vectors.dtype))
+        return placed(self.language, None if visual is None else self.adapter(visual), words, self.placeholder)
 
 
 class Listener(nn.Module):
-    """A language model without eyes, as a training of its own sees it."""
+    """A language model that is told numbers as vectors, in the places of an image, by a code that stays as it is.
 
-    def __init__(self, language: nn.Module) -> None:
+    Args:
+        language: a causal language model of transformers.
+        code: (numbers, words).
+        placeholder: number of the word that keeps the places.
+    """
+
+    code: Tensor
+
+    def __init__(self, language: nn.Module, code: Tensor, placeholder: int) -> None:
         super().__init__()
         self.language = language
+        self.placeholder = placeholder
+        self.register_buffer("code", code)
 
-    def forward(self, words: Tensor, attended: Tensor, spoken: Tensor) -> Seen:
-        """See `VisionLanguage.forward`."""
-        table = self.language.get_input_embeddings()  # type: ignore[operator]  # as above
-        return Seen(spoken_scores(self.language, table(words), attended, spoken))
+    def forward(self, numbers: Tensor, words: Tensor, attended: Tensor, spoken: Tensor) -> Seen:
+        """As `VisionLanguage.forward`, with numbers (images, cells, numbers) for visual tokens."""
+        seen = numbers @ self.code
+        vectors = placed(self.language, seen, words, self.placeholder)
+        return Seen(spoken_scores(self.language, vectors, attended, spoken), seen.mean(dim=1))
+
+
+def placed(language: nn.Module, seen: Tensor | None, words: Tensor, placeholder: int) -> Tensor:
+    """Words as vectors (B, T, words), with what is seen (images, cells, words) in the places kept for it.
+
+    Raises:
+        ContractMismatch: there are more places than vectors, or fewer.
+    """
+    places = words == placeholder
+    table = language.get_input_embeddings()  # type: ignore[operator]  # transformers' method, unknown to torch
+    # The placeholder may be a word that the table has no row for; its vector is replaced in any case.
+    vectors = cast(Tensor, table(words.masked_fill(places, 0)))
+    kept, given = int(places.sum()), 0 if seen is None else seen.shape[:-1].numel()
+    if kept != given:
+        raise ContractMismatch(
+            "images and prompts do not go together",
+            found=f"{given} visual tokens",
+            expected=f"{kept}, as many as the prompts keep places for",
+            cure="Give the visual tokens of every image that the prompts speak of.",
+        )
+    if seen is None:
+        return vectors
+    return vectors.masked_scatter(places[..., None], seen.reshape(-1, vectors.shape[-1]).to(vectors.dtype))
 
 
 def spoken_scores(language: nn.Module, vectors: Tensor, attended: Tensor, spoken: Tensor) -> Tensor:

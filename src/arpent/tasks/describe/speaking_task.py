@@ -13,6 +13,7 @@ from arpent.core import Settings
 from arpent.engine import Answer, Batch, Network, Product
 from arpent.errors import InvalidSetting
 from arpent.models.describer import Seen
+from arpent.tasks.describe.coding import Code
 
 __all__ = ["SpeakingTask", "answer_loss"]
 
@@ -24,29 +25,33 @@ class SpeakingTask:
         config: of the training.
         model: makes the network, which answers with `Seen`.
         digits: numbers of the words that are digits.
-        gauge: what an error of the gauge counts beside one of the words.
+        code: that numbers are to be written in, in the vectors of an image; None to leave these alone.
+        gauge: what an error in that writing counts beside one of the words.
     """
 
     def __init__(
-        self, config: Settings, model: Callable[[], nn.Module], digits: Sequence[int], gauge: float = 0.0
+        self,
+        config: Settings,
+        model: Callable[[], nn.Module],
+        digits: Sequence[int],
+        code: Code | None = None,
+        gauge: float = 0.0,
     ) -> None:
         self.config = config
         self._model = model
         self._digits = tuple(digits)
-        self._gauge = gauge
+        self._code, self._gauge = code, gauge
 
     def build(self) -> nn.Module:
         """The network."""
         return self._model()
 
     def loss(self, out: Seen, batch: Batch) -> Tensor:
-        """Cross-entropy of the words of each answer, and the squared error of the gauge."""
+        """Cross-entropy of the words of each answer, and how far the vectors of an image are from the code."""
         loss = answer_loss(out.scores, batch["target"], batch["spoken"])
-        if out.read is None or "measured" not in batch:
+        if self._code is None or not self._gauge:
             return loss
-        known = torch.isfinite(batch["measured"])
-        error = (out.read.float() - batch["measured"].nan_to_num()) ** 2 * known
-        return loss + self._gauge * error.sum() / known.sum().clamp(min=1)
+        return loss + self._gauge * self._code.error(out.image.float(), batch["measured"])
 
     def metrics(self) -> _Meter:
         """Shares of the words, and of the digits among them, that are foretold right."""

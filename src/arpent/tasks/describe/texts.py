@@ -55,7 +55,8 @@ TEXT_SCHEMA = pa.schema(
 """Columns of the table.
 
 ``sentences`` is JSON: a list of objects with ``text``, ``start``, ``end``, ``source``, ``axis``, ``first`` and
-``claims``, and of each claim the fields of `language.claims.Claim` with ``verdict``, ``measured``, ``expected`` and ``off``.
+``claims``, and of each claim the fields of `language.claims.Claim` and those of its
+`Finding`.
 """
 
 
