@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arpent.core import Normalisation
-from arpent.data import Normaliser, Statistics, byte_scale_of, drift, normalisation, standardisation
+from arpent.data import Normaliser, Statistics, byte_scale_of, drift, normalisation, standardisation, with_absent
 from arpent.errors import BandMismatch, InvalidSetting, NoValidPixels, UnknownName
 
 RULE = Normalisation(origin="test", scale=1 / 255, mean=(0.4, 0.5), std=(0.2, 0.25))
@@ -38,6 +38,20 @@ def test_pixels_without_data_become_zero_whatever_they_hold():
     result = Normaliser(RULE)(image, valid)
     assert result[:, 0, 0] == pytest.approx([-1.0, -1.2])
     assert np.count_nonzero(result) == 2
+
+
+def test_a_rule_that_ends_in_zero_to_one_cuts_off_and_takes_the_middle_for_nothing():
+    rule = Normalisation(origin="test", mean=(-20.0, 0.0, 5.0), std=(40.0, 10.0, 1.0), absent=(2,), unit=True)
+    image = np.array([[[-90, -20, 0, 1e9]], [[-1, 5, np.nan, 10]], [[7, 7, 7, 7]]], np.float32)
+    result = Normaliser(rule)(image, np.array([[True, True, False, True]]))
+    assert np.array_equal(result, [[[0, 0, 0.5, 1]], [[0, 0.5, 0.5, 1]], [[0.5] * 4]])
+    assert Normaliser(rule.model_copy(update={"unit": False}))(image)[0, 0, 0] < 0
+
+
+def test_bands_that_are_missing_leave_a_rule_its_range():
+    rule = Normalisation(origin="test", mean=(2.0,), std=(4.0,), unit=True)
+    whole = with_absent(rule, ("B02", "B03"), ("B02",))
+    assert np.array_equal(Normaliser(whole)(np.full((2, 1, 1), 4.0, np.float32)), [[[0.5]], [[0.5]]])
 
 
 def test_strided_views_big_endian_numbers_and_given_memory():

@@ -31,6 +31,12 @@ def test_the_scaling_turns_pixels_into_input_as_the_contract_does(small_contract
     assert (200 - scaling["mean"]) / scaling["stddev"] == pytest.approx(ours)
 
 
+def test_a_rule_that_ends_in_zero_to_one_is_told_by_its_ends(small_contract: Contract) -> None:
+    of_croma = small_contract.model_copy(update={"normalisation": published_model("croma-base").images.normalisation()})
+    scaling = mlm_metadata(of_croma)["mlm:input"][0]["value_scaling"][1]
+    assert scaling == {"type": "min-max", "minimum": 1189 - 2 * 1859, "maximum": 1189 + 2 * 1859}
+
+
 def test_classes_are_listed_with_their_numbers_in_files(small_contract: Contract) -> None:
     output = mlm_metadata(small_contract)["mlm:output"][0]
     assert output["result"]["shape"] == [-1, 11, -1, -1]

@@ -42,7 +42,7 @@ def test_croma_brings_two_deviations_about_the_mean_to_zero_and_one() -> None:
     normalisation = published_model("croma-large").images.normalisation()
     mean, std = 1116, 1956  # of band 1
     low, high = ((mean + k * std - normalisation.mean[0]) / normalisation.std[0] for k in (-2, 2))
-    assert (low, high) == (0, 1)
+    assert (low, high, normalisation.unit) == (0, 1, True)
 
 
 def test_a_misspelt_name_suggests_the_right_one() -> None:

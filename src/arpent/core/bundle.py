@@ -157,6 +157,6 @@ _FORMAT = Format(
     BUNDLE_FORMAT,
     _damaged,
     BundleInvalid,
-    # Formats 2 to 4 add keys that may be left out, and change none.
+    # Formats 2 to 5 add keys that may be left out, and change none.
     migrations={number: lambda document: document for number in range(1, BUNDLE_FORMAT)},
 )

@@ -14,7 +14,7 @@ from arpent.errors import UnknownName
 
 __all__ = ["BUNDLE_FORMAT", "Contract", "Normalisation", "Normalisations", "SensorContract"]
 
-BUNDLE_FORMAT = 4
+BUNDLE_FORMAT = 5
 """Version of the bundle format that this code writes; it reads this one and every earlier one."""
 
 _FARTHEST = 1.5 * 1.01
@@ -35,6 +35,7 @@ class Normalisation(BaseModel):
             those of the bytes.
         decibels: for linear power: what the decibels of each band are cut off at, below and above.
         absent: places of the bands that the images lack: they are 0 to the network, which is the mean of every band.
+        unit: whether the result is cut off at 0 and 1; what is absent or has no data is then 0.5, the middle.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,6 +47,7 @@ class Normalisation(BaseModel):
     to_bytes: ByteScale | None = None
     decibels: tuple[tuple[float, float], ...] | None = None
     absent: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    unit: bool = False
 
     def absent_of(self, bands: Sequence[str]) -> tuple[str, ...]:
         """Those of the `bands`, which it is for in their order, that the images lack."""

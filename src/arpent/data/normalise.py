@@ -37,7 +37,7 @@ class Normaliser:
     """Applies a `Normalisation` to images ``(bands, height, width)``.
 
     Pixels without data become 0, which is the mean of each band: to a network they are the least remarkable value. So
-    do all pixels of bands that the images lack.
+    do all pixels of bands that the images lack. Of a rule whose results lie in 0 to 1, that value is the middle.
     """
 
     def __init__(self, rule: Normalisation) -> None:
@@ -52,7 +52,8 @@ class Normaliser:
         std = np.asarray(rule.std, np.float64)
         self._factor = (rule.scale / std).astype(np.float32)
         self._shift = (-np.asarray(rule.mean, np.float64) / std).astype(np.float32)
-        self._factor[list(rule.absent)] = self._shift[list(rule.absent)] = 0
+        self._nothing = np.float32(0.5 if rule.unit else 0)
+        self._factor[list(rule.absent)], self._shift[list(rule.absent)] = 0, self._nothing
 
     def __call__(
         self,
@@ -64,7 +65,8 @@ class Normaliser:
 
         Args:
             pixels: in the units of the file.
-            valid: ``(height, width)``; where it is False the result is 0, whatever the pixel holds.
+            valid: ``(height, width)``; where it is False the result is 0 (0.5 of a rule that ends in 0 to 1), whatever
+                the pixel holds.
             out: where to put the result, contiguous, of the same shape; new memory if not given.
         """
         bands = len(self._factor)
@@ -84,7 +86,11 @@ class Normaliser:
             pixels = pixels.astype(pixels.dtype.newbyteorder("="))
         mask = np.ones(pixels[0].size, np.bool_) if valid is None else np.ascontiguousarray(valid).ravel()
         flat = np.ascontiguousarray(pixels).reshape(bands, -1)
-        kernels.affine(flat, mask, self._factor, self._shift, result.reshape(bands, -1))
+        made = result.reshape(bands, -1)
+        kernels.affine(flat, mask, self._factor, self._shift, made)
+        if self.rule.unit:
+            np.clip(made, 0, 1, out=made)
+            made[:, ~mask] = self._nothing
         return result
 
     def inverse(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -129,6 +135,7 @@ def with_absent(rule: Normalisation, bands: Sequence[str], absent: Sequence[str]
         std=spread(rule.std, 1.0),
         to_bytes=scale and ByteScale(low=spread(scale.low, 0.0), high=spread(scale.high, 1.0), origin=scale.origin),
         absent=tuple(place for place, there in enumerate(places) if there is None),
+        unit=rule.unit,
     )
 
 

@@ -71,7 +71,11 @@ def _to_decibels(cuts: Sequence[tuple[float, float]]) -> dict[str, Any]:
 
 
 def _scaling(normalisation: Normalisation) -> list[dict[str, Any]]:
-    """One z-score per band, in the unit of the pixels: the extension knows no factor that comes first."""
+    """One rule per band, in the unit of the pixels: the extension knows no factor that comes first."""
+    if normalisation.unit:
+        ends = [(mean, mean + std) for mean, std in zip(normalisation.mean, normalisation.std, strict=True)]
+        scale = normalisation.scale
+        return [{"type": "min-max", "minimum": low / scale, "maximum": high / scale} for low, high in ends]
     return [
         {"type": "z-score", "mean": mean / normalisation.scale, "stddev": std / normalisation.scale}
         for mean, std in zip(normalisation.mean, normalisation.std, strict=True)

@@ -45,6 +45,7 @@ class ImageNeeds(BaseModel):
         scale: factor applied to pixels first.
         mean: per band, after scaling.
         std: per band, after scaling.
+        unit: whether what comes of it is cut off at 0 and 1.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,6 +61,7 @@ class ImageNeeds(BaseModel):
     scale: float = 1.0
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    unit: bool = False
 
     def described_bands(self) -> tuple[Band, ...]:
         """The bands with what is known of them."""
@@ -68,7 +70,7 @@ class ImageNeeds(BaseModel):
 
     def normalisation(self) -> Normalisation:
         """How its pixels become network input."""
-        return Normalisation(origin=self.origin, scale=self.scale, mean=self.mean, std=self.std)
+        return Normalisation(origin=self.origin, scale=self.scale, mean=self.mean, std=self.std, unit=self.unit)
 
 
 class PublishedFile(BaseModel):
