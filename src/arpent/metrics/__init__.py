@@ -5,12 +5,24 @@ from arpent.metrics.calibration import Reliability, reliability
 from arpent.metrics.change import BlockCounts, Detection
 from arpent.metrics.curves import Curve, ScoreHistogram
 from arpent.metrics.dense import Absent, ConfusionMatrix, DenseScores, DomainMatrices, Interval
+from arpent.metrics.faithfulness import (
+    FIGURES,
+    Faithfulness,
+    FaithfulnessTally,
+    Figure,
+    Told,
+    contradicts,
+    declines,
+    numbers_of,
+    slope,
+)
 from arpent.metrics.forecast import REGIMES, ForecastTally, HorizonScores, Regime, Shares, regime_of
 from arpent.metrics.jackknife import jackknife
 from arpent.metrics.temperature import calibrate
 from arpent.metrics.texts import TextScores, bleu4, cider, compare_texts, rouge_l, words
 
 __all__ = [
+    "FIGURES",
     "REGIMES",
     "Absent",
     "AdjustedAreas",
@@ -21,6 +33,9 @@ __all__ = [
     "Detection",
     "DomainMatrices",
     "Estimate",
+    "Faithfulness",
+    "FaithfulnessTally",
+    "Figure",
     "ForecastTally",
     "HorizonScores",
     "Interval",
@@ -29,14 +44,19 @@ __all__ = [
     "ScoreHistogram",
     "Shares",
     "TextScores",
+    "Told",
     "adjust_areas",
     "bleu4",
     "calibrate",
     "cider",
     "compare_texts",
+    "contradicts",
+    "declines",
     "jackknife",
+    "numbers_of",
     "regime_of",
     "reliability",
     "rouge_l",
+    "slope",
     "words",
 ]
