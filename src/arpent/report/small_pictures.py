@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ _CUT = (2.0, 98.0)
 _BLANK = 236  # grey of what is not valid
 # Water blue-grey, soil sand, then ever darker greens: the darker, the denser, also for the colour-blind.
 _STOPS = ("#8fa9b8", "#d9cbb3", "#f3e9c6", "#c3dc8d", "#6fb352", "#23803b", "#00441b")
+
+_NAMELESS: dict[str, Any] = {"Software": None}  # equal pictures give equal bytes
 
 Rgb = NDArray[np.uint8]
 
@@ -51,7 +53,7 @@ class Tone:
     bright: tuple[float, float, float]
 
 
-def tone_of(bands: Sequence[NDArray[np.floating]]) -> Tone:
+def tone_of(bands: NDArray[np.floating]) -> Tone:
     """The tone that suits pixels ``(3, n)``; one for all parcels of an image keeps them comparable."""
     ends = []
     for band in bands:
@@ -67,7 +69,7 @@ def true_colours(bands: NDArray[np.floating], tone: Tone) -> Rgb:
     dark, bright = (np.array(end)[:, None, None] for end in (tone.dark, tone.bright))
     known = np.isfinite(bands).all(axis=0)
     shares = np.clip((np.where(known, bands, 0.0) - dark) / (bright - dark), 0, 1) ** _GAMMA
-    picture = np.rint(255 * np.moveaxis(shares, 0, -1)).astype(np.uint8)
+    picture = _bytes(255 * np.moveaxis(shares, 0, -1))
     picture[~known] = _BLANK
     return picture
 
@@ -80,7 +82,12 @@ def ndvi_colours(values: NDArray[np.floating]) -> Rgb:
     filled = np.where(known, values, 0.0)
     colours = np.stack([np.interp(filled, at, stops[:, channel]) for channel in range(3)], axis=-1)
     colours[~known] = _BLANK
-    return np.rint(colours).astype(np.uint8)
+    return _bytes(colours)
+
+
+def _bytes(values: NDArray[np.floating]) -> Rgb:
+    rounded: Rgb = np.rint(values).astype(np.uint8)
+    return rounded
 
 
 def small_picture(
@@ -107,5 +114,5 @@ def _packed(picture: Rgb, kind: str) -> bytes:
     if kind == "jpg":
         imsave(buffer, picture, format="jpg", pil_kwargs={"quality": _QUALITY})
     else:
-        imsave(buffer, picture, format="png", metadata={"Software": None}, pil_kwargs={"optimize": True})
+        imsave(buffer, picture, format="png", metadata=_NAMELESS, pil_kwargs={"optimize": True})
     return buffer.getvalue()
