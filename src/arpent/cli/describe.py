@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from types import ModuleType
-
 import typer
+
+from arpent.cli import describe_indices
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Describe: what a parcel is like, measured and told.", no_args_is_help=True)
-_PARTS: tuple[ModuleType, ...] = ()
-for _part in _PARTS:
+for _part in (describe_indices,):
     app.add_typer(_part.app)
 
 

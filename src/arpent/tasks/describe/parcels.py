@@ -22,10 +22,13 @@ from arpent.io.gdal import placeless
 from arpent.io.named_shapes import Shapes, read_shapes
 from arpent.tasks.describe.scene_settings import SceneSettings
 
-__all__ = ["Field", "Fields", "Parcel", "Parcels", "lay", "read_fields", "read_parcels", "squares"]
+__all__ = ["OUTSIDE", "Field", "Fields", "Parcel", "Parcels", "lay", "read_fields", "read_parcels", "squares"]
 
 _NAMES = ("name", "nom", "parcel", "parcelle", "parcel_id", "id_parcel", "id", "fid", "code")
 """Columns that name parcels, the best first, where the user names none."""
+
+OUTSIDE = "it lies outside the image"
+"""Why most parcels that are left out are."""
 
 _WGS84 = "OGC:CRS84"
 _ELLIPSOID = Geod(ellps="WGS84")
@@ -175,17 +178,17 @@ def read_parcels(
     wanted = settings or SceneSettings()
     if path is None:
         return squares(grid, wanted.chip, name)
-    if wanted.chip:
-        raise InvalidSetting(
-            "an image cannot be cut both along parcels and into squares",
-            found=f"--parcels {path} and --chip {wanted.chip}",
-            cure="Leave one of them out.",
-        )
     return lay(read_fields(path, wanted), grid)
 
 
 def read_fields(path: str | Path, settings: SceneSettings) -> Fields:
     """The parcels of a file; see `read_parcels` for what can go wrong. Made once for many scenes."""
+    if settings.chip:
+        raise InvalidSetting(
+            "an image cannot be cut both along parcels and into squares",
+            found=f"--parcels {path} and --chip {settings.chip}",
+            cure="Leave one of them out.",
+        )
     file = Path(path)
     shapes = read_shapes(file, "parcels")
     names, renamed = _names(shapes, settings.name_column, file)
@@ -277,7 +280,7 @@ def lay(fields: Fields, grid: Grid) -> Parcels:
     for field, outline, ground in zip(there, outlines, wgs84, strict=True):
         placed = _placed(field, outline, ground, grid)
         if placed is None:
-            left_out[field.name] = "it lies outside the image"
+            left_out[field.name] = OUTSIDE
         else:
             items.append(placed)
     return Parcels(tuple(items), left_out)

@@ -63,7 +63,7 @@ class Scene(Closing):
         grid: its finest pixels, 10 m where it has a band of them.
         bands: names of Sentinel-2 bands, in CROMA's order, as far as the image has them.
         missing: those of the twelve that it has not.
-        warnings: what people should know of how it is read.
+        notes: what people should know of how it is read.
     """
 
     def __init__(
@@ -80,11 +80,16 @@ class Scene(Closing):
         self.missing = tuple(band for band in BANDS if band not in bands)
         self.name = self.place = ""
         self.taken: dt.date | None = None
-        self.warnings: tuple[str, ...] = ()
+        self.notes: tuple[str, ...] = ()
         self._reader = reader
         self._radiometry = radiometry
         self._clouds = clouds
         self._exclude = tuple(exclude)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The notes, each with the name of the image."""
+        return tuple(f"{self.name}: {note}" for note in self.notes)
 
     def read(self, window: Window) -> Raster:
         """Reflectance × 10 000 as float32; pixels without data, and those that are excluded, are not valid.
@@ -149,7 +154,7 @@ def open_scene(source: str | Path, settings: SceneSettings | None = None) -> Sce
         named = name_of(text)
         scene.name, scene.place = named.name, named.place if wanted.place is None else wanted.place
         scene.taken = _day(text, wanted) or facts.taken
-        scene.warnings = tuple(f"{named.name}: {note}" for note in _notes(naming, radiometry, scene))
+        scene.notes = tuple(_notes(naming, radiometry, scene))
         undo.pop_all()
     return scene
 

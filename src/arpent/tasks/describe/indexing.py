@@ -1,0 +1,272 @@
+"""``describe indices``: indices of many images on many parcels, as one table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+from odc.geo.crs import CRS
+
+from arpent.core import Grid, Progress
+from arpent.errors import ArpentError, InputError, NoValidPixels
+from arpent.io import RowWriter
+from arpent.pixels import index_names
+from arpent.store import Place, Run
+from arpent.tasks.describe.measuring import indices_of, measure_parcels, require_indices
+from arpent.tasks.describe.parcels import OUTSIDE, Fields, Parcels, lay, read_fields, read_parcels
+from arpent.tasks.describe.scene_settings import IndexSettings
+from arpent.tasks.describe.scenes import Scene, open_scene
+from arpent.tasks.describe.table import Measurement, schema_of, table_of
+
+__all__ = ["TABLE_FILES", "Failed", "Indexed", "Notes", "index_run", "index_table"]
+
+TABLE_FILES = (".csv", ".geoparquet", ".gpkg", ".jsonl", ".parquet")
+"""Endings of a table that is written without a run folder."""
+
+_DEGREES = CRS("EPSG:4326")
+_SHOWN = 20
+_NAMED = 3
+_TABLE = "indices.parquet"
+
+
+@dataclass(frozen=True)
+class Failed:
+    """An image that could not be measured."""
+
+    image: str
+    error: ArpentError
+
+
+@dataclass
+class Notes:
+    """What people should know, each thing once with the names that it is true of."""
+
+    of: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, note: str, name: str) -> None:
+        """Notes a thing of an image or a parcel."""
+        names = self.of.setdefault(note, [])
+        if name not in names:
+            names.append(name)
+
+    def __iter__(self) -> Iterator[str]:
+        for note, names in self.of.items():
+            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+            yield f"{', '.join(names[:_NAMED])}{more}: {note}"
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """A table that was made.
+
+    Attributes:
+        file: the table.
+        rows: how many it has.
+        images: how many were measured.
+        parcels: how many of them have a row.
+        outside: parcels that no image reaches, and those without area, with the reason.
+        unseen: rows without a valid pixel.
+        indices: that were measured.
+        notes: what people should know.
+        failed: images that could not be measured.
+        first: the first rows.
+        run: its folder, where it is part of one.
+    """
+
+    file: Path
+    rows: int
+    images: int
+    parcels: int
+    outside: dict[str, str]
+    unseen: int
+    indices: tuple[str, ...]
+    notes: tuple[str, ...]
+    failed: tuple[Failed, ...]
+    first: tuple[Measurement, ...]
+    run: Run | None = None
+
+
+def index_table(
+    images: Sequence[str],
+    file: Path,
+    settings: IndexSettings,
+    *,
+    parcels: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Indexed:
+    """Measures images and writes a table, in the format that the suffix of `file` names.
+
+    Args:
+        images: anything that `open_scene` reads.
+        file: one of `TABLE_FILES`.
+        settings: what to measure, and how images are read.
+        parcels: a vector file; the images themselves, or squares of them, if not given.
+        progress: who is told how far it is.
+
+    Raises:
+        InputError: no image could be measured; the first reason.
+        NoValidPixels: no parcel lies on an image, or none has a pixel that was seen.
+        UnknownName, InvalidSetting: a setting that means nothing.
+    """
+    RowWriter(file, schema=schema_of(()), crs=_DEGREES).abandon()  # fails now where nothing can be written
+    work = _Work(settings, parcels)
+    work.measure(images, progress)
+    return work.told(_written(work.table(), file))
+
+
+def index_run(
+    images: Sequence[str],
+    place: Place,
+    settings: IndexSettings,
+    *,
+    parcels: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Indexed:
+    """The same, in a run folder that keeps its inputs, its settings and what was noted."""
+    kept = settings.model_dump(mode="json", exclude={"language"})
+    kept |= {"images": list(images), "parcels": None if parcels is None else str(parcels)}
+    inputs = [*images, *([] if parcels is None else [parcels])]
+    with place.begin("describe-indices", Path(images[0]).stem, kept, inputs) as run:
+        for image in images:
+            run.add_input(image)
+        if parcels is not None:
+            run.add_input(parcels, "parcels")
+        try:
+            work = _Work(settings, parcels)
+            with run.timed("measure"):
+                work.measure(images, progress)
+            table = work.table()
+        except ArpentError:
+            run.abandon()  # nothing of it will ever be of use
+            raise
+        run.publish(_written(table, run.scratch / _TABLE), kind="table")
+        made = work.told(run.path / _TABLE)
+        for note in made.notes:
+            run.warn(note)
+        for one in made.failed:
+            run.add_failure(one.image, one.error)
+        run.add_metrics({"rows": made.rows, "images": made.images, "parcels": made.parcels, "unseen": made.unseen})
+        finished = run.finish()
+    return Indexed(**{**vars(made), "run": finished})
+
+
+def _written(table: pa.Table, file: Path) -> Path:
+    with RowWriter(file, schema=table.schema, crs=_DEGREES) as writer:
+        writer.write(table)
+    return file
+
+
+class _Work:
+    """Images measured one after the other."""
+
+    def __init__(self, settings: IndexSettings, parcels: str | Path | None) -> None:
+        self._settings = settings
+        self._path = parcels
+        self._fields: Fields | None = None
+        if parcels is not None:
+            self._fields = read_fields(parcels, settings)
+        self._laid: tuple[Grid, Parcels] | None = None
+        self._rows: list[Measurement] = []
+        self._indices: set[str] = set()
+        self._names: set[str] = set()
+        self._reached: set[str] = set()
+        self._left: dict[str, str] = {}
+        self._notes = Notes()
+        self._failed: list[Failed] = []
+        self._images = 0
+
+    def measure(self, images: Sequence[str], progress: Progress | None) -> None:
+        """All images; one that cannot be measured is passed over, unless it is the only one."""
+        for image in images:
+            try:
+                with open_scene(image, self._settings) as scene:
+                    self._one(scene, progress)
+            except InputError as problem:
+                if len(images) == 1:
+                    raise
+                self._failed.append(Failed(image, problem))
+        if self._failed and not self._images:
+            raise self._failed[0].error
+
+    def _one(self, scene: Scene, progress: Progress | None) -> None:
+        self._rename(scene)
+        wanted = self._settings.indices
+        names = indices_of(scene.bands) if wanted is None else require_indices(wanted, scene.bands, scene.name)
+        here = self._parcels(scene)
+        rows = measure_parcels(scene, here.items, names, progress)
+        self._images += 1
+        self._indices.update(names)
+        self._reached.update(row.measured.parcel for row in rows)
+        self._left |= here.left_out
+        self._rows += rows
+        for note in scene.notes:
+            self._notes.add(note, scene.name)
+        for parcel in here.items:
+            for note in parcel.warnings:
+                self._notes.add(note, parcel.name)
+
+    def _rename(self, scene: Scene) -> None:
+        """Images of one name in several folders are told apart by their folders, then by a number."""
+        name, number = scene.name, 1
+        if name in self._names:
+            folder = Path(scene.source.rstrip("/")).parent.name
+            name = base = f"{folder}/{name}" if folder else name
+            while name in self._names:
+                number += 1
+                name = f"{base} ({number})"
+        scene.name = name
+        self._names.add(name)
+
+    def _parcels(self, scene: Scene) -> Parcels:
+        """The parcels on the pixels of a scene; dates of a place have the same."""
+        if self._fields is None:
+            return read_parcels(None, scene.grid, self._settings, name=scene.name)
+        if self._laid is None or self._laid[0] != scene.grid:
+            self._laid = scene.grid, lay(self._fields, scene.grid)
+        return self._laid[1]
+
+    def table(self) -> pa.Table:
+        """All rows.
+
+        Raises:
+            NoValidPixels: there is none, or nothing was seen on any.
+        """
+        if not self._rows:
+            raise NoValidPixels(
+                f"none of the {len(self._left)} parcels of {self._path} lies on the images",
+                found=next(iter(self._left.values()), "a file without parcels"),
+                cure="Give the images of their place.",
+            )
+        if not any(row.measured.valid or row.measured.cloud for row in self._rows):
+            raise NoValidPixels(
+                "no pixel of any parcel has a value",
+                found=f"{len(self._rows)} parcels that are all no-data, or left out by --exclude",
+                cure="Give images that see them.",
+            )
+        return table_of(self._rows, self._ordered())
+
+    def _ordered(self) -> tuple[str, ...]:
+        return tuple(name for name in index_names() if name in self._indices)
+
+    def told(self, file: Path) -> Indexed:
+        """What was made."""
+        outside = {name: why for name, why in self._left.items() if name not in self._reached}
+        for name, why in outside.items():
+            self._notes.add("it lies outside all images" if why == OUTSIDE else why, name)
+        unseen = [row for row in self._rows if not row.measured.valid]
+        for row in unseen:
+            self._notes.add(f"it has no valid pixel on {row.image}", row.measured.parcel)
+        return Indexed(
+            file=file,
+            rows=len(self._rows),
+            images=self._images,
+            parcels=len(self._reached),
+            outside=outside,
+            unseen=len(unseen),
+            indices=self._ordered(),
+            notes=tuple(self._notes),
+            failed=tuple(self._failed),
+            first=tuple(self._rows[:_SHOWN]),
+        )
