@@ -366,7 +366,9 @@ def _drawn(count: int, draws: int, seed: int) -> NDArray[np.float64]:
 
 def _share(counts: NDArray[np.float64], figure: Figure) -> NDArray[np.float64]:
     part, whole = (counts[:, _PLACE[name]] for name in _SHARES[figure])
-    return np.divide(part, whole, out=np.full(len(counts), np.nan), where=whole > 0)
+    shares = np.full(len(counts), np.nan)
+    np.divide(part, whole, out=shares, where=whole > 0)
+    return shares
 
 
 def _interval(value: float, draws: NDArray[np.float64], parcels: int) -> Interval:
