@@ -123,3 +123,38 @@ def test_the_table_is_complete_and_documented():
         entry = spectral_index(name.lower())
         assert entry.low < entry.high
         assert entry.reference[-4:].isdigit()
+        assert entry.role
+    assert {spectral_index(name).role for name in ("NDVI", "NDMI", "BSI")} == {"vigour", "moisture", "soil"}
+    assert spectral_index("LAI").unit == "m²/m²"
+
+
+# Ours → theirs, where the name differs; theirs have other indices under the names BSI and NDTI.
+THEIRS = {"NDRE": "NDREI", "CIre": "CIRE", "BSI": "BI", "NDTI": "NBR2"}
+CONSTANTS = {"L": 0.5, "g": 2.5, "C1": 6.0, "C2": 7.5, "gamma": -1.0}  # of ARVI with the sign that their formula has
+LETTERS = {
+    "blue": "B", "green": "G", "red": "R", "nir": "N", "swir16": "S1", "swir22": "S2", "rededge071": "RE1",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [name for name in index_names() if name != "LAI"])
+def test_every_index_agrees_with_an_independent_library(name):
+    spyndex = pytest.importorskip("spyndex")
+    rng = np.random.default_rng(3)
+    # As land reflects: where the divisor of a ratio passes zero, what float32 rounds would be magnified.
+    highest = {"blue": 0.12, "green": 0.15, "red": 0.2}
+    bands = {band: rng.uniform(0.15, 0.6, (40, 50)) for band in (*LETTERS, "rededge078")}
+    bands |= {band: rng.uniform(0.02, high, (40, 50)) for band, high in highest.items()}
+    constants = CONSTANTS | ({"L": 1.0} if name in ("EVI", "EVI2") else {})
+    given = {letter: bands[band] for band, letter in LETTERS.items()} | constants
+    if name == "CIre":  # Gitelson's near infrared is the last red edge band of Sentinel-2
+        given["N"] = bands["rededge078"]
+    theirs = spyndex.indices[THEIRS.get(name, name)]
+    expected = spyndex.computeIndex([theirs.short_name], {key: given[key] for key in theirs.bands})
+    ours = spectral_indices([name], bands)[0]
+    assert np.allclose(ours, expected, rtol=0, atol=1e-5)
+
+
+def test_leaf_area_is_read_off_evi():
+    bands = {band: np.full((1, 1), value, np.float32) for band, value in (("blue", 0.04), ("red", 0.05), ("nir", 0.4))}
+    evi, lai = spectral_indices(["EVI", "LAI"], bands).ravel()
+    assert lai == pytest.approx(3.618 * evi - 0.118)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Literal
 
 import numba
 import numpy as np
@@ -16,6 +17,7 @@ from arpent.errors import BandMismatch, InvalidSetting, UnknownName
 __all__ = ["SpectralIndex", "index_names", "spectral_index", "spectral_indices"]
 
 Image = NDArray[np.float32]
+Role = Literal["vigour", "chlorophyll", "biomass", "moisture", "water", "soil", "built", "burn", "snow", "residue"]
 
 
 @dataclass(frozen=True)
@@ -25,20 +27,24 @@ class SpectralIndex:
     Attributes:
         name: as it is written ("NDVI").
         title: for people.
+        role: what it speaks of.
         bands: STAC common names of the bands that the formula takes, in its order.
         formula: from the reflectances (0 to 1) of one pixel to the index; compiled when it is first used.
-        low: least value that is usual over land and water; infinite ranges do not occur in the table.
-        high: greatest usual value.
+        low: least value that means anything; beyond it a ratio has run away where its bands are all but zero.
+        high: greatest such value.
         reference: who proposed it.
+        unit: of the values; empty for plain numbers.
     """
 
     name: str
     title: str
+    role: Role
     bands: tuple[str, ...]
     formula: Callable[..., float]
     low: float
     high: float
     reference: str
+    unit: str = ""
 
 
 @numba.njit(inline="always")
@@ -96,71 +102,78 @@ _TABLE = {
     entry.name.casefold(): entry
     for entry in (
         SpectralIndex(
-            "NDVI", "normalised difference vegetation index", ("nir", "red"), _contrast, -1, 1,
+            "NDVI", "normalised difference vegetation index", "vigour", ("nir", "red"), _contrast, -1, 1,
             "Rouse, Haas, Schell and Deering 1974",
         ),
         SpectralIndex(
-            "GNDVI", "green normalised difference vegetation index", ("nir", "green"), _contrast, -1, 1,
+            "GNDVI", "green normalised difference vegetation index", "vigour", ("nir", "green"), _contrast, -1, 1,
             "Gitelson, Kaufman and Merzlyak 1996",
         ),
         SpectralIndex(
-            "NDRE", "normalised difference red edge", ("nir", "rededge071"), _contrast, -1, 1,
+            "NDRE", "normalised difference red edge", "chlorophyll", ("nir", "rededge071"), _contrast, -1, 1,
             "Barnes et al. 2000",
         ),
         SpectralIndex(
-            "CIre", "red edge chlorophyll index", ("rededge078", "rededge071"), _red_edge_chlorophyll, -1, 10,
-            "Gitelson, Gritz and Merzlyak 2003",
+            "CIre", "red edge chlorophyll index", "chlorophyll", ("rededge078", "rededge071"), _red_edge_chlorophyll,
+            -1, 10, "Gitelson, Gritz and Merzlyak 2003",
         ),
-        SpectralIndex("DVI", "difference vegetation index", ("nir", "red"), _difference, -1, 1, "Tucker 1979"),
-        SpectralIndex("SAVI", "soil-adjusted vegetation index", ("red", "nir"), _savi, -1.5, 1.5, "Huete 1988"),
         SpectralIndex(
-            "OSAVI", "optimised soil-adjusted vegetation index", ("red", "nir"), _osavi, -1, 1,
+            "DVI", "difference vegetation index", "biomass", ("nir", "red"), _difference, -1, 1, "Tucker 1979"
+        ),
+        SpectralIndex(
+            "SAVI", "soil-adjusted vegetation index", "biomass", ("red", "nir"), _savi, -1.5, 1.5, "Huete 1988"
+        ),
+        SpectralIndex(
+            "OSAVI", "optimised soil-adjusted vegetation index", "biomass", ("red", "nir"), _osavi, -1, 1,
             "Rondeaux, Steven and Baret 1996",
         ),
         SpectralIndex(
-            "MSAVI", "modified soil-adjusted vegetation index", ("red", "nir"), _msavi, -1, 1,
+            "MSAVI", "modified soil-adjusted vegetation index", "biomass", ("red", "nir"), _msavi, -1, 1,
             "Qi, Chehbouni, Huete, Kerr and Sorooshian 1994",
         ),
         SpectralIndex(
-            "EVI", "enhanced vegetation index", ("blue", "red", "nir"), _evi, -1, 1.5, "Huete et al. 2002"
+            "EVI", "enhanced vegetation index", "biomass", ("blue", "red", "nir"), _evi, -1, 1.5, "Huete et al. 2002"
         ),
         SpectralIndex(
-            "EVI2", "enhanced vegetation index of two bands", ("red", "nir"), _evi2, -1, 1,
+            "EVI2", "enhanced vegetation index of two bands", "biomass", ("red", "nir"), _evi2, -1, 1,
             "Jiang, Huete, Didan and Miura 2008",
         ),
         SpectralIndex(
-            "ARVI", "atmospherically resistant vegetation index", ("blue", "red", "nir"), _arvi, -1.5, 1.5,
+            "ARVI", "atmospherically resistant vegetation index", "vigour", ("blue", "red", "nir"), _arvi, -1.5, 1.5,
             "Kaufman and Tanré 1992",
         ),
         SpectralIndex(
-            "LAI", "leaf area index, estimated from EVI", ("blue", "red", "nir"), _lai, -1, 8, "Boegh et al. 2002"
+            "LAI", "leaf area index, estimated from EVI", "biomass", ("blue", "red", "nir"), _lai, -1, 8,
+            "Boegh et al. 2002", "m²/m²",
         ),
         SpectralIndex(
-            "NDWI", "normalised difference water index", ("green", "nir"), _contrast, -1, 1, "McFeeters 1996"
+            "NDWI", "normalised difference water index", "water", ("green", "nir"), _contrast, -1, 1, "McFeeters 1996"
         ),
         SpectralIndex(
-            "MNDWI", "modified normalised difference water index", ("green", "swir16"), _contrast, -1, 1, "Xu 2006"
+            "MNDWI", "modified normalised difference water index", "water", ("green", "swir16"), _contrast, -1, 1,
+            "Xu 2006",
         ),
         SpectralIndex(
-            "NDMI", "normalised difference moisture index", ("nir", "swir16"), _contrast, -1, 1,
+            "NDMI", "normalised difference moisture index", "moisture", ("nir", "swir16"), _contrast, -1, 1,
             "Gao 1996; Wilson and Sader 2002",
         ),
         SpectralIndex(
-            "NBR", "normalised burn ratio", ("nir", "swir22"), _contrast, -1, 1, "García and Caselles 1991"
+            "NBR", "normalised burn ratio", "burn", ("nir", "swir22"), _contrast, -1, 1, "García and Caselles 1991"
         ),
         SpectralIndex(
-            "NDBI", "normalised difference built-up index", ("swir16", "nir"), _contrast, -1, 1,
+            "NDBI", "normalised difference built-up index", "built", ("swir16", "nir"), _contrast, -1, 1,
             "Zha, Gao and Ni 2003",
         ),
         SpectralIndex(
-            "BSI", "bare soil index", ("blue", "red", "nir", "swir16"), _bsi, -1, 1, "Rikimaru, Roy and Miyatake 2002"
+            "BSI", "bare soil index", "soil", ("blue", "red", "nir", "swir16"), _bsi, -1, 1,
+            "Rikimaru, Roy and Miyatake 2002",
         ),
         SpectralIndex(
-            "NDSI", "normalised difference snow index", ("green", "swir16"), _contrast, -1, 1,
+            "NDSI", "normalised difference snow index", "snow", ("green", "swir16"), _contrast, -1, 1,
             "Hall, Riggs and Salomonson 1995",
         ),
         SpectralIndex(
-            "NDTI", "normalised difference tillage index", ("swir16", "swir22"), _contrast, -1, 1,
+            "NDTI", "normalised difference tillage index", "residue", ("swir16", "swir22"), _contrast, -1, 1,
             "van Deventer, Ward, Gowda and Lyon 1997",
         ),
     )
