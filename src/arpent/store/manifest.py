@@ -14,10 +14,10 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
-from pydantic import ValidationError as PydanticError
 
 from arpent.core.formats import Format
-from arpent.errors import FileMissing, RunDamaged, UnknownName
+from arpent.core.small_files import read_small
+from arpent.errors import InvalidSetting, RunDamaged, UnknownName, UnreadableFile
 from arpent.version import __version__
 
 __all__ = [
@@ -207,26 +207,16 @@ def read_manifest(path: Path) -> Manifest:
         RunDamaged: it cannot be trusted or understood.
     """
     try:
-        with path.open("rb") as stream:
-            text = stream.read(_MOST_BYTES + 1)
-    except FileNotFoundError:
-        raise FileMissing(f"there is no {path}", cure="Check the path of the run folder.") from None
-    except OSError as problem:
-        raise _damaged(path, problem.strerror) from problem
-    if len(text) > _MOST_BYTES:
-        raise _damaged(path, f"more than {_MOST_BYTES >> 20} MiB")
+        text = read_small(path, "manifest", most=_MOST_BYTES, cure="Check the path of the run folder.")
+    except (UnreadableFile, InvalidSetting) as problem:
+        raise _damaged(path, problem.found) from problem
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as problem:
         raise _damaged(path, f"no JSON ({problem})") from problem
     if not isinstance(content, dict):
         raise _damaged(path, "JSON that is not an object")
-    try:
-        return Manifest.model_validate(_FORMAT.upgraded(content, path))
-    except PydanticError as problem:
-        first = problem.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise _damaged(path, f"{place}: {first['msg']}") from problem
+    return _FORMAT.read(Manifest, content, path)
 
 
 def _damaged(path: Path, found: object) -> RunDamaged:

@@ -68,12 +68,14 @@ class Hit:
         score: 0 to 1, or down to -1 for likeness; None where only a condition was given.
         reasons: why.
         dates: other days on which the same parcel would have been found.
+        partly: whether it lacks something that the words ask for.
     """
 
     row: Mapping[str, Any]
     score: float | None
     reasons: tuple[Reason, ...]
     dates: tuple[date, ...] = ()
+    partly: bool = False
 
     @property
     def parcel(self) -> str:
@@ -171,10 +173,10 @@ class Asked:
     def _hit(self, row: dict[str, Any]) -> Hit:
         told, likeness, score = row.pop("told"), row.pop("likeness"), row.pop("score")
         dates = tuple(sorted({day for day in row.pop("dates") if day is not None and day != row["taken"]}))
+        partly = bool(self.wish) and sum(found in one.keys for one, found in self._classes(row)) < len(self.wish.wanted)
         del row["fit"], row["depth"]
         reasons = []
-        for one in self.wish.wanted:
-            found = row[class_column(one.axis)]
+        for one, found in self._classes(row):
             if found in one.keys:
                 index = decided_by(axis_named(one.axis))
                 reasons.append(Reason("class", 1.0, found, one.axis, index, row.get(index)))
@@ -183,7 +185,11 @@ class Asked:
         if self.model is not None:
             day = f"@{self.model.taken}" if self.model.taken else ""
             reasons.append(Reason("likeness", likeness, f"{self.model.parcel}{day}"))
-        return Hit(row, score, tuple(reasons), () if self.query.each_date else dates)
+        return Hit(row, score, tuple(reasons), () if self.query.each_date else dates, partly)
+
+    def _classes(self, row: Mapping[str, Any]) -> list[tuple[Wanted, Any]]:
+        """What is wanted on each axis, and what the row has there."""
+        return [(one, row[class_column(one.axis)]) for one in self.wish.wanted]
 
 
 def _listed(wanted: Wanted) -> str:

@@ -327,7 +327,7 @@ class _Reader:
     def _column(self, name: str) -> _Part:
         known = self._columns.get(name.casefold())
         if known is None:
-            raise UnknownName.among(name, self._columns.values(), "column")
+            raise UnknownName.among(name, set(self._columns.values()), "column")
         self._used.add(known)
         return _Part('"' + known.replace('"', '""') + '"', (), self._kinds[known])
 

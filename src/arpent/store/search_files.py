@@ -1,0 +1,85 @@
+"""What a search has found, as a file: GeoJSON and JSON, or a table in any format of the house."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import shapely
+from odc.geo.crs import CRS
+
+from arpent.core import write_file
+from arpent.errors import InvalidSetting
+from arpent.store.search_asked import Hit
+
+__all__ = ["HIT_FILES", "check_target", "write_hits"]
+
+HIT_FILES = (".csv", ".geojson", ".gpkg", ".json", ".jsonl", ".parquet")
+"""Endings of files of results."""
+
+_DEGREES = CRS("EPSG:4326")
+
+
+def check_target(path: Path) -> None:
+    """Refuses, before anything is searched, a file that could not be written.
+
+    Raises:
+        InvalidSetting: its ending names no format.
+    """
+    if path.suffix.lower() not in HIT_FILES:
+        raise InvalidSetting(
+            f"{path.name} names no format of results",
+            found=path.suffix or "no ending",
+            expected=", ".join(HIT_FILES),
+            cure="Choose one of these endings.",
+        )
+
+
+def write_hits(path: Path, hits: Sequence[Hit]) -> Path:
+    """Writes results, whole or not at all.
+
+    Args:
+        path: its ending names the format.
+        hits: the best first; geometries are written in longitude and latitude.
+    """
+    check_target(path)
+    rows = [_row(hit) for hit in hits]
+    if path.suffix.lower() == ".geojson":
+        features = [_feature(row) for row in rows]
+        return _json(path, {"type": "FeatureCollection", "features": features})
+    if path.suffix.lower() == ".json":
+        return _json(path, [{name: value for name, value in row.items() if name != "geometry"} for row in rows])
+    from arpent.io import RowWriter
+
+    table = pa.Table.from_pylist(rows) if rows else pa.table({"parcel": pa.array([], pa.string())})
+    if "geometry" in table.column_names:
+        place = table.schema.get_field_index("geometry")
+        table = table.set_column(place, "geometry", table["geometry"].cast(pa.binary()))
+    with RowWriter(path, schema=table.schema, crs=_DEGREES) as writer:
+        writer.write(table)
+    return path
+
+
+def _row(hit: Hit) -> dict[str, Any]:
+    own = {"score": hit.score, "reasons": json.dumps([asdict(one) for one in hit.reasons], ensure_ascii=False)}
+    return own | {"other_dates": ", ".join(day.isoformat() for day in hit.dates)} | dict(hit.row)
+
+
+def _feature(row: Mapping[str, Any]) -> dict[str, Any]:
+    properties = {name: value for name, value in row.items() if name != "geometry"}
+    shape = None if row["geometry"] is None else shapely.geometry.mapping(shapely.from_wkb(row["geometry"]))
+    return {"type": "Feature", "geometry": shape, "properties": properties | {"reasons": json.loads(row["reasons"])}}
+
+
+def _json(path: Path, document: object) -> Path:
+    def known(value: object) -> str:
+        if isinstance(value, date):
+            return value.isoformat()
+        raise TypeError(type(value).__name__)
+
+    return write_file(path, json.dumps(document, ensure_ascii=False, indent=1, default=known) + "\n")
