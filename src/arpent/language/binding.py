@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from arpent.language.asserted import Claim
-from arpent.language.axes import Axis
+from arpent.language.axes import Axis, word_table
 from arpent.language.numbers_said import numbers_said
 from arpent.language.said import Said, Topic
 from arpent.language.tokens import Item
@@ -37,7 +37,12 @@ class Reader:
         found.extend(self._alone(said))
         if said.topics:
             self._carried = said.topics[max(said.topics)]
-        return tuple(sorted(found, key=lambda claim: (claim.start, claim.end)))
+        places = {item.start: place for place, item in enumerate(said.items)}
+        dated = [
+            replace(claim, when=said.said_on(places[claim.start])) if claim.kind in ("class", "extent") else claim
+            for claim in found
+        ]
+        return tuple(sorted(dated, key=lambda claim: (claim.start, claim.end)))
 
     def _noticed(self, items: Sequence[Item], place: int) -> Item:
         """A word that looks like the name of an index and is none is taken for one, so that inventing is seen."""
@@ -153,15 +158,8 @@ class Reader:
                     yield _classed(item, axis, alone, negated)
                 elif negated and not noun.inverse:
                     yield _classed(item, axis, axis.levels["none"], negated=False)
-            elif (index := item.means("index")) is not None and index.named not in _known():
+            elif (index := item.means("index")) is not None and index.named not in word_table("words")["indices"]:
                 yield Claim("other", None, index.named, None, "index", item.start, item.end)
-
-
-def _known() -> Mapping[str, object]:
-    from arpent.language.axes import word_table
-
-    indices: Mapping[str, object] = word_table("words")["indices"]
-    return indices
 
 
 def _classed(item: Item, axis: Axis, named: str, negated: bool) -> Claim:
@@ -170,15 +168,12 @@ def _classed(item: Item, axis: Axis, named: str, negated: bool) -> Claim:
 
 def _moving(said: Said, place: int, topic: Topic | None, named: str) -> Claim:
     item = said.items[place]
-    since = next((other for other in said.dates if said.is_since(other)), None)
-    following = next((other for other in said.dates if other > place and not said.is_since(other)), None)
-    when = following if following is not None else said.leading_date(place)
     axis = topic.axis.name if topic and topic.axis else None
     if topic and topic.inverse and named in ("rise", "fall"):
         named = "fall" if named == "rise" else "rise"
     return Claim(
         "direction", axis, topic.index if topic else None, None, named, item.start, item.end,
-        when=said.day(when), since=said.day(since), negated=said.negated(place),
+        when=said.moved_by(place), since=said.since(place), negated=said.negated(place),
     )  # fmt: skip
 
 

@@ -85,8 +85,8 @@ class _Judge:
     def _value(self, claim: Claim) -> Finding:
         if claim.named == "area":
             return _compare(claim, self.measured.area, decimals=0)
-        if claim.named == "days":
-            return self._days(claim)
+        if claim.named in ("days", "dates"):
+            return self._count(claim)
         now = self._at(claim.when)
         if claim.named == "before":
             earlier = self._earlier(claim, now) if now else None
@@ -103,16 +103,21 @@ class _Judge:
         as_written = _compare(claim, round(now, 2) - round(then, 2))
         return as_written if as_written.verdict == "supported" else exact
 
-    def _days(self, claim: Claim) -> Finding:
-        days = [one.taken for one in self.series if one.taken is not None]
-        spans = {(days[-1] - day).days for day in days[:-1]}
-        if claim.value in spans:
+    def _count(self, claim: Claim) -> Finding:
+        """Days between the last date and one before it; dates, all or those on which the parcel was seen."""
+        if claim.named == "dates":
+            counts = {len(self.series), sum(not abstains(one) for one in self.series)}
+        else:
+            days = [one.taken for one in self.series if one.taken is not None]
+            counts = {(days[-1] - day).days for day in days[:-1]}
+        if claim.value in counts:
             return Finding(claim, "supported", claim.value)
-        return Finding(claim, "contradicted" if spans else "unsupported")
+        return Finding(claim, "contradicted" if counts else "unsupported")
 
     def _class(self, claim: Claim) -> Finding:
         axis = self.axes.get(claim.axis or "")
-        value = axis.deciding(self.measured) if axis else None
+        now = self._at(claim.when)
+        value = axis.deciding(now) if axis and now else None
         if axis is None or value is None or claim.named is None:
             return Finding(claim, "unsupported")
         true = axis.class_of(value)
@@ -122,12 +127,15 @@ class _Judge:
         return Finding(claim, "contradicted", value, true, _steps(axis, named, true))
 
     def _extent(self, claim: Claim) -> Finding:
-        if claim.named == "cloud":
-            share = self.measured.cloud
+        now = self._at(claim.when)
+        if now is None:
+            share = None
+        elif claim.named == "cloud":
+            share = now.cloud
         elif claim.named == "valid":
-            share = self.measured.valid
+            share = now.valid
         else:
-            share = self.measured.shares.get(claim.named or "")
+            share = now.shares.get(claim.named or "")
         return _compare(claim, share)
 
     def _direction(self, claim: Claim) -> Finding:
@@ -220,7 +228,7 @@ def contradictions(sentences: Iterable[Sentence], profile: Profile = "arpent") -
             for key in _keys(claim, axes.get(claim.axis or "")):
                 others = said.setdefault(key, [])
                 for other in others:
-                    if _clash(other, claim, axes.get(claim.axis or "")):
+                    if _clash(key[0], other, claim, axes.get(claim.axis or "")):
                         yield other, claim
                         break
                 if len(others) < 8:
@@ -231,25 +239,27 @@ def _keys(claim: Claim, axis: Axis | None) -> Iterator[tuple[str, str, date | No
     if claim.kind == "crop":
         yield "crop", "", None
     if claim.kind in ("value", "extent") and claim.named not in ("before", "change"):
-        yield "number", claim.index or claim.named or "", claim.when
+        yield f"{claim.kind} of", claim.index or claim.named or "", claim.when
     if axis is not None and claim.kind == "class":
-        yield "axis", axis.name, None
+        yield "axis", axis.name, claim.when
     elif axis is not None and claim.kind == "value" and not axis.share and claim.named is None:
-        yield "axis", axis.name, None
+        yield "axis", axis.name, claim.when
     elif axis is not None and claim.kind == "extent" and claim.named == axis.share:
-        yield "axis", axis.name, None
+        yield "axis", axis.name, claim.when
 
 
-def _clash(one: Claim, other: Claim, axis: Axis | None) -> bool:
+def _clash(key: str, one: Claim, other: Claim, axis: Axis | None) -> bool:
     if one.kind == "crop" or (one.kind == other.kind == "class"):
         return _sets_clash(one, other)
     if one.value is not None and other.value is not None:
+        if key == "axis":
+            return False
         room = max(TOLERANCE, (one.step or 0) / 2) + max(TOLERANCE, (other.step or 0) / 2)
         return (one.index, one.named, one.when) == (other.index, other.named, other.when) and (
             abs(one.value - other.value) > room + _SLACK
         )
     word, number = (one, other) if one.kind == "class" else (other, one)
-    if axis is None or number.value is None or word.named is None or number.when is not None:
+    if axis is None or number.value is None or word.named is None:
         return False
     room = max(TOLERANCE, (number.step or 0) / 2)
     possible = {axis.class_of(number.value + shift) for shift in (-room, 0, room)}

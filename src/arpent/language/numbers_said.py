@@ -12,7 +12,7 @@ from arpent.language.tokens import Item
 __all__ = ["numbers_said"]
 
 _AREAS = {"m2": 1.0, "ha": 1e4, "hectare": 1e4, "hectares": 1e4, "km2": 1e6}
-_DAYS = frozenset(["jour", "jours", "day", "days"])
+_COUNTED = {"jour": "days", "jours": "days", "day": "days", "days": "days", "date": "dates", "dates": "dates"}
 _SIGNS = frozenset("°#º")
 _TO = frozenset(["a", "to"])
 _FROM = frozenset(["de", "from"])
@@ -37,8 +37,8 @@ def numbers_said(said: Said, carried: Topic | None) -> Iterator[Claim]:
         elif unit_text in _AREAS:
             factor = _AREAS[unit_text]
             yield _claim(item, None, None, "area", factor=factor)
-        elif unit_text in _DAYS:
-            yield _claim(item, None, None, "days")
+        elif unit_text in _COUNTED:
+            yield _claim(item, None, None, _COUNTED[unit_text])
         else:
             plain.append(place)
     for place, topic in _assigned(said, plain):
@@ -84,17 +84,19 @@ def _assigned(said: Said, plain: list[int]) -> Iterator[tuple[int, Topic | None]
     """The topic of each plain number: indices in a row go to numbers in a row; else the one before, else after."""
     numbers = set(plain)
     row: list[int] = []
+    named: set[str | None] = set()
     last: int | None = None
     taken: set[int] = set()
     waiting: list[int] = []
     for place in sorted(numbers | set(said.topics)):
         if place not in numbers:
             topic = said.topics[place]
-            if topic.by_index and place not in taken and not any(said.topics[p].index == topic.index for p in row):
+            if topic.by_index and place not in taken and topic.index not in named:
                 row.append(place)
+                named.add(topic.index)
             continue
         if not waiting and len(row) > 1 and _in_a_row(said, place, numbers, len(row)):
-            waiting = list(row)
+            waiting = row
         if waiting:
             chosen: int | None = waiting.pop(0)
         else:
@@ -103,7 +105,7 @@ def _assigned(said: Said, plain: list[int]) -> Iterator[tuple[int, Topic | None]
             taken.add(chosen)
             said.bound.add(chosen)
             last = chosen
-        row = []
+        row, named = [], set()
         yield place, said.topics[chosen] if chosen is not None else None
 
 
@@ -142,16 +144,16 @@ def _value(said: Said, place: int, topic: Topic | None) -> Claim:
     role = _role(said, place)
     if role.named == "change":
         value = abs(item.value or 0.0) * role.sign
-        since = next((d for d in said.dates if said.is_since(d)), None)
-        leading = following if following is not None else said.leading_date(place)
         return Claim(
             "value", axis, topic.index, value, "change", item.start, item.end,
-            step=item.step, when=said.day(leading), since=said.day(since),
+            step=item.step, when=said.said_on(place), since=said.since(place),
         )  # fmt: skip
     named = role.named if following is None else None
-    when = said.day(following if following is not None else None if named else said.leading_date(place))
     value = -(item.value or 0.0) if negative else item.value
-    return Claim("value", axis, topic.index, value, named, item.start, item.end, step=item.step, when=when)
+    return Claim(
+        "value", axis, topic.index, value, named, item.start, item.end,
+        step=item.step, when=said.said_on(place), since=said.since(place) if named else None,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

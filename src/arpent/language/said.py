@@ -53,8 +53,12 @@ class Said:
             for place, item in enumerate(items)
             if (cover := next((meaning.cover for meaning in item.meanings if meaning.cover), None))
         }
-        self.dates = [place for place, item in enumerate(items) if item.kind == "date" and len(item.day) >= 4]
         self.bound: set[int] = set()
+        dates = [place for place, item in enumerate(items) if item.kind == "date"]
+        since = [place for place in dates if self._is_since(place)]
+        self._date_before, self._date_after = _neighbours(len(items), set(dates) - set(since))
+        self._since = frozenset(since)
+        self._since_before, self._since_after = _neighbours(len(items), since)
         self._topic_before, self._topic_after = _neighbours(len(items), self.topics)
         self._cover_before, self._cover_after = _neighbours(len(items), self.covers)
 
@@ -81,7 +85,10 @@ class Said:
 
     def linked(self, start: int, end: int, most: int = 4) -> bool:
         """Whether only a few linking words stand between two places."""
-        return end - start - 1 <= most and all(item.text in LINKS for item in self.items[start + 1 : end])
+        if end - start - 1 > most:
+            return False
+        between = self.items[start + 1 : end]
+        return all(item.text in LINKS or item.means("copula") for item in between)
 
     def topic_before(self, place: int) -> int | None:
         """The last place before this one where something is named."""
@@ -111,10 +118,9 @@ class Said:
 
     def _leads_to(self, place: int, after: int) -> bool:
         """Whether nothing but linking words and other quantities ("moderate to high vigour") stands between."""
-        between = self.items[place + 1 : after]
-        return len(between) <= 4 and all(
-            item.text in LINKS or item.text in ("to", "a", "ou", "or") or item.means("level", "class", "mean")
-            for item in between
+        return after - place <= 5 and all(
+            item.text in LINKS or item.text in ("to", "ou", "or") or item.means("level", "class", "mean")
+            for item in self.items[place + 1 : after]
         )
 
     def negated(self, place: int) -> bool:
@@ -130,10 +136,15 @@ class Said:
     def _says(self, place: int, text: str) -> bool:
         return 0 <= place < len(self.items) and self.items[place].text == text
 
-    def is_since(self, place: int) -> bool:
+    def _is_since(self, place: int) -> bool:
         """Whether the date at this place is the one that a change is counted from."""
         before = [item for item in self.items[max(0, place - 2) : place] if item.text not in ("le", "the")]
         return bool(before and before[-1].means("since"))
+
+    def since(self, place: int) -> date | None:
+        """The day that a movement is counted from: that of the last such date before it, else of the next."""
+        before = self._since_before[place]
+        return self.day(before if before is not None else self._since_after[place])
 
     def day(self, place: int | None) -> date | None:
         """The day of a date; None for one without day, or that no calendar has."""
@@ -149,15 +160,24 @@ class Said:
         for other in range(place + 1, min(place + 6, len(self.items))):
             item = self.items[other]
             if item.kind == "date":
-                return None if self.is_since(other) else other
+                return None if other in self._since else other
             if item.kind == "number" or item.text in ",;:)" or item.means("conjunction"):
                 return None
         return None
 
     def leading_date(self, place: int) -> int | None:
         """The last date before a place that no change is counted from."""
-        found = [other for other in self.dates if other < place and not self.is_since(other)]
-        return found[-1] if found else None
+        return self._date_before[place]
+
+    def said_on(self, place: int) -> date | None:
+        """The day that a word or number is said of: that of the date right after it, else of the last before it."""
+        following = self.date_after(place)
+        return self.day(following if following is not None else self.leading_date(place))
+
+    def moved_by(self, place: int) -> date | None:
+        """The day that a movement ends on: that of the next date, else of the last before it."""
+        following = self._date_after[place]
+        return self.day(following if following is not None else self.leading_date(place))
 
 
 def _neighbours(length: int, places: Iterable[int]) -> tuple[list[int | None], list[int | None]]:
