@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from arpent.core.contract import BUNDLE_FORMAT, Contract
 from arpent.core.formats import Format
 from arpent.errors import BundleInvalid, ConfigError, FileMissing, UnreadableFile
@@ -80,11 +78,7 @@ def decode_contract(document: Mapping[str, Any], path: Path) -> Contract:
     """The contract that `document` holds, brought to the present format; `path` is named in errors."""
     fields = {key: value for key, value in document.items() if key != DIGEST_KEY}
     try:
-        return Contract.model_validate(_FORMAT.upgraded(fields, path))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(step) for step in first["loc"])
-        raise _damaged(path, f"{place}: {first['msg']}") from error
+        return _FORMAT.read(Contract, fields, path)
     except ConfigError as error:
         raise _damaged(path, error.what) from error
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from arpent.errors import ArpentError
 
 __all__ = ["Format", "Migration"]
 
+Model = TypeVar("Model", bound=BaseModel)
 Migration = Callable[[dict[str, Any]], dict[str, Any]]
 """Turns a document of one version into one of the next."""
 
@@ -48,3 +51,12 @@ class Format:
         for step in range(version, self.newest):
             document = {**self.migrations[step](document), "format": step + 1}
         return document
+
+    def read(self, model: type[Model], document: dict[str, Any], path: Path) -> Model:
+        """The `document`, brought up to date, as what it describes; `path` is named in errors."""
+        try:
+            return model.model_validate(self.upgraded(document, path))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(str(step) for step in first["loc"])
+            raise self.damaged(path, f"{place}: {first['msg']}") from error

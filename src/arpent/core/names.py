@@ -8,7 +8,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from arpent.errors import FileMissing, InvalidSetting, UnreadableFile
+from arpent.core.small_files import read_small
+from arpent.errors import InvalidSetting
 
 __all__ = ["load_toml", "table"]
 
@@ -19,10 +20,6 @@ def table(name: str) -> dict[str, Any]:
     return tomllib.loads(files("arpent.core").joinpath("tables", f"{name}.toml").read_text("utf-8"))
 
 
-_MOST_BYTES = 256 * 1024
-"""A table is a page or two."""
-
-
 def load_toml(path: Path) -> dict[str, Any]:
     """The content of a TOML file of somebody's own.
 
@@ -31,19 +28,7 @@ def load_toml(path: Path) -> dict[str, Any]:
         UnreadableFile: a folder, or a file that may not be read.
         InvalidSetting: what is there is not TOML, or too large for a table.
     """
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(_MOST_BYTES + 1)
-    except FileNotFoundError:
-        raise FileMissing(f"there is no file {path}", cure="Check the path.") from None
-    except OSError as problem:
-        raise UnreadableFile(
-            f"{path} cannot be read", found=problem.strerror, cure="Give a TOML file that you may read."
-        ) from problem
-    if len(content) > _MOST_BYTES:
-        raise InvalidSetting(
-            f"{path} is too large for a table", expected=f"at most {_MOST_BYTES // 1024} KiB", cure="Give another file."
-        )
+    content = read_small(path, "TOML file")
     try:
         return tomllib.loads(content.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as problem:

@@ -9,12 +9,10 @@ from typing import Any
 
 import yaml
 
-from arpent.errors import FileMissing, InvalidSetting, UnreadableFile
+from arpent.core.small_files import read_small
+from arpent.errors import InvalidSetting
 
 __all__ = ["load_yaml", "merge", "place"]
-
-_MOST_BYTES = 256 * 1024
-"""A settings file is a page or two; past this size it is something else, and slow to parse."""
 
 _DEEPEST = 32
 """Levels of nesting; settings have three or four."""
@@ -47,21 +45,7 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
         InvalidSetting: what is there is not such a mapping.
     """
     file = Path(path)
-    try:
-        with file.open("rb") as stream:
-            content = stream.read(_MOST_BYTES + 1)
-    except FileNotFoundError:
-        raise FileMissing(f"there is no settings file {file}", cure="Check the path.") from None
-    except OSError as problem:
-        raise UnreadableFile(
-            f"{file} cannot be read", found=problem.strerror, cure="Give a YAML file that you may read."
-        ) from problem
-    if len(content) > _MOST_BYTES:
-        raise InvalidSetting(
-            f"{file} is too large for a settings file",
-            expected=f"at most {_MOST_BYTES // 1024} KiB",
-            cure="Give the settings file; images and tables have options of their own.",
-        )
+    content = read_small(file, "settings file")
     value = _plain(content, file.name)
     if value is None:
         return {}
