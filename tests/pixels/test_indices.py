@@ -100,6 +100,17 @@ def test_large_images_are_computed_in_blocks_without_seams():
     assert np.isfinite(indices).all()
 
 
+def test_indices_are_written_to_an_array_that_is_there():
+    red, nir = np.full((2, 3), 0.1, np.float32), np.full((2, 3), 0.3, np.float32)
+    room = np.zeros((2, 4, 4), np.float32)
+    made = spectral_indices(["NDVI", "DVI"], {"red": red, "nir": nir}, out=room[:, :2, :3])
+    assert np.shares_memory(made, room)
+    assert np.allclose(room[0, :2, :3], 0.5)
+    assert not room[:, 2:].any()
+    with pytest.raises(InvalidSetting, match=r"another shape or type \(found \(2, 4, 4\) of float32"):
+        spectral_indices(["NDVI", "DVI"], {"red": red, "nir": nir}, out=room)
+
+
 def test_a_sensor_with_only_the_narrow_infrared_uses_it():
     red, nir = np.full((1, 1), 0.1, np.float32), np.full((1, 1), 0.3, np.float32)
     assert spectral_indices(["NDVI"], {"red": red, "nir08": nir}).item() == pytest.approx(0.5)

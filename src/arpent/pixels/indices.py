@@ -200,21 +200,32 @@ def _compiled(formula: Callable[..., float], inputs: int) -> Callable[..., Image
     return vectorize([signature], cache=True)(formula)
 
 
-def spectral_indices(names: Sequence[str], reflectance: Mapping[str, NDArray[np.floating]]) -> Image:
+def spectral_indices(
+    names: Sequence[str], reflectance: Mapping[str, NDArray[np.floating]], out: Image | None = None
+) -> Image:
     """Several indices of one image, ``(names, height, width)``.
 
-    Where a formula divides by zero the result is NaN.
+    Where a formula divides by zero the result is NaN. Twenty indices of a large image are soon computed: most of the
+    time goes into new memory for them, which `out` saves whoever measures window after window.
 
     Args:
         names: of the indices.
         reflectance: images ``(height, width)`` of reflectance from 0 to 1, by STAC common name. A sensor whose only
             near infrared is the narrow one ("nir08") uses it for "nir".
+        out: an array ``(names, height, width)`` of float32 to write to.
     """
     entries = [spectral_index(name) for name in names]
     bands = _bands_for(entries, reflectance)
     shape = next(iter(bands.values())).shape if bands else (0, 0)
     planes = {name: np.ascontiguousarray(image, np.float32) for name, image in bands.items()}
-    result = np.empty((len(entries), *shape), np.float32)
+    result = np.empty((len(entries), *shape), np.float32) if out is None else out
+    if result.shape != (len(entries), *shape) or result.dtype != np.float32:
+        raise InvalidSetting(
+            "the array for the indices has another shape or type",
+            found=f"{result.shape} of {result.dtype}",
+            expected=f"{(len(entries), *shape)} of float32",
+            cure="Give one that fits, or none.",
+        )
     with np.errstate(divide="ignore", invalid="ignore"):  # both sides of a test for 0 are computed, one is taken
         for plane, entry in zip(result, entries, strict=True):
             _compiled(entry.formula, len(entry.bands))(*(planes[band] for band in entry.bands), out=plane)

@@ -100,18 +100,24 @@ def require_indices(wanted: Sequence[str], bands: Sequence[str], image: str) -> 
     return names
 
 
-def index_planes(names: Sequence[str], raster: Raster) -> NDArray[np.float32]:
+def index_planes(names: Sequence[str], raster: Raster, room: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
     """Indices ``(names, height, width)`` of reflectance × 10 000, each within the range that its table gives.
 
     Dark pixels, whose reflectance may be below zero once the offset is taken off, are taken for black, and a ratio of
     two numbers near zero for the end of its range: a few pixels of water would else outweigh a parcel.
+
+    Args:
+        names: of the indices.
+        raster: the pixels.
+        room: an array at least as high and wide for each index, to be used instead of a new one.
     """
     given = {
         _COMMON[band]: np.maximum(plane, 0) * np.float32(1 / _FULL)
         for band, plane in zip(raster.bands, raster.pixels.astype(np.float32, copy=False), strict=True)
         if band in _COMMON
     }
-    planes = spectral_indices(names, given)
+    height, width = raster.valid.shape
+    planes = spectral_indices(names, given, None if room is None else room[: len(names), :height, :width])
     for plane, name in zip(planes, names, strict=True):
         entry = spectral_index(name)
         np.clip(plane, entry.low, entry.high, out=plane)
@@ -180,11 +186,12 @@ def measure_parcels(
     tallies = [_Tally.empty(len(names)) for _ in parcels]
     known_clouds = False
     near = list(_near(scene.grid, parcels))
+    room = np.empty((len(names), min(_SIDE, scene.grid.height), min(_SIDE, scene.grid.width)), np.float32)
     with (progress or Silent()).bar(scene.name, len(near), "windows") as bar:
         looks = read_ahead(lambda pair: (scene.read(pair[0]), scene.clouds(pair[0])), near, threads=1, ahead=1)
         for (window, here), (raster, cloud) in zip(near, looks, strict=True):
             known_clouds |= cloud is not None
-            planes = index_planes(names, raster)
+            planes = index_planes(names, raster, room)
             kinds = _kinds(names, planes)
             for number in here:
                 shared = parcels[number].window.intersect(window)
