@@ -12,8 +12,8 @@ from arpent.data.folds import block_folds, near
 from arpent.data.split import METRES_PER_DEGREE
 from arpent.errors import EmptySplit, SplitLeak
 from arpent.metrics import DomainMatrices, Interval
+from arpent.models.linear_probe import LinearProbe, best_penalty, fit_probe
 from arpent.tasks.change.embedding_settings import ProbeSettings
-from arpent.tasks.change.linear_probe import LinearProbe, best_penalty, fit_probe
 
 __all__ = ["Labelled", "ProbeResult", "ProbeScore", "score_probe"]
 

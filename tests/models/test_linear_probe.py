@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from arpent.tasks.change.linear_probe import best_penalty, fit_probe
+from arpent.models.linear_probe import best_penalty, fit_probe
 
 
 def two_classes(count=600, dims=3, seed=0, noise=0.5):
