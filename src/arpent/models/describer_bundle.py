@@ -55,12 +55,12 @@ class DescriberFacts(Settings):
     """Language model underneath: a folder, a name of the catalog or a hub's; empty where it lies in the bundle."""
     base_sha256: Mapping[str, Annotated[str, Field(min_length=64, max_length=64)]] = {}
     """Hashes of its configuration and weights."""
+    profile: Literal["arpent", "xvision"] = "arpent"
+    """Axes and thresholds of its texts."""
     encoder: str = ""
-    """Encoder of the images, as it was named in training."""
-    encoder_sha256: str = ""
-    """Hash of the encoder that made the visual tokens."""
-    statistics: str = ""
-    """Statistics that its images were normalised with."""
+    """Identity of the encoder that made the visual tokens: a hash, or what stands for random weights."""
+    encoder_name: str = ""
+    """How that encoder is called."""
     longest: Annotated[int, Field(ge=1)] = 256
     """Words of the longest answer that was learnt, with some room."""
 

@@ -83,6 +83,11 @@ class Speech:
         """Number of the word that fills up short rows; never `end`."""
         return int(self.tokenizer.pad_token_id)
 
+    @property
+    def digits(self) -> tuple[int, ...]:
+        """Numbers of the words that are digits."""
+        return tuple(self.words(digit)[0] for digit in "0123456789")
+
     def prompt(self, request: str, system: str = "") -> list[int]:
         """A user's turn and the beginning of the answer, as numbers of words."""
         messages = [{"role": "system", "content": system}] if system else []
@@ -196,6 +201,7 @@ def open_language_model(
     dtype: Literal["f32", "bf16", "f16"] = "f32",
     random: bool = False,
     speech: Speech | None = None,
+    squeezed: bool = False,
 ) -> LanguageModel:
     """A language model from this machine; nothing is downloaded.
 
@@ -204,6 +210,7 @@ def open_language_model(
         dtype: of its weights.
         random: take its configuration and tokenizer alone, and random weights.
         speech: the tokenizer; that of the folder if not given.
+        squeezed: into 4 bits (NF4), on a GPU with bitsandbytes.
 
     Raises:
         WeightsMissing: it is not on this machine; the message says how to get it.
@@ -222,11 +229,24 @@ def open_language_model(
             config = AutoConfig.from_pretrained(folder, local_files_only=True)
             model = AutoModelForCausalLM.from_config(config, dtype=kind)
         else:
-            model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=kind)
+            more = {"quantization_config": _four_bits()} if squeezed else {}
+            model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=kind, **more)
     except _OPENING as problem:
         raise _unreadable(folder, problem) from problem
     check_speech(speech, model, str(folder))
     return LanguageModel(model.eval().requires_grad_(False), speech, str(source))
+
+
+def _four_bits() -> Any:  # noqa: ANN401 - a configuration of transformers
+    """Weights of 4 bits, sums of 16."""
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_compute_dtype=torch.bfloat16,
+        bnb_4bit_use_double_quant=True,
+    )
 
 
 def read_speech(folder: Path) -> Speech:

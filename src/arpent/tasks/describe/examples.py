@@ -10,22 +10,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from arpent.core import Language
 from arpent.errors import DatasetError, EmptySplit, FileMissing, SplitLeak, UnreadableFile
 from arpent.language import Measured
+from arpent.tasks.describe.embedding_table import EncoderFacts, encoder_of, read_embeddings, visual_of
 from arpent.tasks.describe.table import measured_of, read_rows
 from arpent.tasks.describe.train_settings import HeldOutSettings
 
-__all__ = ["EMBEDDINGS", "Example", "Key", "Sides", "VisualTokens", "divided", "joined", "read_captions", "read_visual"]
-
-EMBEDDINGS = "embeddings.parquet"
-"""Name of the table of visual tokens in a run folder."""
-
-_ENCODER, _STATISTICS = b"arpent:encoder", b"arpent:statistics"
+__all__ = ["Example", "Key", "Sides", "VisualTokens", "divided", "joined", "read_captions", "read_visual"]
 
 
 class Key(NamedTuple):
@@ -44,14 +38,12 @@ class VisualTokens:
     Attributes:
         keys: of the rows.
         values: (rows, cells, width) float16.
-        encoder: hash of the encoder that made them.
-        statistics: that its images were normalised with.
+        encoder: that made them.
     """
 
     keys: Sequence[Key]
     values: NDArray[np.float16]
-    encoder: str
-    statistics: str
+    encoder: EncoderFacts
 
 
 @dataclass(frozen=True)
@@ -81,63 +73,23 @@ class Sides:
 
 
 def read_visual(path: str | Path) -> VisualTokens:
-    """Visual tokens of a run of 'arpent describe embed', or of its table.
+    """Visual tokens of a run of 'arpent describe embed', or of its table; without parcels that nothing is seen of.
 
     Raises:
         FileMissing: nothing there.
         UnreadableFile: no such table.
+        DatasetError: it has no row that can be used.
     """
-    file = Path(path) / EMBEDDINGS if Path(path).is_dir() else Path(path)
-    if not file.is_file():
-        raise FileMissing(f"there are no embeddings at {file}", cure="Make them with 'arpent describe embed IMAGES'.")
-    try:
-        table = pq.read_table(file, columns=["parcel", "place", "image", "taken", "visual"])
-    except (pa.ArrowException, OSError, KeyError) as problem:
-        raise UnreadableFile(
-            f"{file} is no table of visual tokens",
-            found=str(problem).partition("\n")[0],
-            cure="Give a run of 'arpent describe embed'.",
-        ) from problem
-    known = table.schema.metadata or {}
-    return visual_of(table, known.get(_ENCODER, b"").decode(), known.get(_STATISTICS, b"").decode(), str(file))
-
-
-def visual_of(table: pa.Table, encoder: str, statistics: str, source: str) -> VisualTokens:
-    """The same of a table in memory."""
-    kind = table.schema.field("visual").type
-    width = _width(encoder)
-    column = table["visual"].combine_chunks()
-    if not pa.types.is_fixed_size_list(kind):
-        raise UnreadableFile(
-            f"the visual tokens of {source} have no fixed size",
-            found=str(kind),
-            cure="Make them with 'arpent describe embed'.",
-        )
-    flat = np.asarray(column.flatten(), dtype=np.float16)
-    rows, length = table.num_rows, kind.list_size
-    cells = length // width if width else 25
-    return VisualTokens(_keys(table), flat.reshape(rows, cells, length // cells), _hash(encoder), statistics)
-
-
-def _keys(table: pa.Table) -> list[Key]:
+    table = read_embeddings(path, ["parcel", "place", "image", "taken", "embedding", "visual"])
     columns = [table[name].to_pylist() for name in Key._fields]
-    return [Key(parcel, place or "", image or "", taken) for parcel, place, image, taken in zip(*columns, strict=True)]
-
-
-def _width(encoder: str) -> int | None:
-    """Numbers per token, where the note of the encoder says so."""
-    try:
-        return int(json.loads(encoder)["width"])
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
-def _hash(encoder: str) -> str:
-    """The encoder's hash, from a note that is the hash itself or an object that holds it."""
-    try:
-        return str(json.loads(encoder)["sha256"])
-    except (ValueError, KeyError, TypeError):
-        return encoder
+    keys = [Key(one, place or "", image or "", day) for one, place, image, day in zip(*columns, strict=True)]
+    values = visual_of(table)
+    seen = np.isfinite(values[:, 0, 0])
+    if not seen.any():
+        raise DatasetError(f"{path} holds no parcel that is seen", cure="Embed images with fewer clouds.")
+    return VisualTokens(
+        [key for key, there in zip(keys, seen, strict=True) if there], values[seen], encoder_of(table.schema)
+    )
 
 
 def read_captions(path: str | Path) -> dict[Key, dict[Language, list[str]]]:

@@ -29,21 +29,26 @@ _FIRST_DAY = dt.date(2015, 7, 1)
 _DAYS = 4000
 
 
-def invented(rng: np.random.Generator) -> Measured:
-    """The measurements of a parcel that does not exist."""
+def invented(rng: np.random.Generator, *, met: bool = True) -> Measured:
+    """The measurements of a parcel that does not exist.
+
+    Args:
+        rng: they are drawn with.
+        met: whether what no image shows is known too: the day.
+    """
     ndvi = float(rng.uniform(-0.3, 0.95))
     indices = {}
     for name in _names():
         base, slope, scatter = _LINES[name]
         indices[name] = float(np.clip(base + slope * ndvi + rng.normal(0, scatter), -0.95, 0.95))
-    shares = _shares(ndvi, rng)
+    shares, day = _shares(ndvi, rng), int(rng.integers(_DAYS))
     return Measured(
         parcel=f"p{rng.integers(1000)}",
         indices=indices,
         shares=shares,
         valid=float(rng.uniform(0.6, 1.0)),
         cloud=float(rng.uniform(0, 0.3)),
-        taken=_FIRST_DAY + dt.timedelta(days=int(rng.integers(_DAYS))),
+        taken=_FIRST_DAY + dt.timedelta(days=day) if met else None,
         area=float(np.exp(rng.uniform(np.log(2e3), np.log(5e5)))),
     )
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from arpent.core import Language
 from arpent.language import Measured, say
-from arpent.language.axes import axes_of
+from arpent.language.axes import Profile, axes_of
 from arpent.models.language_model import PLACEHOLDER, Speech
 
 __all__ = ["IGNORED", "Dialogue", "Rows", "facts_of", "left_padded", "request_of", "right_padded"]
@@ -72,13 +72,13 @@ def request_of(language: Language, *, cells: int, images: int = 1, facts: str = 
     return PLACEHOLDER * (cells * images) + told
 
 
-def facts_of(measured: Measured, language: Language) -> str:
+def facts_of(measured: Measured, language: Language, profile: Profile = "arpent") -> str:
     """What was measured, as the model is told it.
 
     Axis by axis the index, its value and the class; then the shares of the ground, the crop and the day.
     """
     parts = []
-    for axis in axes_of().values():
+    for axis in axes_of(profile).values():
         value, deciding = measured.indices.get(axis.index), axis.deciding(measured)
         if value is None or not math.isfinite(value) or deciding is None:
             continue
