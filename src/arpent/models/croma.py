@@ -203,6 +203,16 @@ class Croma(nn.Module):
             joint_pooled = joint.mean(dim=1)
         return CromaOutput(seen, seen_pooled, echo, echo_pooled, joint, joint_pooled)
 
+    def part(self, modality: Modality) -> Croma:
+        """The network of one modality alone, with the same weights in the same memory."""
+        self._require(modality)
+        with torch.device("meta"):
+            alone = Croma(self.settings.model_copy(update={"modalities": (modality,)}))
+        for name, parts in self.named_children():
+            if name in dict(alone.named_children()):
+                setattr(alone, name, parts)
+        return alone.train(self.training)
+
     def _bias(self, images: Mapping[Modality, Tensor | None]) -> Tensor:
         """What the distances between patches take from the scores, once the images are known to fit."""
         given = {modality: pixels for modality, pixels in images.items() if pixels is not None}
@@ -220,14 +230,17 @@ class Croma(nn.Module):
         rows, cols = (side // self.settings.patch for side in sizes[0])
         return distance_bias(rows, cols, self.settings.heads, device=next(iter(given.values())).device)
 
-    def _check(self, modality: Modality, pixels: Tensor) -> None:
-        settings, patch = self.settings, self.settings.patch
-        if modality not in settings.modalities:
+    def _require(self, modality: Modality) -> None:
+        if modality not in self.settings.modalities:
             raise ContractMismatch(
                 f"this CROMA has no {modality} encoder",
-                expected=" and ".join(settings.modalities),
+                expected=" and ".join(self.settings.modalities),
                 cure="Give the images it was made for, or import the whole checkpoint.",
             )
+
+    def _check(self, modality: Modality, pixels: Tensor) -> None:
+        self._require(modality)
+        settings, patch = self.settings, self.settings.patch
         channels = settings.optical_channels if modality == "optical" else settings.radar_channels
         if (
             pixels.ndim != 4

@@ -1,0 +1,154 @@
+"""The table of embeddings: one row for each parcel on each date, as GeoParquet, with the encoder that made it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from arpent.core import Normalisation
+from arpent.errors import FileMissing, UnreadableFile
+
+Number = TypeVar("Number", np.float16, np.float32)
+
+__all__ = [
+    "EMBEDDINGS",
+    "RANDOM",
+    "EncoderFacts",
+    "embedding_schema",
+    "encoder_of",
+    "read_embeddings",
+    "vectors_of",
+    "visual_of",
+]
+
+EMBEDDINGS = "embeddings.parquet"
+"""Name of the table in a run folder."""
+
+RANDOM = "random:"
+"""What the identity of an encoder with random weights begins with."""
+
+_NEEDED = ("parcel", "image", "taken", "embedding")
+
+
+@dataclass(frozen=True)
+class EncoderFacts:
+    """What a table says of the encoder that made it.
+
+    Attributes:
+        identity: SHA-256 of its bundle or file, or a word that begins with "random:".
+        name: for people.
+        statistics: how pixels became its input; None where the table does not say.
+        pooling: how tokens became an embedding: "mean" of those of a parcel, or "gap" for the head of whole images.
+    """
+
+    identity: str
+    name: str
+    statistics: Normalisation | None
+    pooling: str
+
+    @property
+    def random(self) -> bool:
+        """Whether its weights were never trained."""
+        return self.identity.startswith(RANDOM)
+
+    def metadata(self) -> dict[bytes, bytes]:
+        """As the schema of a table keeps it."""
+        kept = {
+            "encoder": self.identity,
+            "encoder-name": self.name,
+            "statistics": "" if self.statistics is None else self.statistics.model_dump_json(),
+            "pooling": self.pooling,
+        }
+        return {f"arpent:{key}".encode(): value.encode() for key, value in kept.items()}
+
+
+def embedding_schema(facts: EncoderFacts, width: int, cells: int) -> pa.Schema:
+    """Columns of the embeddings of an encoder.
+
+    Args:
+        facts: of the encoder.
+        width: of an embedding, and of a token.
+        cells: visual tokens along each side of a parcel.
+    """
+    columns = [
+        pa.field("parcel", pa.string(), nullable=False),
+        pa.field("place", pa.string()),
+        pa.field("image", pa.string()),
+        pa.field("taken", pa.date32()),
+        pa.field("valid", pa.float64()),
+        pa.field("embedding", pa.list_(pa.float32(), width)),
+        pa.field("visual", pa.list_(pa.float16(), cells * cells * width)),
+        pa.field("geometry", pa.binary()),
+    ]
+    return pa.schema(columns, metadata=facts.metadata())
+
+
+def read_embeddings(path: str | Path, columns: list[str] | None = None) -> pa.Table:
+    """The table of a file, or of the run folder that holds it.
+
+    Args:
+        path: of the table or the folder.
+        columns: to be read; all if not given.
+
+    Raises:
+        FileMissing: nothing there.
+        UnreadableFile: no table of embeddings.
+    """
+    file = Path(path)
+    file = file / EMBEDDINGS if file.is_dir() else file
+    if not file.is_file():
+        raise FileMissing(f"there are no embeddings at {file}", cure="Make them with 'arpent describe embed IMAGES'.")
+    try:
+        schema = pq.read_schema(file)
+        missing = [name for name in _NEEDED if name not in schema.names]
+        if not missing:
+            return pq.read_table(file, columns=columns)
+    except (pa.ArrowInvalid, OSError) as problem:
+        raise UnreadableFile(
+            f"{file} is damaged, or no Parquet file",
+            found=str(problem).splitlines()[0],
+            cure="Make it again with 'arpent describe embed'.",
+        ) from problem
+    raise UnreadableFile(
+        f"{file} is no table of embeddings: it has no column {', '.join(missing)}",
+        found=", ".join(schema.names[:8]),
+        cure="Make one with 'arpent describe embed IMAGES -o EMBEDDINGS'.",
+    )
+
+
+def encoder_of(schema: pa.Schema) -> EncoderFacts:
+    """What a table says of its encoder; empty words where it says nothing."""
+    kept = schema.metadata or {}
+    said = {key: kept.get(f"arpent:{key}".encode(), b"").decode() for key in ("encoder", "encoder-name", "pooling")}
+    statistics = kept.get(b"arpent:statistics", b"").decode()
+    rule = Normalisation.model_validate(json.loads(statistics)) if statistics else None
+    return EncoderFacts(said["encoder"], said["encoder-name"], rule, said["pooling"])
+
+
+def vectors_of(table: pa.Table) -> NDArray[np.float32]:
+    """The embeddings of a table, ``(rows, width)``; not a number where a parcel has none."""
+    column = table["embedding"].combine_chunks()
+    width = column.type.list_size
+    return _filled(column, width, np.dtype(np.float32))
+
+
+def visual_of(table: pa.Table) -> NDArray[np.float16]:
+    """The visual tokens of a table, ``(rows, cells², width)``; not a number where a parcel has none."""
+    width = table.schema.field("embedding").type.list_size
+    column = table["visual"].combine_chunks()
+    return _filled(column, column.type.list_size, np.dtype(np.float16)).reshape(len(table), -1, width)
+
+
+def _filled(column: pa.FixedSizeListArray, size: int, kind: np.dtype[Number]) -> NDArray[Number]:
+    there = np.asarray(column.is_valid())
+    values = np.full((len(column), size), np.nan, kind)
+    if there.any():
+        values[there] = column.drop_null().flatten().to_numpy(zero_copy_only=False).reshape(-1, size)
+    return values

@@ -1,0 +1,160 @@
+"""The encoder of images: pixels to tokens, tokens to the embeddings and visual tokens of parcels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self, cast
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from arpent.core import Raster, ground_sampling_distance
+from arpent.data import Normaliser
+from arpent.engine import Network, Precision, RuntimeName, start_network
+from arpent.engine.behind import gathered
+from arpent.errors import ContractMismatch
+from arpent.models import Croma, CromaSettings
+from arpent.tasks.describe.embedding_table import RANDOM, EncoderFacts
+from arpent.tasks.describe.encoders import OpenEncoder, open_encoder
+from arpent.tasks.describe.encoding_work import Encoding, TileOf
+from arpent.tasks.describe.parcels import Parcels
+from arpent.tasks.describe.pooling import visual_tokens
+from arpent.tasks.describe.scene_plan import EncodedScene, Seen, Tiling
+
+__all__ = ["Encoder", "visual_tokens"]
+
+_SAVED = 0.01
+"""CPU seconds that OpenVINO saves on each block of a tile of 120 px, at the width of CROMA large."""
+
+
+class _Tokens(nn.Module):
+    """The optical encoder alone, as runtimes run it."""
+
+    def __init__(self, model: Croma) -> None:
+        super().__init__()
+        self.croma = model.part("optical")
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Tokens ``(B, N, width)`` of images ``(B, bands, H, W)``."""
+        tokens = self.croma(images).optical
+        assert tokens is not None  # images were given
+        return cast(Tensor, tokens)
+
+
+class Encoder:
+    """A network that turns pixels into tokens; made by `open`.
+
+    Attributes:
+        name: for people.
+        identity: SHA-256 of its bundle or file, or a word that begins with "random:".
+        random: whether its weights were never trained.
+        width: of a token.
+        patch: side in pixels of what a token stands for.
+        contract: what it demands of images.
+        source: its bundle or file; None for random weights.
+    """
+
+    def __init__(self, opened: OpenEncoder, network: Network, head: nn.Module, settings: CromaSettings) -> None:
+        self.name, self.identity, self.source = opened.name, opened.identity, opened.source
+        self.random = self.identity.startswith(RANDOM)
+        self.contract = opened.bundle.contract
+        self.width, self.patch = settings.width, settings.patch
+        self.network = network
+        self._head = head
+        assert self.contract.normalisation is not None  # `open_encoder` has seen to it
+        self.statistics = self.contract.normalisation
+        self._normaliser = Normaliser(self.statistics)
+
+    @classmethod
+    def open(
+        cls,
+        source: str | Path = "croma-large",
+        *,
+        random_init: bool = False,
+        seed: int = 0,
+        runtime: RuntimeName = "torch",
+        device: str = "auto",
+        precision: Precision = "f32",
+        tiles: int | None = None,
+    ) -> Self:
+        """An encoder by its name or path, ready to run.
+
+        Args:
+            source: croma-large, croma-base, croma-tiny, a bundle, or a file of weights.
+            random_init: random weights for an encoder that is named.
+            seed: of these.
+            runtime: what runs it.
+            device: where.
+            precision: of its arithmetic.
+            tiles: how many it will see, where that is known; few are not worth an export.
+
+        Raises:
+            WeightsMissing, UnknownName, BundleInvalid, WeightsMismatch, InvalidSetting: as `open_encoder`.
+        """
+        opened = open_encoder(source, random_init=random_init, seed=seed)
+        model = opened.bundle.model
+        assert isinstance(model, Croma)  # `open_encoder` has seen to it
+        saved = _SAVED * model.settings.depth * (model.settings.width / 1024) ** 2
+        module = _Tokens(model)
+        network = start_network(module, runtime, device, precision, tiles=tiles, saved=saved, fixed=True)
+        head = module.croma.s2_GAP_FFN
+        return cls(opened, network, head, model.settings)
+
+    def facts(self, *, whole: bool) -> EncoderFacts:
+        """What tables say of it; `whole` for embeddings of whole images."""
+        return EncoderFacts(self.identity, self.name, self.statistics, "gap" if whole else "mean")
+
+    def check(self, scene: Seen) -> None:
+        """Refuses a scene that does not fit.
+
+        Raises:
+            ContractMismatch: says exactly what differs.
+        """
+        kind = self.contract.dtype or "float32"
+        reasons = self.contract.differences(scene.bands, ground_sampling_distance(scene.grid), kind)
+        if reasons:
+            raise ContractMismatch(
+                f"{scene.name} does not fit the encoder: {'; '.join(reasons)}",
+                cure="Give a Sentinel-2 image with all its bands, or an encoder made for such images.",
+            )
+
+    def normalised(self, raster: Raster) -> NDArray[np.float32]:
+        """Pixels of a scene as network input ``(bands, H, W)``."""
+        places = [
+            next(place for place, name in enumerate(raster.bands) if band.answers_to(name))
+            for band in self.contract.bands
+        ]
+        return self._normaliser(raster.pixels[places], raster.valid)
+
+    def tokens(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Tokens ``(B, N, width)``, row by row, of network input ``(B, bands, H, W)``."""
+        answer = self.network(torch.from_numpy(images))
+        return np.asarray(answer.float().cpu().numpy(), np.float32)
+
+    def pooled(self, mean: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The embedding ``(width,)`` of a whole image from the mean of its tokens."""
+        weight = next(self._head.parameters())
+        with torch.inference_mode():
+            made = self._head(torch.from_numpy(mean).to(weight.device, weight.dtype))
+        return np.asarray(made.float().cpu().numpy(), np.float32)
+
+    def encode(
+        self, scene: Seen, parcels: Parcels, *, cells: int = 5, batch_size: int = 8, tiling: Tiling | None = None
+    ) -> pa.Table:
+        """The embeddings of the parcels of one open scene, in their order; all in memory.
+
+        Raises:
+            ContractMismatch: the scene does not fit.
+        """
+        self.check(scene)
+        chosen = tiling or Tiling(cells=cells)
+        planned = EncodedScene.of(scene, parcels, chosen, self.patch)
+        work = Encoding(self, [planned], chosen, lambda number: scene)
+        ready = (work.prepare(TileOf(0, place)) for place in range(len(planned.tiles)))
+        tables = [work.rows(batch) for batch in gathered(ready, batch_size, work.alike)]
+        rows = pa.concat_tables([work.schema.empty_table(), *tables]).combine_chunks()
+        order = {parcel.name: place for place, parcel in enumerate(planned.parcels)}
+        return rows.take(np.argsort([order[name] for name in rows["parcel"].to_pylist()], kind="stable"))
