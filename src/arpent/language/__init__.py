@@ -1,21 +1,42 @@
-"""The words: names and sentences in French and English."""
+"""The words: names and sentences in French and English, and what a text asserts of the land."""
 
+from arpent.language.axes import AXES, SHARES, Axis, Profile, axes_of, class_of
+from arpent.language.claims import Claim, Finding, Sentence, check, contradictions, parse
+from arpent.language.grammar import abstains, compose, templates, text
 from arpent.language.lexicon import LANGUAGES, keys, language_named, say
 from arpent.language.measured import Measured
 from arpent.language.quantities import area, day, duration, length, number, percent, plural, storage
+from arpent.language.season import compose_season
 
 __all__ = [
+    "AXES",
     "LANGUAGES",
+    "SHARES",
+    "Axis",
+    "Claim",
+    "Finding",
     "Measured",
+    "Profile",
+    "Sentence",
+    "abstains",
     "area",
+    "axes_of",
+    "check",
+    "class_of",
+    "compose",
+    "compose_season",
+    "contradictions",
     "day",
     "duration",
     "keys",
     "language_named",
     "length",
     "number",
+    "parse",
     "percent",
     "plural",
     "say",
     "storage",
+    "templates",
+    "text",
 ]

@@ -194,7 +194,7 @@ def _is_pronoun(said: Said) -> bool:
 
 
 def _compared(said: Said, place: int) -> str | None:
-    """ "more" or "less" where the word before compares; "n'est plus dense" denies instead."""
+    """Says "more" or "less" where the word before compares; "n'est plus dense" denies instead."""
     if place == 0:
         return None
     found = said.items[place - 1].means("more", "less")

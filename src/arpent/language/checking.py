@@ -75,8 +75,9 @@ class _Judge:
         """The date that a change is counted from: the one named, else the one before."""
         if claim.since is not None:
             return self._at(claim.since)
-        place = self.series.index(than)
-        return self.series[place - 1] if place else None
+        place = next(place for place, one in enumerate(self.series) if one is than)
+        seen = [one for one in self.series[:place] if not abstains(one)]
+        return seen[-1] if seen else None
 
     def _index(self, claim: Claim, measured: Measured | None) -> float | None:
         value = measured.indices.get(self.columns.get(claim.index or "", claim.index or "")) if measured else None
@@ -158,7 +159,8 @@ class _Judge:
 
     def _turn(self, claim: Claim) -> Finding:
         """A peak or trough: no other date of the season goes beyond the one named."""
-        values = [value for one in self.series if (value := self._index(claim, one)) is not None]
+        seen = [one for one in self.series if not abstains(one)]
+        values = [value for one in seen if (value := self._index(claim, one)) is not None]
         there = self._index(claim, self._at(claim.when))
         if there is None or len(values) < 2:
             return Finding(claim, "unsupported")
@@ -185,14 +187,13 @@ class _Judge:
             if any(day.startswith(claim.named) for day in days):
                 return Finding(claim, "supported")
             return Finding(claim, "contradicted" if days else "unsupported", expected=days[-1] if days else None)
-        if claim.named and claim.named.startswith("--"):
-            if any(day.endswith(claim.named[2:]) for day in days):
-                return Finding(claim, "supported")
+        if claim.named and claim.named.startswith("--") and any(day.endswith(claim.named[2:]) for day in days):
+            return Finding(claim, "supported")
         return Finding(claim, "unsupported")
 
 
 def direction_of(change: float) -> str:
-    """ "rise", "fall", or "steady" for a change that is too small to count."""
+    """What a change is called: "rise", "fall", or "steady" where it is too small to count."""
     if abs(change) < STEADY - _SLACK:
         return "steady"
     return "rise" if change > 0 else "fall"
@@ -218,8 +219,9 @@ def _steps(axis: Axis, named: Sequence[str], true: str) -> float:
 
 
 def contradictions(sentences: Iterable[Sentence], profile: Profile = "arpent") -> Iterator[tuple[Claim, Claim]]:
-    """Pairs of claims of one text that cannot both hold, whatever was measured: a number and the word beside it, two
-    numbers of one index, two classes of one axis, two crops.
+    """Pairs of claims of one text that cannot both hold, whatever was measured.
+
+    A number and the word beside it, two numbers of one index, two classes of one axis, two crops.
     """
     axes = axes_of(profile)
     said: dict[tuple[str, str, date | None], list[Claim]] = {}
@@ -240,12 +242,15 @@ def _keys(claim: Claim, axis: Axis | None) -> Iterator[tuple[str, str, date | No
         yield "crop", "", None
     if claim.kind in ("value", "extent") and claim.named not in ("before", "change"):
         yield f"{claim.kind} of", claim.index or claim.named or "", claim.when
-    if axis is not None and claim.kind == "class":
+    if axis is not None and (claim.kind == "class" or _decides(claim, axis)):
         yield "axis", axis.name, claim.when
-    elif axis is not None and claim.kind == "value" and not axis.share and claim.named is None:
-        yield "axis", axis.name, claim.when
-    elif axis is not None and claim.kind == "extent" and claim.named == axis.share:
-        yield "axis", axis.name, claim.when
+
+
+def _decides(claim: Claim, axis: Axis) -> bool:
+    """Whether the number is the one that the class of its axis hangs on."""
+    if axis.share:
+        return claim.kind == "extent" and claim.named == axis.share
+    return claim.kind == "value" and claim.named is None
 
 
 def _clash(key: str, one: Claim, other: Claim, axis: Axis | None) -> bool:

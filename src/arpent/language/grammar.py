@@ -87,7 +87,7 @@ class _Composer:
     def __init__(self, measured: Measured, language: Language, seed: int, profile: Profile) -> None:
         self.measured = measured
         self.language: Language = language
-        self.chance = Random(seed)
+        self.chance = Random(seed)  # noqa: S311 - chooses words
         self.axes = axes_of(profile)
         self.table = word_table("grammar")
 

@@ -122,9 +122,9 @@ def _in_a_row(said: Said, place: int, numbers: set[int], count: int) -> bool:
 def _nearest(said: Said, place: int, row: list[int], last: int | None) -> int | None:
     before, after = said.topic_before(place), said.topic_after(place)
     linked = after is not None and said.topics[after].by_index and said.linked(place, after, 3)
-    if before is not None and said.together(before, place) and (before != last or not linked):
-        if said.topics[before].by_index or not (row and said.together(row[-1], place)):
-            return before
+    beside = before is not None and said.together(before, place) and (before != last or not linked)
+    if before is not None and beside and (said.topics[before].by_index or not (row and said.together(row[-1], place))):
+        return before
     if linked and not row:
         return after
     if row:
@@ -198,7 +198,7 @@ def _direction_before(said: Said, place: int) -> str | None:
     """The direction said since the last name or number before a place; "reach" for "goes from … to …"."""
     for other in range(place - 1, max(-1, place - 12), -1):
         item = said.items[other]
-        if item.kind == "number" or item.means("index") or item.text in ",;:":
+        if item.kind == "number" or item.means("index") or (item.text in ",;:" and other != place - 2):
             return None
         meaning = item.means("direction", "move")
         if meaning is not None:

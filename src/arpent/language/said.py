@@ -12,9 +12,12 @@ from arpent.language.tokens import Item
 __all__ = ["LINKS", "Said", "Topic"]
 
 LINKS = frozenset(
-    ["de", "d", "du", "des", "la", "le", "l", "les", "un", "une", "en", "pour", "a", "au", "sous", "soit", "sur", "par"]
-    + ["surface", "superficie", "parcelle", "couvert", "couverte", "couvertes", "recouverte", "occupe", "occupee"]
-    + ["of", "the", "a", "an", "in", "for", "under", "its", "this", "area", "parcel", "field", "covered", "by", "with"]
+    [
+        *("de", "d", "du", "des", "la", "le", "l", "les", "un", "une", "en", "pour", "a", "au", "sous", "soit", "sur"),
+        *("par", "surface", "superficie", "parcelle", "couvert", "couverte", "couvertes", "recouverte", "occupe"),
+        *("of", "the", "a", "an", "in", "for", "under", "its", "this", "area", "parcel", "field", "covered", "by"),
+        "with",
+    ]
 )
 """Words that may stand between a number and what it is said of."""
 

@@ -62,8 +62,10 @@ _TOKENS = {
 _ENDS = frozenset(".!?…")
 _CLOSING = frozenset("\"'»”)]*")
 _SHORT = frozenset(
-    ["env", "approx", "moy", "max", "min", "ex", "vs", "cf", "no", "av", "ca", "resp"]
-    + ["janv", "fevr", "avr", "juil", "sept", "oct", "nov", "dec", "jan", "feb", "aug", "sep"]
+    [
+        *("env", "approx", "moy", "max", "min", "ex", "vs", "cf", "no", "av", "ca", "resp", "janv", "fevr", "avr"),
+        *("juil", "sept", "oct", "nov", "dec", "jan", "feb", "aug", "sep"),
+    ]
 )
 _PERCENT = frozenset([("percent",), ("per", "cent"), ("pour", "cent"), ("pourcent",)])
 _ORDINALS = frozenset(["er", "st", "nd", "rd", "th"])
@@ -172,7 +174,7 @@ def _dated(items: Iterator[Item], language: Language) -> Iterator[Item]:
 def _date_at(items: Sequence[Item], place: int) -> tuple[int, str]:
     """How many items from `place` on make a date, and which; (0, "") for none."""
     first = items[place]
-    after = [item for item in items[place : place + 6]]
+    after = items[place : place + 6]
     month = next((number for number, item in enumerate(after[:3]) if item.means("month")), None)
     if first.kind == "number" and _whole(first, 1, 31) and month in (1, 2):
         if month == 2 and after[1].text not in _ORDINALS:
