@@ -7,6 +7,7 @@ from arpent.language.lexicon import LANGUAGES, keys, language_named, say
 from arpent.language.measured import Measured
 from arpent.language.quantities import area, day, duration, length, number, percent, plural, storage
 from arpent.language.season import compose_season
+from arpent.language.vocabulary import axis_words, class_words
 
 __all__ = [
     "AXES",
@@ -21,8 +22,10 @@ __all__ = [
     "abstains",
     "area",
     "axes_of",
+    "axis_words",
     "check",
     "class_of",
+    "class_words",
     "compose",
     "compose_season",
     "contradictions",

@@ -13,7 +13,7 @@ from typing import Any
 from arpent.core import Language
 from arpent.language.axes import word_table
 
-__all__ = ["Meaning", "Vocabulary", "fold", "known_crop", "vocabulary"]
+__all__ = ["Meaning", "Vocabulary", "axis_words", "class_words", "fold", "known_crop", "vocabulary"]
 
 
 @dataclass(frozen=True)
@@ -155,3 +155,22 @@ def known_crop(name: str, language: Language | None = None) -> str | None:
             if meaning.kind == "crop":
                 return meaning.named
     return None
+
+
+@cache
+def class_words(axis: str, key: str, language: Language) -> tuple[str, ...]:
+    """The words that a class of an axis may bear, those that Arpent writes first: "dense", "vigoureux" …"""
+    written = word_table("grammar")["words"]
+    spoken = [axis, "vegetation"] if axis == "vigour" else [axis]
+    found = [word for name in spoken for forms in written[name][language].values() for word in forms[key]]
+    for entry in word_table("words")["classes"]:
+        if (entry["axis"], entry["named"]) == (axis, key):
+            found += [next(_forms(word)) for word in entry[language]]
+    return tuple(dict.fromkeys(found))
+
+
+@cache
+def axis_words(axis: str, language: Language) -> tuple[str, ...]:
+    """The names that an axis may bear: "vigueur", "végétation" …"""
+    entries = [entry for entry in word_table("words")["nouns"] if entry.get("axis") == axis and not entry.get("inverse")]
+    return tuple(dict.fromkeys(next(_forms(word)) for entry in entries for word in entry[language]))
