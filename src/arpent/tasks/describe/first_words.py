@@ -41,10 +41,14 @@ class FirstWords:
         cells: visual tokens per image.
         profile: of the axes that texts speak of.
         seed: of its weights and texts.
+        stress: how much more a digit counts than another word.
     """
 
-    def __init__(self, settings: SmallLessonSettings, cells: int, profile: Profile, seed: int) -> None:
+    def __init__(
+        self, settings: SmallLessonSettings, cells: int, profile: Profile, seed: int, stress: float = 1.0
+    ) -> None:
         self._settings, self._cells, self._profile, self._seed = settings, cells, profile, seed
+        self._stress = stress
         self.speech = self._tokenizer()
 
     def taught(
@@ -63,7 +67,7 @@ class FirstWords:
         fresh = small_language_model(settings.model, self.speech)
         code = Code.of(fresh.width, word_deviation(fresh), self._profile)
         listener = Listener(fresh.model, code.matrix, self.speech.placeholder)
-        task = SpeakingTask(settings, lambda: listener, self.speech.digits)
+        task = SpeakingTask(settings, lambda: listener, self.speech.digits, stress=self._stress)
         rule = FitSettings(
             epochs=1,
             optimiser=OptimiserSettings(rate=settings.rate, schedule="one-cycle", warm_up=0.1),
@@ -91,12 +95,14 @@ class FirstWords:
 
     def _lesson(self, code: Code, rng: np.random.Generator) -> Lesson:
         """A text about a parcel that does not exist, and what tells of it: words, or vectors alone."""
-        told = bool(rng.random() < self._settings.told)
+        listed, told = bool(rng.random() < self._settings.listed), bool(rng.random() < self._settings.told)
         measured = invented(rng, met=told)
         language: Language = LANGUAGES[int(rng.integers(len(LANGUAGES)))]
-        facts = facts_of(measured, language, self._profile) if told else ""
-        answer = text(compose(measured, language, seed=int(rng.integers(1 << 30)), profile=self._profile))
-        request = request_of(language, cells=self._cells, facts=facts)
+        facts = facts_of(measured, language, self._profile)
+        seed = int(rng.integers(1 << 30))
+        written = compose(measured, language, seed=seed, profile=self._profile)
+        answer = facts if listed else text(written)
+        request = request_of(language, cells=self._cells, facts=facts if told else "", listed=listed)
         return Lesson(
             measured.parcel, dialogue(self.speech, request, answer), code.scattered(measured, self._cells, rng)
         )

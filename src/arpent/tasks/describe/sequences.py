@@ -54,7 +54,9 @@ class Rows:
     target: Tensor
 
 
-def request_of(language: Language, *, cells: int, images: int = 1, facts: str = "", notes: str = "") -> str:
+def request_of(
+    language: Language, *, cells: int, images: int = 1, facts: str = "", notes: str = "", listed: bool = False
+) -> str:
     """What a user says to the model.
 
     Args:
@@ -63,8 +65,9 @@ def request_of(language: Language, *, cells: int, images: int = 1, facts: str = 
         images: that the model is shown; their places come first.
         facts: what was measured, as `facts_of` writes it.
         notes: anything else that it is told, such as parcels that a search has found.
+        listed: asks for a bare list of numbers.
     """
-    told = say("describe_prompt.request", language)
+    told = say("describe_prompt.list" if listed else "describe_prompt.request", language)
     if facts:
         told += f" {say('describe_prompt.facts', language, facts=facts)}"
     if notes:

@@ -27,6 +27,8 @@ class SpeakingTask:
         digits: numbers of the words that are digits.
         code: that numbers are to be written in, in the vectors of an image; None to leave these alone.
         gauge: what an error in that writing counts beside one of the words.
+        stress: how much more a digit counts than another word: of a text about measurements few words are digits, and
+            they are what it is about.
     """
 
     def __init__(
@@ -36,11 +38,12 @@ class SpeakingTask:
         digits: Sequence[int],
         code: Code | None = None,
         gauge: float = 0.0,
+        stress: float = 1.0,
     ) -> None:
         self.config = config
         self._model = model
         self._digits = tuple(digits)
-        self._code, self._gauge = code, gauge
+        self._code, self._gauge, self._stress = code, gauge, stress
 
     def build(self) -> nn.Module:
         """The network."""
@@ -48,7 +51,9 @@ class SpeakingTask:
 
     def loss(self, out: Seen, batch: Batch) -> Tensor:
         """Cross-entropy of the words of each answer, and how far the vectors of an image are from the code."""
-        loss = answer_loss(out.scores, batch["target"], batch["spoken"])
+        target = batch["target"]
+        digit = torch.isin(target, torch.tensor(self._digits, device=target.device))
+        loss = answer_loss(out.scores, target, batch["spoken"], 1 + (self._stress - 1) * digit)
         if self._code is None or not self._gauge:
             return loss
         return loss + self._gauge * self._code.error(out.image.float(), batch["measured"])
@@ -66,17 +71,20 @@ class SpeakingTask:
         raise InvalidSetting("a training of texts writes none", cure="Use 'arpent describe generate'.")
 
 
-def answer_loss(scores: Tensor, target: Tensor, spoken: Tensor) -> Tensor:
+def answer_loss(scores: Tensor, target: Tensor, spoken: Tensor, counted: Tensor | None = None) -> Tensor:
     """Mean over the answers of the mean over their words.
 
     Args:
         scores: (places, vocabulary).
         target: (places,) the words.
         spoken: (B, T) bool, where they come.
+        counted: (places,) what each of them counts; all the same if not given.
     """
-    lengths = spoken.sum(dim=1)
-    weights = (1 / lengths.clamp(min=1)).repeat_interleave(lengths) / len(spoken)
-    return (functional.cross_entropy(scores.float(), target, reduction="none") * weights).sum()
+    row = spoken.nonzero()[:, 0]
+    weights = torch.ones_like(target, dtype=torch.float32) if counted is None else counted.float()
+    totals = torch.zeros(len(spoken), device=weights.device).index_add(0, row, weights)
+    errors = functional.cross_entropy(scores.float(), target, reduction="none")
+    return (errors * weights / totals[row]).sum() / len(spoken)
 
 
 class _Meter:

@@ -40,6 +40,8 @@ class SmallLessonSettings(Settings):
     """Texts per step."""
     rate: Annotated[float, Field(gt=0)] = 4e-3
     """Learning rate at its peak."""
+    listed: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Share of the lessons that are bare lists of numbers, from which digits are learnt fastest."""
     told: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Share of the texts before which it is told the measurements in words; before the others, in vectors alone."""
 
@@ -72,6 +74,8 @@ class DescribeTrainSettings(Settings):
     """Share of the samples that are told what was measured; the others have the image alone."""
     gauge: Annotated[float, Field(ge=0)] = 1.0
     """What counts, beside the words, that the measurements can be read off the adapter's vectors."""
+    stress: Annotated[float, Field(gt=0)] = 3.0
+    """How much more a digit counts than another word."""
     samples: Annotated[int, Field(ge=1)] | None = None
     """Samples per epoch; every text once if not given."""
     batch_size: Annotated[int, Field(ge=1)] = 8

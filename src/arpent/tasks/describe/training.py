@@ -87,7 +87,7 @@ class _Training:
         self._cells, self._width = read.visual.values.shape[1:]
         self._small = None
         if settings.base == SMALL:
-            self._small = FirstWords(settings.small, self._cells, settings.profile, settings.fit.seed)
+            self._small = FirstWords(settings.small, self._cells, settings.profile, settings.fit.seed, settings.stress)
             self.language: LanguageModel
         elif settings.quantise == "4bit":
             self.language = open_quantised(settings.base)
@@ -107,7 +107,7 @@ class _Training:
             self._shape(), with_lora(self.language.model, settings.lora), self.language.speech.placeholder
         )
         model.adapter.suit(*token_statistics(self._read.sides.train))
-        task = SpeakingTask(settings, lambda: model, self.language.speech.digits, code, settings.gauge)
+        task = SpeakingTask(settings, lambda: model, self.language.speech.digits, code, settings.gauge, settings.stress)
         require_figure(task, settings.fit.best)
         sides, lessons = self._read.sides, Teacher(settings, self.language.speech, code, self._cells)
         return fit(

@@ -1,0 +1,171 @@
+"""Images as a describer is shown them: parcels measured and encoded, scene by scene."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from arpent.core import Progress
+from arpent.errors import ArpentError, InputError, NoValidPixels
+from arpent.language import Measured
+from arpent.report.small_pictures import SmallPicture
+from arpent.tasks.describe.describer import Describer
+from arpent.tasks.describe.embedding_table import RANDOM, visual_of
+from arpent.tasks.describe.encoding import Encoder
+from arpent.tasks.describe.generate_settings import GenerateSettings
+from arpent.tasks.describe.measuring import measure
+from arpent.tasks.describe.parcels import Parcels, lay, read_fields, read_parcels
+from arpent.tasks.describe.scenes import Scene, open_scene
+from arpent.tasks.describe.table import measured_of
+from arpent.tasks.describe.thumbnails import thumbnails
+
+__all__ = ["Shown", "ShownParcel", "open_own_encoder", "show_images"]
+
+
+@dataclass(frozen=True)
+class ShownParcel:
+    """A parcel on an image.
+
+    Attributes:
+        measured: what is known of it.
+        image: name of the image.
+        visual: (cells, width) float16; None where nothing of it is seen.
+    """
+
+    measured: Measured
+    image: str
+    visual: NDArray[np.float16] | None
+
+
+@dataclass
+class Shown:
+    """All that is known of the parcels of some images.
+
+    Attributes:
+        parcels: image by image.
+        tables: their measurements, one table per image.
+        pictures: of each, by its name and that of its image.
+        notes: what people should know.
+        failed: images that could not be read, with the reason.
+    """
+
+    parcels: list[ShownParcel] = field(default_factory=list)
+    tables: list[pa.Table] = field(default_factory=list)
+    pictures: dict[tuple[str, str], SmallPicture] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    failed: list[tuple[str, ArpentError]] = field(default_factory=list)
+
+    @property
+    def table(self) -> pa.Table:
+        """The measurements of all."""
+        return pa.concat_tables(self.tables, promote_options="default")
+
+
+def open_own_encoder(describer: Describer, source: str | None, device: str, notes: list[str]) -> Encoder:
+    """The encoder that a describer was trained with.
+
+    Args:
+        describer: knows its encoder.
+        source: where that is; its name if not given.
+        device: to compute on.
+        notes: is told when the encoder has random weights.
+
+    Raises:
+        WeightsMissing: it is not on this machine.
+        ContractMismatch: it is another one.
+    """
+    identity, name = describer.facts.encoder, describer.facts.encoder_name
+    drawn = identity.startswith(RANDOM)
+    if drawn:
+        # "random:croma-tiny:seed3:…": the same draw again.
+        parts = identity.split(":")
+        seed = int(parts[2].removeprefix("seed"))
+        encoder = Encoder.open(source or parts[1], random_init=True, seed=seed, device=device)
+        notes.append(f"the encoder {parts[1]} has random weights, as in the training of the model")
+    else:
+        encoder = Encoder.open(source or name or "croma-large", device=device)
+    describer.require_encoder(encoder.identity, encoder.name)
+    return encoder
+
+
+def show_images(
+    images: Sequence[str],
+    settings: GenerateSettings,
+    describer: Describer,
+    *,
+    parcels: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Shown:
+    """Measures and encodes the parcels of images; one that cannot be read is passed over, unless it is the only one.
+
+    Raises:
+        InputError: no image could be read; the first reason.
+        NoValidPixels: no parcel lies on the images.
+    """
+    shown = Shown()
+    encoder = open_own_encoder(describer, settings.encoder, settings.device, shown.notes)
+    reader = _Reader(settings, encoder, parcels, round(describer.cells**0.5), progress)
+    for image in images:
+        try:
+            with open_scene(image, settings) as scene:
+                reader.read(scene, shown)
+        except InputError as problem:
+            if len(images) == 1:
+                raise
+            shown.failed.append((image, problem))
+    if not shown.parcels:
+        if shown.failed:
+            raise shown.failed[0][1]
+        raise NoValidPixels(
+            f"no parcel of {parcels} lies on the images", cure="Give the images of their place, or other parcels."
+        )
+    return shown
+
+
+class _Reader:
+    """Reads scenes one after the other."""
+
+    def __init__(
+        self,
+        settings: GenerateSettings,
+        encoder: Encoder,
+        parcels: str | Path | None,
+        cells: int,
+        progress: Progress | None,
+    ) -> None:
+        self._settings, self._encoder, self._cells, self._progress = settings, encoder, cells, progress
+        self._fields = None if parcels is None else read_fields(parcels, settings)
+
+    def read(self, scene: Scene, shown: Shown) -> None:
+        """Adds what is known of the parcels of a scene."""
+        parcels = self._parcels(scene)
+        if not parcels.items:
+            return
+        table = measure(scene, parcels, None)
+        visual = _by_parcel(self._encoder.encode(scene, parcels, cells=self._cells))
+        shown.tables.append(table)
+        for row in table.to_pylist():
+            shown.parcels.append(ShownParcel(measured_of(row), row["image"], visual.get((row["parcel"], row["taken"]))))
+        shown.pictures |= thumbnails(scene, parcels.items)
+        shown.notes += [f"{scene.name}: {note}" for note in scene.notes]
+        shown.notes += [f"{one.name}: {note}" for one in parcels.items for note in one.warnings]
+        shown.notes += [f"{name}: {why}" for name, why in parcels.left_out.items()]
+
+    def _parcels(self, scene: Scene) -> Parcels:
+        if self._fields is None:
+            return read_parcels(None, scene.grid, self._settings, name=scene.name)
+        return lay(self._fields, scene.grid)
+
+
+def _by_parcel(table: pa.Table) -> Mapping[tuple[str, dt.date | None], NDArray[np.float16]]:
+    """Visual tokens by parcel and day, without parcels that nothing is seen of."""
+    values = visual_of(table)
+    names, days = table["parcel"].to_pylist(), table["taken"].to_pylist()
+    seen = np.isfinite(values).all(axis=(1, 2))
+    return {(name, day): values[n] for n, (name, day) in enumerate(zip(names, days, strict=True)) if seen[n]}
