@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from arpent.cli import (
     change_embed,
     change_evaluate,
@@ -15,11 +13,12 @@ from arpent.cli import (
     change_series,
     change_train,
 )
+from arpent.cli.groups import grouped
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Change: two dates of a place, and what really changed.", no_args_is_help=True)
-for _part in (
+app = grouped(
+    "Change: two dates of a place, and what really changed.",
     change_pair,
     change_run,
     change_series,
@@ -29,5 +28,4 @@ for _part in (
     change_embed,
     change_train,
     change_evaluate,
-):
-    app.add_typer(_part.app)
+)

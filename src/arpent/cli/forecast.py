@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from arpent.cli import (
     forecast_despeckle,
     forecast_evaluate,
@@ -14,11 +12,12 @@ from arpent.cli import (
     forecast_train,
     forecast_train_segmentation,
 )
+from arpent.cli.groups import grouped
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Forecast: radar images segmented today, and the next steps.", no_args_is_help=True)
-for _part in (
+app = grouped(
+    "Forecast: radar images segmented today, and the next steps.",
     forecast_despeckle,
     forecast_evaluate,
     forecast_features,
@@ -27,10 +26,4 @@ for _part in (
     forecast_simulate,
     forecast_train,
     forecast_train_segmentation,
-):
-    app.add_typer(_part.app)
-
-
-@app.callback()
-def _forecast() -> None:
-    """Forecast: radar images segmented today, and the next steps."""
+)

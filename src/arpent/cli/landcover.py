@@ -10,6 +10,7 @@ import typer
 
 from arpent.cli import landcover_budget, landcover_evaluate, landcover_finetune, landcover_moved, landcover_transfer
 from arpent.cli.console import note, progress, show
+from arpent.cli.groups import grouped
 from arpent.cli.options import assemble, with_settings
 from arpent.cli.places import Assignments, Force, Name, Output, Resume, place
 from arpent.cli.tables import adjusted_document, class_table, notes_on_areas
@@ -19,9 +20,14 @@ from arpent.tasks.landcover import MapSettings, TrainSettings
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Land-cover maps: train a model, make a map.", no_args_is_help=True)
-for _part in (landcover_budget, landcover_evaluate, landcover_finetune, landcover_moved, landcover_transfer):
-    app.add_typer(_part.app)
+app = grouped(
+    "Land-cover maps: train a model, make a map.",
+    landcover_budget,
+    landcover_evaluate,
+    landcover_finetune,
+    landcover_moved,
+    landcover_transfer,
+)
 
 
 @app.command()

@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Self
@@ -125,6 +125,10 @@ class CogWriter(Unfinished):
     def statistics(self) -> tuple[BandStatistics, ...]:
         """Statistics of each band over the rows of finished blocks; over all pixels once the writer is closed."""
         return self._tally.summaries(self.spec.grid.window.size)
+
+    def tag(self, tags: Mapping[str, str]) -> None:
+        """Adds metadata that is known only once pixels have come; it is not in checkpoints."""
+        self.spec = replace(self.spec, tags={**self.spec.tags, **tags})
 
     def write(self, strip: Strip) -> None:
         """Adds the next rows, any number of them."""

@@ -126,12 +126,12 @@ def test_a_table_that_does_not_fit_is_one_line_and_leaves_nothing(model, series,
 
 
 def test_what_is_no_table_or_comes_to_a_model_that_asks_for_none_is_refused(series, small_forecaster, told, tmp_path):
-    with pytest.raises(FileMissing, match="there is no table"):
+    with pytest.raises(FileMissing, match="there is no table of coming dates"):
         read_coming(tmp_path / "none.csv", ["rain"])
     (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\x00date")
     with pytest.raises(UnreadableFile, match="UTF-8"):
         read_coming(tmp_path / "bytes.csv", ["rain"])
-    with pytest.raises(UnreadableFile, match="too large"):
+    with pytest.raises(InvalidSetting, match="too large"):
         read_coming(told("date,rain\n" + "2023-03-19,1\n" * 100_000), ["rain"])
     asked = ForetellSettings(**QUICK, coming=str(told("date,rain\n2023-03-19,1\n")))
     with pytest.raises(InvalidSetting, match="train --ahead"):

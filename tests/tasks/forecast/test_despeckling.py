@@ -218,7 +218,7 @@ def test_values_below_0_that_the_sample_missed_stop_or_are_said(write, run, tmp_
     power = np.abs(np.nan_to_num(scene((90, 100), bands=1), nan=0.1)) + np.float32(0.01)
     power[0, 5, 5] = -0.5
     made = run([write("a.tif", power)], units="linear")
-    assert any("values below 0 among its power" in warning for warning in made.run.manifest.warnings)
+    assert any("1 value below 0 among its power" in warning for warning in made.run.manifest.warnings)
     assert np.isnan(read(made.images[0].path)[0, 5, 5])
     power[0, :50] = -12
     with pytest.raises(InvalidSetting, match=r"power never has.*-12"):

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,6 +33,7 @@ from arpent.errors import (
 from arpent.pixels import SpeckleFilter, quegan_yu
 from arpent.tasks.forecast.dataset import Dataset
 from arpent.tasks.forecast.prepare_settings import PrepareSettings
+from arpent.tasks.forecast.prepared_dates import below_in
 from arpent.tasks.forecast.preparing import prepare
 from arpent.testing.simulation import RadarSimulation, simulate
 
@@ -118,8 +120,8 @@ def test_simulated_series_go_straight_in(tmp_path):
 
 @pytest.mark.parametrize("name", ["lee", "frost", "refined_lee", "quegan_yu"])
 def test_strips_are_filtered_as_the_whole(series, tmp_path, monkeypatch, name):
-    monkeypatch.setattr("arpent.tasks.forecast.filtering._STRIP_BYTES", 1)
-    monkeypatch.setattr("arpent.tasks.forecast.filtering._FEWEST_ROWS", 5)
+    monkeypatch.setattr("arpent.tasks.forecast.prepared_dates._STRIP_BYTES", 1)
+    monkeypatch.setattr("arpent.tasks.forecast.prepared_dates._FEWEST_ROWS", 5)
     prepare(series, tmp_path / "set", PrepareSettings(filter=name, enl=4.4, patch=16))
     (place,) = Dataset.read(tmp_path / "set").places
     whole = np.stack([power(seed) for seed in range(6)])
@@ -186,8 +188,36 @@ def test_a_few_values_below_0_are_no_data_and_no_decibels(series, tmp_path):
     made = prepare(series, tmp_path / "set", PLAIN)
     pixels[0, 4, 4] = np.nan
     np.testing.assert_array_equal(pixels_of(made.dataset.places[0].frames[1].image), pixels)
-    assert any(f"(s1_{DAYS[1]}.tif)" in note and "count as no data" in note for note in made.notes)
+    assert any(f"(s1_{DAYS[1]}.tif)" in note and "no data" in note for note in made.notes)
     assert not any("decibels" in note for note in made.notes)
+
+
+def test_values_below_0_are_counted_wherever_they_are(series, tmp_path, monkeypatch):
+    """Some windows are looked at before; the rest is seen as it is filtered, and what strips share is counted once."""
+    monkeypatch.setattr("arpent.tasks.forecast.power._SAMPLE", 4)
+    monkeypatch.setattr("arpent.tasks.forecast.prepared_dates._STRIP_BYTES", 1)
+    monkeypatch.setattr("arpent.tasks.forecast.prepared_dates._FEWEST_ROWS", 5)
+    for seed, day in ((1, DAYS[1]), (4, DAYS[4])):
+        pixels = power(seed)
+        pixels[0, 7, 7] = pixels[seed % 2, 9, 5] = -1e-4
+        write(series / f"s1_{day}.tif", pixels)
+    made = prepare(series, tmp_path / "set", PrepareSettings(enl=4.4, patch=16))
+    told = [note for note in made.notes if "below 0 on" in note]
+    assert told == [
+        "valley: 4 values below 0 on 2 dates among power, as noise that was subtracted leaves them "
+        f"(s1_{DAYS[1]}.tif); they count as no data"
+    ]
+    (place,) = made.dataset.places
+    assert [below_in(Path(frame.image)) for frame in place.frames] == [0, 2, 0, 0, 2, 0]
+    assert np.isnan(pixels_of(place.frames[1].image)[0, 7, 7])
+    pixels = power(3)
+    pixels[:, 6:8, 4:10] = -1e-4
+    write(series / f"s1_{DAYS[3]}.tif", pixels)
+    with pytest.raises(InvalidSetting, match=rf"s1_{DAYS[3]}.tif has too many values below 0 .*2% of all.*--units"):
+        prepare(series, tmp_path / "more", PrepareSettings(enl=4.4, patch=16))
+    assert not list(tmp_path.glob("*more*"))
+    declared = prepare(series, tmp_path / "more", PrepareSettings(enl=4.4, patch=16, units="linear"))
+    assert any("28 values below 0 on 3 dates" in note for note in declared.notes)
 
 
 def test_units_that_differ_within_a_place_name_the_odd_ones(series, tmp_path):

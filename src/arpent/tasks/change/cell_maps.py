@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from colorsys import hls_to_rgb
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from arpent.core import ClassMap, Grid, LandClass, Language, Strip, writing
-from arpent.io import CogWriter, RasterSpec, quicklook, recorded_shares, recorded_statistics, stac_item
+from arpent.engine.published_maps import publish_map
+from arpent.io import CogWriter, RasterSpec, quicklook, recorded_shares
 from arpent.report import figures
 from arpent.store import RunFolder
 
@@ -76,16 +76,7 @@ class CellMap:
         with CogWriter(file, spec) as writer:
             for strip in self.grid.window.strips(_ROWS):
                 writer.write(Strip(strip.row, np.asarray(self._cells[strip.row : strip.row_end])[None]))
-        item = stac_item(
-            f"{run.name}-{self.name}",
-            f"./{file.name}",
-            grid=self.grid,
-            start=datetime.now(UTC),
-            raster=spec,
-            statistics=recorded_statistics(file),
-            properties={"arpent:task": run.task, "arpent:acquired": False},
-        )
-        path = run.path / run.publish(file, kind="raster", stac=item).file
+        path = publish_map(run, file, spec)
         self._path.unlink()
         if picture is not None:
             drawn = run.scratch / f"{picture}.png"

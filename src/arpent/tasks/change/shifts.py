@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from arpent.core import Grid, Language, Strip, Window
-from arpent.io import CogWriter, Compression, ImageReader, RasterSpec, open_image, recorded_statistics, stac_item
+from arpent.engine.published_maps import publish_map
+from arpent.io import CogWriter, Compression, ImageReader, RasterSpec, open_image
 from arpent.language import say
 from arpent.store import RunFolder
 from arpent.store.manifest import Product
@@ -82,16 +82,7 @@ def fold_shifts(
             sink = CogWriter(file, spec)
             opened.callback(sink.suspend)  # which lets go of a file that was not finished, and of no other
             _fold(leaders, readers, lead, sink)
-        item = stac_item(
-            f"{run.name}-{name}{suffix}",
-            f"./{file.name}",
-            grid=spec.grid,
-            start=datetime.now(UTC),
-            raster=spec,
-            statistics=recorded_statistics(file),
-            properties={"arpent:task": run.task, "arpent:acquired": False},
-        )
-        run.publish(file, kind="raster", name=f"{name}{suffix}", stac=item)
+        publish_map(run, file, spec)
     for name, product in run.published.items():
         if product.kind == "table" and name.endswith(shifted[0]):
             _rename(run, product, shifted[0], suffix)

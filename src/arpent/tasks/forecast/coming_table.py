@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from arpent.errors import DatasetError, FileMissing, InvalidSetting, UnreadableFile, nearest
+from arpent.core.small_files import read_small
+from arpent.errors import DatasetError, InvalidSetting, UnreadableFile, nearest
 from arpent.tasks.forecast.foretold import Plan
 
 __all__ = ["ComingRow", "read_coming", "told_of_coming"]
 
 _DATE, _DOMAIN = "date", "domain"
-_MOST_BYTES = 1 << 20
 _SHOWN = 3  # bad rows that an error lists before it says how many more there are
 
 
@@ -44,7 +44,7 @@ def read_coming(path: Path, ahead: Sequence[str]) -> tuple[ComingRow, ...]:
         ahead: covariates that the model has learnt to know of coming dates.
 
     Raises:
-        InvalidSetting: the model is told nothing of coming dates.
+        InvalidSetting: the model is told nothing of coming dates, or the file is too large.
         FileMissing, UnreadableFile: there is no such file, or it is no text.
         DatasetError: a column that the model is not told, no column at all, or bad rows.
     """
@@ -54,15 +54,11 @@ def read_coming(path: Path, ahead: Sequence[str]) -> tuple[ComingRow, ...]:
             found=f"--coming {path}",
             cure="Leave it out, or give a model of 'arpent forecast train --ahead'.",
         )
+    content = read_small(path, "table of coming dates")
     try:
-        content = path.read_bytes()[: _MOST_BYTES + 1]
         table = list(csv.reader(content.decode("utf-8-sig").splitlines(), strict=True))
-    except FileNotFoundError:
-        raise FileMissing(f"there is no table {path}", cure="Check the path.") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as problem:
+    except (UnicodeDecodeError, csv.Error) as problem:
         raise UnreadableFile(f"{path} cannot be read", found=problem, cure="Save it as UTF-8 CSV.") from problem
-    if len(content) > _MOST_BYTES:
-        raise UnreadableFile(f"{path} is too large for a table of some days", cure="Give the coming dates alone.")
     columns = [name.strip() for name in table[0]] if table else []
     _check_columns(path, columns, ahead)
     return _rows(path, columns, table[1:])

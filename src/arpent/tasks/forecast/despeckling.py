@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from arpent.core import Bar, Grid, Progress, Silent, Strip, Window, writing
+from arpent.core import Progress, Silent, Strip, Window
 from arpent.core.dates import guessed_day
+from arpent.engine.published_maps import publish_map
 from arpent.errors import ArpentError, InputError, InvalidSetting
-from arpent.io import CogWriter, RasterSpec, read_ahead, stac_item
+from arpent.io import CogWriter, RasterSpec, read_ahead
 from arpent.language import say
-from arpent.pixels import LOOKS_BLOCK, CardTally, GrainMean, SpeckleCard, SpeckleFilter, check_window, local_mean
+from arpent.pixels import LOOKS_BLOCK, CardTally, SpeckleCard, check_window
 from arpent.store import Place, Run, RunFolder
 from arpent.tasks.forecast.despeckle_preview import Detail, draw_detail
 from arpent.tasks.forecast.despeckle_settings import DespeckleSettings
+from arpent.tasks.forecast.filtering import Cleaner, grain_of, strips_of
 from arpent.tasks.forecast.radar_image import RadarImage, images_in
+from arpent.tasks.forecast.radar_numbers import require_few_below
 
 __all__ = ["Despeckled", "DespeckledImage", "despeckle"]
 
 _STRIP_BYTES: Final = 4 << 20
 _UNITS: Final = {"db": "dB", "linear": "power", "amplitude": "amplitude"}
-
-Power = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ class _Work:
         for source in sources:
             try:
                 with RadarImage(source, self.settings) as image:
-                    made.append(self._one(source, image, self._filtering(image)))
+                    made.append(self._one(source, image, self._cleaner(image)))
             except (InputError, InvalidSetting) as problem:
                 if not self.several:
                     raise
@@ -133,41 +134,29 @@ class _Work:
 
     def together(self, sources: Sequence[str]) -> tuple[DespeckledImage, ...]:
         """All dates, by the mean of their speckle, which waits on the disk between two passes."""
+        settings = self.settings
         with ExitStack() as opened:
-            dates = [opened.enter_context(RadarImage(source, self.settings)) for source in sources]
+            dates = [opened.enter_context(RadarImage(source, settings)) for source in sources]
             _check_one_grid(dates)
             self._check_window(dates[0])
-            window, reach = self.settings.window, self.settings.window // 2
-            grain = self._grain(dates, self.run.scratch / "grain")
-
-            def filtered(power: Power, band: int, rows: slice, strip: Window) -> Power:
-                mean = local_mean(power[band], None, window, rows)
-                return mean * grain.read(band, strip)
-
-            return tuple(
-                self._one(source, date, _Filtering(reach, filtered))
-                for source, date in zip(sources, dates, strict=True)
+            first = dates[0]
+            bar = opened.enter_context(
+                self.progress.bar(say("despeckle.grain", settings.language), first.grid.window.size, "px")
             )
+            grain = opened.enter_context(
+                grain_of(
+                    self.run.scratch / "grain",
+                    [_kept_open(date) for date in dates],
+                    len(first.reader.bands),
+                    _strips(first),
+                    settings.window,
+                    bar.advance,
+                )
+            )
+            cleaner = Cleaner(settings.filter, settings.window, grain=grain)
+            return tuple(self._one(source, date, cleaner) for source, date in zip(sources, dates, strict=True))
 
-    def _grain(self, dates: Sequence[RadarImage], path: Path) -> _Grain:
-        """The mean over the dates of power by local mean, on the disk."""
-        first, window = dates[0].reader, self.settings.window
-        grain = _Grain(path, first.grid)
-        title = say("despeckle.grain", self.settings.language)
-        with self.progress.bar(title, first.grid.window.size, "px") as bar, writing(path), path.open("wb") as stream:
-            for strip in dates[0].strips(_rows(dates[0])):
-                sums = [GrainMean(strip.shape) for _ in first.bands]
-                for date in dates:
-                    power, rows = _with_halo(date, strip, window // 2)
-                    for total, plane in zip(sums, power, strict=True):
-                        total.add(plane[rows], local_mean(plane, None, window, rows))
-                for band, total in enumerate(sums):
-                    stream.seek(grain.offset(band, strip))
-                    stream.write(total.mean.tobytes())
-                bar.advance(strip.size)
-        return grain
-
-    def _filtering(self, image: RadarImage) -> _Filtering:
+    def _cleaner(self, image: RadarImage) -> Cleaner:
         """The filter of one image, with the looks of each band."""
         settings = self.settings
         looks, given = image.looks, image.told_looks if settings.enl == "auto" else settings.enl
@@ -176,14 +165,9 @@ class _Work:
         for band, one in looks.items():
             if given is None and one < 1:
                 self.run.warn(say("despeckle.textured", settings.language, name=image.name, band=band, looks=one))
-        filters = [SpeckleFilter(settings.filter, settings.window, one, settings.damping) for one in looks.values()]
+        return Cleaner(settings.filter, settings.window, looks, settings.damping)
 
-        def filtered(power: Power, band: int, rows: slice, strip: Window) -> Power:
-            return filters[band](power[band], None, rows)
-
-        return _Filtering(settings.window // 2, filtered, looks)
-
-    def _one(self, source: str, image: RadarImage, filtering: _Filtering) -> DespeckledImage:
+    def _one(self, source: str, image: RadarImage, cleaner: Cleaner) -> DespeckledImage:
         """Filters an image, publishes what becomes of it, and draws the first one."""
         run, settings = self.run, self.settings
         self._check_window(image)
@@ -193,9 +177,9 @@ class _Work:
         run.add_input(source)
         detail = None if self.drawn else Detail.of(image.reader.grid)
         with run.timed("filter"), ExitStack() as opened:
-            spec = _spec(image, settings, filtering)
+            spec = _spec(image, settings, cleaner.tags)
             product = opened.enter_context(CogWriter(run.scratch / f"{name}.tif", spec))
-            ratio_spec = _ratio_spec(image, settings)
+            ratio_spec = _ratio_spec(image, settings, cleaner.tags)
             ratio = (
                 opened.enter_context(CogWriter(run.scratch / f"{name}_ratio.tif", ratio_spec))
                 if settings.ratio
@@ -203,7 +187,8 @@ class _Work:
             )
             tallies = [CardTally(image.reader.grid.window.size) for _ in image.reader.bands]
             bar = opened.enter_context(self.progress.bar(image.name, image.reader.grid.window.size, "px"))
-            for piece in _pieces(image, filtering, bar):
+            below = count = 0
+            for piece in read_ahead(partial(cleaner.piece, image), _strips(image), threads=2, ahead=3):
                 for tally, before, after in zip(tallies, piece.before, piece.after, strict=True):
                     tally.add(before, after, np.isfinite(after))
                 product.write(Strip(piece.row, image.from_power(piece.after, settings.output_units)))
@@ -211,13 +196,17 @@ class _Work:
                     ratio.write(Strip(piece.row, piece.ratio))
                 if detail is not None:
                     detail.add(piece.row, piece.before, piece.after)
-        if image.below:
-            run.warn(say("despeckle.below", settings.language, name=image.name))
+                below += piece.below
+                count += int(np.count_nonzero(np.isfinite(piece.before)))
+                bar.advance(piece.before[0].size)
+            require_few_below(image.name, below, count, detected=image.guessed)
+        if below:
+            run.warn(say("despeckle.below", settings.language, name=image.name, count=below))
         cards = dict(zip(image.reader.bands, (tally.card for tally in tallies), strict=True))
-        self._publish(name, image, spec, product)
+        self._publish(image, product)
         if ratio is not None:
-            self._publish(f"{name}_ratio", image, ratio_spec, ratio)
-        self._note(name, cards, filtering.looks)
+            self._publish(image, ratio)
+        self._note(name, cards, cleaner.looks)
         if detail is not None:
             self.drawn = True
             title = say("despeckle.title", settings.language, name=name, filter=settings.filter, window=settings.window)
@@ -226,7 +215,7 @@ class _Work:
             )
             run.publish(picture, kind="picture")
         path = run.path / f"{name}.tif"
-        return DespeckledImage(name, path, run.path / f"{name}_ratio.tif" if ratio else None, filtering.looks, cards)
+        return DespeckledImage(name, path, run.path / f"{name}_ratio.tif" if ratio else None, cleaner.looks, cards)
 
     def _check_window(self, image: RadarImage) -> None:
         shape = image.reader.grid.shape
@@ -247,24 +236,11 @@ class _Work:
         self.names.update({name, f"{name}_ratio"} if self.settings.ratio else {name})
         return name
 
-    def _publish(self, name: str, image: RadarImage, spec: RasterSpec, writer: CogWriter) -> None:
+    def _publish(self, image: RadarImage, writer: CogWriter) -> None:
         day = guessed_day(str(image.reader.source))
-        moment = datetime.now(UTC) if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC)
-        item = stac_item(
-            f"{self.run.name}-{name}",
-            f"./{name}.tif",
-            grid=spec.grid,
-            start=moment,
-            raster=spec,
-            statistics=writer.statistics,
-            properties={
-                "arpent:task": self.run.task,
-                "arpent:acquired": day is not None,
-                "arpent:filter": self.settings.filter,
-                "arpent:window": self.settings.window,
-            },
-        )
-        self.run.publish(writer.path, kind="raster", name=name, stac=item)
+        taken = None if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC)
+        facts = {"arpent:filter": self.settings.filter, "arpent:window": self.settings.window}
+        publish_map(self.run, writer.path, writer.spec, taken=taken, facts=facts)
 
     def _note(self, name: str, cards: Mapping[str, SpeckleCard], looks: Mapping[str, float]) -> None:
         prefix = f"{name}/" if self.several else ""
@@ -274,84 +250,18 @@ class _Work:
                 self.run.add_metrics({f"{prefix}{band}/looks": looks[band]})
 
 
-@dataclass(frozen=True)
-class _Grain:
-    """Values ``(bands, height, width)`` on the disk, read by strips: a mapped file would fill the memory it can get."""
-
-    path: Path
-    grid: Grid
-
-    def offset(self, band: int, strip: Window) -> int:
-        """Where the strip of a band begins in the file, in bytes."""
-        return 4 * (band * self.grid.height + strip.row) * self.grid.width
-
-    def read(self, band: int, strip: Window) -> Power:
-        """The strip of a band."""
-        values = np.fromfile(self.path, np.float32, strip.size, offset=self.offset(band, strip))
-        return values.reshape(strip.shape)
+def _kept_open(date: RadarImage) -> Callable[[], AbstractContextManager[RadarImage]]:
+    """A date that is open already, and stays so."""
+    return lambda: nullcontext(date)
 
 
-@dataclass(frozen=True)
-class _Filtering:
-    """What is done to each strip.
-
-    Attributes:
-        reach: rows around a strip that its own depend on.
-        apply: makes rows of one band from power with its halo, the band's place, the rows that are wanted, and the
-            window of the image that these are.
-        looks: by band, where the filter is told any.
-    """
-
-    reach: int
-    apply: Callable[[Power, int, slice, Window], Power]
-    looks: Mapping[str, float] = field(default_factory=dict)
+def _strips(image: RadarImage) -> Iterator[Window]:
+    """The image from top to bottom, in whole blocks, by which looks are counted."""
+    return strips_of(image.grid, len(image.reader.bands), _STRIP_BYTES, LOOKS_BLOCK)
 
 
-@dataclass(frozen=True)
-class _Piece:
-    """Some rows of an image: ``(bands, rows, width)`` of power before and after."""
-
-    row: int
-    before: Power
-    after: Power
-
-    @property
-    def ratio(self) -> Power:
-        """Image over filtered image; 1 where there is no echo at all."""
-        out = np.where(np.isfinite(self.after), np.float32(1), np.float32(np.nan))
-        return np.divide(self.before, self.after, out=out, where=self.after > 0)
-
-
-def _pieces(image: RadarImage, filtering: _Filtering, bar: Bar) -> Iterator[_Piece]:
-    """The image from top to bottom, read and filtered by two threads ahead of whoever writes it."""
-
-    def made(strip: Window) -> _Piece:
-        power, rows = _with_halo(image, strip, filtering.reach)
-        after = np.stack([filtering.apply(power, band, rows, strip) for band in range(len(power))])
-        return _Piece(strip.row, power[:, rows], after)
-
-    for piece in read_ahead(made, image.strips(_rows(image)), threads=2, ahead=3):
-        yield piece
-        bar.advance(piece.before[0].size)
-
-
-def _with_halo(image: RadarImage, strip: Window, reach: int) -> tuple[Power, slice]:
-    """The power of a strip with the rows around it, and where its own rows begin and end."""
-    wide = strip.padded(reach).intersect(image.reader.grid.window)
-    first = strip.row - wide.row
-    return image.power(wide), slice(first, first + strip.height)
-
-
-def _rows(image: RadarImage) -> int:
-    """Rows of a strip: whole blocks, by which looks are counted."""
-    row = 4 * len(image.reader.bands) * image.reader.grid.width
-    return LOOKS_BLOCK * max(1, _STRIP_BYTES // row // LOOKS_BLOCK)
-
-
-def _spec(image: RadarImage, settings: DespeckleSettings, filtering: _Filtering) -> RasterSpec:
+def _spec(image: RadarImage, settings: DespeckleSettings, tags: Mapping[str, str]) -> RasterSpec:
     units = image.units if settings.output_units == "same" else settings.output_units
-    tags = {"SPECKLE_FILTER": settings.filter, "SPECKLE_WINDOW": str(settings.window)}
-    tags |= {f"SPECKLE_LOOKS_{band.upper()}": f"{looks:.4g}" for band, looks in filtering.looks.items()}
     return RasterSpec(
         image.reader.grid,
         image.reader.bands,
@@ -365,14 +275,14 @@ def _spec(image: RadarImage, settings: DespeckleSettings, filtering: _Filtering)
     )
 
 
-def _ratio_spec(image: RadarImage, settings: DespeckleSettings) -> RasterSpec:
+def _ratio_spec(image: RadarImage, settings: DespeckleSettings, tags: Mapping[str, str]) -> RasterSpec:
     return RasterSpec(
         image.reader.grid,
         image.reader.bands,
         "float32",
         math.nan,
         title=f"{image.name}: {say('despeckle.ratio', settings.language)}",
-        tags={"SPECKLE_FILTER": settings.filter, "SPECKLE_WINDOW": str(settings.window)},
+        tags=tags,
         compression=settings.compression,
         language=settings.language,
     )

@@ -1,122 +1,166 @@
-"""The dates of a place without their speckle, in strips: memory grows neither with the height nor with the dates."""
+"""Speckle taken away strip by strip: memory grows neither with the height of images nor with the number of dates."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arpent.core import Grid, Strip, Window
+from arpent.core import Grid, Window, writing
 from arpent.pixels import GrainMean, SpeckleFilter, local_mean
-from arpent.tasks.forecast.finding import Found
-from arpent.tasks.forecast.power import FrameReader
-from arpent.tasks.forecast.prepare_settings import PrepareSettings
-from arpent.tasks.forecast.survey import Surveyed
+from arpent.tasks.forecast.echoes import Echoes, Powered
 
-__all__ = ["Cleaner", "cleaner_of"]
+__all__ = ["Cleaner", "Grain", "Piece", "grain_of", "strips_of"]
 
-_STRIP_BYTES = 64 << 20
-_FEWEST_ROWS = 64
+Power = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some rows of an image: ``(bands, rows, width)`` of power before and after.
+
+    Attributes:
+        row: the first of them.
+        before: power; NaN where there is no data.
+        after: the same without speckle.
+        below: values of these rows that are no data because they are below 0.
+    """
+
+    row: int
+    before: Power
+    after: Power
+    below: int
+
+    @property
+    def ratio(self) -> Power:
+        """Image over filtered image; 1 where there is no echo at all."""
+        out = np.where(np.isfinite(self.after), np.float32(1), np.float32(np.nan))
+        return np.divide(self.before, self.after, out=out, where=self.after > 0)
+
+
+@dataclass(frozen=True)
+class Grain:
+    """The mean speckle of several dates ``(bands, height, width)``, on the disk.
+
+    It is read by strips: a mapped file would fill the memory it can get.
+    """
+
+    path: Path
+    grid: Grid
+
+    def offset(self, band: int, strip: Window) -> int:
+        """Where the strip of a band begins in the file, in bytes."""
+        return 4 * (band * self.grid.height + strip.row) * self.grid.width
+
+    def read(self, band: int, strip: Window) -> Power:
+        """The strip of a band."""
+        values = np.fromfile(self.path, np.float32, strip.size, offset=self.offset(band, strip))
+        return values.reshape(strip.shape)
 
 
 @dataclass(frozen=True)
 class Cleaner:
-    """Takes the speckle away from the dates of one place.
+    """Takes the speckle away from images.
 
     Attributes:
-        settings: which filter.
-        bands: polarisations to read.
-        grid: of the place.
-        looks: equivalent number of looks by band; empty where no filter needs it.
-        grain: the mean speckle of all dates ``(bands, height, width)``, for quegan_yu alone.
+        name: of the filter; "none" leaves the speckle where it is.
+        window: its side in pixels.
+        looks: equivalent number of looks by band, in the order of bands; empty for filters that need none.
+        damping: see `SpeckleFilter`.
+        grain: the mean speckle of all dates, for quegan_yu alone.
     """
 
-    settings: PrepareSettings
-    bands: tuple[str, ...]
-    grid: Grid
-    looks: Mapping[str, float]
-    grain: NDArray[np.float32] | None = None
+    name: str
+    window: int
+    looks: Mapping[str, float] = field(default_factory=dict)
+    damping: float | None = None
+    grain: Grain | None = None
 
     @property
     def tags(self) -> dict[str, str]:
         """What an image says of its filter."""
-        if self.settings.filter == "none":
+        if self.name == "none":
             return {}
-        tags = {"SPECKLE_FILTER": self.settings.filter, "SPECKLE_WINDOW": str(self.settings.window)}
+        tags = {"SPECKLE_FILTER": self.name, "SPECKLE_WINDOW": str(self.window)}
         return tags | {f"SPECKLE_LOOKS_{band.upper()}": f"{looks:.4g}" for band, looks in self.looks.items()}
 
-    def strips(self, reader: FrameReader) -> Iterator[Strip]:
-        """One date, filtered, from top to bottom."""
-        for window in self.grid.window.strips(_rows(self.grid, len(self.bands))):
-            yield Strip(window.row, self._filtered(reader, window))
+    def piece(self, image: Powered, strip: Window) -> Piece:
+        """A strip of an image, filtered."""
+        seen, rows = _with_halo(image, strip, 0 if self.name == "none" else self.window // 2)
+        planes = [self._filtered(plane, band, rows, strip) for band, plane in enumerate(seen.power)]
+        return Piece(strip.row, seen.power[:, rows], np.stack(planes), int(np.count_nonzero(seen.below[:, rows])))
 
-    def _filtered(self, reader: FrameReader, window: Window) -> NDArray[np.float32]:
-        name, side = self.settings.filter, self.settings.window
-        if name == "none":
-            return reader.read(window, self.bands)
-        power, rows = _with_halo(reader, window, self.bands, side // 2)
+    def _filtered(self, power: Power, band: int, rows: slice, strip: Window) -> Power:
+        if self.name == "none":
+            return power
         if self.grain is not None:
-            means = np.stack([local_mean(plane, None, side, rows) for plane in power])
-            return np.asarray(means * self.grain[:, window.row : window.row_end], np.float32)
-        return np.stack(
-            [
-                SpeckleFilter(name, side, self.looks[band], self.settings.damping)(plane, None, rows)
-                for band, plane in zip(self.bands, power, strict=True)
-            ]
-        )
+            return np.asarray(local_mean(power, None, self.window, rows) * self.grain.read(band, strip), np.float32)
+        return self._filters[band](power, None, rows)
+
+    @cached_property
+    def _filters(self) -> list[SpeckleFilter]:
+        return [SpeckleFilter(self.name, self.window, looks, self.damping) for looks in self.looks.values()]
 
 
 @contextmanager
-def cleaner_of(
-    place: Surveyed, looks: Mapping[str, float], settings: PrepareSettings, folder: Path
-) -> Iterator[Cleaner]:
-    """A cleaner for the dates of a place.
+def grain_of(
+    path: Path,
+    dates: Sequence[Callable[[], AbstractContextManager[Powered]]],
+    bands: int,
+    strips: Iterable[Window],
+    window: int,
+    advance: Callable[[int], None] = lambda pixels: None,
+) -> Iterator[Grain]:
+    """The mean over the dates of power by local mean, on the disk for as long as it is needed.
 
     Args:
-        place: with its dates, on its grid.
-        looks: equivalent number of looks by band; empty where no filter needs it.
-        settings: which filter.
-        folder: for what does not fit into memory.
+        path: of the file.
+        dates: each opens one, on a common grid; no more than one is asked for at a time.
+        bands: how many each date gives.
+        strips: of that grid, from top to bottom.
+        window: side of the local mean in pixels.
+        advance: told about the pixels of each strip.
     """
-    bands, grid = place.bands, place.grid
-    if settings.filter == "quegan_yu":
-        path = folder / ".grain.partial"
-        try:
-            yield Cleaner(settings, bands, grid, {}, _grain(place.dates, bands, grid, settings, path))
-        finally:
-            path.unlink(missing_ok=True)
-    else:
-        yield Cleaner(settings, bands, grid, looks)
+    with dates[0]() as first:
+        grain = Grain(path, first.grid)
+    try:
+        with writing(path), path.open("wb") as stream:
+            for strip in strips:
+                sums = [GrainMean(strip.shape) for _ in range(bands)]
+                for opened in dates:
+                    with opened() as date:
+                        seen, rows = _with_halo(date, strip, window // 2)
+                    for total, plane in zip(sums, seen.power, strict=True):
+                        total.add(plane[rows], local_mean(plane, None, window, rows))
+                for band, total in enumerate(sums):
+                    stream.seek(grain.offset(band, strip))
+                    stream.write(total.mean.tobytes())
+                advance(strip.size)
+        yield grain
+    finally:
+        path.unlink(missing_ok=True)
 
 
-def _grain(
-    dates: Sequence[Found], bands: tuple[str, ...], grid: Grid, settings: PrepareSettings, path: Path
-) -> NDArray[np.float32]:
-    """The mean over the dates of power by local mean, on the disk."""
-    grain = np.memmap(path, np.float32, "w+", shape=(len(bands), *grid.shape))
-    for window in grid.window.strips(_rows(grid, 3 * len(bands))):
-        sums = [GrainMean(window.shape) for _ in bands]
-        for date in dates:
-            with FrameReader(date, settings, grid) as reader:
-                power, rows = _with_halo(reader, window, bands, settings.window // 2)
-            for total, plane in zip(sums, power, strict=True):
-                total.add(plane[rows], local_mean(plane, None, settings.window, rows))
-        grain[:, window.row : window.row_end] = [total.mean for total in sums]
-    return grain
+def strips_of(grid: Grid, planes: int, most_bytes: int, step: int = 1) -> Iterator[Window]:
+    """A grid from top to bottom, in strips of about so many bytes.
+
+    Args:
+        grid: to be gone through.
+        planes: of float32 that each strip takes.
+        most_bytes: of one strip, as far as whole steps allow it.
+        step: rows that stay together.
+    """
+    row = 4 * planes * grid.width
+    return grid.window.strips(step * max(1, most_bytes // row // step))
 
 
-def _with_halo(
-    reader: FrameReader, window: Window, bands: tuple[str, ...], halo: int
-) -> tuple[NDArray[np.float32], slice]:
+def _with_halo(image: Powered, strip: Window, reach: int) -> tuple[Echoes, slice]:
     """The power of a strip with the rows around it that its own depend on, and where its own begin and end."""
-    wide = window.padded(halo).intersect(reader.grid.window)
-    first = window.row - wide.row
-    return reader.read(wide, bands), slice(first, first + window.height)
-
-
-def _rows(grid: Grid, planes: int) -> int:
-    return max(_FEWEST_ROWS, _STRIP_BYTES // (4 * planes * grid.width))
+    wide = strip.padded(reach).intersect(image.grid.window)
+    first = strip.row - wide.row
+    return image.power(wide), slice(first, first + strip.height)

@@ -11,13 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-import numpy as np
-
-from arpent.core import Language, Window
+from arpent.core import Language
 from arpent.io.header import read_header
 from arpent.language import say
 from arpent.language.quantities import number
-from arpent.pixels import estimate_looks
+from arpent.tasks.forecast.measuring import looks_in
 from arpent.tasks.forecast.orbits import told_looks
 from arpent.tasks.forecast.power import FrameReader
 from arpent.tasks.forecast.prepare_settings import PrepareSettings
@@ -25,7 +23,7 @@ from arpent.tasks.forecast.survey import Surveyed
 
 __all__ = ["Looks", "looks_of"]
 
-_MEASURED: Final = 1024  # pixels on a side of the window in the middle whose looks are measured
+_MEASURED: Final = 1 << 20  # pixels of an image that are looked at
 _FEWEST, _MOST = 1.0, 1e4  # no radar has fewer; with as many as the latter there is no speckle to take away
 
 
@@ -78,19 +76,11 @@ def _told_of(place: Surveyed) -> float | None:
 
 
 def _measured(place: Surveyed, settings: PrepareSettings) -> dict[str, float]:
-    """Looks by band, in the middle of the first date."""
-    grid = place.grid
-    row, col = (max(0, (side - _MEASURED) // 2) for side in grid.shape)
-    window = Window(row, col, _MEASURED, _MEASURED).intersect(grid.window)
-    with FrameReader(place.dates[0], settings, grid) as reader:
-        power = reader.read(window, place.bands)
-        if not np.isfinite(power).any():
-            power = reader.read(grid.window.intersect(Window(0, 0, _MEASURED, grid.width)), place.bands)
-    found = {}
-    for band, plane in zip(place.bands, power, strict=True):
-        looks = estimate_looks(plane) if np.isfinite(plane).any() else _MOST
-        found[band] = float(f"{min(max(looks, _FEWEST), _MOST):.4g}")
-    return found
+    """Looks by band, on the first date."""
+    with FrameReader(place.dates[0], settings, place.grid, place.bands) as reader:
+        found = looks_in(reader, place.bands, _MEASURED) or {}
+    looks = {band: min(max(found.get(band, _FEWEST), _FEWEST), _MOST) for band in place.bands}
+    return {band: float(f"{one:.4g}") for band, one in looks.items()}
 
 
 def _listed(looks: Mapping[str, float], language: Language) -> str:

@@ -11,7 +11,7 @@ from typing import TypeVar
 from arpent.errors import DatasetError
 from arpent.pixels import SENTINEL_1_LOOKS
 
-__all__ = ["Orbit", "common_orbit", "orbit_of", "told_looks"]
+__all__ = ["Orbit", "common_orbit", "only", "orbit_of", "told_looks"]
 
 _DIRECTION = ("orbit_direction", "sat:orbit_state", "orbit_state", "orbitproperties_pass", "pass", "orbit_pass")
 _RELATIVE = ("relative_orbit", "sat:relative_orbit", "relative_orbit_number", "relativeorbitnumber_start", "rel_orbit")
@@ -112,13 +112,14 @@ def common_orbit(found: Mapping[str, Orbit], place: str, *, allow_mixed: bool = 
                     cure="Prepare each by itself, or mix them knowingly with --allow-mixed-orbits.",
                 )
     return Orbit(
-        _only(orbit.direction for orbit in found.values()),
-        _only(orbit.relative for orbit in found.values()),
-        _only(orbit.product for orbit in found.values()),
+        only(orbit.direction for orbit in found.values()),
+        only(orbit.relative for orbit in found.values()),
+        only(orbit.product for orbit in found.values()),
     )
 
 
-def _only(values: Iterable[Value | None]) -> Value | None:
+def only(values: Iterable[Value | None]) -> Value | None:
+    """The one value that is known; None where none is, or several are."""
     known = {value for value in values if value is not None}
     return known.pop() if len(known) == 1 else None
 

@@ -7,20 +7,20 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from affine import Affine
-from numpy.typing import NDArray
 from odc.geo.crs import CRS
 from pyproj.exceptions import CRSError
 
 from arpent.core import Closing, Grid, Window, sensor
 from arpent.errors import BandMismatch, GeoreferenceMissing, InvalidSetting, NoOverlap
 from arpent.io import ImageReader, open_image
+from arpent.tasks.forecast.echoes import BandAt, Echoes, EchoReader
 from arpent.tasks.forecast.finding import Found
 from arpent.tasks.forecast.prepare_settings import PrepareSettings
-from arpent.tasks.forecast.radar_numbers import Meaning, Numbers, Seen, as_power, meaning_of, numbers_seen, scaled
+from arpent.tasks.forecast.radar_numbers import Meaning, Numbers, Seen, meaning_of, numbers_seen
 
 __all__ = ["POLARISATIONS", "FrameReader", "placed_grid"]
 
@@ -33,33 +33,26 @@ _HALF_STEP = 0.5  # of a picture of 8 bits
 
 @dataclass(frozen=True)
 class _Band:
-    """A band of one of the files.
+    """A band of one of the files, and whether its polarisation is a guess."""
 
-    Attributes:
-        reader: of the file.
-        places: of the band among those of the reader; several for a grey picture of three equal bands.
-        assumed: whether its polarisation is a guess.
-    """
-
-    reader: ImageReader
-    place: int
+    at: BandAt
     assumed: bool
 
 
 class FrameReader(Closing):
-    """A date, open. Windows are read as ``(bands, rows, columns)`` of float32 power, NaN where there is no data.
+    """A date, open, to be read by windows.
 
     Args:
         found: the date.
         settings: units, and the place of pictures.
         grid: to read on; the date's own where None.
+        wanted: polarisations to read; all there are where None.
 
     Attributes:
         found: the date.
         grid: the pixels that windows are counted in.
         numbers: what the pixels of the files are.
         detected: whether that was found out, and not declared.
-        below: whether values were seen that are no data because they are below 0.
         bands: polarisations there are, in the order of `POLARISATIONS`.
         assumed: whether their names are a guess.
         moved: whether the files lie on another grid.
@@ -72,20 +65,26 @@ class FrameReader(Closing):
         NoOverlap: the files do not reach the grid.
     """
 
-    def __init__(self, found: Found, settings: PrepareSettings, grid: Grid | None = None) -> None:
+    def __init__(
+        self,
+        found: Found,
+        settings: PrepareSettings,
+        grid: Grid | None = None,
+        wanted: Sequence[str] | None = None,
+    ) -> None:
         self.found = found
         self._opened = ExitStack()
         try:
-            self._open(settings, grid)
+            self._open(settings, grid, wanted)
         except BaseException:
             self._opened.close()
             raise
 
-    def _open(self, settings: PrepareSettings, grid: Grid | None) -> None:
+    def _open(self, settings: PrepareSettings, grid: Grid | None, wanted: Sequence[str] | None) -> None:
         own = [self._opened.enter_context(open_image(path)) for path in self.found.images]
         meaning = _meaning_of(own, settings, self.found)
         self.numbers: Numbers = meaning.numbers
-        self.detected, self.below = meaning.detected, meaning.below
+        self.detected = meaning.detected
         placed = placed_grid(own[0].grid, settings, self.found.name)
         self.grid = grid or placed
         self.moved = not placed.matches(self.grid)
@@ -109,38 +108,17 @@ class FrameReader(Closing):
                 ) from apart
         elif any(reader.grid.shape != own[0].grid.shape for reader in own):
             raise _cannot_be_laid(self.found, own[-1].grid, own[0].grid)
-        self._bands = _bands_of(readers, self.found)
-        self.bands = tuple(name for name in POLARISATIONS if name in self._bands)
-        self.assumed = any(band.assumed for band in self._bands.values())
+        there = _bands_of(readers, self.found)
+        self.bands = tuple(name for name in POLARISATIONS if name in there)
+        self.assumed = any(band.assumed for band in there.values())
         dark = self.numbers == "amplitude" and all(reader.dtype == np.uint8 for reader in own)
         self.darkest = 1.001 * (_HALF_STEP / 255) ** 2 if dark else 0.0
+        read = [there[name].at for name in (self.bands if wanted is None else wanted)]
+        self._echoes = EchoReader(read, self.numbers, self.found.name, full_scale=True)
 
-    def read(self, window: Window, bands: Sequence[str] | None = None) -> NDArray[np.float32]:
-        """The power of a window that lies inside the grid."""
-        wanted = self.bands if bands is None else bands
-        power = np.empty((len(wanted), *window.shape), np.float32)
-        for reader in dict.fromkeys(self._bands[name].reader for name in wanted):
-            raster = reader.read(window)
-            for plane, name in zip(power, wanted, strict=True):
-                band = self._bands[name]
-                if band.reader is reader:
-                    scale, offset = reader.scale[band.place], reader.offset[band.place]
-                    plane[...] = self._power(raster.pixels[band.place], raster.valid, scale, offset)
-        return power
-
-    def _power(
-        self, pixels: NDArray[np.generic], valid: NDArray[np.bool_], scale: float, offset: float
-    ) -> NDArray[np.float32]:
-        numbers = scaled(pixels, scale, offset)
-        if self.numbers == "amplitude" and np.issubdtype(pixels.dtype, np.integer):
-            # Full scale counts as 1. Products of 16 bits have borders of 0; in a picture of 8 bits 0 is the darkest
-            # tone, and stands for half a step.
-            if pixels.dtype == np.uint8:
-                numbers = np.maximum(numbers, np.float32(_HALF_STEP))
-            numbers = numbers / np.float32(_full_scale(pixels.dtype))
-        echoes = as_power(numbers, valid, self.numbers, self.found.name)
-        self.below |= echoes.below
-        return echoes.power
+    def power(self, window: Window) -> Echoes:
+        """Of a window that lies inside the grid."""
+        return self._echoes.power(window)
 
     def close(self) -> None:
         """Close every file."""
@@ -170,10 +148,6 @@ def placed_grid(grid: Grid, settings: PrepareSettings, name: str) -> Grid:
         ) from problem
     step_x, step_y = (east - west) / grid.width, (north - south) / grid.height
     return Grid(grid.height, grid.width, Affine(step_x, 0.0, west, 0.0, -step_y, north), crs)
-
-
-def _full_scale(dtype: np.dtype[Any]) -> int:
-    return int(np.iinfo(dtype).max)
 
 
 def _meaning_of(readers: Sequence[ImageReader], settings: PrepareSettings, found: Found) -> Meaning:
@@ -227,14 +201,14 @@ def _named(path: Path, reader: ImageReader) -> dict[str, _Band]:
         word = _WORD.search(name)
         polarisation = known or (word[1].casefold() if word else None)
         if polarisation is not None:
-            named.setdefault(polarisation, _Band(reader, place, assumed=False))
+            named.setdefault(polarisation, _Band(BandAt(reader, place), assumed=False))
     if named:
         return named
     word = _WORD.search(path.stem)
     if len(reader.bands) == 1 or _is_grey(reader):
-        return {word[1].casefold() if word else "vv": _Band(reader, 0, assumed=word is None)}
+        return {word[1].casefold() if word else "vv": _Band(BandAt(reader, 0), assumed=word is None)}
     if len(reader.bands) == len(POLARISATIONS):
-        return {name: _Band(reader, place, assumed=True) for place, name in enumerate(POLARISATIONS)}
+        return {name: _Band(BandAt(reader, place), assumed=True) for place, name in enumerate(POLARISATIONS)}
     return {}
 
 

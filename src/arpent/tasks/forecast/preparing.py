@@ -2,44 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from arpent.core import ClassMap, Strip, nomenclature, remove_leftovers, writing
-from arpent.core.progress import Bar, Progress, Silent
+from arpent.core import ClassMap, nomenclature, remove_leftovers, writing
+from arpent.core.progress import Progress, Silent
 from arpent.data import Sample, SampleIndex
-from arpent.errors import ArpentError, DatasetError, Interrupted, NoValidPixels, RunExists
-from arpent.io import CogWriter, RasterSpec, open_image
-from arpent.io.header import read_header
+from arpent.errors import ArpentError, Interrupted, RunExists
 from arpent.language import say
 from arpent.store.lock import RunLock
 from arpent.tasks.forecast.contact import draw_contact_sheet
 from arpent.tasks.forecast.dataset import Dataset, DatasetFacts
 from arpent.tasks.forecast.dividing import divide
-from arpent.tasks.forecast.filtering import Cleaner, cleaner_of
-from arpent.tasks.forecast.finding import Found, find_series
+from arpent.tasks.forecast.finding import find_series
 from arpent.tasks.forecast.looks import Looks, looks_of
-from arpent.tasks.forecast.power import FrameReader
+from arpent.tasks.forecast.orbits import only
 from arpent.tasks.forecast.prepare_settings import PrepareSettings
+from arpent.tasks.forecast.prepared_dates import below_in, writer_of
 from arpent.tasks.forecast.survey import Surveyed, survey
 
 __all__ = ["Prepared", "prepare"]
-
-Value = TypeVar("Value")
-
-_MARK = "ARPENT_PREPARED"
-_OF_NO_PIXEL = {"past", "future", "patch", "split", "seed", "language"}
-_ROWS = 1024  # of a mask that are read at once
 
 
 @dataclass(frozen=True)
@@ -131,141 +118,30 @@ def _fill(
             with writing(home):
                 home.mkdir(exist_ok=True)
             remove_leftovers(home)
-            with cleaner_of(one, looks.by_band, settings, home) as cleaner:
+            with writer_of(home, one, looks.by_band, classes, settings) as writer:
                 for found in one.dates:
                     bar.note(f"{one.name} {found.date}")
-                    samples.append(_sample(home, found, one, cleaner, classes, bar))
+                    samples.append(writer.sample(found))
+                    bar.advance()
             wanted |= {Path(path) for sample in samples for path in (sample.image, sample.mask) if path}
     _sweep(folder, wanted)
     divided = divide(SampleIndex(samples, "the series"), settings)
     dataset = Dataset.write(folder, divided.index, _facts(places, samples, classes, looks, settings))
     preview = draw_contact_sheet(dataset, folder / "preview.png", settings.language)
     told = (looks.told(settings),) if looks.by_band else ()
-    return preview, (*_notes(places, settings), *told, divided.note)
+    below = [note for one in places if (note := _below_told(one, samples, settings))]
+    return preview, (*below, *_notes(places, settings), *told, divided.note)
 
 
-def _sample(home: Path, found: Found, place: Surveyed, cleaner: Cleaner, classes: ClassMap, bar: Bar) -> Sample:
-    """Writes one date, with its mask, unless it is there."""
-    image = home / f"image_{found.date}.tif"
-    mark = _mark_of(found, place, cleaner)
-    if _mark_in(image) != mark:
-        _write_image(image, found, place, cleaner, mark)
-    mask = None
-    if found.mask is not None:
-        mask = home / f"mask_{found.date}.tif"
-        if _mark_in(mask) != mark:
-            _write_mask(mask, found, place, classes, cleaner.settings, mark)
-    bar.advance()
-    return Sample(
-        str(image),
-        None if mask is None else str(mask),
-        name=f"{place.name}_{found.date}",
-        domain=place.name,
-        sensor="sentinel-1",
-        date=found.date,
-        split=found.split,
-        attributes=dict(found.covariates),
-    )
-
-
-def _mark_of(found: Found, place: Surveyed, cleaner: Cleaner) -> str:
-    """What the pixels of a date depend on, as a hash: equal marks, equal pixels."""
-    every = place.dates if cleaner.settings.filter == "quegan_yu" else (place.dates[0], found)
-    files = [path for one in every for path in (*one.images, one.mask or "") if path]
-    stats = [(path, Path(path).stat().st_size, Path(path).stat().st_mtime_ns) for path in files if Path(path).exists()]
-    settings = cleaner.settings.model_dump(mode="json", exclude=_OF_NO_PIXEL)
-    return hashlib.sha256(
-        json.dumps([settings, cleaner.bands, dict(cleaner.looks), stats], default=str).encode()
-    ).hexdigest()
-
-
-def _mark_in(path: Path) -> str | None:
-    return read_header(str(path), path.name).tags.get(_MARK) if path.exists() else None
-
-
-def _write_image(path: Path, found: Found, place: Surveyed, cleaner: Cleaner, mark: str) -> None:
-    spec = RasterSpec(
-        place.grid,
-        tuple(band.upper() for band in cleaner.bands),
-        "float32",
-        np.nan,
-        unit="linear power",
-        title=f"{place.name} {found.date}",
-        tags=_tags(found, mark) | cleaner.tags,
-        compression="zstd",
-    )
-    known = False
-    with FrameReader(found, cleaner.settings, place.grid) as reader, CogWriter(path, spec) as writer:
-        for strip in cleaner.strips(reader):
-            known |= bool((np.asarray(strip.values, np.float32) > reader.darkest).any())
-            writer.write(strip)
-        if not known:
-            raise NoValidPixels(
-                f"{found.name} has no data where the first date of {place.name} has its own",
-                found=f"nothing on {found.date}",
-                cure="Take the image out of the series, or correct its no-data value.",
-            )
-
-
-def _tags(found: Found, mark: str) -> dict[str, str]:
-    tags = {"ACQUISITIONDATETIME": f"{found.date}T00:00:00Z", "SENSOR": "sentinel-1", _MARK: mark}
-    orbit = found.orbit
-    if orbit.direction:
-        tags["ORBIT_DIRECTION"] = orbit.direction
-    if orbit.relative is not None:
-        tags["RELATIVE_ORBIT"] = str(orbit.relative)
-    if orbit.product:
-        tags["PRODUCT_TYPE"] = orbit.product
-    return tags
-
-
-def _write_mask(
-    path: Path, found: Found, place: Surveyed, classes: ClassMap, settings: PrepareSettings, mark: str
-) -> None:
-    assert found.mask is not None
-    codes = _codes_of(found.mask, classes, settings)
-    ids = np.full(257, classes.nodata, np.uint8)
-    index = classes.index_of_code(codes)
-    ids[:256] = np.where(index >= 0, classes.ids[index], classes.nodata)
-    tags = _tags(found, mark)
-    spec = RasterSpec(place.grid, ("class",), "uint8", classes.nodata, classes, "mode", title="Truth", tags=tags)
-    seen: set[int] = set()
-    known = False
-    # Where neither names its place, pixels must coincide; a picture's bounds are those of its mask.
-    with open_image(found.mask) as own:
-        straight = own.grid.crs is None and own.grid.shape == place.grid.shape
-    grid = None if straight else place.grid
-    with open_image(found.mask, grid=grid, resampling="nearest") as reader, CogWriter(path, spec) as writer:
-        for window in place.grid.window.strips(_ROWS):
-            raster = reader.read(window)
-            numbers = _numbers(raster.pixels[0], raster.valid)
-            seen |= set(np.unique(numbers).tolist())
-            strip = ids[numbers]
-            known |= bool((strip != classes.nodata).any())
-            writer.write(Strip(window.row, strip[None]))
-        if not known:
-            raise DatasetError(
-                f"{Path(found.mask).name} has no class of the nomenclature '{classes.name}'",
-                found=f"numbers {', '.join(map(str, sorted(seen - {256})[:8])) or 'of no data alone'}",
-                expected=f"{', '.join(map(str, classes.ids))}, or the numbers of {', '.join(classes.code_lists)}",
-                cure="Say what its numbers are with --mask-codes, or choose another nomenclature with "
-                "'arpent forecast prepare --classes'.",
-            )
-
-
-def _numbers(pixels: NDArray[np.generic], valid: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Class numbers, 256 where there is none."""
-    values = np.nan_to_num(pixels.astype(np.float64), nan=-1.0)
-    fits = valid & (values >= 0) & (values < 256) & (values == np.rint(values))
-    return np.where(fits, values, 256).astype(np.int64)
-
-
-def _codes_of(mask: str, classes: ClassMap, settings: PrepareSettings) -> str:
-    """The list that the numbers of a mask are from: the one asked for, or the one that the file names."""
-    if settings.mask_codes is not None:
-        return "" if settings.mask_codes == classes.name else settings.mask_codes
-    named = read_header(mask, mask).tags.get("NOMENCLATURE", "")
-    return named if named in classes.code_lists else ""
+def _below_told(place: Surveyed, samples: Sequence[Sample], settings: PrepareSettings) -> str | None:
+    """How many values of a place are no data because they are below 0."""
+    counts = [(count, one) for one in samples if one.domain == place.name and (count := below_in(Path(one.image)))]
+    if not counts:
+        return None
+    named = next(found.name for found in place.dates if found.date == counts[0][1].date)
+    total = sum(count for count, _ in counts)
+    words = {"place": place.name, "count": total, "dates": len(counts), "name": named}
+    return say("prepare.below", settings.language, **words)
 
 
 def _sweep(folder: Path, wanted: set[Path]) -> None:
@@ -294,16 +170,12 @@ def _facts(
         filter=settings.filter,
         filter_settings={} if settings.filter == "none" else kept,
         calibrated=all(one.calibrated for one in places),
-        orbit=_only({orbit.direction for orbit in orbits}),
-        relative_orbit=_only({orbit.relative for orbit in orbits}),
-        product=_only({orbit.product for orbit in orbits}),
+        orbit=only(orbit.direction for orbit in orbits),
+        relative_orbit=only(orbit.relative for orbit in orbits),
+        product=only(orbit.product for orbit in orbits),
         covariates=tuple(sorted({name for sample in samples for name in sample.attributes})),
         synthetic=all(one.synthetic for one in places),
     )
-
-
-def _only(values: set[Value]) -> Value | None:
-    return next(iter(values)) if len(values) == 1 else None
 
 
 def _notes(places: Sequence[Surveyed], settings: PrepareSettings) -> list[str]:

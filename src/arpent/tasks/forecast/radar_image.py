@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arpent.core import Closing, Window
+from arpent.core import Closing, Grid, Window
 from arpent.errors import FileMissing, NoValidPixels
 from arpent.io import open_image
 from arpent.io.header import read_header
-from arpent.pixels import (
-    LOOKS_BLOCK,
-    SENTINEL_1_LOOKS,
-    linear_to_decibels,
-    looks_of_blocks,
-    median_looks,
-)
+from arpent.pixels import linear_to_decibels
 from arpent.tasks.forecast.despeckle_settings import DespeckleSettings
+from arpent.tasks.forecast.echoes import BandAt, Echoes, EchoReader
+from arpent.tasks.forecast.measuring import looks_in, spread_rows
 from arpent.tasks.forecast.orbits import orbit_of, told_looks
-from arpent.tasks.forecast.radar_numbers import Meaning, Numbers, as_power, meaning_of, numbers_seen, scaled
+from arpent.tasks.forecast.radar_numbers import Meaning, Numbers, meaning_of, numbers_seen
 
 __all__ = ["RadarImage", "images_in"]
 
@@ -43,7 +38,6 @@ class RadarImage(Closing):
         reader: of the file.
         units: what the pixels are.
         guessed: whether that was found out, and not declared.
-        below: whether values were seen that are no data because they are below 0.
         looks: equivalent number of looks by band, median over blocks of 25 × 25 pixels; infinite without speckle,
             that of Sentinel-1 where no block is filled well enough to tell.
         told_looks: what the image tells by what it is; None if nothing.
@@ -60,7 +54,9 @@ class RadarImage(Closing):
         try:
             meaning = self._meaning(settings)
             self.units: Numbers = meaning.numbers
-            self.guessed, self.below = meaning.detected, meaning.below
+            self.guessed = meaning.detected
+            bands = [BandAt(self.reader, place) for place in range(len(self.reader.bands))]
+            self._echoes = EchoReader(bands, self.units, str(self.reader.source))
             self.looks = self._surveyed()
             tags = read_header(str(source), self.name).tags
             self.told_looks = told_looks(orbit_of(str(source), tags), str(source), tags)
@@ -68,19 +64,18 @@ class RadarImage(Closing):
             self.reader.close()
             raise
 
-    def power(self, window: Window) -> NDArray[np.float32]:
-        """Linear power of a window inside the image, ``(bands, rows, columns)``; NaN where there is no data.
+    @property
+    def grid(self) -> Grid:
+        """Of the file."""
+        return self.reader.grid
+
+    def power(self, window: Window) -> Echoes:
+        """Linear power of a window inside the image.
 
         Raises:
             InvalidSetting: most values are below 0 that should be power.
         """
-        raster = self.reader.read(window)
-        planes = []
-        for values, scale, offset in zip(raster.pixels, self.reader.scale, self.reader.offset, strict=True):
-            echoes = as_power(scaled(values, scale, offset), raster.valid, self.units, self.reader.source)
-            self.below |= echoes.below
-            planes.append(echoes.power)
-        return np.stack(planes)
+        return self._echoes.power(window)
 
     def from_power(self, power: NDArray[np.float32], wanted: str) -> NDArray[np.float32]:
         """The values of a product in the units that are wanted ("same", "linear", "db")."""
@@ -89,40 +84,21 @@ class RadarImage(Closing):
             return linear_to_decibels(power)
         return np.sqrt(power) if units == "amplitude" else power
 
-    def strips(self, rows: int) -> Iterator[Window]:
-        """The image from top to bottom."""
-        return self.reader.grid.window.strips(rows)
-
     def _meaning(self, settings: DespeckleSettings) -> Meaning:
         """What the pixels are."""
         whole = np.issubdtype(self.reader.dtype, np.integer) and set(self.reader.scale) == {1.0}
-        return meaning_of(self.name, settings.units, numbers_seen(self.reader, self._sample()), whole=whole)
-
-    def _sample(self) -> list[Window]:
-        """Rows of blocks, evenly spread over the image."""
-        rows = list(self.reader.grid.window.strips(LOOKS_BLOCK))
-        step = -(-self.reader.grid.window.size // _MOST_PIXELS)
-        return rows[step // 2 :: step] or rows
+        sample = spread_rows(self.grid, _MOST_PIXELS)
+        return meaning_of(self.name, settings.units, numbers_seen(self.reader, sample), whole=whole)
 
     def _surveyed(self) -> dict[str, float]:
         """Looks by band."""
-        for windows in (self._sample(), list(self.strips(LOOKS_BLOCK))):
-            blocks: dict[str, list[NDArray[np.float64]]] = {band: [] for band in self.reader.bands}
-            there = False
-            for window in windows:
-                if window.height < min(LOOKS_BLOCK, self.reader.grid.height):
-                    continue  # the last rows are no block
-                for band, plane in zip(self.reader.bands, self.power(window), strict=True):
-                    known = np.isfinite(plane)
-                    there = there or bool(known.any())
-                    blocks[band].append(looks_of_blocks(plane, known))
-            if there:
-                found = {band: median_looks(np.concatenate(parts)) for band, parts in blocks.items()}
-                return {band: SENTINEL_1_LOOKS if math.isnan(looks) else looks for band, looks in found.items()}
-        raise NoValidPixels(
-            f"{self.reader.source} has no data in any pixel",
-            cure="Check its no-data value; in radar images a power of 0 means no data too.",
-        )
+        found = looks_in(self, self.reader.bands, _MOST_PIXELS)
+        if found is None:
+            raise NoValidPixels(
+                f"{self.reader.source} has no data in any pixel",
+                cure="Check its no-data value; in radar images a power of 0 means no data too.",
+            )
+        return found
 
     def close(self) -> None:
         """Closes the files."""

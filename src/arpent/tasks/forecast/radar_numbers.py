@@ -1,4 +1,4 @@
-"""What the numbers of a radar image mean, and the power they stand for."""
+"""What the numbers of a radar image mean."""
 
 from __future__ import annotations
 
@@ -12,14 +12,25 @@ from numpy.typing import NDArray
 from arpent.core import Window
 from arpent.errors import InvalidSetting
 from arpent.io import ImageReader
-from arpent.pixels import decibels_to_linear
 
-__all__ = ["Echoes", "Meaning", "Numbers", "Seen", "as_power", "meaning_of", "numbers_seen", "scaled"]
+__all__ = [
+    "NOTHING_DB",
+    "Meaning",
+    "Numbers",
+    "Seen",
+    "meaning_of",
+    "numbers_seen",
+    "require_few_below",
+    "require_power",
+    "scaled",
+    "seen_in",
+]
 
 Numbers = Literal["linear", "db", "amplitude"]
 """What pixels are: power, decibels, or amplitudes, the roots of power."""
 
-_NOTHING_DB: Final = -90.0  # decibels that no radar measures: another way of writing no data
+NOTHING_DB: Final = -90.0
+"""Decibels that no radar measures: another way of writing no data."""
 _FEW: Final = 0.01
 """Share below 0 up to which numbers are power: products whose noise was subtracted go a little below."""
 _MOST: Final = 0.5
@@ -71,51 +82,10 @@ class Meaning:
     below: bool
 
 
-@dataclass(frozen=True)
-class Echoes:
-    """The power of a band.
-
-    Attributes:
-        power: linear, NaN where there is no data.
-        below: whether some numbers were no data because they are below 0.
-    """
-
-    power: NDArray[np.float32]
-    below: bool
-
-
 def scaled(values: NDArray[np.generic], scale: float, offset: float) -> NDArray[np.float32]:
     """The numbers that a file means by its pixels."""
     numbers = values.astype(np.float32)
     return numbers if (scale, offset) == (1.0, 0.0) else numbers * np.float32(scale) + np.float32(offset)
-
-
-def as_power(numbers: NDArray[np.float32], valid: NDArray[np.bool_], meaning: Numbers, name: str) -> Echoes:
-    """Linear power; NaN where there is no data.
-
-    Args:
-        numbers: of one band.
-        valid: where the image has data; zeros, which fill the borders of products, and NaN are none either, and where
-            numbers are no decibels, those below 0.
-        meaning: of the numbers.
-        name: of the image, for the message.
-
-    Raises:
-        InvalidSetting: most numbers are below 0 that should be power or amplitude.
-    """
-    known = valid & np.isfinite(numbers)
-    if meaning == "db":
-        known &= numbers > _NOTHING_DB
-        return Echoes(np.where(known, decibels_to_linear(np.where(known, numbers, 0)), np.float32(np.nan)), False)
-    below = known & (numbers < 0)
-    several = bool(below.any())
-    if several:
-        seen = _seen(numbers[known])
-        if seen.share > _MOST and seen.lowest < -1:  # a window of little data may hold nothing but subtracted noise
-            raise _below_zero(name, seen)
-    known &= numbers > 0
-    power = np.square(numbers) if meaning == "amplitude" else numbers
-    return Echoes(np.where(known, power, np.float32(np.nan)), several)
 
 
 def numbers_seen(reader: ImageReader, windows: Iterable[Window]) -> Seen:
@@ -124,7 +94,7 @@ def numbers_seen(reader: ImageReader, windows: Iterable[Window]) -> Seen:
     for window in windows:
         raster = reader.read(window)
         for values, scale, offset in zip(raster.pixels, reader.scale, reader.offset, strict=True):
-            found += _seen(scaled(values[raster.valid], scale, offset))
+            found += seen_in(scaled(values[raster.valid], scale, offset))
     return found
 
 
@@ -159,22 +129,54 @@ def meaning_of(name: str, declared: Numbers | Literal["auto"], seen: Seen, *, wh
     if seen.share > _MOST:
         return Meaning("db", True, False)
     if seen.share > _FEW:
-        raise InvalidSetting(
-            f"{name} has too many values below 0 for power, and too few for decibels",
-            found=f"{seen.share:.0%} of those looked at, the lowest {seen.lowest:.3g}",
-            expected=f"at most {_FEW:.0%} or more than {_MOST:.0%}",
-            cure="Say what they are: --units db, or --units linear, for which values below 0 are no data.",
-        )
+        raise _ambiguous(name, f"{seen.share:.0%} of those looked at, the lowest {seen.lowest:.3g}")
     return Meaning("amplitude" if whole else "linear", True, below)
 
 
-def _seen(numbers: NDArray[np.float32]) -> Seen:
+def require_power(name: str, seen: Seen) -> None:
+    """Refuses numbers of a window that are decibels; one of little data may hold nothing but subtracted noise.
+
+    Raises:
+        InvalidSetting: most are far below 0.
+    """
+    if seen.share > _MOST and seen.lowest < -1:
+        raise _below_zero(name, seen)
+
+
+def require_few_below(name: str, below: int, count: int, *, detected: bool) -> None:
+    """Refuses an image of which all was read, where more values are below 0 than was seen of some of it before.
+
+    Args:
+        name: of the image, for the message.
+        below: values below 0 that count as no data.
+        count: values that are power.
+        detected: whether it was found out that they are power, and not declared.
+
+    Raises:
+        InvalidSetting: they may be decibels as well.
+    """
+    share = below / max(1, below + count)
+    if detected and share > _FEW:
+        raise _ambiguous(name, f"{share:.0%} of all")
+
+
+def seen_in(numbers: NDArray[np.float32]) -> Seen:
+    """What some numbers are like."""
     numbers = numbers[np.isfinite(numbers) & (numbers != 0)]
-    strange = int(np.count_nonzero(numbers <= 10 * _NOTHING_DB))
+    strange = int(np.count_nonzero(numbers <= 10 * NOTHING_DB))
     if strange:
-        numbers = numbers[numbers > 10 * _NOTHING_DB]
+        numbers = numbers[numbers > 10 * NOTHING_DB]
     below = int(np.count_nonzero(numbers < 0))
     return Seen(len(numbers), below, float(numbers.min()) if len(numbers) else np.inf, strange)
+
+
+def _ambiguous(name: str, found: str) -> InvalidSetting:
+    return InvalidSetting(
+        f"{name} has too many values below 0 for power, and too few for decibels",
+        found=found,
+        expected=f"at most {_FEW:.0%} or more than {_MOST:.0%}",
+        cure="Say what they are: --units db, or --units linear, for which values below 0 are no data.",
+    )
 
 
 def _below_zero(name: str, seen: Seen) -> InvalidSetting:

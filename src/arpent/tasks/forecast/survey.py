@@ -87,7 +87,6 @@ def _surveyed(name: str, dates: Sequence[Found], settings: PrepareSettings) -> S
     bands = set(POLARISATIONS)
     every: set[str] = set()
     moved, assumed = 0, False
-    below: list[Found] = []
     for one in dates:
         with FrameReader(one, settings, grid) as reader:
             grid = grid or reader.grid
@@ -97,13 +96,9 @@ def _surveyed(name: str, dates: Sequence[Found], settings: PrepareSettings) -> S
             every |= set(reader.bands)
             moved += reader.moved
             assumed |= reader.assumed
-            if reader.below:
-                below.append(one)
     assert grid is not None
     language = settings.language
     notes = [_units_told(name, units, language)] if detected else []
-    if below:
-        notes.append(say("prepare.below", language, place=name, name=below[0].name, dates=len(below)))
     if assumed:
         notes.append(say("prepare.assumed", language, place=name, bands=", ".join(sorted(bands, reverse=True)).upper()))
     if moved:

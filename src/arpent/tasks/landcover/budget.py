@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from arpent.core import Progress, Silent, write_file
+from arpent.core import Progress, write_file
 from arpent.data import SampleIndex
 from arpent.data.footprints import cut_blocks, footprints
 from arpent.errors import InvalidSetting
@@ -119,16 +119,8 @@ def budget(settings: BudgetSettings, place: Place, *, progress: Progress | None 
     with place.begin("landcover-budget", settings.name, kept, [settings.target.index, settings.start]) as run:
         start = bundle_in(Path(settings.start))
         note_inputs(run, settings.target, replace(ground.samples, val=ground.judges), start=start)
-        trials = Trials(
-            run=run,
-            ground=ground,
-            start=start,
-            patch=settings.judged_patch,
-            stem=settings.stem,
-            fits=settings.fits,
-            anew=place.force and not run.resumed,
-            progress=progress or Silent(),
-        )
+        anew = place.force and not run.resumed
+        trials = Trials.of(settings, run, ground, start, anew=anew, progress=progress)
         points = [point for subset in subsets for point in _tried(settings, trials, subset)]
         return Budgeted(_finished(run, settings, points, subsets), points)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +12,9 @@ import numpy as np
 from arpent.core import Grid, Strip, writing
 from arpent.engine import Product
 from arpent.engine.job import raster_spec
+from arpent.engine.published_maps import publish_map
 from arpent.errors import InvalidSetting
-from arpent.io import CogWriter, Sheet, open_image, read_ahead, recorded_statistics, stac_item
+from arpent.io import CogWriter, Sheet, open_image, read_ahead
 from arpent.store import RunFolder
 
 __all__ = ["check_sheets", "lay_on", "lay_sheets"]
@@ -47,7 +48,7 @@ def lay_sheets(run: RunFolder, product: Product, sheets: Sequence[Sheet], taken:
     """Publishes a finished map once more, sheet by sheet, each under the sheet's name."""
     for sheet in sheets:
         file = _written(run, product, sheet.grid, f"{sheet.name}.tif")
-        _publish(run, product, sheet.grid, file, taken)
+        publish_map(run, file, raster_spec(product, sheet.grid), taken=taken)
 
 
 def lay_on(run: RunFolder, product: Product, grid: Grid, taken: datetime | None) -> None:
@@ -55,7 +56,8 @@ def lay_on(run: RunFolder, product: Product, grid: Grid, taken: datetime | None)
     file = run.path / product.file_name
     with open_image(file) as made:
         laid = made.grid.matches(grid)
-    _publish(run, product, grid, file if laid else _written(run, product, grid, product.file_name), taken)
+    found = file if laid else _written(run, product, grid, product.file_name)
+    publish_map(run, found, raster_spec(product, grid), taken=taken)
 
 
 def _written(run: RunFolder, product: Product, grid: Grid, name: str) -> Path:
@@ -73,17 +75,3 @@ def _written(run: RunFolder, product: Product, grid: Grid, name: str) -> Path:
             values = np.where(raster.valid, raster.pixels, np.asarray(nothing, raster.pixels.dtype))
             writer.write(Strip(window.row, values.astype(product.dtype, copy=False)))
     return target
-
-
-def _publish(run: RunFolder, product: Product, grid: Grid, file: Path, taken: datetime | None) -> None:
-    name = file.name.removesuffix(".tif")
-    item = stac_item(
-        f"{run.name}-{name}",
-        f"./{file.name}",
-        grid=grid,
-        start=taken or datetime.now(UTC),
-        raster=raster_spec(product, grid),
-        statistics=recorded_statistics(file),
-        properties={"arpent:task": run.task, "arpent:acquired": taken is not None},
-    )
-    run.publish(file, kind="raster", name=name, stac=item)

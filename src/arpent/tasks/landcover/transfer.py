@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from arpent.core import ClassMap, Language, Progress, Silent
+from arpent.core import ClassMap, Language, Progress
 from arpent.data import SampleIndex
 from arpent.data.footprints import footprints
 from arpent.errors import BundleInvalid, InvalidSetting
@@ -68,16 +68,7 @@ def transfer(settings: TransferSettings, place: Place, *, progress: Progress | N
         bundle = load_bundle(start)
         classes = _classes(bundle, start, settings)
         _warn_of_sizes(run, bundle, ground, settings.language)
-        trials = Trials(
-            run=run,
-            ground=ground,
-            start=start,
-            patch=settings.judged_patch,
-            stem=settings.stem,
-            fits=settings.fits,
-            anew=anew,
-            progress=progress or Silent(),
-        )
+        trials = Trials.of(settings, run, ground, start, anew=anew, progress=progress)
         outcomes = _outcomes(settings, trials, bundle, own)
         facts = _facts(settings, ground, bundle)
         study = Study(settings.name, classes, outcomes, f"direct-{settings.baseline}", facts)

@@ -22,7 +22,7 @@ from arpent.tasks.landcover.outcomes import Counts, Outcome
 from arpent.tasks.landcover.radiometry import rule_of_images
 from arpent.tasks.landcover.settings import FinetuneSettings, LandcoverSettings, StrategyName, TrainSettings
 from arpent.tasks.landcover.survey import Samples, check_test, survey
-from arpent.tasks.landcover.transfer_settings import NormaliseName
+from arpent.tasks.landcover.transfer_settings import BudgetSettings, NormaliseName, TransferSettings
 
 __all__ = ["Ground", "Mapper", "Trials", "publish_run"]
 
@@ -88,6 +88,29 @@ class Trials:
     fits: Mapping[StrategyName, FitSettings] = field(default_factory=dict)
     anew: bool = False
     progress: Progress = field(default_factory=Silent)
+
+    @classmethod
+    def of(
+        cls,
+        settings: TransferSettings | BudgetSettings,
+        run: RunFolder,
+        ground: Ground,
+        start: Path,
+        *,
+        anew: bool,
+        progress: Progress | None,
+    ) -> Trials:
+        """Those of a study or of a budget, as it is set."""
+        return cls(
+            run=run,
+            ground=ground,
+            start=start,
+            patch=settings.judged_patch,
+            stem=settings.stem,
+            fits=settings.fits,
+            anew=anew,
+            progress=progress or Silent(),
+        )
 
     def source(self, mapper: Mapper, index: SampleIndex, codes: str = "") -> Outcome:
         """The source model on images of its own sensor, which all lie on one side; `codes` is that of their masks."""
