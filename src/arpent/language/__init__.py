@@ -2,6 +2,7 @@
 
 from arpent.language.axes import AXES, SHARES, Axis, Profile, axes_of, class_of
 from arpent.language.claims import Claim, Finding, Sentence, check, contradictions, parse
+from arpent.language.diversity import Diversity, diversity
 from arpent.language.grammar import abstains, compose, templates, text
 from arpent.language.lexicon import LANGUAGES, keys, language_named, say
 from arpent.language.measured import Measured
@@ -15,6 +16,7 @@ __all__ = [
     "SHARES",
     "Axis",
     "Claim",
+    "Diversity",
     "Finding",
     "Measured",
     "Profile",
@@ -30,6 +32,7 @@ __all__ = [
     "compose_season",
     "contradictions",
     "day",
+    "diversity",
     "duration",
     "keys",
     "language_named",

@@ -163,6 +163,8 @@ class _Composer:
             slots[form] = class_slot(axis, key, self.chance.choice(words[key]))
         entries = self.table["axis"][spoken]
         fitting = entries[self.language] + entries.get(key, {}).get(self.language, [])
+        if not axis.share:
+            fitting = entries.get("index", entries)[self.language]
         return chosen(fitting, slots, self.chance)
 
     def _measured_slots(self, axis: Axis) -> dict[str, Slot]:

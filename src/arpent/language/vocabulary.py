@@ -172,5 +172,7 @@ def class_words(axis: str, key: str, language: Language) -> tuple[str, ...]:
 @cache
 def axis_words(axis: str, language: Language) -> tuple[str, ...]:
     """The names that an axis may bear: "vigueur", "végétation" …"""
-    entries = [entry for entry in word_table("words")["nouns"] if entry.get("axis") == axis and not entry.get("inverse")]
+    entries = [
+        entry for entry in word_table("words")["nouns"] if entry.get("axis") == axis and not entry.get("inverse")
+    ]
     return tuple(dict.fromkeys(next(_forms(word)) for entry in entries for word in entry[language]))
