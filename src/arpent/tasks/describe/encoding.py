@@ -16,7 +16,7 @@ from arpent.data import Normaliser
 from arpent.engine import Network, Precision, RuntimeName, start_network
 from arpent.engine.behind import gathered
 from arpent.errors import ContractMismatch
-from arpent.models import Croma, CromaSettings
+from arpent.models import Croma
 from arpent.tasks.describe.embedding_table import RANDOM, EncoderFacts
 from arpent.tasks.describe.encoders import OpenEncoder, open_encoder
 from arpent.tasks.describe.encoding_work import Encoding, TileOf
@@ -57,13 +57,16 @@ class Encoder:
         source: its bundle or file; None for random weights.
     """
 
-    def __init__(self, opened: OpenEncoder, network: Network, head: nn.Module, settings: CromaSettings) -> None:
+    def __init__(self, opened: OpenEncoder, runtime: RuntimeName, device: str, precision: Precision) -> None:
+        model = opened.bundle.model
+        assert isinstance(model, Croma)  # `open_encoder` has seen to it
         self.name, self.identity, self.source = opened.name, opened.identity, opened.source
         self.random = self.identity.startswith(RANDOM)
         self.contract = opened.bundle.contract
-        self.width, self.patch = settings.width, settings.patch
-        self.network = network
-        self._head = head
+        self.width, self.patch, self._depth = model.settings.width, model.settings.patch, model.settings.depth
+        self._module = _Tokens(model)
+        self._wanted = runtime, device, precision
+        self._network: Network | None = None
         assert self.contract.normalisation is not None  # `open_encoder` has seen to it
         self.statistics = self.contract.normalisation
         self._normaliser = Normaliser(self.statistics)
@@ -78,7 +81,6 @@ class Encoder:
         runtime: RuntimeName = "torch",
         device: str = "auto",
         precision: Precision = "f32",
-        tiles: int | None = None,
     ) -> Self:
         """An encoder by its name or path, ready to run.
 
@@ -89,19 +91,22 @@ class Encoder:
             runtime: what runs it.
             device: where.
             precision: of its arithmetic.
-            tiles: how many it will see, where that is known; few are not worth an export.
 
         Raises:
             WeightsMissing, UnknownName, BundleInvalid, WeightsMismatch, InvalidSetting: as `open_encoder`.
         """
-        opened = open_encoder(source, random_init=random_init, seed=seed)
-        model = opened.bundle.model
-        assert isinstance(model, Croma)  # `open_encoder` has seen to it
-        saved = _SAVED * model.settings.depth * (model.settings.width / 1024) ** 2
-        module = _Tokens(model)
-        network = start_network(module, runtime, device, precision, tiles=tiles, saved=saved, fixed=True)
-        head = module.croma.s2_GAP_FFN
-        return cls(opened, network, head, model.settings)
+        return cls(open_encoder(source, random_init=random_init, seed=seed), runtime, device, precision)
+
+    def start(self, tiles: int | None = None) -> Network:
+        """Makes its network ready to run, if it is not; the network.
+
+        Args:
+            tiles: how many it will see, where that is known; few are not worth an export to another runtime.
+        """
+        if self._network is None:
+            saved = _SAVED * self._depth * (self.width / 1024) ** 2
+            self._network = start_network(self._module, *self._wanted, tiles=tiles, saved=saved, fixed=True)
+        return self._network
 
     def facts(self, *, whole: bool) -> EncoderFacts:
         """What tables say of it; `whole` for embeddings of whole images."""
@@ -131,14 +136,15 @@ class Encoder:
 
     def tokens(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Tokens ``(B, N, width)``, row by row, of network input ``(B, bands, H, W)``."""
-        answer = self.network(torch.from_numpy(images))
+        answer = self.start()(torch.from_numpy(images))
         return np.asarray(answer.float().cpu().numpy(), np.float32)
 
     def pooled(self, mean: NDArray[np.float32]) -> NDArray[np.float32]:
         """The embedding ``(width,)`` of a whole image from the mean of its tokens."""
-        weight = next(self._head.parameters())
+        head = self._module.croma.s2_GAP_FFN
+        weight = next(head.parameters())
         with torch.inference_mode():
-            made = self._head(torch.from_numpy(mean).to(weight.device, weight.dtype))
+            made = head(torch.from_numpy(mean).to(weight.device, weight.dtype))
         return np.asarray(made.float().cpu().numpy(), np.float32)
 
     def encode(
