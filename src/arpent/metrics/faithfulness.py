@@ -41,7 +41,7 @@ from numpy.typing import NDArray
 from arpent.core import Language
 from arpent.errors import DatasetError
 from arpent.language import Measured
-from arpent.language.axes import Axis, axes_of
+from arpent.language.axes import Axis, Profile, axes_of
 from arpent.language.checking import abstains, check
 from arpent.language.claims import Claim, Finding, Sentence
 from arpent.metrics.dense import Interval
@@ -104,6 +104,7 @@ class Told:
         before: the truth of earlier dates of the parcel, for texts that say what has changed; the last one counts.
         split: what is judged apart ("dates", "places"); any word.
         language: of the text.
+        profile: whose axes and thresholds it goes by.
     """
 
     sentences: Sequence[Sentence]
@@ -111,6 +112,7 @@ class Told:
     before: Sequence[Measured] = ()
     split: str = "all"
     language: Language = "en"
+    profile: Profile = "arpent"
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,10 @@ class FaithfulnessTally:
     def languages(self) -> tuple[Language, ...]:
         """The languages that occur, sorted."""
         return tuple(sorted({language for _, language in self._counts}))
+
+    def has(self, split: str, language: Language) -> bool:
+        """Whether a text of that split and language was counted."""
+        return (split, language) in self._counts
 
     def scores(
         self, split: str | None = None, language: Language | None = None, *, draws: int = 1000, seed: int = 0
@@ -251,7 +257,7 @@ def contradicts(finding: Finding) -> bool:
 
 def _counted(told: Told) -> dict[str, float]:
     """What one text adds to each count."""
-    findings = check(told.sentences, told.measured, before=told.before)
+    findings = check(told.sentences, told.measured, before=told.before, profile=told.profile)
     declined = declines(told.sentences)
     counts: dict[str, float] = {
         "texts": 1,
@@ -266,7 +272,7 @@ def _counted(told: Told) -> dict[str, float]:
     if told.before:
         turns = [one for one in findings if one.claim.kind == "direction"]
         counts |= {"moved": 1, "turned": bool(turns) and all(one.verdict == "supported" for one in turns)}
-    for axis in axes_of().values():
+    for axis in axes_of(told.profile).values():
         if axis.deciding(told.measured) is not None:
             own = [one for one in findings if one.claim.axis == axis.name]
             for name, count in _of_axis(axis, own, told.measured).items():
@@ -288,7 +294,7 @@ def numbers_of(axis: Axis, findings: Sequence[Finding], measured: Measured) -> l
 
 def _of_index(finding: Finding, axis: Axis) -> bool:
     claim = finding.claim
-    return claim.kind == "value" and claim.index == axis.index and claim.named is None
+    return claim.kind == "value" and claim.index == axis.index_word and claim.named is None
 
 
 def _of_share(finding: Finding, axis: Axis) -> bool:

@@ -102,24 +102,38 @@ def cider(texts: Sequence[str], references: Sequence[Sequence[str]]) -> float:
         rare.update({gram for other in others for n in range(_LONGEST) for gram in _grams(other, n + 1)})
     scores = []
     for text, others in pairs:
-        likeness = [_likeness(text, other, rare, len(pairs)) for other in others]
+        ours = _weighted(text, rare, len(pairs))
+        likeness = [_likeness(ours, _weighted(other, rare, len(pairs))) for other in others]
         scores.append(10 * sum(likeness) / len(likeness))
     return sum(scores) / len(scores)
 
 
-def _likeness(text: tuple[str, ...], other: tuple[str, ...], rare: Grams, count: int) -> float:
+@dataclass(frozen=True, slots=True)
+class _Weighted:
+    """The runs of a text by their length, each with its weight."""
+
+    size: int
+    runs: tuple[dict[tuple[str, ...], float], ...]
+    norms: tuple[float, ...]
+
+
+def _weighted(text: tuple[str, ...], rare: Grams, count: int) -> _Weighted:
+    runs = tuple(
+        {gram: times * math.log(count / max(1, rare[gram])) for gram, times in _grams(text, n + 1).items()}
+        for n in range(_LONGEST)
+    )
+    return _Weighted(len(text), runs, tuple(math.hypot(*weights.values()) for weights in runs))
+
+
+def _likeness(text: _Weighted, other: _Weighted) -> float:
     """Mean cosine of the weighted runs of two texts, the text's own weights clipped to those of the reference."""
     total = 0.0
     for n in range(_LONGEST):
-        ours, theirs = (_weighted(_grams(one, n + 1), rare, count) for one in (text, other))
+        ours, theirs = text.runs[n], other.runs[n]
         shared = sum(min(weight, theirs[gram]) * theirs[gram] for gram, weight in ours.items() if gram in theirs)
-        norms = math.hypot(*ours.values()) * math.hypot(*theirs.values())
+        norms = text.norms[n] * other.norms[n]
         total += shared / norms if norms else 0.0
-    return total / _LONGEST * math.exp(-((len(text) - len(other)) ** 2) / (2 * _SIGMA**2))
-
-
-def _weighted(grams: Grams, rare: Grams, count: int) -> dict[tuple[str, ...], float]:
-    return {gram: times * math.log(count / max(1, rare[gram])) for gram, times in grams.items()}
+    return total / _LONGEST * math.exp(-((text.size - other.size) ** 2) / (2 * _SIGMA**2))
 
 
 def _grams(text: Sequence[str], size: int) -> Grams:
@@ -127,13 +141,16 @@ def _grams(text: Sequence[str], size: int) -> Grams:
 
 
 def _common(one: Sequence[str], other: Sequence[str]) -> int:
-    """Length of the longest common subsequence."""
-    row = [0] * (len(other) + 1)
-    for word in one:
-        before = 0
-        for at, its in enumerate(other, 1):
-            before, row[at] = row[at], before + 1 if word == its else max(row[at], row[at - 1])
-    return row[-1]
+    """Length of the longest common subsequence, a bit for each word of `one` (Hyyrö 2004)."""
+    places: dict[str, int] = {}
+    for at, word in enumerate(one):
+        places[word] = places.get(word, 0) | 1 << at
+    whole = (1 << len(one)) - 1
+    rest = whole
+    for word in other:
+        met = rest & places.get(word, 0)
+        rest = ((rest + met) | (rest - met)) & whole
+    return len(one) - rest.bit_count()
 
 
 def _pairs(

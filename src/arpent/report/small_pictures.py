@@ -14,9 +14,10 @@ __all__ = ["NDVI_ENDS", "SmallPicture", "Tone", "ndvi_colours", "small_picture",
 NDVI_ENDS = (-0.2, 1.0)
 """Values at the two ends of the colours of NDVI, the same on every page."""
 
-_LARGEST = 112  # pixels on a side; a parcel of 1 km at 10 m
-_QUALITY = 88  # of JPEG
-_GAMMA = 0.8
+_LARGEST = 96  # pixels on a side; a parcel of 1 km at 10 m
+_SMALL = 40  # pixels on a side up to which every one is kept as it is
+_QUALITY = 84  # of JPEG, for larger ones
+_GAMMA = 0.65
 _CUT = (2.0, 98.0)
 _BLANK = 236  # grey of what is not valid
 # Water blue-grey, soil sand, then ever darker greens: the darker, the denser, also for the colour-blind.
@@ -33,8 +34,8 @@ class SmallPicture:
 
     Attributes:
         width, height: of the ground shown, in pixels of the image.
-        colours: JPEG, in true colours.
-        ndvi: PNG, in the colours of `ndvi_colours`.
+        colours: in true colours; PNG of a small parcel, JPEG of a larger one.
+        ndvi: in the colours of `ndvi_colours`; likewise.
         outline: of the parcel as an SVG path, in pixels of the image; empty to draw none.
     """
 
@@ -103,16 +104,16 @@ def small_picture(
     """
     height, width = ndvi.shape
     step = max(1, -(-max(height, width) // _LARGEST))
-    colours = _packed(true_colours(bands[:, ::step, ::step], tone), "jpg")
-    return SmallPicture(width, height, colours, _packed(ndvi_colours(ndvi[::step, ::step]), "png"), outline)
+    colours = true_colours(bands[:, ::step, ::step], tone)
+    return SmallPicture(width, height, _packed(colours), _packed(ndvi_colours(ndvi[::step, ::step])), outline)
 
 
-def _packed(picture: Rgb, kind: str) -> bytes:
+def _packed(picture: Rgb) -> bytes:
     from matplotlib.image import imsave
 
     buffer = io.BytesIO()
-    if kind == "jpg":
-        imsave(buffer, picture, format="jpg", pil_kwargs={"quality": _QUALITY})
+    if max(picture.shape) > _SMALL:
+        imsave(buffer, picture, format="jpg", pil_kwargs={"quality": _QUALITY, "optimize": True})
     else:
         imsave(buffer, picture, format="png", metadata=_NAMELESS, pil_kwargs={"optimize": True})
     return buffer.getvalue()

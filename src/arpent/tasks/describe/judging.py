@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from arpent.core import Language
 from arpent.errors import DatasetError
 from arpent.language import Measured
-from arpent.language.axes import axes_of
+from arpent.language.axes import Profile, axes_of
 from arpent.language.checking import abstains, check
 from arpent.language.claims import Sentence, parse
 from arpent.language.grammar import compose, text
@@ -21,13 +21,25 @@ from arpent.metrics import FaithfulnessTally, TextScores, Told, compare_texts, n
 from arpent.tasks.describe.baselines import LinearProbe, constant_facts, nearest_facts, probed_facts
 from arpent.tasks.describe.texts import Mode
 
-__all__ = ["METHODS", "Item", "Judged", "Method", "Point", "Repairs", "Training", "judge", "pairs_of", "split_of"]
+__all__ = [
+    "METHODS",
+    "ROUNDS",
+    "Item",
+    "Judged",
+    "Method",
+    "Point",
+    "Repairs",
+    "Training",
+    "judge",
+    "pairs_of",
+    "split_of",
+]
 
 Method = Literal["model", "draft", "permuted", "oracle", "constant", "nearest", "probe"]
 METHODS: tuple[Method, ...] = get_args(Method)
 """What is judged: the model's texts as they stand, as it first wrote them, those of other images, and baselines."""
 
-_ROUNDS = 8
+ROUNDS = 8
 """How often texts are given to other parcels; one round would hang on chance."""
 _REFERENCES = 5
 """Captions of the truth that a text is compared with, word by word."""
@@ -52,6 +64,7 @@ class Item:
         sentences: it has.
         repairs: how many of them the grammar wrote.
         vector: embedding of the parcel, where there is one.
+        profile: whose axes and thresholds the text goes by.
     """
 
     text: str
@@ -65,6 +78,7 @@ class Item:
     sentences: int = 0
     repairs: int = 0
     vector: Vectors | None = None
+    profile: Profile = "arpent"
 
 
 @dataclass(frozen=True)
@@ -73,11 +87,18 @@ class Training:
 
     Attributes:
         measured: the facts of its parcels.
-        vectors: ``(n, width)``, their embeddings; None where there are none.
+        vectors: ``(n, width)``, embeddings of some of them; None where there are none.
+        embedded: which of them; all in their order if not given.
     """
 
     measured: Sequence[Measured]
     vectors: Vectors | None = None
+    embedded: Sequence[int] | None = None
+
+    @property
+    def neighbours(self) -> list[Measured]:
+        """The facts of those that have an embedding, in the order of `vectors`."""
+        return [self.measured[place] for place in (self.embedded or range(len(self.measured)))]
 
 
 @dataclass(frozen=True)
@@ -86,7 +107,7 @@ class Point:
 
     Attributes:
         axis: that it is stated of.
-        index: or share.
+        index: or the name of a share.
         true: from the pixels.
         stated: the number; None where the text states none.
         split: of the text.
@@ -187,14 +208,14 @@ def _texts_of_methods(
         return texts
     constant = constant_facts(training.measured)
     texts["constant"] = _written([_about(constant, item) for item in items], items, seed)
-    vectors = [item.vector for item in items if item.vector is not None]
-    if training.vectors is None or len(vectors) < len(items):
+    if training.vectors is None or any(item.vector is None for item in items if not abstains(item.measured)):
         judged.lacking |= dict.fromkeys(("nearest", "probe"), "no_embeddings")
         return texts
-    stacked = np.stack(vectors)
-    nearest = nearest_facts(stacked, training.vectors, training.measured)
+    blank = np.zeros(training.vectors.shape[1])  # of parcels that nobody sees, and that no text describes
+    stacked = np.stack([blank if item.vector is None else item.vector for item in items])
+    nearest = nearest_facts(stacked, training.vectors, training.neighbours)
     texts["nearest"] = _written([_about(one, item) for one, item in zip(nearest, items, strict=True)], items, seed)
-    probe = LinearProbe.fit(training.vectors, training.measured)
+    probe = LinearProbe.fit(training.vectors, training.neighbours)
     texts["probe"] = _written(probed_facts(probe, stacked, [item.measured for item in items]), items, seed)
     return texts
 
@@ -207,7 +228,7 @@ def _about(facts: Measured, item: Item) -> Measured:
 
 def _written(facts: Sequence[Measured], items: Sequence[Item], seed: int) -> list[str]:
     return [
-        text(compose(one, item.language, seed=seed + place, before=item.before))
+        text(compose(one, item.language, seed=seed + place, before=item.before, profile=item.profile))
         for place, (one, item) in enumerate(zip(facts, items, strict=True))
     ]
 
@@ -220,13 +241,14 @@ def _tally(items: Sequence[Item], texts: Sequence[str]) -> FaithfulnessTally:
 
 
 def _told(item: Item, words: str) -> Told:
-    return Told(_read(words, item.language), item.measured, item.before, item.split, item.language)
+    read = _read(words, item.language, item.profile)
+    return Told(read, item.measured, item.before, item.split, item.language, item.profile)
 
 
 @lru_cache(maxsize=4096)
-def _read(words: str, language: Language) -> tuple[Sentence, ...]:
+def _read(words: str, language: Language, profile: Profile) -> tuple[Sentence, ...]:
     """The text as the parser reads it; a text is judged many times over."""
-    return parse(words, language)
+    return parse(words, language, profile)
 
 
 def _permuted(items: Sequence[Item], seed: int) -> FaithfulnessTally:
@@ -244,7 +266,7 @@ def _permuted(items: Sequence[Item], seed: int) -> FaithfulnessTally:
         for item in group:
             if abstains(item.measured):
                 tally.update(_told(item, item.text))
-        for _ in range(_ROUNDS if len(seen) > 1 else 1):
+        for _ in range(ROUNDS if len(seen) > 1 else 1):
             order = rng.permutation(len(seen))  # in a ring, so that nobody keeps his own
             for place, number in enumerate(order.tolist()):
                 other = seen[int(order[place - 1])]
@@ -256,7 +278,9 @@ def _permuted(items: Sequence[Item], seed: int) -> FaithfulnessTally:
 
 def _references(item: Item, seed: int) -> list[str]:
     return [
-        text(compose(item.measured, item.language, seed=10_000 + seed + number, before=item.before))
+        text(
+            compose(item.measured, item.language, seed=10_000 + seed + number, before=item.before, profile=item.profile)
+        )
         for number in range(_REFERENCES)
     ]
 
@@ -272,18 +296,19 @@ def _compare(
 
 
 def _points(item: Item) -> list[Point]:
-    """Every index that is due in a text, with what the text says of it."""
+    """The number due on each axis, an index or a share of the ground, with what a text says of it."""
     if abstains(item.measured):
         return []
-    findings = check(_read(item.text, item.language), item.measured, before=item.before)
+    sentences = _read(item.text, item.language, item.profile)
+    findings = check(sentences, item.measured, before=item.before, profile=item.profile)
     points = []
-    for axis in axes_of().values():
-        true = item.measured.indices.get(axis.index)
+    for axis in axes_of(item.profile).values():
+        true = axis.deciding(item.measured)
         if true is None:
             continue
         numbers = numbers_of(axis, [one for one in findings if one.claim.axis == axis.name], item.measured)
-        own = [one.claim.value for one in numbers if one.claim.index == axis.index]
-        points.append(Point(axis.name, axis.index, true, own[0] if own else None, item.split))
+        own = [one.claim.value for one in numbers if (one.claim.kind == "extent") == (axis.share is not None)]
+        points.append(Point(axis.name, axis.share or axis.index, true, own[0] if own else None, item.split))
     return points
 
 
