@@ -96,7 +96,7 @@ def count_slot(count: int, language: Language) -> Slot:
 def crop_slot(crop: str, name: str, language: Language) -> Slot:
     """The name of a crop, in French with the word that goes before it."""
     name = name.strip().casefold()
-    prefix = "" if language == "en" else "d'" if name[0] in "aeiouyhéèêœ" else "de "
+    prefix = "" if language == "en" else "d’" if name[0] in "aeiouyhéèêœ" else "de "
     return Slot(prefix + name, (Claim("crop", None, None, None, crop, len(prefix), len(prefix) + len(name)),))
 
 
@@ -104,7 +104,7 @@ def index_slots(axis: Axis, language: Language) -> dict[str, Slot]:
     """The name of the axis's index: alone and with its article."""
     word = axis.index_word
     if language == "fr":
-        names = {"the": f"l'{word}" if word[0] in "AEIO" else f"le {word}"}
+        names = {"the": f"l’{word}" if word[0] in "AEIO" else f"le {word}"}
     else:
         names = {"the": f"the {word}", "an": f"an {word}" if word[0] in "AEIMN" else f"a {word}"}
     return {"index": Slot(word)} | {name: Slot(words) for name, words in names.items()}

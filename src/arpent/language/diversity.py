@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 __all__ = ["Diversity", "diversity"]
 
@@ -40,7 +41,7 @@ def diversity(texts: Iterable[str]) -> Diversity:
         seen.add(text)
         wordings.add(_NUMBER.sub("#", text))
         words = _WORD.findall(text)
-        pairs.update(zip(words, words[1:], strict=False))
+        pairs.update(pairwise(words))
         total += max(0, len(words) - 1)
     return Diversity(
         texts=count,

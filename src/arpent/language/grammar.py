@@ -111,6 +111,8 @@ class _Composer:
     def _joined(self, clauses: list[Clause], opening: Clause | None) -> list[Clause]:
         """Clauses as sentences of one or two, with a connective here and there."""
         sentences: list[Clause] = []
+        leading = list(self.table["leading"][self.language])
+        self.chance.shuffle(leading)
         while clauses:
             clause = clauses.pop(0)
             today = None
@@ -118,16 +120,18 @@ class _Composer:
                 today = next((claim.when for claim in opening.claims if claim.when), None)
                 clause, opening = opening.then(clause), None
             elif sentences and self.chance.random() < _LED:
-                clause = self._led(clause, last=not clauses)
+                words = self.table["closing"][self.language] if not clauses else leading
+                clause = Clause(words.pop() if words is leading else words[0]).then(clause) if words else clause
             if clauses and self.chance.random() < _JOINED and ":" not in clause.text + clauses[0].text:
-                clause = clause.then(Clause(self.chance.choice(self.table["joining"][self.language])))
-                clause = clause.then(clauses.pop(0))
+                clause = clause.then(self._joint(clause.text + clauses[0].text)).then(clauses.pop(0))
             sentences.append(said_on(clause, today) if today else clause)
         return sentences
 
-    def _led(self, clause: Clause, *, last: bool) -> Clause:
-        words = self.table["leading"][self.language] + (self.table["closing"][self.language] if last else [])
-        return Clause(self.chance.choice(words)).then(clause)
+    def _joint(self, clauses: str) -> Clause:
+        """What stands between two clauses; not a second "and"."""
+        joining = self.table["joining"][self.language]
+        fitting = [words for words in joining if words.strip(" ,") not in clauses.split() or words.strip() == ";"]
+        return Clause(self.chance.choice(fitting))
 
     def _abstention(self) -> Clause | None:
         cloud = self.measured.cloud

@@ -159,7 +159,7 @@ def known_crop(name: str, language: Language | None = None) -> str | None:
 
 @cache
 def class_words(axis: str, key: str, language: Language) -> tuple[str, ...]:
-    """The words that a class of an axis may bear, those that Arpent writes first: "dense", "vigoureux" …"""
+    """The words that a class of an axis may bear, those that Arpent writes first ("dense", "vigoureuse")."""
     written = word_table("grammar")["words"]
     spoken = [axis, "vegetation"] if axis == "vigour" else [axis]
     found = [word for name in spoken for forms in written[name][language].values() for word in forms[key]]
@@ -171,7 +171,7 @@ def class_words(axis: str, key: str, language: Language) -> tuple[str, ...]:
 
 @cache
 def axis_words(axis: str, language: Language) -> tuple[str, ...]:
-    """The names that an axis may bear: "vigueur", "végétation" …"""
+    """The names that an axis may bear ("vigueur", "végétation")."""
     entries = [
         entry for entry in word_table("words")["nouns"] if entry.get("axis") == axis and not entry.get("inverse")
     ]
