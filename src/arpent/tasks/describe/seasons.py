@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from arpent.language import Measured
-from arpent.language.axes import STEADY
 from arpent.language.grammar import abstains
+from arpent.language.season import Moment, turning_points
 from arpent.tasks.describe.table import Measurement
 
 __all__ = ["Dated", "Season", "Turn", "seasons_of", "turns_of"]
@@ -119,28 +119,17 @@ def _dated(measured: Measured, taken: date) -> Dated:
     return Dated(taken, told, seen, dict(measured.indices))
 
 
-def turns_of(season: Season, index: str, *, least: float = 2 * STEADY) -> list[Turn]:
-    """Where an index turns: each peak and trough from which it moves away by `least` or more on both sides.
+def turns_of(season: Season, index: str) -> list[Turn]:
+    """The peaks and troughs of an index: the same days that sentences of the season speak of.
 
     A series that only rises, or only falls, has none: its ends are no turns.
     """
-    points = season.of(index)
-    turns: list[Turn] = []
-    if len(points) < 3:
-        return turns
-    low = high = points[0]
-    rising: bool | None = None
-    for point in points[1:]:
-        if rising is not False and point[1] >= high[1]:
-            high = point
-        if rising is not True and point[1] <= low[1]:
-            low = point
-        if rising is not False and high[1] - point[1] >= least:
-            if rising:
-                turns.append(Turn(index, "peak", *high))
-            rising, low = False, point
-        elif rising is not True and point[1] - low[1] >= least:
-            if rising is False:
-                turns.append(Turn(index, "trough", *low))
-            rising, high = True, point
+    moments = [Moment(taken, round(value, 2)) for taken, value in season.of(index)]
+    points = turning_points(moments) if moments else []
+    turns = []
+    for before, here, after in zip(points, points[1:], points[2:], strict=False):
+        if here.value > max(before.value, after.value):
+            turns.append(Turn(index, "peak", here.when, here.value))
+        elif here.value < min(before.value, after.value):
+            turns.append(Turn(index, "trough", here.when, here.value))
     return turns
