@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from arpent.core import Language
 from arpent.errors import InvalidSetting
 from arpent.language import number, say
-from arpent.report.style import ACCENTS, INK, PAPER, SOFT, canvas, frame, publish
+from arpent.report.style import ACCENTS, PAPER, SOFT, canvas, frame, publish
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,6 +66,7 @@ def season_chart(
     for place, line in enumerate(lines):
         _draw(axes, line, _COLOURS[place % len(_COLOURS)], language)
     _scale(axes, lines, days, language)
+    _name(axes, lines)
     if any(line.hidden for line in lines):
         words: dict[str, Any] = {"fontsize": 7.5, "color": SOFT, "family": _FAMILY}
         figure.text(0.99, 0.9, f"○ {say('season.hidden', language)}", ha="right", **words)
@@ -89,19 +91,27 @@ def _draw(axes: Axes, line: SeasonLine, colour: str, language: Language) -> None
             textcoords="offset points",
             ha="center",
             fontsize=7.5,
-            color=INK,
+            color=colour,
             family=_FAMILY,
         )
-    ends = line.points or line.hidden
-    if ends:
+
+
+def _name(axes: Axes, lines: Sequence[SeasonLine]) -> None:
+    """Names at the ends of the lines, pushed apart where they would touch."""
+    low, high = axes.get_ylim()
+    ends = [(line.points or line.hidden)[-1] if line.points or line.hidden else None for line in lines]
+    last = max(end[0] for end in ends if end is not None)
+    y = -math.inf
+    for end, place in sorted((end[1], place) for place, end in enumerate(ends) if end is not None):
+        y = max(end, y + 0.075 * (high - low))
         axes.annotate(
-            line.name,
-            ends[-1],
-            xytext=(8, 0),
+            lines[place].name,
+            (last, y),
+            xytext=(9, 0),
             textcoords="offset points",
             va="center",
             fontsize=8.5,
-            color=colour,
+            color=_COLOURS[place % len(_COLOURS)],
             family=_FAMILY,
             fontweight="bold",
             annotation_clip=False,

@@ -28,7 +28,8 @@ def draw_season(told: Told, path: Path, language: Language) -> Path | None:
         if points or hidden:
             turning = [(turn.taken, turn.value) for turn in told.turns if turn.index == index]
             ends = [points[0], points[-1]] if points else []
-            lines.append(SeasonLine(index, points, hidden, sorted({*turning, *ends})))
+            # The values of one line are enough: those of two would cover each other.
+            lines.append(SeasonLine(index, points, hidden, () if lines else sorted({*turning, *ends})))
     if not lines:
         return None
     return season_chart(lines, path, title=_title(season), language=language)
