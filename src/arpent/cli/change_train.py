@@ -7,11 +7,10 @@ from typing import Annotated
 
 import typer
 
-from arpent.cli.comparisons import where_to_find
-from arpent.cli.console import progress, show
+from arpent.cli.console import progress
 from arpent.cli.options import assemble
 from arpent.cli.places import Assignments, Force, Name, Output, Resume, place
-from arpent.language import number, say
+from arpent.cli.trainings import show_training
 from arpent.tasks.change.train_settings import ChangeTrainSettings
 
 __all__ = ["app"]
@@ -34,8 +33,4 @@ def train(
     settings = assemble(ChangeTrainSettings, config, assignments or (), {})
     where = place(output, name, force=force, resume=resume)
     run = run_training(settings, where, progress=progress())
-    model = run.file("model")
-    figures = {name: value for name, value in run.manifest.metrics.items() if value is not None}
-    lines = [f"{name}  {number(value, settings.language, 4)}" for name, value in figures.items()]
-    place_of = where_to_find([(say("word.model", settings.language), model)])
-    show({"run": run.path, "model": model, "metrics": figures}, *lines, *place_of)
+    show_training(run, settings.language)

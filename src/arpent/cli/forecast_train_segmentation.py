@@ -7,12 +7,10 @@ from typing import Annotated
 
 import typer
 
-from arpent.cli.comparisons import where_to_find
-from arpent.cli.console import progress, show
+from arpent.cli.console import progress
 from arpent.cli.options import with_settings
 from arpent.cli.places import Force, Name, Output, Resume, place
-from arpent.cli.trainings import figure_lines
-from arpent.language import say
+from arpent.cli.trainings import show_training
 from arpent.tasks.forecast.train_settings import SegmentationSettings
 
 __all__ = ["app"]
@@ -35,7 +33,4 @@ def train_segmentation(
 
     asked = settings.model_copy(update={"dataset": str(dataset)})
     run = run_training(asked, place(output, name, force=force, resume=resume), progress=progress())
-    figures = {name: value for name, value in run.manifest.metrics.items() if value is not None}
-    found = where_to_find([(say("word.model", settings.language), run.file("model"))])
-    document = {"run": run.path, "model": run.file("model"), "metrics": figures}
-    show(document, *figure_lines(figures, settings.language), *found)
+    show_training(run, settings.language)

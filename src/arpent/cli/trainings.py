@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from arpent.cli.console import table
+from arpent.cli.comparisons import where_to_find
+from arpent.cli.console import show, table
 from arpent.core import Language
 from arpent.language import number, percent, say
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from arpent.store import Run
 
-__all__ = ["figure_lines", "training_document", "training_lines"]
+__all__ = ["figure_lines", "show_training", "training_document", "training_lines"]
 
 
 def training_lines(run: Run, language: Language) -> list[RenderableType]:
@@ -57,6 +58,12 @@ def figure_lines(figures: Mapping[str, float], language: Language) -> list[str]:
 def _told(value: float, language: Language) -> str:
     """Epochs and parameters are counted, and have no decimals."""
     return number(value, language, 0 if float(value).is_integer() and value > 1 else 4)
+
+
+def show_training(run: Run, language: Language) -> None:
+    """Shows the figures of a training, and where its model lies."""
+    found = where_to_find([(say("word.model", language), run.file("model"))])
+    show(training_document(run), *figure_lines(_figures(run), language), *found)
 
 
 def training_document(run: Run) -> dict[str, object]:

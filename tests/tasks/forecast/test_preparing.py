@@ -105,12 +105,16 @@ def test_a_folder_becomes_a_dataset(series, tmp_path):
 
 def test_simulated_series_go_straight_in(tmp_path):
     simulate(tmp_path / "seen", RadarSimulation(size=40, dates=7, scenes=3, seed=8))
-    prepare(tmp_path / "seen", tmp_path / "set", PrepareSettings(patch=32))
+    made = prepare(tmp_path / "seen", tmp_path / "set", PrepareSettings(patch=32))
     dataset = Dataset.read(tmp_path / "set")
     assert {place.split for place in dataset.places} == {"train", "val", "test"}
     assert [len(dataset.of_split(side)) for side in ("train", "val", "test")] == [1, 1, 1]
     assert dataset.facts.synthetic
     assert dataset.facts.covariates == ("level", "rain")
+    # What is so of all places is said once.
+    names = [place.name for place in dataset.places]
+    (told,) = [note for note in made.notes if "every 6 days" in note]
+    assert told.startswith(f"{names[0]}, {names[1]} … (3 places): 7 dates, ")
     frame = dataset.places[0].frames[2]
     assert set(frame.covariates) == {"rain", "level"}
     truth = pixels_of(tmp_path / "seen" / dataset.places[0].name / f"truth_sentinel-1_{frame.date}.tif")

@@ -22,6 +22,7 @@ from arpent.tasks.forecast.evaluation_page import About, write_evaluation_page
 from arpent.tasks.forecast.evaluation_pictures import draw_evaluation
 from arpent.tasks.forecast.judging import Issue, Judged, issues_of, judge
 from arpent.tasks.forecast.sides import sided
+from arpent.tasks.forecast.telling import places_told
 from arpent.tasks.forecast.verdict import plain_words, regime_gains, verdicts
 from arpent.version import __version__
 
@@ -95,7 +96,7 @@ def _warn_of_untold(
         unknown.setdefault(issue.place.name, set()).update(unknown_covariates(past, forecaster.settings.covariates))
     for names in sorted({", ".join(sorted(names)) for names in unknown.values() if names}):
         where = [place for place, own in unknown.items() if ", ".join(sorted(own)) == names]
-        told = ", ".join(where[:3]) + (" …" if len(where) > 3 else "")
+        told = places_told(where, settings.language)
         run.warn(say("forecast_product.untold", settings.language, place=told, names=names))
 
 

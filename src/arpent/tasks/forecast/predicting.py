@@ -24,7 +24,7 @@ from arpent.tasks.forecast.foretelling import ForetellTask, SegmentTask, coming_
 from arpent.tasks.forecast.foretold import Coming, Plan
 from arpent.tasks.forecast.predict_settings import ForetellSettings
 from arpent.tasks.forecast.prediction_preview import draw_prediction
-from arpent.tasks.forecast.prospects import notes_of, plans_of, warn_of_doubts
+from arpent.tasks.forecast.prospects import notes_of, plans_of, warn_of_covariates, warn_of_doubts
 from arpent.tasks.forecast.stacked import Stack, normalised
 from arpent.tasks.forecast.timeline import TimelineDate, measured, write_timeline
 from arpent.tiling import TilePlan
@@ -93,6 +93,7 @@ def foretell(
             with run.timed("check"):
                 for plan in plans:
                     warn_of_doubts(run, plan, bundle, model, settings)
+                warn_of_covariates(run, plans, bundle.model, settings)
         except ArpentError as problem:
             if not (place.resume or isinstance(problem, Interrupted)):
                 run.abandon()  # nothing is made yet: once the cause is mended, the same command is to begin anew

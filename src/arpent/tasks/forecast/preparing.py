@@ -25,6 +25,7 @@ from arpent.tasks.forecast.orbits import only
 from arpent.tasks.forecast.prepare_settings import PrepareSettings
 from arpent.tasks.forecast.prepared_dates import below_in, writer_of
 from arpent.tasks.forecast.survey import Surveyed, survey
+from arpent.tasks.forecast.telling import together
 
 __all__ = ["Prepared", "prepare"]
 
@@ -101,7 +102,8 @@ def prepare(
     finally:
         lock.release()
     notes = (*sources.notes, *(note for one in places for note in one.notes), *notes)
-    return Prepared(Dataset.read(place), places, place / dataset.name, tuple(dict.fromkeys(notes)))
+    told = together(notes, [one.name for one in places], settings.language)
+    return Prepared(Dataset.read(place), places, place / dataset.name, told)
 
 
 def _fill(

@@ -12,17 +12,18 @@ from arpent.engine.caution import far_from_training
 from arpent.io import open_image
 from arpent.language import say
 from arpent.models import Bundle
-from arpent.models.recurrent import Forecaster, ForecasterSettings
+from arpent.models.recurrent import Forecaster
 from arpent.store import RunFolder, seen_in_training
 from arpent.tasks.forecast.answering import unknown_covariates
 from arpent.tasks.forecast.coming_table import read_coming, told_of_coming
 from arpent.tasks.forecast.dataset import Dataset
-from arpent.tasks.forecast.foretold import Plan, place_named, plan_of, usual_step, whole_places
+from arpent.tasks.forecast.foretold import Coming, Plan, place_named, plan_of, usual_step, whole_places
 from arpent.tasks.forecast.predict_settings import ForetellSettings
 from arpent.tasks.forecast.sides import sided
 from arpent.tasks.forecast.stacked import Stack
+from arpent.tasks.forecast.telling import places_told, together
 
-__all__ = ["notes_of", "plans_of", "warn_of_doubts"]
+__all__ = ["notes_of", "plans_of", "warn_of_covariates", "warn_of_doubts"]
 
 _STEPS_APART = 1.5
 """Times by which the step of a series may differ from that of training before it is said."""
@@ -74,7 +75,6 @@ def warn_of_doubts(run: RunFolder, plan: Plan, bundle: Bundle, model: Path, sett
     if not 1 / _STEPS_APART <= plan.step / learnt <= _STEPS_APART:
         where = {"place": plan.place.name, "series": plan.step, "model": learnt}
         run.warn(say("forecast_product.step_differs", language, **where))
-    _warn_of_covariates(run, plan, bundle.model.settings, settings)
 
 
 def _warn_of_learnt(run: RunFolder, plan: Plan, model: Path, settings: ForetellSettings) -> None:
@@ -89,30 +89,34 @@ def _warn_of_learnt(run: RunFolder, plan: Plan, model: Path, settings: ForetellS
         run.warn(say(key, settings.language, **words))
 
 
-def _warn_of_covariates(run: RunFolder, plan: Plan, model: ForecasterSettings, settings: ForetellSettings) -> None:
+def warn_of_covariates(run: RunFolder, plans: Sequence[Plan], model: nn.Module, settings: ForetellSettings) -> None:
     """Says what the model has learnt to be told and is not, and where it is told the truth of what was to come."""
-    language, place = settings.language, plan.place.name
-    unknown = unknown_covariates(plan.past, model.covariates)
-    if unknown:
-        run.warn(say("forecast_product.untold", language, place=place, names=", ".join(unknown)))
-    coming = plan.coming[: settings.horizons]
-    if not coming:
+    if not isinstance(model, Forecaster):
         return
-    missing = unknown_covariates(coming, model.ahead)
-    if missing:
-        run.warn(say("forecast_product.untold_ahead", language, place=place, names=", ".join(missing)))
-    seen_since = [
-        name
-        for name in model.ahead
-        if any(one.frame is not None and name in one.frame.covariates and name not in one.told for one in coming)
-    ]
-    if seen_since:
-        run.warn(say("forecast_product.told_truth", language, place=place, names=", ".join(seen_since)))
+    found: dict[tuple[str, str], list[str]] = {}
+    for plan in plans:
+        coming = plan.coming[: settings.horizons]
+        doubts = {
+            "untold": unknown_covariates(plan.past, model.settings.covariates),
+            "untold_ahead": unknown_covariates(coming, model.settings.ahead),
+            "told_truth": tuple(name for name in model.settings.ahead if _is_truth(name, coming)),
+        }
+        for kind, names in doubts.items():
+            if names and coming:
+                found.setdefault((kind, ", ".join(names)), []).append(plan.place.name)
+    for (kind, named), places in found.items():
+        told = places_told(places, settings.language)
+        run.warn(say(f"forecast_product.{kind}", settings.language, place=told, names=named))
+
+
+def _is_truth(name: str, coming: Sequence[Coming]) -> bool:
+    """Whether a covariate of a coming date is what the series has of it, and not what somebody foretold."""
+    return any(one.frame is not None and name in one.frame.covariates and name not in one.told for one in coming)
 
 
 def notes_of(plans: Sequence[Plan], settings: ForetellSettings) -> tuple[str, ...]:
     """From which dates each place is foretold, and how far."""
-    return tuple(
+    notes = [
         say(
             "forecast_product.looked",
             settings.language,
@@ -124,4 +128,5 @@ def notes_of(plans: Sequence[Plan], settings: ForetellSettings) -> tuple[str, ..
         )
         for plan in plans
         if plan.coming
-    )
+    ]
+    return together(notes, [plan.place.name for plan in plans], settings.language)
