@@ -129,12 +129,16 @@ class Said:
     def negated(self, place: int) -> bool:
         """Whether a word that denies stands shortly before, or around the verb at this place."""
         for item in reversed(self.items[max(0, place - 3) : place]):
-            if item.means("negation"):
+            if item.means("negation") or (item.text == "plus" and self._denies_before(place)):
                 return True
             if item.kind != "word" or item.means("noun", "index", "level", "class", "direction", "conjunction"):
                 break
         after = self.items[place + 1 : place + 2]
         return bool(after and after[0].means("negation") and any(self._says(place - 1, word) for word in ("n", "ne")))
+
+    def _denies_before(self, place: int) -> bool:
+        """Whether "n'est plus" stands before: what was is no more."""
+        return any(item.text in ("n", "ne") for item in self.items[max(0, place - 4) : place])
 
     def _says(self, place: int, text: str) -> bool:
         return 0 <= place < len(self.items) and self.items[place].text == text
@@ -147,6 +151,8 @@ class Said:
     def since(self, place: int) -> date | None:
         """The day that a movement is counted from: that of the last such date before it, else of the next."""
         before = self._since_before[place]
+        if self.span_end(place) is not None:
+            return self.day(self._date_after[place])
         return self.day(before if before is not None else self._since_after[place])
 
     def day(self, place: int | None) -> date | None:
@@ -178,9 +184,21 @@ class Said:
         return self.day(following if following is not None else self.leading_date(place))
 
     def moved_by(self, place: int) -> date | None:
-        """The day that a movement ends on: that of the next date, else of the last before it."""
+        """The day that a movement ends on: that of the next date, else of the last before it.
+
+        In "rose from 0.30 on 15 March to 0.72 on 3 June" it is the second of the next dates.
+        """
         following = self._date_after[place]
-        return self.day(following if following is not None else self.leading_date(place))
+        second = self.span_end(place)
+        return self.day(second or (following if following is not None else self.leading_date(place)))
+
+    def span_end(self, place: int) -> int | None:
+        """The second date after a movement that goes from one to the other."""
+        first = self._date_after[place]
+        second = self._date_after[first] if first is not None else None
+        if first is None or second is None or second - first > 8 or self._since_before[place] is not None:
+            return None
+        return second if any(item.text in ("a", "to", "au") for item in self.items[first + 1 : second]) else None
 
 
 def _neighbours(length: int, places: Iterable[int]) -> tuple[list[int | None], list[int | None]]:

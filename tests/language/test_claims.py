@@ -1,0 +1,178 @@
+"""The reader on free text: what is wrong, invented or unmeasured is caught, in both languages; what is right is not.
+
+None of these sentences comes from the grammar. The field: NDVI .723, NDMI .312, EVI2 .522, NDRE .351, BSI -.214,
+GNDVI .655, soil 4.2 %, vegetation 93.1 %, cloud 3 %, valid 97 %, 2.53 ha of winter wheat on 3 June 2021; on 15 March
+its NDVI was .304 and its NDMI .28.
+"""
+
+import pytest
+
+from arpent.core import Language
+from arpent.language import Finding, Measured, check, parse
+
+WRONG: list[tuple[Language, str, dict[str, str]]] = [
+    # a wrong number
+    ("fr", "Le NDVI moyen est de 0,62.", {"0,62": "contradicted"}),
+    ("en", "The mean NDVI is 0.62.", {"0.62": "contradicted"}),
+    ("fr", "NDVI : 0.73", {"0.73": "contradicted"}),
+    ("en", "NDVI of 0,71", {"0,71": "contradicted"}),
+    ("fr", "L'humidité du couvert, mesurée par le NDMI, s'élève à −0,31.", {"−0,31": "contradicted"}),
+    ("en", "Canopy moisture (NDMI) stands at -0.31.", {"-0.31": "contradicted"}),
+    ("fr", "NDMI négatif de moins 0,31", {"0,31": "contradicted"}),
+    ("en", "an NDMI of minus 0.31", {"0.31": "contradicted"}),
+    ("fr", "L’indice de végétation atteint 0,85 en moyenne.", {"0,85": "contradicted"}),
+    ("en", "The vegetation index averages .85", {".85": "contradicted"}),
+    ("fr", "NDVI et NDMI valent respectivement 0,72 et 0,52.", {"0,52": "contradicted"}),
+    ("en", "NDVI and NDMI are 0.31 and 0.72 respectively.", {"0.31": "contradicted", "0.72": "contradicted"}),
+    ("fr", "0,31 de NDVI et 0,72 de NDMI", {"0,31": "contradicted", "0,72": "contradicted"}),
+    ("en", "Its NDVI went from 0.30 to 0.82.", {"0.82": "contradicted"}),
+    ("fr", "La parcelle a un NDVI de 7,2e-2.", {"7,2e-2": "contradicted"}),
+    ("en", "With an NDVI of ٠.٤٢ the crop is alive.", {"٠.٤٢": "contradicted"}),
+    ("fr", "La vigueur vaut 0,12.", {"0,12": "contradicted"}),
+    ("en", "Bare soil covers 42% of the field.", {"42%": "contradicted"}),
+    ("fr", "Le sol nu représente 42 % de la parcelle.", {"42 %": "contradicted"}),
+    ("fr", "42 pour cent de sol nu", {"42 pour cent": "contradicted"}),
+    ("en", "42 percent of the parcel is bare soil.", {"42 percent": "contradicted"}),
+    ("fr", "60 % de végétation et 4 % de sol nu", {"60 %": "contradicted"}),
+    ("en", "Vegetation covers 93% and bare soil 30%.", {"30%": "contradicted"}),
+    ("fr", "La parcelle mesure 3,1 ha.", {"3,1": "contradicted"}),
+    ("en", "The parcel of 1,250 m² is green.", {"1,250": "contradicted"}),
+    ("en", "12% of the pixels are cloudy.", {"12%": "contradicted"}),
+    ("fr", "Les nuages couvrent 12 % de l’image.", {"12 %": "contradicted"}),
+    # a wrong class
+    ("fr", "La végétation est clairsemée.", {"clairsemée": "contradicted"}),
+    ("en", "The vegetation is sparse.", {"sparse": "contradicted"}),
+    ("fr", "La vigueur est faible.", {"faible": "contradicted"}),
+    ("en", "Vigour is low.", {"low": "contradicted"}),
+    ("fr", "La végétation n’est pas dense.", {"dense": "contradicted"}),
+    ("en", "The vegetation isn't dense.", {"dense": "contradicted"}),
+    ("fr", "Le couvert paraît sec et la biomasse faible.", {"sec": "contradicted", "faible": "contradicted"}),
+    ("en", "The canopy looks dry and the biomass low.", {"dry": "contradicted", "low": "contradicted"}),
+    ("fr", "Le couvert subit un stress hydrique marqué.", {"marqué": "contradicted"}),
+    ("en", "Severe water stress.", {"Severe": "contradicted"}),
+    ("fr", "Le couvert souffre de stress hydrique.", {"stress hydrique": "contradicted"}),
+    ("en", "There is water stress.", {"water stress": "contradicted"}),
+    ("fr", "Faible biomasse, forte vigueur.", {"Faible": "contradicted"}),
+    ("en", "Low biomass, high vigour.", {"Low": "contradicted"}),
+    ("fr", "Le sol est presque entièrement nu.", {"presque entièrement nu": "contradicted"}),
+    ("en", "The ground is mostly bare.", {"mostly bare": "contradicted"}),
+    ("fr", "On voit du sol nu.", {"sol nu": "contradicted"}),
+    ("en", "Bare soil is visible.", {"Bare soil": "contradicted"}),
+    ("fr", "La couverture végétale est faible.", {"faible": "contradicted"}),
+    ("en", "Vegetation cover is low.", {"low": "contradicted"}),
+    ("fr", "Aucune végétation.", {"Aucune végétation": "contradicted"}),
+    ("en", "No vegetation here.", {"No vegetation": "contradicted"}),
+    ("fr", "Un NDVI faible.", {"faible": "contradicted"}),
+    ("en", "A low NDVI.", {"low": "contradicted"}),
+    ("fr", "Vigueur modérée à forte.", {"modérée": "contradicted"}),
+    ("en", "Moderate to high vigour.", {"Moderate": "contradicted"}),
+    ("fr", "La vigueur, suivie de près, reste faible.", {"faible": "contradicted"}),
+    ("en", "Growth is just beginning.", {"just beginning": "contradicted"}),
+    ("fr", "La croissance est peu avancée.", {"peu avancée": "contradicted"}),
+    ("fr", "La moitié de la parcelle est en sol nu.", {"La moitié": "contradicted"}),
+    ("en", "A third of the field is bare soil.", {"A third": "contradicted"}),
+    # the number and the word beside it
+    ("fr", "La vigueur est forte (NDVI de 0,12).", {"0,12": "contradicted"}),
+    ("en", "Vigour is weak (NDVI of 0.72).", {"weak": "contradicted"}),
+    # an invented or unmeasured index
+    ("fr", "Le NDXI atteint 0,42.", {"0,42": "unsupported"}),
+    ("en", "The NDXI reaches 0.42.", {"0.42": "unsupported"}),
+    ("fr", "L’indice ZORG est bon.", {"bon": "unsupported"}),
+    ("en", "The NDVVI looks good.", {"good": "unsupported"}),
+    ("en", "This was derived from the HGVI.", {"HGVI": "unsupported"}),
+    ("fr", "D’après le PVRI, tout va bien.", {"PVRI": "unsupported"}),
+    ("fr", "Le MNDWI est de 0,10.", {"0,10": "unsupported"}),
+    ("en", "The LAI is 2.1.", {"2.1": "unsupported"}),
+    ("en", "The GNDVI is high.", {"high": "unsupported"}),
+    # an index renamed
+    ("fr", "Le NDMI moyen est de 0,72.", {"0,72": "contradicted"}),
+    ("en", "The mean EVI2 is 0.72.", {"0.72": "contradicted"}),
+    # what no pixel says
+    ("fr", "Le blé est hétérogène.", {"hétérogène": "unsupported"}),
+    ("en", "Growth is uniform across the field.", {"uniform": "unsupported"}),
+    ("fr", "La culture est en floraison.", {"floraison": "unsupported"}),
+    ("en", "The wheat is flowering in spring.", {"flowering": "unsupported", "spring": "unsupported"}),
+    ("fr", "Une carence en azote est possible.", {"carence": "unsupported", "azote": "unsupported"}),
+    ("en", "The expected yield is 7 tonnes.", {"yield": "unsupported", "7": "unsupported", "tonnes": "unsupported"}),
+    ("fr", "Score global : 8.", {"8": "unsupported"}),
+    ("en", "Confidence: 95%.", {"95%": "unsupported"}),
+    ("fr", "Vigueur forte sur toute la parcelle.", {"toute la parcelle": "unsupported"}),
+    ("en", "High vigour in places.", {"in places": "unsupported"}),
+    # another crop
+    ("fr", "Cette parcelle de maïs est vigoureuse.", {"maïs": "contradicted"}),
+    ("en", "This field of barley is vigorous.", {"barley": "contradicted"}),
+    # directions and dates
+    ("fr", "Le NDVI diminue.", {"diminue": "contradicted"}),
+    ("en", "NDVI is falling.", {"falling": "contradicted"}),
+    ("fr", "La végétation est moins dense qu’avant.", {"dense": "contradicted"}),
+    ("en", "The vegetation is sparser than before.", {"sparser": "contradicted"}),
+    ("fr", "Le NDVI a augmenté de 0,12.", {"0,12": "contradicted"}),
+    ("en", "NDVI rose by 0.12 since 15 March 2021.", {"0.12": "contradicted"}),
+    ("fr", "Le NDVI est de 0,72, contre 0,50 auparavant.", {"0,50": "contradicted"}),
+    ("en", "NDVI is 0.72, compared with 0.50 before.", {"0.50": "contradicted"}),
+    ("fr", "Le 4 juin 2021, la vigueur était forte.", {"4 juin 2021": "contradicted", "forte": "unsupported"}),
+    ("en", "On 2021-06-04 the NDVI was 0.72.", {"2021-06-04": "contradicted", "0.72": "unsupported"}),
+    ("fr", "Le NDVI était de 0,45 le 15 mars 2021.", {"0,45": "contradicted"}),
+    ("en", "On March 15, 2021 the NDVI was 0.45.", {"0.45": "contradicted"}),
+    ("fr", "L’humidité reste en forte hausse.", {"hausse": "contradicted"}),
+    ("en", "Moisture is on the rise.", {"rise": "contradicted"}),
+    ("fr", "L’image est trop nuageuse pour conclure.", {"trop nuageuse": "contradicted"}),
+    ("en", "The image is too cloudy to tell.", {"too cloudy": "contradicted"}),
+]
+
+RIGHT: list[tuple[Language, str, int]] = [
+    ("fr", "Un blé vigoureux et bien hydraté (NDVI 0,72 ; NDMI 0,31).", 5),
+    ("en", "Vigorous, well hydrated wheat (NDVI 0.72; NDMI 0.31).", 5),
+    ("fr", "Le NDVI atteint environ 0,7, ce qui est élevé.", 2),
+    ("en", "NDVI reaches some 0.7, which is high.", 2),
+    ("fr", "NDVI et NDMI valent respectivement 0,72 et 0,31.", 2),
+    ("en", "NDVI, NDMI and EVI2 are 0.72, 0.31 and 0.52.", 3),
+    ("fr", "La biomasse est abondante : 0,52 d’EVI2.", 2),
+    ("fr", "Ni sec ni clairsemé, le couvert n’est plus nu.", 3),
+    ("en", "Neither dry nor sparse.", 2),
+    ("fr", "Pas de stress hydrique. Aucun sol nu.", 2),
+    ("en", "No water stress, no bare soil.", 2),
+    ("fr", "Le sol nu n’occupe que 4 % de la parcelle de 2,53 ha.", 2),
+    ("en", "Only 4% of the 2.53 ha parcel is bare soil.", 2),
+    ("fr", "93 % de végétation, 4 % de sol nu.", 2),
+    ("en", "The parcel (25,300 m²) is 93% vegetation.", 2),
+    ("fr", "Le 3 juin 2021, la vigueur est forte ; le 15 mars 2021, le NDVI était de 0,30.", 4),
+    ("en", "NDVI rose from 0.30 on 15 March 2021 to 0.72 on 3 June 2021.", 5),
+    ("fr", "Le NDVI a augmenté de 0,42 depuis le 15 mars 2021.", 3),
+    ("en", "NDVI is 0.72, compared with 0.30 before.", 2),
+    ("fr", "En 80 jours, le NDVI est passé de 0,30 à 0,72.", 3),
+    ("en", "The vegetation is denser, and moisture remains steady.", 2),
+    ("fr", "La parcelle 12 n’est pas décrite ici, la bande 8 non plus.", 0),
+    ("en", "Sentinel-2 bands B08 and B04, parcel r003c012, tile 31TCJ.", 0),
+    ("fr", "La vigueur est forte\nLa biomasse aussi est forte", 2),
+    ("en", "* NDVI: 0.72\n* NDMI: 0.31\n- EVI2 - 0.52", 3),
+    ("fr", "Plus de la moitié de la parcelle est en végétation.", 1),
+    ("en", "Most of the field is vegetation.", 1),
+    ("fr", "La couverture végétale est forte.", 1),
+    ("en", "Good vegetation cover.", 1),
+    ("fr", "NDVI moyen de 0,72. Il est élevé.", 2),
+    ("fr", "", 0),
+    ("en", " \n\t ", 0),
+]
+
+
+def _findings(language: Language, text: str, field: Measured, earlier: Measured) -> list[Finding]:
+    return list(check(parse(text, language), field, before=[earlier]))
+
+
+@pytest.mark.parametrize(("language", "text", "wrong"), WRONG)
+def test_a_wrong_text_is_caught(
+    language: Language, text: str, wrong: dict[str, str], field: Measured, earlier: Measured
+) -> None:
+    findings = _findings(language, text, field, earlier)
+    refused = {text[one.claim.start : one.claim.end]: one.verdict for one in findings if one.verdict != "supported"}
+    assert refused == wrong
+
+
+@pytest.mark.parametrize(("language", "text", "claims"), RIGHT)
+def test_a_right_text_is_left_alone(
+    language: Language, text: str, claims: int, field: Measured, earlier: Measured
+) -> None:
+    findings = _findings(language, text, field, earlier)
+    assert [one for one in findings if one.verdict != "supported"] == []
+    assert len(findings) == claims, [one.claim for one in findings]
