@@ -25,6 +25,9 @@ __all__ = ["app"]
 
 app = typer.Typer()
 
+_FOREIGN = (".feather", ".geojson", ".json", ".ods", ".shp", ".tsv", ".txt", ".xls", ".xlsx")
+"""Endings that mean a table and no folder, in formats that are not written: refused, with those that are."""
+
 _SHOWN = ("NDVI", "NDMI", "EVI2", "BSI", "NDRE")
 """Indices of the table in the terminal; the file has all."""
 
@@ -64,7 +67,7 @@ def indices(
     """
     from arpent.tasks.describe.indexing import TABLE_FILES, index_run, index_table
 
-    if output is not None and output.suffix.lower() in TABLE_FILES:
+    if output is not None and output.suffix.lower() in (*TABLE_FILES, *_FOREIGN):
         made = index_table(images, output, settings, parcels=parcels, progress=progress())
         for line in made.notes:
             note(line)

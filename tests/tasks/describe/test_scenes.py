@@ -275,7 +275,7 @@ def test_scales_are_told_or_refused(write_scene, country):
 def test_pixels_without_data(write_scene, country):
     pixels = country.stack(L2A)
     pixels[:, :6], pixels[7, 10] = 0, 0
-    found, valid, _ = read(write_scene("a.tif", pixels, names=L2A))
+    _, valid, _ = read(write_scene("a.tif", pixels, names=L2A))
     assert not valid[:6].any()
     assert valid[6:].all()  # a single band at 0 is a dark pixel
     _, valid, _ = read(write_scene("b.tif", np.zeros_like(pixels), names=L2A))
