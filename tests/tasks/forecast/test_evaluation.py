@@ -51,9 +51,11 @@ def test_covariates_that_are_missing_are_said_in_its_language(two_lakes, small_f
 
 def test_scores_of_a_model_that_is_told_the_weather_to_come_are_said_to_be_so(two_lakes, small_forecaster, tmp_path):
     model = small_forecaster(covariates=["rain", "level"], ahead=["rain"])
-    wanted = EvaluateSettings(examples=0)
-    told = evaluate(two_lakes, model, Place(exact=tmp_path / "run"), wanted).run.manifest.warnings
-    assert any("is told rain of the coming dates as the data set has them" in one for one in told)
+    run = evaluate(two_lakes, model, Place(exact=tmp_path / "run"), EvaluateSettings(examples=0)).run
+    assert any("is told rain of the coming dates as the data set has them" in one for one in run.manifest.warnings)
+    assert "The model was told rain of the coming dates as the data set has them" in run.file("report").read_text(
+        "utf-8"
+    )
 
 
 def test_all_baselines_and_measures_are_there_by_horizon_and_regime(done):

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from arpent.core import Progress, file_sha256, write_file
+from arpent.core import Language, Progress, file_sha256, write_file
 from arpent.errors import ArpentError
 from arpent.language import say
 from arpent.metrics import HorizonScores, reliability
@@ -177,6 +177,12 @@ def _metrics(document: Mapping[str, Any]) -> dict[str, float]:
     return found
 
 
+def _told(forecaster: ForecastModel, language: Language) -> list[str]:
+    """What a reader of the figures must know of what the model is told."""
+    names = ", ".join(forecaster.settings.ahead)
+    return [say("forecast_report.told_ahead", language, names=names)] if names else []
+
+
 def _concluded(
     run: RunFolder, forecaster: ForecastModel, judged: Judged, settings: EvaluateSettings, side: str
 ) -> ForecastEvaluation:
@@ -193,7 +199,9 @@ def _concluded(
         run.scratch / "report.html",
         judged,
         drawn,
-        about=About(Path(run.bundle.source).name if run.bundle else "", run.name, side, words),
+        about=About(
+            Path(run.bundle.source).name if run.bundle else "", run.name, side, (*words, *_told(forecaster, language))
+        ),
         language=language,
         footer=say("report.made_by", language, version=__version__, when=datetime.now(UTC).date()),
     )

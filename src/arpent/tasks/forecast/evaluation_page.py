@@ -13,6 +13,7 @@ from arpent.report import Picture, Section, Table, Text, write_page
 from arpent.report.page import Part
 from arpent.tasks.forecast.evaluation_pictures import Drawn, ece_of
 from arpent.tasks.forecast.judging import METHODS, Judged
+from arpent.tasks.forecast.telling import clauses
 from arpent.tasks.forecast.verdict import regime_gains, skill_of, step_of, verdicts
 
 __all__ = ["About", "summary_heads", "summary_rows", "told_rows", "write_evaluation_page"]
@@ -129,7 +130,9 @@ def _summary(judged: Judged, drawn: Drawn, words: Sequence[str], language: Langu
     note = say("forecast_report.gain_note", language)
     return [
         *(Text(sentence) for sentence in words),
-        Table(heads, summary_rows(judged, language), f"{title}; {note}", decimals=1, signed=[len(heads) - 1]),
+        Table(
+            heads, summary_rows(judged, language), clauses([title, note], language), decimals=1, signed=[len(heads) - 1]
+        ),
         Picture.of(drawn.skill, title, title),
     ]
 
@@ -165,10 +168,8 @@ def _regimes(judged: Judged, drawn: Drawn, language: Language) -> Sequence[Part]
 
 
 def _calibration(judged: Judged, drawn: Drawn, language: Language) -> Sequence[Part]:
-    errors = "; ".join(
-        f"{step_of(horizon, judged.ahead, language)} {number(ece_of(judged, horizon).expected_error, language, 3)}"
-        for horizon in sorted(judged.ahead)
-    )
+    found = {horizon: number(ece_of(judged, horizon).expected_error, language, 3) for horizon in sorted(judged.ahead)}
+    errors = clauses((f"{step_of(one, judged.ahead, language)} {error}" for one, error in found.items()), language)
     title = say("forecast_report.calibration", language)
     name = judged.watched.label(language)
     return [

@@ -14,6 +14,7 @@ from arpent.tasks.forecast.finding import Found, Sources
 from arpent.tasks.forecast.orbits import Orbit, common_orbit
 from arpent.tasks.forecast.power import POLARISATIONS, FrameReader
 from arpent.tasks.forecast.prepare_settings import PrepareSettings
+from arpent.tasks.forecast.telling import clauses
 
 __all__ = ["Surveyed", "survey"]
 
@@ -132,7 +133,7 @@ def _units_told(place: str, units: Mapping[str, Sequence[Found]], language: Lang
     for numbers, dates in sorted(units.items(), key=lambda item: len(item[1])):
         names = ", ".join(one.name for one in dates[:_NAMED]) + (" …" if len(dates) > _NAMED else "")
         told.append(say(f"prepare.some_{numbers}", language, dates=len(dates), names=names))
-    return say("prepare.units_mixed", language, place=place, told="; ".join(told))
+    return say("prepare.units_mixed", language, place=place, told=clauses(told, language))
 
 
 def _wanted(settings: PrepareSettings) -> tuple[str, ...]:

@@ -7,11 +7,16 @@ from collections.abc import Iterable, Sequence
 from arpent.core import Language
 from arpent.language import say
 
-__all__ = ["places_told", "together"]
+__all__ = ["clauses", "places_told", "together"]
 
 _ALONE = 2
 """Places that are named one by one."""
 _SPACES = " \N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"
+
+
+def clauses(parts: Iterable[str], language: Language) -> str:
+    """Parts of a sentence, between semicolons as the language sets them."""
+    return ("\N{NO-BREAK SPACE}; " if language == "fr" else "; ").join(parts)
 
 
 def places_told(names: Sequence[str], language: Language) -> str:
