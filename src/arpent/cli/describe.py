@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from arpent.cli import (
+    describe_caption,
     describe_embed,
     describe_evaluate,
     describe_generate,
@@ -18,6 +19,7 @@ __all__ = ["app"]
 
 app = typer.Typer(help="Describe: what a parcel is like, measured and told.", no_args_is_help=True)
 for _part in (
+    describe_caption,
     describe_embed,
     describe_evaluate,
     describe_generate,
