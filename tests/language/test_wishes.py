@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from arpent.language import LANGUAGES, class_words
 from arpent.language.axes import axes_of, word_table
 from arpent.language.wishes import Wanted, stem, understand
 
@@ -31,7 +32,10 @@ def told(question):
         ("sans végétation", {"vigour": "absent"}, ""),
         ("pas sec, green", {"vigour": "moderate|high", "no moisture": "dry|very_dry"}, ""),
         ("not dense", {"no vigour": "high"}, ""),
-        ("peu humide", {"no moisture": "moist|wet"}, ""),
+        ("peu humide", {"moisture": "dry"}, ""),
+        ("peu dense", {"vigour": "low"}, ""),
+        ("biomasse abondante", {"biomass": "high"}, ""),
+        ("dense green biomass", {"biomass": "high"}, ""),
         ("green, dense", {"vigour": "high"}, ""),
         ("sec ou humide", {"moisture": "dry|very_dry|moist|wet"}, ""),
         ("low vegetation; moderate growth", {"vigour": "low", "growth": "active"}, ""),
@@ -67,6 +71,19 @@ def test_every_phrase_of_the_table_means_what_the_table_says():
         axis, _, keys = key.partition("=")
         for phrase in phrases:
             assert {axis: keys} == told(phrase)[0], phrase
+
+
+def test_what_texts_say_of_land_can_be_asked_for():
+    """Phrases of two words or more, which mean one thing."""
+    for axis in axes_of().values():
+        for key in axis.keys:
+            for language in LANGUAGES:
+                for phrase in class_words(axis.name, key, language):
+                    if " " in phrase and not phrase.startswith(
+                        ("very", "très", "rather", "plutôt", "quasi", "almost nil")
+                    ):
+                        classes, _ = told(phrase)
+                        assert axis.name in classes or f"no {axis.name}" in classes, phrase
 
 
 @pytest.mark.parametrize("form", ["dense", "Dense", "DENSES", "denses"])

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from arpent.language.axes import axes_of, word_table
+from arpent.language.lexicon import LANGUAGES
+from arpent.language.vocabulary import axis_words, class_words
 
 __all__ = ["Wanted", "Wish", "folded", "stem", "understand"]
 
@@ -131,7 +133,7 @@ class _Sorting:
             elif meaning.kind == "pass":
                 continue
             elif meaning.kind == "class":
-                self._want(Wanted(meaning.axis, meaning.keys, piece.text), turned=turned)
+                self._want(_in_context(piece, axes, pieces), turned=turned)
                 said = True
             elif meaning.kind == "level" and axes:
                 said = True
@@ -168,6 +170,18 @@ def _nearest(piece: _Piece, axes: list[_Piece], pieces: list[_Piece]) -> _Piece:
     """The noun that an adjective belongs to."""
     place = pieces.index(piece)
     return min(axes, key=lambda one: abs(pieces.index(one) - place))
+
+
+def _in_context(piece: _Piece, axes: list[_Piece], pieces: list[_Piece]) -> Wanted:
+    """The classes that a word means: those of the noun beside it, where it can be said of that."""
+    assert piece.meaning is not None
+    if axes:
+        noun = _nearest(piece, axes, pieces)
+        assert noun.meaning is not None
+        keys = _said_of().get(tuple(stem(word) for word in piece.words), {}).get(noun.meaning.axis)
+        if keys and noun.meaning.axis != piece.meaning.axis:
+            return Wanted(noun.meaning.axis, keys, piece.text)
+    return Wanted(piece.meaning.axis, piece.meaning.keys, piece.text)
 
 
 def _pieces(clause: list[str]) -> Iterator[_Piece]:
@@ -208,6 +222,31 @@ def _meanings() -> tuple[Mapping[tuple[str, ...], _Meaning], int]:
     listed += [(phrase, _Meaning("pass")) for phrase in table["pass"]["over"]]
     meanings: dict[tuple[str, ...], _Meaning] = {}
     for phrase, meaning in listed:
-        words = tuple(stem(word) for word in re.split(r"[ ']", phrase))
-        meanings.setdefault(words, meaning)
+        meanings.setdefault(_stems(phrase), meaning)
+    # What texts say of one axis alone can be asked for in the same words.
+    levels = {_stems(phrase) for phrases in table["level"].values() for phrase in phrases}
+    for words, said in _said_of().items():
+        if len(said) == 1 and not any((word,) in levels for word in words):
+            ((axis, keys),) = said.items()
+            meanings.setdefault(words, _Meaning("class", axis=axis, keys=keys))
+    for axis in axes_of():
+        for language in LANGUAGES:
+            for phrase in axis_words(axis, language):
+                meanings.setdefault(_stems(phrase), _Meaning("axis", axis=axis))
     return meanings, max(map(len, meanings))
+
+
+def _stems(phrase: str) -> tuple[str, ...]:
+    return tuple(stem(word) for word in re.split(r"[ '’-]", phrase) if word)
+
+
+@cache
+def _said_of() -> Mapping[tuple[str, ...], Mapping[str, tuple[str, ...]]]:
+    """The classes that the words of texts name, by the axis that they are said of."""
+    said: dict[tuple[str, ...], dict[str, tuple[str, ...]]] = {}
+    for axis in axes_of().values():
+        for key in axis.keys:
+            for phrase in (phrase for language in LANGUAGES for phrase in class_words(axis.name, key, language)):
+                found = said.setdefault(_stems(phrase), {})
+                found[axis.name] = tuple(dict.fromkeys([*found.get(axis.name, ()), key]))
+    return said
