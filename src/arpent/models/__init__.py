@@ -11,10 +11,14 @@ from arpent.core.lazy import on_demand
 
 if TYPE_CHECKING:
     from arpent.models.croma import Croma, CromaSettings
+    from arpent.models.describer import Listener, NextWords, VisionAdapter, VisionLanguage, with_lora
+    from arpent.models.describer_bundle import DescriberFacts, OpenedDescriber, open_describer, save_describer
+    from arpent.models.describer_settings import DescriberSettings, LoraSettings, SmallModelSettings
     from arpent.models.download import Fetched, fetch, fetch_entry
     from arpent.models.exporters import EXPORTS, export
     from arpent.models.import_settings import ImportSettings, LayoutSettings
     from arpent.models.importers import import_weights, open_model, pretrained_encoder, read_checkpoint
+    from arpent.models.language_model import LanguageModel, Speech, open_language_model, train_tokenizer
     from arpent.models.layouts import layout_names
     from arpent.models.load import Bundle, load_bundle, load_state, save_bundle
     from arpent.models.losses import cross_entropy, dice_loss, focal_loss, lovasz_loss
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from arpent.models.published import Published, models_folder, published_model, published_names, weights_file
     from arpent.models.recurrent import Forecast, Forecaster, ForecasterSettings, ForecastHead, Seen
     from arpent.models.registry import Architecture, architecture, architectures, build, parts_of, tile_needs
+    from arpent.models.speaking import SpeakingRule, Spoken, speak
     from arpent.models.stem import StemRule, extend_stem
     from arpent.models.tiles import TileNeeds
     from arpent.models.unet import UNet, UNetSettings
@@ -41,14 +46,21 @@ __all__ = [
     "ChangeHead",
     "Croma",
     "CromaSettings",
+    "DescriberFacts",
+    "DescriberSettings",
     "Fetched",
     "Forecast",
     "ForecastHead",
     "Forecaster",
     "ForecasterSettings",
     "ImportSettings",
+    "LanguageModel",
     "LayoutSettings",
+    "Listener",
+    "LoraSettings",
     "MetadataSettings",
+    "NextWords",
+    "OpenedDescriber",
     "PartName",
     "Parts",
     "Planaura",
@@ -57,10 +69,16 @@ __all__ = [
     "PlanauraSettings",
     "Published",
     "Seen",
+    "SmallModelSettings",
+    "SpeakingRule",
+    "Speech",
+    "Spoken",
     "StemRule",
     "TileNeeds",
     "UNet",
     "UNetSettings",
+    "VisionAdapter",
+    "VisionLanguage",
     "architecture",
     "architectures",
     "build",
@@ -78,6 +96,8 @@ __all__ = [
     "lovasz_loss",
     "mlm_metadata",
     "models_folder",
+    "open_describer",
+    "open_language_model",
     "open_model",
     "parts_of",
     "pretrained_encoder",
@@ -85,19 +105,27 @@ __all__ = [
     "published_names",
     "read_checkpoint",
     "save_bundle",
+    "save_describer",
+    "speak",
     "tile_needs",
+    "train_tokenizer",
     "under",
     "weights_file",
+    "with_lora",
 ]
 
 __getattr__ = on_demand(
     __name__,
     {
         "croma": ("Croma", "CromaSettings"),
+        "describer": ("Listener", "NextWords", "VisionAdapter", "VisionLanguage", "with_lora"),
+        "describer_bundle": ("DescriberFacts", "OpenedDescriber", "open_describer", "save_describer"),
+        "describer_settings": ("DescriberSettings", "LoraSettings", "SmallModelSettings"),
         "download": ("Fetched", "fetch", "fetch_entry"),
         "exporters": ("EXPORTS", "export"),
         "import_settings": ("ImportSettings", "LayoutSettings"),
         "importers": ("import_weights", "open_model", "pretrained_encoder", "read_checkpoint"),
+        "language_model": ("LanguageModel", "Speech", "open_language_model", "train_tokenizer"),
         "layouts": ("layout_names",),
         "load": ("Bundle", "load_bundle", "load_state", "save_bundle"),
         "losses": ("cross_entropy", "dice_loss", "focal_loss", "lovasz_loss"),
@@ -110,6 +138,7 @@ __getattr__ = on_demand(
         "published": ("Published", "models_folder", "published_model", "published_names", "weights_file"),
         "recurrent": ("Forecast", "ForecastHead", "Forecaster", "ForecasterSettings", "Seen"),
         "registry": ("Architecture", "architecture", "architectures", "build", "parts_of", "tile_needs"),
+        "speaking": ("SpeakingRule", "Spoken", "speak"),
         "stem": ("StemRule", "extend_stem"),
         "tiles": ("TileNeeds",),
         "unet": ("UNet", "UNetSettings"),
