@@ -6,7 +6,9 @@ LoRA teaches the language model to read them. The language model itself stays as
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -17,7 +19,7 @@ from arpent.models.describer_settings import DescriberSettings, LoraSettings
 
 __all__ = [
     "Listener",
-    "Seen",
+    "NextWords",
     "VisionAdapter",
     "VisionLanguage",
     "backbone",
@@ -25,13 +27,14 @@ __all__ = [
     "positions",
     "spoken_scores",
     "with_lora",
+    "without_peft_warnings",
 ]
 
 _LORA = "lora_"
 _LANGUAGE = "language."
 
 
-class Seen(NamedTuple):
+class NextWords(NamedTuple):
     """What a model answers in training.
 
     Attributes:
@@ -91,7 +94,7 @@ class VisionLanguage(nn.Module):
         self.register_state_dict_post_hook(_without_base)
         self.register_load_state_dict_post_hook(_base_stays)
 
-    def forward(self, visual: Tensor, words: Tensor, attended: Tensor, spoken: Tensor) -> Seen:
+    def forward(self, visual: Tensor, words: Tensor, attended: Tensor, spoken: Tensor) -> NextWords:
         """Scores of the next word at every place that is asked for.
 
         Args:
@@ -102,7 +105,7 @@ class VisionLanguage(nn.Module):
         """
         seen = self.adapter(visual)
         vectors = placed(self.language, seen, words, self.placeholder)
-        return Seen(spoken_scores(self.language, vectors, attended, spoken), seen.mean(dim=1))
+        return NextWords(spoken_scores(self.language, vectors, attended, spoken), seen.mean(dim=1))
 
     def embedded(self, visual: Tensor | None, words: Tensor) -> Tensor:
         """Prompts as vectors (B, T, words): each word by its own, each placeholder by a visual token.
@@ -137,11 +140,11 @@ class Listener(nn.Module):
         self.placeholder = placeholder
         self.register_buffer("code", code)
 
-    def forward(self, numbers: Tensor, words: Tensor, attended: Tensor, spoken: Tensor) -> Seen:
+    def forward(self, numbers: Tensor, words: Tensor, attended: Tensor, spoken: Tensor) -> NextWords:
         """As `VisionLanguage.forward`, with numbers (images, cells, numbers) for visual tokens."""
         seen = numbers @ self.code
         vectors = placed(self.language, seen, words, self.placeholder)
-        return Seen(spoken_scores(self.language, vectors, attended, spoken), seen.mean(dim=1))
+        return NextWords(spoken_scores(self.language, vectors, attended, spoken), seen.mean(dim=1))
 
 
 def placed(language: nn.Module, seen: Tensor | None, words: Tensor, placeholder: int) -> Tensor:
@@ -207,7 +210,16 @@ def with_lora(language: nn.Module, settings: LoraSettings) -> nn.Module:
         target_modules=list(settings.targets),
         task_type="CAUSAL_LM",
     )
-    return cast(nn.Module, get_peft_model(cast(Any, language), config))
+    with without_peft_warnings():
+        return cast(nn.Module, get_peft_model(cast(Any, language), config))
+
+
+@contextmanager
+def without_peft_warnings() -> Iterator[None]:
+    """Around peft, which asks transformers for what its coming version will call otherwise."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+        yield
 
 
 def backbone(language: nn.Module) -> nn.Module:

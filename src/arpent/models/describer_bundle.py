@@ -32,7 +32,7 @@ from arpent.core.hashing import file_sha256
 from arpent.core.settings import Settings, parse
 from arpent.core.writing import write_file, writing
 from arpent.errors import BundleInvalid, ContractMismatch, WeightsMismatch
-from arpent.models.describer import VisionAdapter, VisionLanguage
+from arpent.models.describer import VisionAdapter, VisionLanguage, without_peft_warnings
 from arpent.models.describer_settings import DescriberSettings
 from arpent.models.language_model import LanguageModel, Speech, language_folder, open_language_model, read_speech
 from arpent.models.load import load_state
@@ -160,7 +160,8 @@ def open_describer(
         _check_base(source, facts, folder)
     with torch.random.fork_rng(devices=[]):
         language = open_language_model(source, dtype=dtype, speech=read_speech(folder / _SPEECH))
-        bent = PeftModel.from_pretrained(language.model, folder / _LORA, is_trainable=False)
+        with without_peft_warnings():
+            bent = PeftModel.from_pretrained(language.model, folder / _LORA, is_trainable=False)
         model = VisionLanguage(facts.adapter, bent.merge_and_unload() if merged else bent, language.speech.placeholder)
     load_state(model.adapter, _tensors(folder / ADAPTER), str(folder / ADAPTER))
     _check_fit(model.adapter, language, folder)

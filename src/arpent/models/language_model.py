@@ -152,14 +152,18 @@ def small_language_model(settings: SmallModelSettings, speech: Speech, name: str
 def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Speech:
     """A tokenizer that learns its pieces of words from `texts`.
 
-    It works on bytes, so that it can write anything; digits stand alone.
+    It works on bytes, so that it can write anything. Digits stand alone; other pieces may span several words, since few
+    phrases make up most of such texts and a small model has no time to spell.
     """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
     )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(

@@ -110,7 +110,7 @@ class FirstWords:
     def _tokenizer(self) -> Speech:
         rng = np.random.default_rng((self._seed, 17))
         texts = []
-        for number in range(_SAMPLE):
+        for number in range(min(_SAMPLE, 4 * self._settings.texts)):
             measured, language = invented(rng, met=True), LANGUAGES[number % len(LANGUAGES)]
             texts.append(text(compose(measured, language, seed=number, profile=self._profile)))
             texts.append(request_of(language, cells=0, facts=facts_of(measured, language, self._profile)))

@@ -26,7 +26,7 @@ from arpent.tasks.describe.repairing import Draft, checked_text, finished_senten
 from arpent.tasks.describe.showing import Shown, show_images
 from arpent.tasks.describe.texts import TEXT_SCHEMA, TEXTS, Described, read_texts, texts_table
 
-__all__ = ["MOST_REPAIRS", "Generated", "Writer", "generate", "repair_rate"]
+__all__ = ["MOST_REPAIRS", "Generated", "Item", "Writer", "generate", "repair_rate"]
 
 MOST_REPAIRS = 0.1
 """Share of sentences that the grammar may write before a run is called failed."""

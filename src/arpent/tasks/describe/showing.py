@@ -21,6 +21,7 @@ from arpent.tasks.describe.encoding import Encoder
 from arpent.tasks.describe.generate_settings import GenerateSettings
 from arpent.tasks.describe.measuring import measure
 from arpent.tasks.describe.parcels import Parcels, lay, read_fields, read_parcels
+from arpent.tasks.describe.scene_names import SceneNames
 from arpent.tasks.describe.scenes import Scene, open_scene
 from arpent.tasks.describe.table import measured_of
 from arpent.tasks.describe.thumbnails import thumbnails
@@ -141,10 +142,13 @@ class _Reader:
     ) -> None:
         self._settings, self._encoder, self._cells, self._progress = settings, encoder, cells, progress
         self._fields = None if parcels is None else read_fields(parcels, settings)
+        self._names = SceneNames()
 
     def read(self, scene: Scene, shown: Shown) -> None:
         """Adds what is known of the parcels of a scene."""
+        self._names.settle(scene)
         parcels = self._parcels(scene)
+        shown.notes += [f"{name}: {why}" for name, why in parcels.left_out.items()]
         if not parcels.items:
             return
         table = measure(scene, parcels, None)
@@ -155,7 +159,6 @@ class _Reader:
         shown.pictures |= thumbnails(scene, parcels.items)
         shown.notes += [f"{scene.name}: {note}" for note in scene.notes]
         shown.notes += [f"{one.name}: {note}" for one in parcels.items for note in one.warnings]
-        shown.notes += [f"{name}: {why}" for name, why in parcels.left_out.items()]
 
     def _parcels(self, scene: Scene) -> Parcels:
         if self._fields is None:

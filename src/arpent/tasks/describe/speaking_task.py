@@ -12,7 +12,7 @@ from torch.nn import functional
 from arpent.core import Settings
 from arpent.engine import Answer, Batch, Network, Product
 from arpent.errors import InvalidSetting
-from arpent.models.describer import Seen
+from arpent.models.describer import NextWords
 from arpent.tasks.describe.coding import Code
 
 __all__ = ["SpeakingTask", "answer_loss"]
@@ -23,7 +23,7 @@ class SpeakingTask:
 
     Args:
         config: of the training.
-        model: makes the network, which answers with `Seen`.
+        model: makes the network, which answers with `NextWords`.
         digits: numbers of the words that are digits.
         code: that numbers are to be written in, in the vectors of an image; None to leave these alone.
         gauge: what an error in that writing counts beside one of the words.
@@ -49,7 +49,7 @@ class SpeakingTask:
         """The network."""
         return self._model()
 
-    def loss(self, out: Seen, batch: Batch) -> Tensor:
+    def loss(self, out: NextWords, batch: Batch) -> Tensor:
         """Cross-entropy of the words of each answer, and how far the vectors of an image are from the code."""
         target = batch["target"]
         digit = torch.isin(target, torch.tensor(self._digits, device=target.device))

@@ -1,0 +1,331 @@
+"""From images to texts with a model that is made, taught and trained here: no download, and every promise kept."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import rasterio
+import torch
+from typer.testing import CliRunner
+
+from arpent.cli.app import app
+from arpent.core import Progress
+from arpent.engine import FitSettings, OptimiserSettings
+from arpent.errors import ContractMismatch, EmptySplit, InvalidSetting, SplitLeak, WeightsMissing
+from arpent.language.grammar import compose, text
+from arpent.models.describer_settings import LoraSettings, SmallModelSettings
+from arpent.store import Place, Run
+from arpent.tasks.describe.describer import Describer, Question
+from arpent.tasks.describe.encoding import Encoder
+from arpent.tasks.describe.examples import read_visual
+from arpent.tasks.describe.generate_settings import GenerateSettings
+from arpent.tasks.describe.generating import Item, Writer, generate, repair_rate
+from arpent.tasks.describe.measuring import measure
+from arpent.tasks.describe.parcels import read_parcels
+from arpent.tasks.describe.scene_settings import SceneSettings
+from arpent.tasks.describe.scenes import open_scene
+from arpent.tasks.describe.table import measured_of
+from arpent.tasks.describe.texts import read_texts
+from arpent.tasks.describe.train_settings import DescribeTrainSettings, HeldOutSettings, SmallLessonSettings
+from arpent.tasks.describe.training import train_describer
+
+DAYS = ("2022-05-02", "2022-06-01", "2022-07-01")
+ASKED = {"chip": 30, "place": "country"}
+
+
+class School:
+    """Three images of one place, and all that is learnt from them.
+
+    Attributes:
+        images, table, captions, embeddings: files.
+        folder: for runs.
+    """
+
+    def __init__(self, folder: Path, country) -> None:
+        from arpent.core import sensor
+
+        self.folder = folder
+        settings = SceneSettings(**ASKED)
+        encoder = Encoder.open("croma-tiny", random_init=True, seed=3, device="cpu")
+        self.images, tables, tokens, lines = [], [], [], []
+        for number, day in enumerate(DAYS):
+            file = folder / f"country_{day}.tif"
+            self._written(file, country.stack(sensor("sentinel-2-l2a").band_names) * (1 + 0.1 * number))
+            self.images.append(str(file))
+            with open_scene(file, settings) as scene:
+                parcels = read_parcels(None, scene.grid, settings, name=scene.name)
+                tables.append(measure(scene, parcels, None))
+                tokens.append(encoder.encode(scene, parcels))
+            for row in tables[-1].to_pylist():
+                key = {"parcel": row["parcel"], "place": row["place"], "image": row["image"], "taken": day}
+                for language in ("fr", "en"):
+                    for seed in range(2):
+                        written = text(compose(measured_of(row), language, seed=seed))  # type: ignore[arg-type]
+                        lines.append(key | {"language": language, "seed": seed, "text": written})
+        import pyarrow as pa
+
+        self.table, self.captions = folder / "table.parquet", folder / "captions.jsonl"
+        self.embeddings = folder / "embeddings.parquet"
+        pq.write_table(pa.concat_tables(tables), self.table)
+        pq.write_table(pa.concat_tables(tokens), self.embeddings)
+        self.captions.write_text("".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines))
+
+    @staticmethod
+    def _written(file: Path, pixels: np.ndarray) -> None:
+        profile = {"driver": "GTiff", "count": 12, "dtype": "uint16", "height": 60, "width": 90}
+        profile |= {"crs": "EPSG:32631", "transform": rasterio.Affine(10, 0, 500_000, 0, -10, 4_690_000)}
+        with rasterio.open(file, "w", photometric="MINISBLACK", **profile) as image:
+            image.write(pixels.round().astype(np.uint16))
+
+    def settings(self, **more: object) -> DescribeTrainSettings:
+        sizes = SmallModelSettings(width=32, layers=1, heads=4, hidden=48, vocabulary=400)
+        plain = {
+            "table": str(self.table),
+            "captions": str(self.captions),
+            "embeddings": str(self.embeddings),
+            "base": "small",
+            "small": SmallLessonSettings(model=sizes, texts=64, batch_size=16),
+            "lora": LoraSettings(rank=4, alpha=8),
+            "samples": 24,
+            "held_out": HeldOutSettings(dates=("2022-07-01",)),
+            "fit": FitSettings(epochs=2, optimiser=OptimiserSettings(rate=3e-3), device="cpu"),
+        }
+        return DescribeTrainSettings.model_validate(plain | more)
+
+    def trained(self, name: str, progress: Progress | None = None, *, resume: bool = False, **more: object) -> Run:
+        place = Place(exact=self.folder / name, resume=resume)
+        return train_describer(self.settings(**more), place, progress=progress)
+
+
+@pytest.fixture(scope="module")
+def school(tmp_path_factory: pytest.TempPathFactory, country) -> School:
+    return School(tmp_path_factory.mktemp("school"), country)
+
+
+@pytest.fixture(scope="module")
+def run(school: School) -> Run:
+    return school.trained("trained")
+
+
+@pytest.fixture(scope="module")
+def describer(run: Run) -> Describer:
+    return Describer.open(run.path, device="cpu")
+
+
+def state(run: Run) -> dict[str, torch.Tensor]:
+    opened = Describer.open(run.path, device="cpu")._model
+    return {name: one.clone() for name, one in opened.adapter.state_dict().items()}
+
+
+# Training -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_training_leaves_a_describer_and_all_that_tells_of_it(run: Run, describer: Describer, school: School) -> None:
+    folder = run.file("model").parent
+    assert {"vision_adapter.safetensors", "bundle.json"} <= {file.name for file in folder.iterdir()}
+    assert (folder / "lora" / "adapter_config.json").is_file()
+    assert describer.encoder == read_visual(school.embeddings).encoder.identity
+    assert describer.encoder.startswith("random:croma-tiny:seed3")
+    assert describer.cells == 25
+    recipe = describer.contract.recipe
+    assert (recipe["train"], recipe["validation"], recipe["held_out"]) == (6, 6, 6)
+    assert describer.contract.normalisation is not None
+    metrics = run.manifest.metrics
+    assert metrics["parameters/trained"] < metrics["parameters/total"]
+    assert {"validation/loss", "validation/digits", "validation/words"} <= set(metrics)
+    roles = {one.role for one in run.manifest.inputs}
+    assert {"table", "captions", "embeddings"} <= roles
+    assert list((run.path / "logs").rglob("events.*"))
+
+
+def test_the_same_settings_give_the_same_weights_also_after_an_interruption(school: School, run: Run) -> None:
+    class Stop:
+        """Ctrl-C in the second epoch."""
+
+        def __init__(self) -> None:
+            self.count = 0
+
+        def bar(self, title: str, total: int, unit: str) -> Stop:
+            return self
+
+        def __enter__(self) -> Stop:
+            return self
+
+        def __exit__(self, *problem: object) -> None:
+            pass
+
+        def advance(self, count: float = 1) -> None:
+            self.count += 1
+            if self.count == 10:
+                raise KeyboardInterrupt
+
+        def note(self, words: str) -> None:
+            pass
+
+    from arpent.errors import Interrupted
+
+    with pytest.raises(Interrupted, match="--resume"):
+        school.trained("broken", Stop())  # type: ignore[arg-type]
+    again = state(school.trained("broken", resume=True))
+    assert all(torch.equal(one, again[name]) for name, one in state(run).items())
+
+
+def test_what_is_held_out_is_told_apart(school: School) -> None:
+    with pytest.raises(SplitLeak, match="held out"):
+        school.trained("a", held_out=HeldOutSettings(dates=("2022-06-01",), validation_dates=("2022-06-01",)))
+    with pytest.raises(EmptySplit, match="validation"):
+        school.trained("b", held_out=HeldOutSettings(validation_dates=("1999-01-01",)))
+    with pytest.raises(EmptySplit, match="training"):
+        school.trained("c", held_out=HeldOutSettings(validation_places=("country",)))
+    assert not (school.folder / "a").exists()
+
+
+def test_a_language_model_that_is_not_here_is_told_with_the_way_to_get_it(school: School) -> None:
+    with pytest.raises(WeightsMissing, match=r"arpent models fetch qwen2-1.5b"):
+        school.trained("q", base="qwen2-1.5b")
+    with pytest.raises(WeightsMissing, match="nothing is downloaded"):
+        school.trained("q", base="some/where")
+
+
+def test_four_bits_need_what_they_need(school: School) -> None:
+    from arpent.errors import EnvironmentLack
+
+    with pytest.raises(EnvironmentLack, match=r"bitsandbytes|GPU"):
+        school.trained("q", base="qwen2-1.5b", quantise="4bit")
+
+
+# Texts --------------------------------------------------------------------------------------------------------------
+
+
+def test_grounded_texts_say_nothing_that_the_pixels_do_not(school: School, run: Run) -> None:
+    """The model has learnt next to nothing; the texts stand all the same, and the run says what they cost."""
+    settings = GenerateSettings(**ASKED, lang="both", longest=40, device="cpu")
+    made = generate(school.images[2:], run.path, Place(exact=school.folder / "grounded"), settings)
+    assert len(made.described) == 12
+    assert {one.language for one in made.described} == {"fr", "en"}
+    for one in made.described:
+        findings = [finding for sentence in one.sentences for finding in sentence.findings]
+        assert findings
+        assert all(finding.verdict == "supported" for finding in findings), one.text
+    assert made.failed
+    assert made.repair_rate == repair_rate(made.described)
+    assert made.run.manifest.metrics["failed"] == 1
+    assert any("10%" in line for line in made.run.manifest.warnings)
+    assert any("random weights" in line for line in made.run.manifest.warnings)
+    assert read_texts(made.run.path) == list(made.described)
+    assert {"descriptions", "report", "texts"} <= {one.name for one in made.run.manifest.products}
+    assert made.run.manifest.bundle is not None
+
+
+def test_blind_texts_are_left_as_the_model_writes_them_and_depend_on_the_image(
+    school: School, describer: Describer, run: Run
+) -> None:
+    settings = GenerateSettings(**ASKED, mode="blind", longest=30, device="cpu")
+    made = generate(school.images[2:], run.path, Place(exact=school.folder / "blind"), settings)
+    visual = read_visual(school.embeddings)
+    place = {(key.parcel, key.taken): number for number, key in enumerate(visual.keys)}
+    day = dt.date(2022, 7, 1)
+    tokens = np.stack([visual.values[place[(one.parcel, day)]] for one in made.described])
+    questions = [Question(describer.request("en"), one) for one in tokens]
+    assert [one.draft for one in made.described] == [
+        describer.text(reply) for reply in describer.ask(questions, longest=30)
+    ]
+    assert all(one.text == one.draft and one.repairs == 0 for one in made.described)
+    assert made.repair_rate is None
+    assert not made.failed
+    run_on = made.run.manifest.metrics["run_on"]
+    assert run_on == sum(not one.ended for one in made.described)
+
+
+def test_too_little_seen_abstains_before_the_model_is_asked(describer: Describer, school: School) -> None:
+    from dataclasses import replace
+
+    row = pq.read_table(school.table).to_pylist()[0]
+    clear = measured_of(row)
+    visual = read_visual(school.embeddings).values[0]
+    cloudy, hidden = replace(clear, cloud=0.8), replace(clear, valid=0.1)
+    items = [Item(cloudy, "i", visual, "fr"), Item(clear, "i", visual, "en"), Item(hidden, "i", None, "en")]
+    texts = Writer(describer, GenerateSettings(longest=20)).described(items)
+    assert [one.abstained for one in texts] == [True, False, True]
+    assert "80" in texts[0].text
+    assert texts[0].tokens == 0
+    assert texts[1].tokens > 0
+    assert repair_rate(texts[:1]) is None
+
+
+def test_other_eyes_are_refused(describer: Describer, school: School, run: Run) -> None:
+    with pytest.raises(ContractMismatch, match="another encoder"):
+        describer.require_encoder("f" * 64, "other.parquet")
+    settings = GenerateSettings(**ASKED, encoder="croma-tiny", longest=5, device="cpu")
+    made = generate(school.images[2:], run.path, Place(exact=school.folder / "same"), settings)
+    assert made.described
+    with pytest.raises(ContractMismatch, match="visual tokens"):
+        describer.texts(np.zeros((1, 25, 7)), "fr")
+    with pytest.raises(InvalidSetting, match="need measurements"):
+        describer.texts(np.zeros((1, 25, 96)), "fr", mode="grounded")
+
+
+def test_programs_ask_as_they_like(describer: Describer, school: School) -> None:
+    visual = read_visual(school.embeddings).values[:3]
+    measured = [measured_of(row) for row in pq.read_table(school.table).to_pylist()[:3]]
+    plain = describer.texts(visual, "fr")
+    told = describer.texts(visual, "fr", measured=measured, mode="grounded", notes=["[1]", "[2]", "[3]"])
+    assert len(plain) == len(told) == 3
+    assert plain[:1] == describer.texts(visual[:1], "fr")  # whoever else is in the batch
+    assert len(describer.answer(["Que vois-tu ?"], "fr", longest=4)) == 1
+
+
+def test_an_unfinished_run_goes_on(school: School, run: Run) -> None:
+    settings = GenerateSettings(**ASKED, mode="blind", longest=12, device="cpu", batch_size=2)
+    whole = generate(school.images, run.path, Place(exact=school.folder / "whole"), settings)
+    from arpent.errors import Interrupted
+
+    said: list[str] = []
+
+    def stop(piece: str) -> None:
+        said.append(piece)
+        if len(said) > 40:
+            raise KeyboardInterrupt
+
+    place = Place(exact=school.folder / "stopped", resume=True)
+    with pytest.raises(Interrupted):
+        generate(school.images, run.path, place, settings, stream=stop)
+    again = generate(school.images, run.path, place, settings)
+    assert [one.text for one in again.described] == [one.text for one in whole.described]
+
+
+# The command line ---------------------------------------------------------------------------------------------------
+
+
+def ran(*words: str | Path) -> tuple[int, str]:
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    return result.exit_code, result.output
+
+
+def test_generate_on_the_command_line(school: School, run: Run) -> None:
+    base: Sequence[str | Path] = ("describe", "generate", school.images[0], "--model", run.path, "--device", "cpu")
+    code, said = ran(
+        *base, "--chip", "45", "--mode", "blind", "--longest", "6", "-o", school.folder / "cli", "--stream"
+    )
+    assert code == 0, said
+    assert "report" in said
+    assert len(read_texts(school.folder / "cli")) == 4
+    code, said = ran(*base, "--longest", "6", "--lang", "fr", "-o", school.folder / "cli2")
+    assert code != 0  # the grammar has written all of it
+    assert "count as failed" in said
+
+
+def test_train_on_the_command_line(school: School) -> None:
+    import yaml
+
+    config = school.folder / "config.yaml"
+    config.write_text(yaml.safe_dump(school.settings(samples=8).model_dump(mode="json")))
+    code, said = ran("describe", "train", config, "-o", school.folder / "cli-train", "--set", "fit.epochs=1")
+    assert code == 0, said
+    assert "validation/digits" in said
