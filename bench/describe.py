@@ -1,6 +1,8 @@
 """How fast parcels are measured, embedded, told and found: each part beside the plain way to do the same.
 
     indices      megapixels a second of twenty indices, beside the library spyndex on the same arrays
+    qwen         the chain with Qwen2-1.5B's real configuration: counts, a training step, an answer, memory
+    tokens       tokens a second in batches of 8, beside transformers one parcel at a time
 
 Each part is a file in `describe_study` with a function `run(argv)`, which prints what it measures and returns whether
 its goals are met. Words after the part's name are its own options.
@@ -16,7 +18,11 @@ from importlib import import_module
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-PARTS = {"indices": "describe_study.indices"}
+PARTS = {
+    "indices": "describe_study.indices",
+    "qwen": "describe_study.qwen",
+    "tokens": "describe_study.tokens",
+}
 
 
 def main(argv: list[str]) -> int:
