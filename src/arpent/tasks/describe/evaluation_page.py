@@ -131,7 +131,7 @@ def _targets(judged: Judged, language: Language) -> Sequence[Part]:
     words = ("target", "split", "method", "figure", "asked", "reached")
     rows = [
         [
-            one.target.name,
+            say(f"describe_report.target_{one.target.name}", language),
             say(f"describe_report.split_{one.split}", language),
             say(f"describe_report.{one.target.method}", language),
             say(f"describe_report.{one.target.figure}", language),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from arpent.core import Language
 from arpent.language import number, say
@@ -15,7 +15,8 @@ from arpent.tasks.describe.targets import MOST_REPAIRS, Reached, reached, repair
 __all__ = ["Dependence", "dependence", "failed", "plain_words", "target_words"]
 
 _FLOOR = 0.05
-"""By how much texts of other images may score above the constant caption and still count as fallen to it."""
+"""By how much texts of other images may score above the constant caption, as far as its interval tells, and still
+count as fallen to it."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,14 @@ class Dependence:
         permuted: of texts of other images.
         loss: what the swap takes away, with its interval.
         constant: hit@.05 of the constant caption; None where nobody knows it.
+        rest: by how much texts of other images are better than that.
     """
 
     model: float
     permuted: float
     loss: Interval
-    constant: float | None
+    constant: float | None = None
+    rest: Interval | None = None
 
     @property
     def depends(self) -> bool:
@@ -42,22 +45,24 @@ class Dependence:
     @property
     def falls(self) -> bool | None:
         """Whether what is left is no more than the constant caption; None where that is not known."""
-        return None if self.constant is None else self.permuted <= self.constant + _FLOOR
+        if self.rest is None:
+            return None
+        return (self.rest.low if math.isfinite(self.rest.low) else self.rest.value) <= _FLOOR
 
 
 def dependence(judged: Judged, *, draws: int = 1000, seed: int = 0) -> Dependence:
     """Compares texts with those of other images."""
     model, permuted = judged.tallies["model"], judged.tallies["permuted"]
     loss = model.gain(permuted, "hit05", draws=draws, seed=seed)
-    return Dependence(_hit(judged, "model"), _hit(judged, "permuted"), loss, _known(judged, "constant"))
+    found = Dependence(_hit(judged, "model"), _hit(judged, "permuted"), loss)
+    if "constant" not in judged.tallies:
+        return found
+    rest = permuted.gain(judged.tallies["constant"], "hit05", draws=draws, seed=seed)
+    return replace(found, constant=_hit(judged, "constant"), rest=rest)
 
 
 def _hit(judged: Judged, method: Method) -> float:
     return judged.tallies[method].scores(draws=1)["hit05"]
-
-
-def _known(judged: Judged, method: Method) -> float | None:
-    return _hit(judged, method) if method in judged.tallies else None
 
 
 def failed(judged: Judged) -> bool:
@@ -131,4 +136,5 @@ def target_words(one: Reached, language: Language) -> str:
     asked = (
         f"{say('describe_report.asked', language)} {_SIGNS[one.target.side]} {number(one.target.bound, language, 2)}"
     )
-    return f"{one.target.name}, {split}{colon} {name} {number(one.value, language, 3)} ({asked})"
+    target = say(f"describe_report.target_{one.target.name}", language)
+    return f"{target}, {split}{colon} {name} {number(one.value, language, 3)} ({asked})"
