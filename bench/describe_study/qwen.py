@@ -34,10 +34,8 @@ def run(argv: list[str]) -> bool:
     asked = parser.parse_args(argv)
     torch.manual_seed(0)
     base = open_language_model(asked.base, dtype="bf16") if asked.base else _drawn()
-    print(
-        f"language model: {_count(base.model) / 1e6:.1f} M parameters in bfloat16, {_memory():.1f} GB so far",
-        flush=True,
-    )
+    size = _count(base.model) / 1e6
+    print(f"language model: {size:.1f} M parameters in bfloat16, {_memory():.1f} GB so far", flush=True)
     shape = DescriberSettings(width=1024, hidden=1536, words=base.width, cells=25)
     model = VisionLanguage(shape, with_lora(base.model, LoraSettings()), base.speech.placeholder)
     trained = sum(one.numel() for name, one in model.named_parameters() if "lora_" in name)
@@ -48,9 +46,8 @@ def run(argv: list[str]) -> bool:
     _step(model, base)
     same = torch.equal(before, first)
     _answer(model, base, asked.words)
-    print(
-        f"memory at most {_memory():.1f} GB (goal {MEMORY:g} GB); weights underneath {'unchanged' if same else 'CHANGED'}"
-    )
+    kept = "unchanged" if same else "CHANGED"
+    print(f"memory at most {_memory():.1f} GB (goal {MEMORY:g}); weights underneath {kept}")
     return (trained, total, adapter) == (TRAINED, TOTAL, ADAPTER) and same and _memory() <= MEMORY
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 import rasterio
 import torch
-from typer.testing import CliRunner
+import yaml
 
-from arpent.cli.app import app
+from arpent.cli.app import main
 from arpent.core import Progress
 from arpent.engine import FitSettings, OptimiserSettings
 from arpent.errors import ContractMismatch, EmptySplit, InvalidSetting, SplitLeak, WeightsMissing
@@ -303,12 +303,19 @@ def test_an_unfinished_run_goes_on(school: School, run: Run) -> None:
 # The command line ---------------------------------------------------------------------------------------------------
 
 
-def ran(*words: str | Path) -> tuple[int, str]:
-    result = CliRunner().invoke(app, [str(word) for word in words])
-    return result.exit_code, result.output
+@pytest.fixture
+def ran(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    """``ran("describe", "generate", …)``: the exit code, and all that is said."""
+
+    def run(*words: str | Path) -> tuple[int, str]:
+        code = main([str(word) for word in words])
+        said = capsys.readouterr()
+        return code, said.out + said.err
+
+    return run
 
 
-def test_generate_on_the_command_line(school: School, run: Run) -> None:
+def test_generate_on_the_command_line(school: School, run: Run, ran: Callable[..., tuple[int, str]]) -> None:
     base: Sequence[str | Path] = ("describe", "generate", school.images[0], "--model", run.path, "--device", "cpu")
     code, said = ran(
         *base, "--chip", "45", "--mode", "blind", "--longest", "6", "-o", school.folder / "cli", "--stream"
@@ -321,9 +328,7 @@ def test_generate_on_the_command_line(school: School, run: Run) -> None:
     assert "count as failed" in said
 
 
-def test_train_on_the_command_line(school: School) -> None:
-    import yaml
-
+def test_train_on_the_command_line(school: School, ran: Callable[..., tuple[int, str]]) -> None:
     config = school.folder / "config.yaml"
     config.write_text(yaml.safe_dump(school.settings(samples=8).model_dump(mode="json")))
     code, said = ran("describe", "train", config, "-o", school.folder / "cli-train", "--set", "fit.epochs=1")
