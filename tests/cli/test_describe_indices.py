@@ -132,7 +132,7 @@ def test_bands_that_are_missing_and_what_can_be_done_without(arpent, tmp_path):
     assert said.code == 0
     assert "NDVI" in said.document["indices"]
     assert "NDMI" not in said.document["indices"]
-    assert "it has no B01, B05" in said.document["warnings"][0]
+    assert "it has no B05, B07, B11, B12" in said.document["warnings"][0]
     said = arpent("describe", "indices", image, "--indices", "NDMI,NDVI", "-o", tmp_path / "u.parquet")
     assert said.code == 3
     assert "NDMI cannot be measured on a_2022-06-01 without B11" in said.err

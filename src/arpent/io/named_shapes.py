@@ -113,9 +113,9 @@ def _with_gdal(path: Path, column: str | None, layer: str | None) -> _Read:
         known = list(pyogrio.read_info(path, layer=layer)["fields"])
         wanted = _wanted(column, known, path)
         facts, table = pyogrio.read_arrow(path, layer=layer, columns=wanted)
-    except (DataSourceError, DataLayerError) as problem:
+        geometry = shapely.from_wkb(table[facts["geometry_name"] or "wkb_geometry"].to_numpy())
+    except (DataSourceError, DataLayerError, shapely.errors.GEOSException) as problem:  # the last: arcs, for instance
         raise _Foreign(problem) from problem
-    geometry = shapely.from_wkb(table[facts["geometry_name"] or "wkb_geometry"].to_numpy())
     return geometry, {name: table[name].to_pylist() for name in wanted}, facts["crs"]
 
 
@@ -131,7 +131,11 @@ def _parquet(path: Path, column: str | None) -> _Read:
     wanted = _wanted(column, [name for name in plain if name not in geo["columns"]], path)
     table = pq.read_table(path, columns=[primary, *wanted])
     crs = own if own is None or isinstance(own, str) else json.dumps(own)
-    return shapely.from_wkb(table[primary].to_numpy()), {name: table[name].to_pylist() for name in wanted}, crs
+    try:
+        geometry = shapely.from_wkb(table[primary].to_numpy())
+    except shapely.errors.GEOSException as problem:
+        raise _Foreign(problem) from problem
+    return geometry, {name: table[name].to_pylist() for name in wanted}, crs
 
 
 def _wanted(column: str | None, known: list[str], path: Path) -> list[str]:

@@ -69,7 +69,10 @@ def write_scene(tmp_path: Path) -> Write:
         profile |= {"height": pixels.shape[1], "width": pixels.shape[2]}
         profile |= {"quality": "100", "reversible": "YES"} if driver != "GTiff" else {"photometric": "MINISBLACK"}
         if grid is not None:
-            profile |= {"crs": rasterio.crs.CRS.from_wkt(grid.crs.to_wkt()), "transform": grid.transform}
+            profile |= {
+                "crs": rasterio.crs.CRS.from_wkt(grid.require_crs("the scene").to_wkt()),
+                "transform": grid.transform,
+            }
         with (
             warnings.catch_warnings(action="ignore", category=NotGeoreferencedWarning),
             rasterio.open(path, "w", **profile) as file,
@@ -109,7 +112,7 @@ def write_safe(write_scene: Write, country: Country) -> Write:
             size = int(band.gsd or 10)
             step = size // 10
             pixels = country.stack([band.name], top=level == "1C", lifted=lifted)[:, ::step, ::step]
-            coarse = Grid.north_up(500_000, 4_690_000, size, *pixels.shape[1:], "EPSG:32631")
+            coarse = Grid.north_up(500_000, 4_690_000, size, pixels.shape[1], pixels.shape[2], "EPSG:32631")
             place = f"R{size}m/{stem}_{band.name}_{size}m.jp2" if level == "2A" else f"{stem}_{band.name}.jp2"
             path = write_scene(f"{inside}/{place}", pixels, grid=coarse)
         if cloud is not None:

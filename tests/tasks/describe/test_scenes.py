@@ -342,3 +342,46 @@ def test_windows_equal_the_whole(write_safe):
         whole = scene.read(scene.grid.window)
         part = scene.read(Window(13, 21, 30, 40))
         assert np.array_equal(part.pixels, whole.pixels[:, 13:43, 21:61])
+
+
+def test_masks_of_l1c_hide_opaque_clouds_and_cirrus(write_safe, write_scene):
+    from arpent.core import Grid
+
+    folder = write_safe("1C", lifted=1000, baseline="04.00", told=True)
+    masks = np.zeros((3, 10, 15), np.uint8)
+    masks[0, :5], masks[1, 5, :], masks[2, 9] = 1, 1, 1  # opaque cloud, cirrus, snow
+    coarse = Grid.north_up(500_000, 4_690_000, 60, 10, 15, "EPSG:32631")
+    write_scene(f"{folder.name}/GRANULE/L1C_T31TDG/QI_DATA/MSK_CLASSI_B00.jp2", masks, grid=coarse)
+    _, valid, _ = read(folder)
+    assert not valid[:36].any()
+    assert valid[36:].all()
+
+
+def test_only_the_bands_that_are_wanted_are_read(write_scene, country):
+    path = write_scene("a.tif", country.stack(L1C, top=True), names=L1C)
+    with open_scene(path, only=("B12", "B04")) as scene:
+        assert scene.bands == ("B04", "B12")
+        assert scene.missing == ()
+        assert scene.read(scene.grid.window).pixels.shape == (2, 60, 90)
+    narrow = write_scene("b.tif", country.stack(["B04", "B8A"]), names=["B04", "B8A"])
+    with open_scene(narrow, only=("B04", "B08", "B11")) as scene:  # B8A stands in for B08
+        assert (scene.bands, scene.missing) == (("B04", "B8A"), ("B08", "B11"))
+    with pytest.raises(BandMismatch, match=r"none of the bands that are needed \(found B04, B8A; expected B11\)"):
+        open_scene(narrow, only=("B11",))
+
+
+def test_orders_are_told_of_fractions_too(write_scene, country):
+    for name, order in (("a.tif", L1C), ("b.tif", EUROSAT)):
+        found, _, _ = read(write_scene(name, (country.stack(order, top=True) / 1e4).astype(np.float32)))
+        same(found, country, top=True)
+
+
+def test_a_cloud_layer_that_lies_elsewhere(write_scene, country):
+    from arpent.core import Grid
+    from arpent.errors import NoOverlap
+
+    image = write_scene("a.tif", country.stack(L2A), names=L2A)
+    far = Grid.north_up(700_000, 4_000_000, 10, 60, 90, "EPSG:32631")
+    path = write_scene("scl_far.tif", np.zeros((1, 60, 90), np.uint8), grid=far)
+    with pytest.raises(NoOverlap, match=r"does not reach its image.*--quality no"):
+        open_scene(image, SceneSettings(quality=str(path)))

@@ -14,8 +14,9 @@ from arpent.errors import ArpentError, InputError, NoValidPixels
 from arpent.io import RowWriter
 from arpent.pixels import index_names
 from arpent.store import Place, Run
-from arpent.tasks.describe.measuring import indices_of, measure_parcels, require_indices
+from arpent.tasks.describe.measuring import bands_for, indices_of, measure_parcels, require_indices
 from arpent.tasks.describe.parcels import OUTSIDE, Fields, Parcels, lay, read_fields, read_parcels
+from arpent.tasks.describe.scene_names import SceneNames
 from arpent.tasks.describe.scene_settings import IndexSettings
 from arpent.tasks.describe.scenes import Scene, open_scene
 from arpent.tasks.describe.table import Measurement, schema_of, table_of
@@ -164,13 +165,14 @@ class _Work:
     def __init__(self, settings: IndexSettings, parcels: str | Path | None) -> None:
         self._settings = settings
         self._path = parcels
+        self._bands = bands_for(settings.indices)
         self._fields: Fields | None = None
         if parcels is not None:
             self._fields = read_fields(parcels, settings)
         self._laid: tuple[Grid, Parcels] | None = None
         self._rows: list[Measurement] = []
         self._indices: set[str] = set()
-        self._names: set[str] = set()
+        self._names = SceneNames()
         self._reached: set[str] = set()
         self._left: dict[str, str] = {}
         self._notes = Notes()
@@ -181,7 +183,7 @@ class _Work:
         """All images; one that cannot be measured is passed over, unless it is the only one."""
         for image in images:
             try:
-                with open_scene(image, self._settings) as scene:
+                with open_scene(image, self._settings, only=self._bands) as scene:
                     self._one(scene, progress)
             except InputError as problem:
                 if len(images) == 1:
@@ -191,7 +193,7 @@ class _Work:
             raise self._failed[0].error
 
     def _one(self, scene: Scene, progress: Progress | None) -> None:
-        self._rename(scene)
+        self._names.settle(scene)
         wanted = self._settings.indices
         names = indices_of(scene.bands) if wanted is None else require_indices(wanted, scene.bands, scene.name)
         here = self._parcels(scene)
@@ -206,18 +208,6 @@ class _Work:
         for parcel in here.items:
             for note in parcel.warnings:
                 self._notes.add(note, parcel.name)
-
-    def _rename(self, scene: Scene) -> None:
-        """Images of one name in several folders are told apart by their folders, then by a number."""
-        name, number = scene.name, 1
-        if name in self._names:
-            folder = Path(scene.source.rstrip("/")).parent.name
-            name = base = f"{folder}/{name}" if folder else name
-            while name in self._names:
-                number += 1
-                name = f"{base} ({number})"
-        scene.name = name
-        self._names.add(name)
 
     def _parcels(self, scene: Scene) -> Parcels:
         """The parcels on the pixels of a scene; dates of a place have the same."""

@@ -147,7 +147,7 @@ def undeclared_naming(layers: Sequence[Layer], source: str, values: NDArray[np.f
         note = "its 12 bands have no names: taken for those of L2A in their order"
         return Naming(dict(zip(order, names, strict=True)), note)
     if nameless and len(names) == _THIRTEEN:
-        if values.size and values[-1].max() <= _CLASSES and values[-1].min() >= 0:
+        if _are_classes(values[-1]):
             note = "its bands have no names: taken for the 12 of L2A and their scene classification"
             return Naming(dict(zip(BANDS, names[:-1], strict=True)), note)
         told = order_of_thirteen(values)
@@ -178,6 +178,7 @@ def order_of_thirteen(values: NDArray[np.float32]) -> Layout | None:
     if not values.size:
         return None
     middle = np.median(values, axis=1)
+    middle = middle * (10_000 if values.max() <= 2 else 1)  # fractions
     middle = middle - (1000 if middle[9:11].min() >= 950 else 0)  # the offset of later baselines
     tenth, eleventh = middle[9] + 20, middle[10] + 20
     if not min(tenth, eleventh) * 2 < max(tenth, eleventh):
@@ -196,6 +197,13 @@ def _twin(middle: NDArray[np.floating]) -> bool | None:
     return True if share > 0.9 else False if share < 0.6 else None
 
 
+def _are_classes(values: NDArray[np.float32]) -> bool:
+    """Whether the numbers of a band are those of a scene classification, and no fractions."""
+    return bool(values.size and values.max() <= _CLASSES and values.max() >= 2 and (values == np.round(values)).all())
+
+
 def _is_water_vapour(values: NDArray[np.float32]) -> bool:
     """Whether the ninth of twelve bands is the B09 of L1C: its twelve bands without cirrus, B8A at their end."""
-    return bool(values.size) and _twin(np.median(values, axis=1)) is False
+    if not values.size:
+        return False
+    return _twin(np.median(values, axis=1) * (10_000 if values.max() <= 2 else 1)) is False

@@ -22,7 +22,7 @@ from arpent.tasks.describe.parcels import Parcel, Parcels
 from arpent.tasks.describe.scene_settings import IndexSettings
 from arpent.tasks.describe.table import Measurement, table_of
 
-__all__ = ["Seen", "index_planes", "indices_of", "measure", "measure_parcels", "require_indices"]
+__all__ = ["Seen", "bands_for", "index_planes", "indices_of", "measure", "measure_parcels", "require_indices"]
 
 _SIDE = 1024
 _FULL = 10_000.0
@@ -76,6 +76,17 @@ def indices_of(bands: Sequence[str]) -> tuple[str, ...]:
         for name in index_names()
         if all(band in there or _INSTEAD.get(band) in there for band in spectral_index(name).bands)
     )
+
+
+def bands_for(indices: Sequence[str] | None) -> tuple[str, ...]:
+    """The bands of Sentinel-2 that indices take, all if none is named, with those that tell kinds of ground.
+
+    Raises:
+        UnknownName: no index of that name.
+    """
+    names = [*(index_names() if indices is None else indices), *(share.index for share in SHARES.values())]
+    taken = {band for name in names for band in spectral_index(name).bands}
+    return tuple(band for band, common in _COMMON.items() if common in taken)
 
 
 def require_indices(wanted: Sequence[str], bands: Sequence[str], image: str) -> tuple[str, ...]:

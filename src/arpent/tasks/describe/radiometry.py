@@ -48,6 +48,10 @@ class Radiometry:
     factor: NDArray[np.float32]
     notes: tuple[str, ...] = ()
 
+    def first(self, count: int) -> Radiometry:
+        """That of the first bands alone."""
+        return Radiometry(self.shift[:count], self.factor[:count], self.notes)
+
     def applied(self, numbers: NDArray[np.generic]) -> NDArray[np.float32]:
         """Reflectance × 10 000 of numbers ``(bands, …)``."""
         sides = (-1, *(1,) * (numbers.ndim - 1))

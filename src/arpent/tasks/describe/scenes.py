@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -62,7 +63,7 @@ class Scene(Closing):
         taken: the day; None where nothing tells.
         grid: its finest pixels, 10 m where it has a band of them.
         bands: names of Sentinel-2 bands, in CROMA's order, as far as the image has them.
-        missing: those of the twelve that it has not.
+        missing: those that are wanted, usually all twelve, and that it has not.
         notes: what people should know of how it is read.
     """
 
@@ -77,7 +78,7 @@ class Scene(Closing):
         self.source = reader.source
         self.grid: Grid = reader.grid
         self.bands = bands
-        self.missing = tuple(band for band in BANDS if band not in bands)
+        self.missing: tuple[str, ...] = ()
         self.name = self.place = ""
         self.taken: dt.date | None = None
         self.notes: tuple[str, ...] = ()
@@ -118,12 +119,15 @@ class Scene(Closing):
         return f"<Scene {self.name}: {self.grid.width} × {self.grid.height}, {', '.join(self.bands)}>"
 
 
-def open_scene(source: str | Path, settings: SceneSettings | None = None) -> Scene:
+def open_scene(
+    source: str | Path, settings: SceneSettings | None = None, *, only: Collection[str] | None = None
+) -> Scene:
     """Opens an image of Sentinel-2, in any of its layouts.
 
     Args:
         source: a file, a folder of bands, a ``.SAFE`` folder, a STAC item, or an address.
         settings: how to read it.
+        only: the bands that are wanted, which saves reading the others; all twelve if not given.
 
     Raises:
         FileMissing, UnreadableFile, NetworkMissing: as `io.open_image`.
@@ -131,32 +135,52 @@ def open_scene(source: str | Path, settings: SceneSettings | None = None) -> Sce
         InputError: nothing tells what its numbers mean.
         UnknownName, InvalidSetting: a setting that means nothing.
     """
-    wanted = settings or SceneSettings()
+    asked = settings or SceneSettings()
     text = str(source)
-    usable(np.zeros((0,), np.uint8), wanted.exclude)  # a misspelt quality is told before anything is read
-    naming = _naming(text, wanted)
+    usable(np.zeros((0,), np.uint8), asked.exclude)  # a misspelt quality is told before anything is read
+    naming = _naming(text, asked)
+    wanted = BANDS if only is None else tuple(band for band in BANDS if band in only)
+    bands = _kept(naming, wanted, text)
     with ExitStack() as undo:
-        bands = tuple(band for band in (*BANDS, CIRRUS) if band in naming.own)
-        whole = undo.enter_context(open_image(text, bands=[naming.own[band] for band in bands]))
+        told = (*bands, CIRRUS) if CIRRUS in naming.own else bands
+        whole = undo.enter_context(open_image(text, bands=[naming.own[band] for band in told]))
         facts = facts_of(text, whole.tags)
-        radiometry = radiometry_of(whole, bands, _sampled(whole), facts, wanted)
-        kept = tuple(band for band in bands if band != CIRRUS)
-        if not kept:
-            raise BandMismatch(f"{text} has no band but {CIRRUS}", cure="Give an image that sees the ground.")
+        known = facts.offset is not None and facts.scale is not None
+        radiometry = radiometry_of(whole, told, _sampled(whole, 1 if known else 9), facts, asked)
         reader = whole
-        if kept != bands:
-            reader = undo.enter_context(open_image(text, bands=[naming.own[band] for band in kept], grid=whole.grid))
+        if told != bands:
+            reader = undo.enter_context(open_image(text, bands=[naming.own[band] for band in bands], grid=whole.grid))
             whole.close()
-            radiometry = Radiometry(radiometry.shift[: len(kept)], radiometry.factor[: len(kept)], radiometry.notes)
-        found = find_clouds(text, locate(text).layers, wanted)
+            radiometry = radiometry.first(len(bands))
+        found = find_clouds(text, locate(text).layers, asked)
         clouds = None if found is None else undo.enter_context(open_clouds(found, reader.grid))
-        scene = Scene(reader, kept, radiometry, clouds, wanted.exclude)
+        scene = Scene(reader, bands, radiometry, clouds, asked.exclude)
         named = name_of(text)
-        scene.name, scene.place = named.name, named.place if wanted.place is None else wanted.place
-        scene.taken = _day(text, wanted) or facts.taken
+        scene.name, scene.place = named.name, named.place if asked.place is None else asked.place
+        scene.taken = _day(text, asked) or facts.taken
+        scene.missing = tuple(band for band in wanted if band not in bands)
         scene.notes = tuple(_notes(naming, radiometry, scene))
         undo.pop_all()
     return scene
+
+
+def _kept(naming: Naming, wanted: Sequence[str], source: str) -> tuple[str, ...]:
+    """The bands of an image that are read; the narrow infrared where the wide one is wanted and missing.
+
+    Raises:
+        BandMismatch: there is none.
+    """
+    kept = {band for band in wanted if band in naming.own}
+    if "B08" in wanted and "B08" not in kept and "B8A" in naming.own:
+        kept.add("B8A")
+    if not kept:
+        raise BandMismatch(
+            f"{source} has none of the bands that are needed",
+            found=", ".join(naming.own),
+            expected=", ".join(wanted),
+            cure="Give an image with these bands.",
+        )
+    return tuple(band for band in BANDS if band in kept)
 
 
 def _notes(naming: Naming, radiometry: Radiometry, scene: Scene) -> Iterator[str]:
@@ -190,10 +214,10 @@ def _naming(source: str, settings: SceneSettings) -> Naming:
         return undeclared_naming(layers, source, _sampled(reader))
 
 
-def _sampled(reader: ImageReader) -> NDArray[np.float32]:
-    """Numbers ``(bands, n)`` of the valid pixels in some windows, the whole of a small image."""
+def _sampled(reader: ImageReader, most: int = 9) -> NDArray[np.float32]:
+    """Numbers ``(bands, n)`` of the valid pixels in at most so many windows, the whole of a small image."""
     parts = []
-    for window in _patches(reader.grid.window):
+    for window in islice(_patches(reader.grid.window), most):
         raster = reader.read(window)
         seen = raster.valid & (raster.pixels != 0).any(axis=0)
         parts.append(raster.pixels[:, seen].astype(np.float32))
@@ -204,8 +228,8 @@ def _patches(whole: Window) -> Iterator[Window]:
     if whole.height <= 3 * _PATCH and whole.width <= 3 * _PATCH:
         yield whole
         return
-    for down in (1, 3, 5):
-        for across in (1, 3, 5):
+    for down in (3, 1, 5):  # the middle first: if only one is looked at, it is likeliest to hold data
+        for across in (3, 1, 5):
             row, col = whole.height * down // 6 - _PATCH // 2, whole.width * across // 6 - _PATCH // 2
             part = Window(row, col, _PATCH, _PATCH).intersect(whole)
             if part.size:

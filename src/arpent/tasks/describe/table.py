@@ -7,7 +7,7 @@ fact that is not known.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -147,11 +147,11 @@ def _of_folder(folder: Path) -> Path:
     return next((file for file in tables if "parcel" in _columns(file)), folder / "indices.parquet")
 
 
-def _columns(file: Path) -> Iterable[str]:
+def _columns(file: Path) -> list[str]:
     try:
-        return pq.read_schema(file).names
+        return list(pq.read_schema(file).names)
     except (pa.ArrowInvalid, OSError):
-        return ()
+        return []
 
 
 def read_measured(path: str | Path) -> list[Measured]:
