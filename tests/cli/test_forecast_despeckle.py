@@ -54,6 +54,14 @@ def test_part_of_a_folder(arpent, radar, tmp_path) -> None:
     assert "1 of 2 images could not be done" in said.err
 
 
+def test_a_run_is_no_image(arpent, radar, tmp_path) -> None:
+    said = arpent("forecast", "despeckle", radar, "-o", tmp_path / "out.tif")
+    assert said.code == 2
+    assert "'out.tif' is the name of an image" in said.err
+    assert f"-o {tmp_path / 'out'}: " in said.err
+    assert not (tmp_path / "out.tif").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "cure"),
     [

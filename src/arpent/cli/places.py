@@ -8,9 +8,12 @@ from typing import Annotated
 import typer
 
 from arpent.cli.console import note
+from arpent.errors import InvalidSetting
 from arpent.store import Place
 
 __all__ = ["Assignments", "Force", "Name", "Output", "Resume", "place"]
+
+_IMAGES = frozenset({".tif", ".tiff", ".jp2", ".vrt", ".png", ".jpg", ".jpeg"})
 
 Assignments = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting; may be repeated.")
@@ -24,5 +27,15 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished
 
 
 def place(output: Path | None, name: str | None = None, *, force: bool = False, resume: bool = False) -> Place:
-    """The place that these options name; what users should know of its folder is told on standard error."""
+    """The place that these options name; what users should know of its folder is told on standard error.
+
+    Raises:
+        InvalidSetting: the name is that of an image, and not of a folder that holds several files.
+    """
+    if output is not None and output.suffix.lower() in _IMAGES and not output.is_dir():
+        raise InvalidSetting(
+            f"'{output.name}' is the name of an image, and a run is a folder",
+            expected="-o FOLDER",
+            cure=f"Say -o {output.with_suffix('')}: the image will lie in it, beside what is told of it.",
+        )
     return Place(exact=output, name=name, force=force, resume=resume, tell=note)
