@@ -8,6 +8,8 @@ from arpent.language import LANGUAGES, class_words
 from arpent.language.axes import axes_of, word_table
 from arpent.language.wishes import Wanted, stem, understand
 
+LOW = axes_of()["moisture"].levels["low"]
+
 
 def told(question):
     wish = understand(question)
@@ -23,8 +25,8 @@ def told(question):
         ("VEGETATIONS DENSES et SÈCHES", {"vigour": "high", "moisture": "dry|very_dry"}, ""),
         ("dense mais secs", {"vigour": "high", "moisture": "dry|very_dry"}, ""),
         ("maïs irrigué", {"moisture": "moist|wet"}, "mais"),
-        ("biomasse forte, faible humidité", {"biomass": "high", "moisture": "dry|very_dry"}, ""),
-        ("high biomass and low moisture", {"biomass": "high", "moisture": "dry|very_dry"}, ""),
+        ("biomasse forte, faible humidité", {"biomass": "high", "moisture": LOW}, ""),
+        ("high biomass and low moisture", {"biomass": "high", "moisture": LOW}, ""),
         ("la part de sol nu est élevée", {"soil": "bare"}, ""),
         ("bare soil with hedges", {"soil": "bare"}, "hedges"),
         ("très sec", {"moisture": "very_dry"}, ""),

@@ -226,7 +226,7 @@ def _meanings() -> tuple[Mapping[tuple[str, ...], _Meaning], int]:
     # What texts say of one axis alone can be asked for in the same words.
     levels = {_stems(phrase) for phrases in table["level"].values() for phrase in phrases}
     for words, said in _said_of().items():
-        if len(said) == 1 and not any((word,) in levels for word in words):
+        if len(said) == 1 and words not in levels:
             ((axis, keys),) = said.items()
             meanings.setdefault(words, _Meaning("class", axis=axis, keys=keys))
     for axis in axes_of():

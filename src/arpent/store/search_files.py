@@ -16,6 +16,7 @@ from odc.geo.crs import CRS
 from arpent.core import write_file
 from arpent.errors import InvalidSetting
 from arpent.store.search_asked import Hit
+from arpent.store.search_tables import FACTS
 
 __all__ = ["HIT_FILES", "check_target", "write_hits"]
 
@@ -57,12 +58,25 @@ def write_hits(path: Path, hits: Sequence[Hit]) -> Path:
     from arpent.io import RowWriter
 
     table = pa.Table.from_pylist(rows) if rows else pa.table({"parcel": pa.array([], pa.string())})
-    if "geometry" in table.column_names:
-        place = table.schema.get_field_index("geometry")
-        table = table.set_column(place, "geometry", table["geometry"].cast(pa.binary()))
+    # Of a column that is empty all the way nothing else tells what it holds.
+    kinds = {field.name: field.type for field in FACTS}
+    table = table.cast(
+        pa.schema(
+            [
+                field.with_type(kinds.get(field.name, _kind(field.name))) if pa.types.is_null(field.type) else field
+                for field in table.schema
+            ]
+        )
+    )
     with RowWriter(path, schema=table.schema, crs=_DEGREES) as writer:
         writer.write(table)
     return path
+
+
+def _kind(name: str) -> pa.DataType:
+    if name == "taken":
+        return pa.date32()
+    return pa.float64() if name == "score" or name.endswith(("_mean", "_std")) else pa.string()
 
 
 def _row(hit: Hit) -> dict[str, Any]:

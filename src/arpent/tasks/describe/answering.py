@@ -168,7 +168,7 @@ def _sentences(
         places += [(len(bare), int(word)) for word in re.findall(r"\d+", match[1])]
         end = match.end()
     bare += line[end:]
-    masked = _without_names(bare, parcels)
+    masked = _without_names(bare, parcels, language)
     before = 0
     for sentence in parse(masked, language):
         cited = dict.fromkeys(number for place, number in places if before <= place <= sentence.end)
@@ -176,9 +176,13 @@ def _sentences(
         yield bare[sentence.start : sentence.end], sentence, tuple(cited)
 
 
-def _without_names(text: str, parcels: Sequence[Measured]) -> str:
-    """The text with names that hold digits blotted out: the number of a parcel is not a measurement."""
-    names = {name for one in parcels for name in (one.parcel, one.place) if any(letter.isdigit() for letter in name)}
+def _without_names(text: str, parcels: Sequence[Measured], language: Language) -> str:
+    """The text with names blotted out, as far as they would be read as measurements: a parcel may be called "maize".
+
+    Its whole name, with place and day, is blotted out as it stands; a name that holds digits wherever it is.
+    """
+    names = {_name(one, language) for one in parcels}
+    names |= {name for one in parcels for name in (one.parcel, one.place) if any(letter.isdigit() for letter in name)}
     for name in sorted(names, key=len, reverse=True):
         text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "x" * len(name), text)
     return text
