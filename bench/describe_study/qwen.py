@@ -22,7 +22,7 @@ from arpent.tasks.describe.invented import invented
 from arpent.tasks.describe.sequences import dialogue, facts_of, left_padded, request_of, right_padded
 from arpent.tasks.describe.speaking_task import answer_loss
 
-TRAINED, TOTAL, ADAPTER = 36_929_536, 1_580_643_840, 3_935_232
+TRAINED, TOTAL, ADAPTER = 36_929_536, 1_580_643_840, 3_973_632
 MEMORY = 16.0
 
 

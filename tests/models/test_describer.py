@@ -54,7 +54,10 @@ def prompts(language: LanguageModel, *requests: str) -> tuple[Tensor, Tensor]:
 def test_the_adapter_has_the_size_of_the_published_chain_and_not_of_its_first_one() -> None:
     shape = DescriberSettings()
     assert (shape.width, shape.hidden, shape.words) == (1024, 1536, 1536)
-    assert sum(one.numel() for one in VisionAdapter(shape).parameters()) == 3_935_232
+    adapter = VisionAdapter(shape)
+    layers = sum(one.numel() for layer in (adapter.enter, adapter.leave) for one in layer.parameters())
+    assert layers == 3_935_232
+    assert sum(one.numel() for one in adapter.parameters()) == layers + 25 * 1536
 
 
 def test_lora_on_qwen2_has_the_published_counts() -> None:
@@ -115,7 +118,7 @@ def test_scores_are_those_of_the_whole_model_at_the_places_that_are_asked_for(
         inputs_embeds=seeing.embedded(visual, words), attention_mask=attended.long(), position_ids=places
     ).logits
     torch.testing.assert_close(seen.scores, whole[spoken])
-    torch.testing.assert_close(seen.image, seeing.adapter(visual).mean(1))
+    torch.testing.assert_close(seen.image, seeing.adapter(visual))
 
 
 def test_only_adapter_and_lora_are_state_and_the_base_stays(language: LanguageModel, seeing: VisionLanguage) -> None:
@@ -123,7 +126,7 @@ def test_only_adapter_and_lora_are_state_and_the_base_stays(language: LanguageMo
     state = seeing.state_dict()
     assert all(name.startswith("adapter.") or "lora_" in name for name in state)
     assert {name.rpartition(".")[2] for name in state if name.startswith("adapter.")} == {
-        "weight", "bias", "centre", "spread",
+        "weight", "bias", "centre", "places", "spread",
     }  # fmt: skip
     moving = [one for one in seeing.parameters() if one.requires_grad]
     optimiser = torch.optim.AdamW(moving, lr=0.1)
@@ -145,15 +148,21 @@ def test_lora_on_projections_that_are_not_there_is_told(language: LanguageModel)
         with_lora(language.model, LoraSettings(targets=("c_attn",)))
 
 
-def test_a_listener_reads_numbers_by_its_code(language: LanguageModel) -> None:
-    code = torch.randn(3, 32)
-    listener = Listener(language.model, code, language.speech.placeholder)
+def test_a_listener_is_given_vectors(language: LanguageModel) -> None:
+    listener = Listener(language.model, language.speech.placeholder)
     words, attended = prompts(language, "<|image_pad|>" * 2 + "Donne.")
-    numbers = torch.randn(1, 2, 3)
-    seen = listener(numbers, words, attended, attended)
-    torch.testing.assert_close(seen.image, (numbers @ code).mean(1))
-    other = listener(numbers + 1, words, attended, attended)
+    image = torch.randn(1, 2, 32)
+    seen, other = listener(image, words, attended, attended), listener(image + 1, words, attended, attended)
+    assert seen.image is image
     assert not torch.allclose(seen.scores[-1], other.scores[-1])
+
+
+def test_statistics_of_tokens_are_fixed(seeing: VisionLanguage) -> None:
+    """A brighter image gives other vectors, also alone in its batch."""
+    seeing.adapter.suit(torch.full((8,), 2.0), torch.full((8,), 3.0))
+    visual = torch.randn(2, 4, 8)
+    assert not torch.allclose(seeing.adapter(visual), seeing.adapter(visual * 1.3))
+    torch.testing.assert_close(seeing.adapter(visual)[:1], seeing.adapter(visual[:1]))
 
 
 # Answers ------------------------------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ class NextWords(NamedTuple):
 
     Attributes:
         scores: (places, vocabulary) of the next word, at every place that is asked for, row by row.
-        image: (images, words) mean of the vectors that stand for an image.
+        image: (images, cells, words) vectors that stand for an image.
     """
 
     scores: Tensor
@@ -47,10 +47,12 @@ class NextWords(NamedTuple):
 
 
 class VisionAdapter(nn.Module):
-    """From visual tokens (…, width) to words that stand for them (…, words).
+    """From the visual tokens of images (images, cells, width) to vectors that stand for words (images, cells, words).
 
     Tokens are first brought to mean 0 and deviation 1 by the statistics of those that were learnt from. These are
     fixed: a token of its own says how bright its ground is, which statistics of a batch or an image would take away.
+    Each cell is seen together with the mean of all, and knows its place, so that what is true of the whole parcel may
+    be told once and not by every cell anew.
     """
 
     centre: Tensor
@@ -60,13 +62,15 @@ class VisionAdapter(nn.Module):
         super().__init__()
         self.enter = nn.Linear(settings.width, settings.hidden)
         self.leave = nn.Linear(settings.hidden, settings.words)
+        self.places = nn.Parameter(torch.randn(settings.cells, settings.hidden) * 0.5)
         self.register_buffer("centre", torch.zeros(settings.width))
         self.register_buffer("spread", torch.ones(settings.width))
 
     def forward(self, visual: Tensor) -> Tensor:
-        """One vector for each; their places are told by the order of words."""
+        """One vector for each token."""
         standard = (visual.to(self.centre.dtype) - self.centre) / self.spread
-        return cast(Tensor, self.leave(nn.functional.gelu(self.enter(standard))))
+        together = (standard + standard.mean(dim=-2, keepdim=True)) / 2
+        return cast(Tensor, self.leave(nn.functional.gelu(self.enter(together) + self.places)))
 
     def suit(self, mean: Tensor, deviation: Tensor) -> None:
         """Takes the statistics (width,) of the tokens that will be learnt from."""
@@ -105,7 +109,7 @@ class VisionLanguage(nn.Module):
         """
         seen = self.adapter(visual)
         vectors = placed(self.language, seen, words, self.placeholder)
-        return NextWords(spoken_scores(self.language, vectors, attended, spoken), seen.mean(dim=1))
+        return NextWords(spoken_scores(self.language, vectors, attended, spoken), seen)
 
     def embedded(self, visual: Tensor | None, words: Tensor) -> Tensor:
         """Prompts as vectors (B, T, words): each word by its own, each placeholder by a visual token.
@@ -124,27 +128,22 @@ class VisionLanguage(nn.Module):
 
 
 class Listener(nn.Module):
-    """A language model that is told numbers as vectors, in the places of an image, by a code that stays as it is.
+    """A language model that is given vectors in the places of an image, as a training of its own has it.
 
     Args:
         language: a causal language model of transformers.
-        code: (numbers, words).
         placeholder: number of the word that keeps the places.
     """
 
-    code: Tensor
-
-    def __init__(self, language: nn.Module, code: Tensor, placeholder: int) -> None:
+    def __init__(self, language: nn.Module, placeholder: int) -> None:
         super().__init__()
         self.language = language
         self.placeholder = placeholder
-        self.register_buffer("code", code)
 
-    def forward(self, numbers: Tensor, words: Tensor, attended: Tensor, spoken: Tensor) -> NextWords:
-        """As `VisionLanguage.forward`, with numbers (images, cells, numbers) for visual tokens."""
-        seen = numbers @ self.code
-        vectors = placed(self.language, seen, words, self.placeholder)
-        return NextWords(spoken_scores(self.language, vectors, attended, spoken), seen.mean(dim=1))
+    def forward(self, image: Tensor, words: Tensor, attended: Tensor, spoken: Tensor) -> NextWords:
+        """As `VisionLanguage.forward`, with vectors (images, cells, words) for visual tokens."""
+        vectors = placed(self.language, image, words, self.placeholder)
+        return NextWords(spoken_scores(self.language, vectors, attended, spoken), image)
 
 
 def placed(language: nn.Module, seen: Tensor | None, words: Tensor, placeholder: int) -> Tensor:

@@ -141,16 +141,18 @@ def test_processes_share_a_batch(speech: Speech) -> None:
 
 def test_numbers_written_in_the_code_are_read_back() -> None:
     code = Code.of(64, 0.1)
-    numbers = code.numbers(MEASURED)
-    assert np.isnan(numbers[len(code.indices) + 2])  # no share of water is known
-    known = torch.from_numpy(np.nan_to_num(numbers))[None]
-    assert code.error(known @ code.matrix, known) == pytest.approx(0, abs=1e-6)
-    assert code.error(known @ code.matrix + 0.1, known) > 0.5
-    assert code.error(known @ code.matrix, torch.from_numpy(numbers)[None]) == 0  # what is not known teaches nothing
-    cells = code.scattered(MEASURED, 25, np.random.default_rng(0))
-    np.testing.assert_allclose(cells.mean(0), np.nan_to_num(numbers), atol=1e-5)
-    assert cells.std(0)[0] > 0.1
-    assert cells.std(0)[-1] == 0
+    numbers = torch.from_numpy(code.numbers(MEASURED))[None]
+    assert torch.isnan(numbers[0, len(code.indices) + 2])  # no share of water is known
+    vectors = code.vectors(numbers, 25)
+    assert vectors.shape == (1, 25, 64)
+    assert torch.equal(vectors[:, 0], vectors[:, len(code.names)])  # over and over
+    assert code.error(vectors, numbers) == 0
+    assert code.error(vectors + 0.1, numbers) > 0.5
+    unknown = len(code.indices) + 2
+    vectors[:, unknown :: len(code.names)] += 9
+    assert code.error(vectors, numbers) == 0  # what is not known teaches nothing
+    shown = torch.from_numpy(code.shown(MEASURED, 25, np.random.default_rng(0)))[None]
+    assert 0 < code.error(shown, numbers) < 0.5
 
 
 # What is not there, or is something else ----------------------------------------------------------------------------

@@ -66,7 +66,7 @@ class FirstWords:
         torch.manual_seed(self._seed)
         fresh = small_language_model(settings.model, self.speech)
         code = Code.of(fresh.width, word_deviation(fresh), self._profile)
-        listener = Listener(fresh.model, code.matrix, self.speech.placeholder)
+        listener = Listener(fresh.model, self.speech.placeholder)
         task = SpeakingTask(settings, lambda: listener, self.speech.digits, stress=self._stress)
         rule = FitSettings(
             epochs=1,
@@ -103,9 +103,7 @@ class FirstWords:
         written = compose(measured, language, seed=seed, profile=self._profile)
         answer = facts if listed else text(written)
         request = request_of(language, cells=self._cells, facts=facts if told else "", listed=listed)
-        return Lesson(
-            measured.parcel, dialogue(self.speech, request, answer), code.scattered(measured, self._cells, rng)
-        )
+        return Lesson(measured.parcel, dialogue(self.speech, request, answer), code.shown(measured, self._cells, rng))
 
     def _tokenizer(self) -> Speech:
         rng = np.random.default_rng((self._seed, 17))
