@@ -260,6 +260,8 @@ class _Work:
             made = run_items(ItemJob(work, work.items, run, options, {"embeddings": work.schema}, _DEGREES, work))
         file = run.path / EMBEDDINGS
         valid = pq.read_table(file, columns=["valid"])["valid"].to_numpy()
+        if not len(valid) and made.failures:
+            raise made.failures[0].error
         if not valid.any():
             raise NoValidPixels(
                 "no pixel of any parcel has a value",
