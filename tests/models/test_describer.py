@@ -11,7 +11,14 @@ from torch import Tensor, nn
 
 from arpent.core import Contract, file_sha256
 from arpent.errors import BundleInvalid, ContractMismatch, FileMissing, InvalidSetting, WeightsMismatch
-from arpent.models.describer import Listener, VisionAdapter, VisionLanguage, spoken_scores, with_lora
+from arpent.models.describer import (
+    Listener,
+    VisionAdapter,
+    VisionLanguage,
+    spoken_scores,
+    with_lora,
+    without_peft_warnings,
+)
 from arpent.models.describer_bundle import ADAPTER, DescriberFacts, base_pins, open_describer, save_describer
 from arpent.models.describer_settings import DescriberSettings, LoraSettings, SmallModelSettings
 from arpent.models.language_model import LanguageModel, small_language_model, train_tokenizer
@@ -257,7 +264,8 @@ def test_peft_itself_opens_the_lora_and_xvision_finds_its_files(
     from peft import PeftModel
 
     for name in ("lora", "qwen2_lora_multimodal"):
-        alone = PeftModel.from_pretrained(copy.deepcopy(language.model), folder / name)
+        with without_peft_warnings():
+            alone = PeftModel.from_pretrained(copy.deepcopy(language.model), folder / name)
         theirs = {key: one for key, one in alone.state_dict().items() if "lora_" in key}
         own = {key: one for key, one in seeing.language.state_dict().items() if "lora_" in key}
         assert theirs.keys() == own.keys()

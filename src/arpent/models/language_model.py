@@ -222,12 +222,14 @@ def open_language_model(
         ContractMismatch: its tokenizer knows words that the model does not.
     """
     from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers.utils import logging
 
     folder = language_folder(source)
     if folder is None:
         raise _missing(str(source))
     kind = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}[dtype]
     speech = speech or read_speech(folder)
+    logging.disable_progress_bar()  # there is one progress bar, and it is not theirs
     try:
         if random:
             config = AutoConfig.from_pretrained(folder, local_files_only=True)

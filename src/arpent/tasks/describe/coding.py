@@ -77,7 +77,7 @@ class Code:
         return vectors
 
     def error(self, vectors: Tensor, numbers: Tensor) -> Tensor:
-        """Squared distance of vectors (B, cells, words) from the code of numbers (B, numbers), as a share of its spread.
+        """Squared distance of vectors (B, cells, words) from the code of numbers (B, numbers), in parts of its spread.
 
         Cells whose number is not known do not count.
         """

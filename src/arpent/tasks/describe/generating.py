@@ -128,7 +128,7 @@ def generate(
         )
         with run.timed("texts"):
             done = run_items(ItemJob(writer, items, run, options, schemas={"texts": TEXT_SCHEMA}))
-        described = read_texts(done.files["texts"])
+        described = read_texts(run.path / TEXTS)
         rate = repair_rate(described)
         run.add_metrics(_metrics(described, rate, done.network_seconds))
         if rate is not None and rate > MOST_REPAIRS:
