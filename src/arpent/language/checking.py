@@ -21,10 +21,13 @@ that counts as one. A text may be less precise ("0.4"), and is then held to what
 _SLACK = 1e-6
 
 
-def abstains(measured: Measured) -> bool:
-    """Whether too little of the ground is seen for it to be described."""
+def abstains(measured: Measured, profile: Profile = "arpent") -> bool:
+    """Whether too little of the ground is seen for it to be described, or nothing that the axes speak of is known."""
     cloudy = measured.cloud is not None and measured.cloud > ABSTENTION.cloud
-    return cloudy or measured.valid < ABSTENTION.valid
+    if cloudy or measured.valid < ABSTENTION.valid:
+        return True
+    axes = axes_of(profile).values()
+    return not any(axis.index in measured.indices or axis.deciding(measured) is not None for axis in axes)
 
 
 def check(
@@ -50,6 +53,7 @@ class _Judge:
     def __init__(self, measured: Measured, before: Sequence[Measured], profile: Profile) -> None:
         self.measured = measured
         self.series = (*before, measured)
+        self.profile: Profile = profile
         self.axes = axes_of(profile)
         self.columns = {axis.index_word: axis.index for axis in self.axes.values()}
 
@@ -76,7 +80,7 @@ class _Judge:
         if claim.since is not None:
             return self._at(claim.since)
         place = next(place for place, one in enumerate(self.series) if one is than)
-        seen = [one for one in self.series[:place] if not abstains(one)]
+        seen = [one for one in self.series[:place] if not abstains(one, self.profile)]
         return seen[-1] if seen else None
 
     def _index(self, claim: Claim, measured: Measured | None) -> float | None:
@@ -107,7 +111,7 @@ class _Judge:
     def _count(self, claim: Claim) -> Finding:
         """Days between the last date and one before it; dates, all or those on which the parcel was seen."""
         if claim.named == "dates":
-            counts = {len(self.series), sum(not abstains(one) for one in self.series)}
+            counts = {len(self.series), sum(not abstains(one, self.profile) for one in self.series)}
         else:
             days = [one.taken for one in self.series if one.taken is not None]
             counts = {(days[-1] - day).days for day in days[:-1]}
@@ -159,7 +163,7 @@ class _Judge:
 
     def _turn(self, claim: Claim) -> Finding:
         """A peak or trough: no other date of the season goes beyond the one named."""
-        seen = [one for one in self.series if not abstains(one)]
+        seen = [one for one in self.series if not abstains(one, self.profile)]
         values = [value for one in seen if (value := self._index(claim, one)) is not None]
         there = self._index(claim, self._at(claim.when))
         if there is None or len(values) < 2:
@@ -181,7 +185,7 @@ class _Judge:
 
     def _other(self, claim: Claim) -> Finding:
         if claim.named == "abstention":
-            return Finding(claim, "supported" if abstains(self.measured) else "contradicted")
+            return Finding(claim, "supported" if abstains(self.measured, self.profile) else "contradicted")
         days = [one.taken.isoformat() for one in self.series if one.taken is not None]
         if claim.named and claim.named[:1].isdigit():
             if any(day.startswith(claim.named) for day in days):

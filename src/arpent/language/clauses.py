@@ -96,6 +96,8 @@ def count_slot(count: int, language: Language) -> Slot:
 def crop_slot(crop: str, name: str, language: Language) -> Slot:
     """The name of a crop, in French with the word that goes before it."""
     name = name.strip().casefold()
+    if language == "fr":
+        name = name.replace("'", "’")
     prefix = "" if language == "en" else "d’" if name[0] in "aeiouyhéèêœ" else "de "
     return Slot(prefix + name, (Claim("crop", None, None, None, crop, len(prefix), len(prefix) + len(name)),))
 

@@ -88,15 +88,14 @@ class _Composer:
         self.measured = measured
         self.language: Language = language
         self.chance = Random(seed)  # noqa: S311 - chooses words
+        self.profile: Profile = profile
         self.axes = axes_of(profile)
         self.table = word_table("grammar")
 
     def sentences(self, names: Sequence[str], before: Sequence[Measured]) -> tuple[Sentence, ...]:
-        if abstains(self.measured):
+        if abstains(self.measured, self.profile):
             return laid_out([self._abstention()])
         clauses = [clause for name in self._ordered(names) if (clause := self._axis(self.axes[name]))]
-        if not clauses:
-            return laid_out([self._marked("nothing", {})])
         if change := self._change(before):
             clauses.append(change)
         return laid_out(self._joined(clauses, self._opening()))
@@ -137,6 +136,8 @@ class _Composer:
         cloud = self.measured.cloud
         if cloud is not None and cloud > ABSTENTION.cloud:
             return self._marked("cloud", {"cloud": share_slot("cloud", cloud, self.language)})
+        if self.measured.valid >= ABSTENTION.valid:
+            return self._marked("nothing", {})
         return self._marked("valid", {"valid": share_slot("valid", self.measured.valid, self.language)})
 
     def _marked(self, reason: str, slots: dict[str, Slot]) -> Clause | None:
@@ -185,7 +186,11 @@ class _Composer:
     def _change(self, before: Sequence[Measured]) -> Clause | None:
         """What the index of vigour has done since the last date on which the parcel was seen."""
         axis = self.axes["vigour"]
-        seen = [one for one in before if not abstains(one) and one.taken is not None and axis.index in one.indices]
+        seen = [
+            one
+            for one in before
+            if not abstains(one, self.profile) and one.taken is not None and axis.index in one.indices
+        ]
         if not seen or axis.index not in self.measured.indices:
             return None
         then, since = seen[-1].indices[axis.index], seen[-1].taken

@@ -41,7 +41,10 @@ class Item:
 
     def means(self, *kinds: str) -> Meaning | None:
         """Its first meaning of one of these kinds."""
-        return next((meaning for meaning in self.meanings if meaning.kind in kinds), None)
+        for meaning in self.meanings:
+            if meaning.kind in kinds:
+                return meaning
+        return None
 
 
 _MOST_DIGITS = 20
@@ -120,7 +123,7 @@ def _sentences(text: str, tokens: Iterator[Item]) -> Iterator[list[Item]]:
     for token in tokens:
         if sentence:
             between = text[sentence[-1].end : token.start]
-            if "\n" in between or (ended and (between or token.text not in _CLOSING)):
+            if "\n" in between or (ended and (between or token.text not in _CLOSING | _ENDS)):
                 yield sentence
                 sentence, ended = [], False
         if token.text in _ENDS and not (token.text == "." and _abbreviates(sentence)):
@@ -195,7 +198,9 @@ def _date_at(items: Sequence[Item], place: int) -> tuple[int, str]:
 
 
 def _with_year(items: Sequence[Item], month: int, day: int, used: int) -> tuple[int, str]:
-    year = _whole(items[used], 1900, 2100) if len(items) > used else 0
+    stopped = used + 1 < len(items) and items[used].text == "."  # "3 févr. 2021"
+    year = _whole(items[used + stopped], 1900, 2100) if len(items) > used else 0
+    used += stopped if year else 0
     number = _month(items[month])
     if not year:
         return used, f"--{number:02}-{day:02}"

@@ -76,7 +76,6 @@ def caption_table(table: str | Path, output: Path, settings: CaptionSettings) ->
     file = _file_of(output, settings.profile)
     languages = _languages(settings)
     told: dict[Language, list[str]] = {language: [] for language in languages}
-    abstained = sum(abstains(measured_of(row)) for row in rows)
     texts = 0
     with writing(file):
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +84,7 @@ def caption_table(table: str | Path, output: Path, settings: CaptionSettings) ->
             with beside.open("w", encoding="utf-8") as stream:
                 for line, measured in captions_of(rows, settings):
                     texts += 1
-                    if not abstains(measured):
+                    if not abstains(measured, settings.profile):
                         told[line.get("language", "fr")].append(line.get("text") or line["caption"])
                     stream.write(json.dumps(line, ensure_ascii=False) + "\n")
             publish_file(beside, file)
@@ -95,7 +94,7 @@ def caption_table(table: str | Path, output: Path, settings: CaptionSettings) ->
         file=file,
         rows=len(rows),
         texts=texts,
-        abstained=abstained,
+        abstained=sum(abstains(measured_of(row), settings.profile) for row in rows),
         first={language: known[:2] for language, known in told.items()},
         variety={language: diversity(known) for language, known in told.items()},
     )
