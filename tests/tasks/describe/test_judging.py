@@ -129,7 +129,7 @@ def test_what_is_missing_is_said_and_the_rest_is_judged():
     without = judge(bare, None)
     assert set(without.tallies) == {"model", "permuted", "oracle"}
     assert any("--training TABLE" in line for line in plain_words(without, "en", draws=10))
-    assert reached(without) == () and repair_rate(without) is None
+    assert reached(without) == () and repair_rate(without) == 0
     no_vectors = judge(bare, Training(TRAINING))
     assert "constant" in no_vectors.tallies and "probe" not in no_vectors.tallies
     assert any("--embeddings" in line for line in plain_words(no_vectors, "en", draws=10))

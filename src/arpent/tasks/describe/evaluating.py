@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from arpent.core import Progress, write_file
-from arpent.core.bundle import FOLDER_HEADER
 from arpent.errors import ArpentError, DatasetError, FileMissing
 from arpent.language import LANGUAGES, Measured, say
 from arpent.store import Place, Run, RunFolder, bundle_in, open_run
@@ -99,8 +98,6 @@ def _of_run(source: Path) -> Written:
     run = open_run(folder)
     bundle = run.manifest.bundle
     path = None if bundle is None else Path(bundle.source)
-    if path is not None and path.name == FOLDER_HEADER:
-        path = path.parent
     return Written(read_texts(source), sources_of(run), path)
 
 

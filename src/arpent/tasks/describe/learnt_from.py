@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from arpent.core.bundle import FOLDER_HEADER
 from arpent.errors import ArpentError, DatasetError, InputError, ModelError
 from arpent.language import Measured
 from arpent.language.axes import Profile
@@ -78,7 +79,8 @@ def _recipe(bundle: Path | None) -> tuple[Mapping[str, Any], list[str]]:
     if bundle is None:
         return {}, []
     try:
-        settings = read_contract(bundle).recipe.get("settings")
+        folder = bundle.parent if bundle.name == FOLDER_HEADER else bundle
+        settings = read_contract(folder).recipe.get("settings")
     except (InputError, ModelError) as problem:
         return {}, [str(problem)]
     return (settings, []) if isinstance(settings, Mapping) else ({}, [])
