@@ -2,9 +2,11 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from arpent.core import Window
-from arpent.errors import BandMismatch, FileMissing, UnreadableFile
+from arpent.errors import ArpentError, BandMismatch, FileMissing, UnreadableFile
 from arpent.io import open_image
 from arpent.io.sources import locate
 
@@ -264,3 +266,20 @@ def test_only_the_files_that_are_asked_for_are_opened(assets, tmp_path):
 def test_a_scene_knows_its_layers(hls):
     names = [layer.name for layer in locate(hls).layers]
     assert names == ["B04", "B8A", "B01", "Fmask"]
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["href", "type", "roles", "bands", "eo:bands", "gsd"]),
+        st.none() | st.integers() | st.text(max_size=5) | st.lists(st.none() | st.just({"name": 3}), max_size=2),
+    )
+    | st.integers(),
+    st.none() | st.integers() | st.just({"constellation": 7}),
+)
+@settings(max_examples=50, deadline=None)
+def test_an_item_that_holds_anything_is_refused_in_words(tmp_path_factory, asset, properties):
+    path = tmp_path_factory.mktemp("item") / "item.json"
+    item = {"type": "Feature", "assets": {"a": asset}, "properties": properties}
+    path.write_text(json.dumps(item), "utf-8")
+    with pytest.raises(ArpentError):
+        open_image(path)

@@ -175,7 +175,8 @@ def asset_layers(item: Item, source: str, declared: Sensor | None) -> tuple[Laye
 
 
 def _instrument(item: Item) -> Sensor | None:
-    properties = item.get("properties", {})
+    given = item.get("properties")
+    properties = given if isinstance(given, Mapping) else {}
     for key in ("constellation", "platform"):
         name = str(properties.get(key, "")).lower()
         if name in _CONSTELLATIONS:
@@ -183,26 +184,39 @@ def _instrument(item: Item) -> Sensor | None:
     return None
 
 
-def _is_image(asset: Mapping[str, Any]) -> bool:
-    if _PICTURES & set(asset.get("roles") or ()):
+def _is_image(asset: object) -> bool:
+    if not isinstance(asset, Mapping) or not isinstance(asset.get("href"), str):
+        return False
+    if _PICTURES & {str(role) for role in _listed(asset.get("roles"))}:
         return False
     kind = str(asset.get("type", ""))
     suffix = urlsplit(str(asset.get("href", ""))).path.lower()
     return kind.startswith(_IMAGES) or (not kind and suffix.endswith((".tif", ".tiff", ".jp2", ".vrt")))
 
 
+def _listed(value: object) -> list[Any]:
+    """What should be a list; none of it where it is something else."""
+    return value if isinstance(value, list) else []
+
+
+def _word(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
 def _rank_of_asset(asset: Mapping[str, Any]) -> tuple[bool, float]:
     """Some catalogs offer a band several times: a GeoTIFF reads faster than a JPEG 2000, then finer comes first."""
-    return "jp2" in str(asset.get("type", "")), float(asset.get("gsd") or 0.0)
+    gsd = asset.get("gsd")
+    return "jp2" in str(asset.get("type", "")), float(gsd) if isinstance(gsd, int | float) else 0.0
 
 
 def _layers_of(key: str, asset: Mapping[str, Any], source: str, known: Sensor | None) -> list[Layer]:
-    bands = asset.get("bands") or asset.get("eo:bands") or [{}]
+    listed = _listed(asset.get("bands")) or _listed(asset.get("eo:bands"))
+    bands = [band for band in listed if isinstance(band, Mapping)] or [{}]
     address = _address(str(asset["href"]), source)
     layers = []
     for index, band in enumerate(bands, start=1):
-        common = band.get("eo:common_name") or band.get("common_name")
-        name = band.get("name") or common or (key if len(bands) == 1 else f"{key}_{index}")
+        common = _word(band.get("eo:common_name")) or _word(band.get("common_name"))
+        name = _word(band.get("name")) or common or (key if len(bands) == 1 else f"{key}_{index}")
         words = [common, *named_by(known, name), *(named_by(known, common) if common else ())]
         if len(bands) == 1:
             words.append(key)

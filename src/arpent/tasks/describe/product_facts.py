@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -24,6 +25,8 @@ _TEST_BASELINE = 9999
 _NAMED = re.compile(r"_N(\d{4})_R\d{3}_")
 _METADATA = "MTD_MSIL*.xml"
 _LARGEST_XML = 64 << 20
+_FINEST = 1e-3
+"""Scales of reflectance are 1e-4; those of water vapour and of optical thickness are larger."""
 _UP = 5
 """Folders between a band of a ``.SAFE`` and its metadata."""
 _ADDED = ("BOA_ADD_OFFSET", "RADIO_ADD_OFFSET")
@@ -130,7 +133,8 @@ def _of_words(given: Mapping[str, list[str]], told_by: str) -> ProductFacts:
         digits = text.replace(".", "").strip()
         if offset is None and re.fullmatch(r"\d{4}", digits):
             offset, by = _of_baseline(int(digits)), f"{told_by}: processing baseline {text}"
-    quantities = [number for name in _QUANTITY for text in words.get(name, ()) if (number := _number(text))]
+    found = [_number(text) for name in _QUANTITY for text in words.get(name, ())]
+    quantities = [number for number in found if number is not None and number >= 1]
     days = (_day(text) for name in _TIMES for text in words.get(name, ()))
     return ProductFacts(
         offset, by, 1 / quantities[0] if quantities else None, next((day for day in days if day is not None), None)
@@ -146,15 +150,15 @@ def _of_baseline(number: int) -> float | None:
 
 def _of_item(item: Mapping[str, Any]) -> ProductFacts:
     """The facts of a STAC item."""
-    properties = item.get("properties") or {}
+    properties = _mapping(item.get("properties"))
     taken = _day(str(properties.get("datetime") or properties.get("start_datetime") or ""))
     if properties.get("earthsearch:boa_offset_applied") is True:
         return ProductFacts(0.0, "the STAC item: boa_offset_applied", taken=taken)
-    for asset in item.get("assets", {}).values():
-        for entry in (*(asset.get("raster:bands") or ()), *(asset.get("bands") or ()), asset):
+    for asset in map(_mapping, _mapping(item.get("assets")).values()):
+        for entry in (*_mappings(asset.get("raster:bands")), *_mappings(asset.get("bands")), asset):
             scale = _number(entry.get("scale", entry.get("raster:scale")))
             offset = _number(entry.get("offset", entry.get("raster:offset")))
-            if scale and offset and scale <= 1e-3:
+            if scale and offset and 0 < scale <= _FINEST:
                 return ProductFacts(round(offset / scale), "the STAC item: raster:offset", scale, taken)
     for key in ("s2:processing_baseline", "processing:version"):
         digits = str(properties.get(key, "")).replace(".", "")
@@ -163,11 +167,20 @@ def _of_item(item: Mapping[str, Any]) -> ProductFacts:
     return ProductFacts(taken=taken)
 
 
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _mappings(value: object) -> list[Mapping[str, Any]]:
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+
+
 def _number(value: object) -> float | None:
     try:
-        return float(str(value))
+        number = float(str(value))
     except ValueError:
         return None
+    return number if math.isfinite(number) else None
 
 
 def _day(text: str) -> dt.date | None:
