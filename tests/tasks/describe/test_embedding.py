@@ -53,7 +53,7 @@ def test_a_run_has_a_row_for_each_square_and_date(dates, tmp_path):
     assert set(table["parcel"].to_pylist()) == {f"r{row:03d}c{col:03d}" for row in range(2) for col in range(3)}
     assert [str(day) for day in dict.fromkeys(table["taken"].to_pylist())] == ["2022-06-01", "2022-06-11", "2022-06-21"]
     assert table["image"].to_pylist()[0] == "place_20220601" and set(table["place"].to_pylist()) == {"place"}
-    assert vectors_of(table).shape == (18, 96) and visual_of(table).shape == (18, 25, 96)
+    assert vectors_of(table).shape == (18, 256) and visual_of(table).shape == (18, 25, 256)
     ground = json.loads(pq.read_metadata(made.file).metadata[b"geo"])["columns"]["geometry"]
     assert ground["geometry_types"] == ["Polygon"] and ground["bbox"][0] == pytest.approx(3, abs=0.1)
     assert verify(open_run(made.run.path)).files == 1
@@ -178,10 +178,12 @@ def test_images_of_one_name_are_told_apart(write_scene, country, tmp_path):
 
 
 def test_the_array_of_xvision_holds_the_same_numbers(dates, tmp_path):
-    made = embedded(dates, tmp_path / "run", profile="xvision")
-    array = np.load(made.run.path / "sentinel_embeddings_96.npy")
-    assert array.dtype == np.float32 and np.array_equal(array, vectors_of(read_embeddings(made.run.path)))
-    assert made.run.manifest.products[1].file == "sentinel_embeddings_96.npy"
+    made = embedded(dates, tmp_path / "run", profile="xvision", chip=50, tile=40)
+    array, table = np.load(made.run.path / "sentinel_embeddings_256.npy"), read_embeddings(made.run.path)
+    assert array.dtype == np.float32 and array.shape == (12, 256)
+    order = sorted(range(12), key=lambda row: (table["image"][row].as_py(), table["parcel"][row].as_py()))
+    assert np.array_equal(array, vectors_of(table)[order]) and order != list(range(12))
+    assert made.run.manifest.products[1].file == "sentinel_embeddings_256.npy"
 
 
 def test_more_scenes_than_stay_open(write_scene, country, tmp_path, monkeypatch):

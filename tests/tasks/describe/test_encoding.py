@@ -82,7 +82,7 @@ def test_a_whole_image_of_one_tile_has_cromas_own_embedding(encoder):
     tokens, pooled = plain_tokens(encoder, scene, scene.grid.window)
     assert vectors_of(table)[0] == pytest.approx(pooled, abs=1e-5)
     assert visual_of(table)[0] == pytest.approx(visual_tokens(tokens, scene.valid), abs=2e-3)  # halves
-    assert table["visual"].type.list_size == 25 * 96 and table["parcel"].to_pylist() == ["country"]
+    assert table["visual"].type.list_size == 25 * 256 and table["parcel"].to_pylist() == ["country"]
     assert table["taken"].to_pylist() == [dt.date(2022, 6, 1)] and table["place"].to_pylist() == ["T31TDG"]
     assert encoder_of(table.schema).pooling == "gap"
 

@@ -287,8 +287,12 @@ class _Work:
         )
 
     def _write_array(self, file: Path) -> None:
-        """The embeddings alone, in the order of the table, under the name that XVision gives them."""
-        vectors = vectors_of(pq.read_table(file, columns=["embedding"]))
+        """The embeddings alone, image by image in the order of the parcels, under the name that XVision gives them."""
+        table = pq.read_table(file, columns=["image", "parcel", "embedding"])
+        named = [(scene.name, parcel.name) for scene in self.planned for parcel in scene.parcels]
+        places = {name: place for place, name in enumerate(named)}
+        keys = zip(table["image"].to_pylist(), table["parcel"].to_pylist(), strict=True)
+        vectors = vectors_of(table)[np.argsort([places[key] for key in keys])]
         target = self.run.scratch / f"sentinel_embeddings_{self.encoder.width}.npy"
         with writing(target):
             np.save(target, vectors)
