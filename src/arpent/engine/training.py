@@ -187,6 +187,8 @@ class _Trainer:
         self._model, self._optimiser = self._accelerator.prepare(channels_last(model), optimiser)
         steps = math.ceil(batches / settings.accumulate) * settings.epochs
         self._schedule = Schedule(settings.optimiser, optimiser, steps)
+        # Gradients of half precision are too small for it: the loss is made larger, and steps are made smaller again.
+        self._scaler = torch.amp.GradScaler(processes.device.type, enabled=settings.precision == "f16")
         self._average = MovingAverage(self._plain(), settings.average) if settings.average else None
         self.state = _State()
         self._logs: Any = None
@@ -201,8 +203,8 @@ class _Trainer:
         return model
 
     def _autocast(self) -> AbstractContextManager[Any]:
-        reduced = self._settings.precision == "bf16"
-        return torch.autocast(self._accelerator.device.type, torch.bfloat16, enabled=reduced)
+        reduced = {"bf16": torch.bfloat16, "f16": torch.float16}.get(self._settings.precision)
+        return torch.autocast(self._accelerator.device.type, reduced, enabled=reduced is not None)
 
     def run(self, train: Batches, validation: Batches, progress: Progress) -> Fit:
         """All epochs that are left."""
@@ -264,11 +266,13 @@ class _Trainer:
             value = self._processes.mean(loss.detach())
             if not math.isfinite(value):
                 raise self._diverged(float(loss.detach()), batch)
-            self._accelerator.backward(loss * share)
+            self._accelerator.backward(self._scaler.scale(loss * share))
         if step:
+            self._scaler.unscale_(self._optimiser)
             if self._settings.clip is not None:
                 self._accelerator.clip_grad_norm_(self._model.parameters(), self._settings.clip)
-            self._optimiser.step()
+            self._scaler.step(self._optimiser)
+            self._scaler.update()
             self._optimiser.zero_grad(set_to_none=True)
             self._schedule.after_step()
             if self._average is not None:
@@ -352,6 +356,7 @@ class _Trainer:
             "average": self._average.model.state_dict() if self._average is not None else None,
             "optimiser": self._optimiser.state_dict(),
             "schedule": self._schedule.state(),
+            "scaler": self._scaler.state_dict(),
             "epoch": state.epoch,
             "stale": state.stale,
             "best": state.best.number if state.best else None,
@@ -366,6 +371,7 @@ class _Trainer:
             self._average.model.load_state_dict(kept["average"])
         self._optimiser.load_state_dict(kept["optimiser"])
         self._schedule.restore(kept["schedule"])
+        self._scaler.load_state_dict(kept.get("scaler", {}))
         history = [Epoch(**one) for one in kept["history"]]
         best = next((one for one in history if one.number == kept["best"]), None)
         self.state = _State(epoch=kept["epoch"], stale=kept["stale"], best=best, history=history)
