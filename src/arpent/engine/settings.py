@@ -104,8 +104,8 @@ class FitSettings(Settings):
     """Largest norm of the gradient; longer ones are shortened."""
     average: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Decay of the moving average of the weights that is validated and kept; 0 keeps the weights themselves."""
-    precision: Literal["f32", "bf16"] = "f32"
-    """Arithmetic of the forward pass."""
+    precision: Literal["f32", "bf16", "f16"] = "f32"
+    """Arithmetic of the forward pass; f16 is for GPUs that lack bf16."""
     seed: int = 0
     """Seed of the initial weights, of dropout and of the order of samples."""
     best: str = "loss"
