@@ -149,8 +149,9 @@ def test_every_optimiser_and_schedule_lowers_the_loss(train, schedule, name):
     assert done.history[-1].train_loss < done.history[0].train_loss
 
 
-def test_bfloat16_trains_too(train):
-    done = train(precision="bf16", optimiser=OptimiserSettings(rate=0.05), epochs=6)
+@pytest.mark.parametrize("precision", ["bf16", "f16"])
+def test_shorter_numbers_train_too(train, precision):
+    done = train(precision=precision, optimiser=OptimiserSettings(rate=0.05), epochs=6)
     assert done.best.validation["accuracy"] > 0.7
 
 
