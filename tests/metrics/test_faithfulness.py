@@ -13,6 +13,8 @@ from arpent.errors import DatasetError
 from arpent.language import Measured
 from arpent.language.checking import check
 from arpent.language.claims import parse
+from arpent.language.grammar import compose
+from arpent.language.grammar import text as grammar_text
 from arpent.metrics import FIGURES, FaithfulnessTally, Told, contradicts, declines, slope
 
 FIELD = Measured(
@@ -196,6 +198,33 @@ def test_french_texts_are_judged_alike():
     found = scored(told(text, language="fr"), language="fr")
     assert found["hit05"] == pytest.approx(0.8)
     assert found["refused"] == 0
+
+
+def test_texts_of_another_profile_are_judged_by_its_thresholds():
+    """XVision's moisture is another index, which its texts call NDWI."""
+    published = dataclasses.replace(
+        FIELD, indices={"NDVI": 0.642, "NBR": 0.3, "NDWI": -0.6, "SAVI": 0.5, "EVI": 0.5, "DVI": 0.31, "ARVI": 0.6}
+    )
+    text = grammar_text(compose(published, "en", profile="xvision"))
+    own = scored(Told(parse(text, "en", "xvision"), published, profile="xvision"))
+    assert own["hit05"] == own["classes"] == 1 and own["refused"] == 0
+    assert scored(Told(parse(text, "en"), published))["refused"] > 0
+
+
+@given(st.integers(0, 10_000), st.sampled_from(["en", "fr"]))
+@settings(deadline=None, max_examples=30)
+def test_what_the_grammar_says_of_the_truth_has_full_marks(seed, language):
+    rng = np.random.default_rng(seed)
+    names = ("NDVI", "NDMI", "EVI2", "BSI", "NDRE")
+    soil = float(rng.uniform(0, 1))
+    facts = dataclasses.replace(
+        FIELD,
+        indices=dict(zip(names, rng.uniform(-0.5, 0.95, 5).tolist(), strict=True)),
+        shares={"soil": soil, "vegetation": 1 - soil},
+    )
+    found = scored(told(grammar_text(compose(facts, language, seed=seed)), facts, language=language))
+    assert found["coverage"] == found["hit05"] == found["classes"] == found["consistency"] == 1
+    assert found["refused"] == found["unsupported"] == 0
 
 
 def test_the_slope_follows_stated_numbers():

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from arpent.errors import DatasetError, InvalidSetting
 from arpent.metrics import bleu4, cider, compare_texts, rouge_l, words
+from arpent.metrics.texts import _common
 
 SENTENCES = st.lists(
     st.sampled_from(["dense", "vigorous", "dry", "bare", "moist", "crop", "soil", "cover", "canopy", "low"]), min_size=5
@@ -71,6 +72,19 @@ def test_equal_texts_score_full_and_strangers_nothing(sentences):
     assert same.cider == pytest.approx(10)
     strange = compare_texts(["ein ganz anderer Satz steht hier"] * len(texts), [[text] for text in texts])
     assert strange.summary() == {"bleu4": 0, "rouge_l": 0, "cider": 0}
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=9), st.lists(st.sampled_from("abc"), max_size=9))
+@settings(deadline=None, max_examples=50)
+def test_the_longest_common_subsequence_is_the_plain_one(one, other):
+    def plain(left, right):
+        if not left or not right:
+            return 0
+        if left[-1] == right[-1]:
+            return 1 + plain(left[:-1], right[:-1])
+        return max(plain(left[:-1], right), plain(left, right[:-1]))
+
+    assert _common(one, other) == plain(one, other)
 
 
 _LETTERS = str.maketrans("0123456789", "abcdefghij")

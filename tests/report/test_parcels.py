@@ -144,6 +144,15 @@ def test_pictures_stay_small():
     assert len(small.colours) + len(small.ndvi) < 4_000
 
 
+def test_five_hundred_parcels_fit_on_a_page():
+    rng = np.random.default_rng(0)
+    tone = Tone((0,) * 3, (3e3,) * 3)
+    noise = small_picture(rng.uniform(0, 3000, (3, 96, 96)), rng.uniform(0, 1, (96, 96)), tone)
+    html = parcel_page_html(page(*(card(f"p{number}", picture=noise) for number in range(500))))
+    assert html.count("<article") == 500
+    assert len(html) < 500 * 35_000  # of pure noise, which nothing packs
+
+
 @pytest.mark.requires("chromium")
 def test_people_can_find_sort_and_follow(chromium, tmp_path):
     """In a real browser: no error, searching, sorting, and a link that opens the measurements it leads to."""

@@ -23,7 +23,7 @@ drawing parcels anew. What each figure is a share of:
 ``needless``          texts that decline, of the parcels that are to be described
 ====================  ================================================================================================
 
-An axis is due where what decides its class was measured and the parcel is to be described. Of several numbers or
+One of the five axes is due where what decides its class was measured and the parcel is to be described. Of several numbers or
 classes of one axis the worst counts. A text that declines although it should describe misses everything that is due.
 """
 
@@ -41,7 +41,7 @@ from numpy.typing import NDArray
 from arpent.core import Language
 from arpent.errors import DatasetError
 from arpent.language import Measured
-from arpent.language.axes import Axis, Profile, axes_of
+from arpent.language.axes import AXES, Axis, Profile, axes_of
 from arpent.language.checking import abstains, check
 from arpent.language.claims import Claim, Finding, Sentence
 from arpent.metrics.dense import Interval
@@ -272,7 +272,7 @@ def _counted(told: Told) -> dict[str, float]:
     if told.before:
         turns = [one for one in findings if one.claim.kind == "direction"]
         counts |= {"moved": 1, "turned": bool(turns) and all(one.verdict == "supported" for one in turns)}
-    for axis in axes_of(told.profile).values():
+    for axis in (axes_of(told.profile)[name] for name in AXES):
         if axis.deciding(told.measured) is not None:
             own = [one for one in findings if one.claim.axis == axis.name]
             for name, count in _of_axis(axis, own, told.measured).items():

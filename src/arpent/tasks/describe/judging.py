@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from arpent.core import Language
 from arpent.errors import DatasetError
 from arpent.language import Measured
-from arpent.language.axes import Profile, axes_of
+from arpent.language.axes import AXES, Profile, axes_of
 from arpent.language.checking import abstains, check
 from arpent.language.claims import Sentence, parse
 from arpent.language.grammar import compose, text
@@ -302,7 +302,7 @@ def _points(item: Item) -> list[Point]:
     sentences = _read(item.text, item.language, item.profile)
     findings = check(sentences, item.measured, before=item.before, profile=item.profile)
     points = []
-    for axis in axes_of(item.profile).values():
+    for axis in (axes_of(item.profile)[name] for name in AXES):
         true = axis.deciding(item.measured)
         if true is None:
             continue
