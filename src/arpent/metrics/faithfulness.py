@@ -23,8 +23,9 @@ drawing parcels anew. What each figure is a share of:
 ``needless``          texts that decline, of the parcels that are to be described
 ====================  ================================================================================================
 
-One of the five axes is due where what decides its class was measured and the parcel is to be described. Of several numbers or
-classes of one axis the worst counts. A text that declines although it should describe misses everything that is due.
+One of the five axes is due where what decides its class was measured and the parcel is to be described. Of several
+numbers or classes of one axis the worst counts. A text that declines although it should describe misses everything
+that is due.
 """
 
 from __future__ import annotations
