@@ -82,6 +82,8 @@ class Reader:
         found = said.topic_for(place)
         topic = said.topics[found] if found is not None else self._carried if _is_pronoun(said) else None
         if topic is None:
+            if place and said.items[place - 1].means("copula"):
+                yield Claim("other", None, None, None, "quantity", item.start, item.end)
             return
         if found is not None:
             said.bound.add(found)
@@ -101,7 +103,7 @@ class Reader:
     def _class(self, said: Said, place: int) -> Iterator[Claim]:
         item = said.items[place]
         found = said.topic_for(place)
-        near = said.topics[found] if found is not None and said.together(found, place) else None
+        near = said.topics[found] if found is not None and said.close(found, place) else None
         meanings = [meaning for meaning in item.meanings if meaning.kind == "class" and meaning.axis in self.axes]
         chosen = next((m for m in meanings if m.near and near and near.axis and near.axis.name == m.axis), None)
         chosen = chosen or next((m for m in meanings if not m.near), None)
@@ -121,8 +123,8 @@ class Reader:
                 yield _classed(item, axis, known, said.negated(place))
 
     def _direction(self, said: Said, place: int, meaning: Meaning) -> Claim:
-        if meaning.kind == "move" and meaning.axis in self.axes:
-            axis = self.axes[meaning.axis]
+        axis = self.axes.get(meaning.axis or "")
+        if meaning.kind == "move" and axis is not None:
             return _moving(said, place, Topic(axis, axis.index_word), meaning.named)
         after = said.topic_after(place)
         found = said.topic_before(place)
@@ -151,8 +153,8 @@ class Reader:
                 continue
             noun = item.means("noun")
             negated = said.negated(place)
-            if noun is not None and noun.axis in self.axes:
-                axis = self.axes[noun.axis]
+            axis = self.axes.get(noun.axis or "") if noun is not None else None
+            if noun is not None and axis is not None:
                 alone = "|".join(name for name in (noun.alone or "").split("|") if name in axis.keys)
                 if alone:
                     yield _classed(item, axis, alone, negated)

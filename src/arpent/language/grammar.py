@@ -179,7 +179,7 @@ class _Composer:
         if value is not None:
             slots |= index_slots(axis, self.language) | {"value": value_slot(axis, value, self.language)}
         for slot, share in (("share", axis.share), ("vegetation", "vegetation"), ("water", "water")):
-            if axis.share and share in self.measured.shares:
+            if axis.share and share is not None and share in self.measured.shares:
                 slots[slot] = share_slot(share, self.measured.shares[share], self.language)
         return slots
 

@@ -129,7 +129,9 @@ def _nearest(said: Said, place: int, row: list[int], last: int | None) -> int | 
         return after
     if row:
         return row[-1]
-    return last if last is not None else before if before is not None else after
+    if before is not None and (last is None or before > last):
+        return before
+    return last if last is not None else after
 
 
 def _value(said: Said, place: int, topic: Topic | None) -> Claim:
@@ -138,17 +140,17 @@ def _value(said: Said, place: int, topic: Topic | None) -> Claim:
     if topic is None:
         return Claim("other", None, None, item.value, "number", item.start, item.end, step=item.step)
     if topic.index is None:  # a share, written as a number from 0 to 1
-        return Claim("extent", "soil", None, item.value, "soil", item.start, item.end, step=item.step)
+        share = "vegetation" if topic.inverse else "soil"
+        return Claim("extent", "soil", None, item.value, share, item.start, item.end, step=item.step)
     axis = topic.axis.name if topic.axis else None
-    following = said.date_after(place)
     role = _role(said, place)
     if role.named == "change":
-        value = abs(item.value or 0.0) * role.sign
+        change = abs(item.value or 0.0) * role.sign
         return Claim(
-            "value", axis, topic.index, value, "change", item.start, item.end,
+            "value", axis, topic.index, change, "change", item.start, item.end,
             step=item.step, when=said.said_on(place), since=said.since(place),
         )  # fmt: skip
-    named = role.named if following is None else None
+    named = role.named if said.date_after(place) is None else None
     value = -(item.value or 0.0) if negative else item.value
     return Claim(
         "value", axis, topic.index, value, named, item.start, item.end,

@@ -77,14 +77,18 @@ class Said:
         for meaning in item.meanings:
             if meaning.kind == "index":
                 return Topic(self.by_index.get(meaning.named), meaning.named, by_index=True)
-            if meaning.kind == "noun" and meaning.axis in self.axes:
-                axis = self.axes[meaning.axis]
+            axis = self.axes.get(meaning.axis or "")
+            if meaning.kind == "noun" and axis is not None:
                 return Topic(axis, None if axis.share else axis.index_word, inverse=meaning.inverse)
         return None
 
     def together(self, one: int, other: int) -> bool:
         """Whether two places are in one clause."""
         return self.clauses[one] == self.clauses[other]
+
+    def close(self, one: int, other: int) -> bool:
+        """Whether two places are in one clause or in neighbouring ones: "growth: active"."""
+        return abs(self.clauses[one] - self.clauses[other]) <= 1
 
     def linked(self, start: int, end: int, most: int = 4) -> bool:
         """Whether only a few linking words stand between two places."""
