@@ -134,7 +134,7 @@ def test_batches_depend_on_epoch_and_place_alone(speech: Speech) -> None:
 
 def test_processes_share_a_batch(speech: Speech) -> None:
     parts = [next(lessons(speech).epoch(0, share=Share(rank, 2))) for rank in range(2)]
-    assert [name for part in parts for name in part["names"]] == ["0", "1", "2", "3"]
+    assert sorted(name for part in parts for name in part["names"]) == ["0", "1", "2", "3"]
     with pytest.raises(InvalidSetting, match="shared out"):
         next(lessons(speech, 2).epoch(0, share=Share(0, 3)))
 
@@ -178,9 +178,8 @@ def test_a_folder_is_opened_and_its_tokenizer_is_held_against_it(tmp_path: Path,
     assert read_speech(tmp_path).end == speech.end
     drawn = open_language_model(tmp_path, random=True, dtype="bf16")
     assert next(drawn.model.parameters()).dtype == torch.bfloat16
-    other = train_tokenizer(["mot " + "".join(chr(97 + n % 26) * (n % 7 + 1) for n in range(900))] * 9, 700)
-    if len(other.tokenizer) <= len(speech.tokenizer):
-        other.tokenizer.add_tokens([f"w{n}" for n in range(600)])
+    other = train_tokenizer(["mot"], 300)
+    other.tokenizer.add_tokens([f"w{n}" for n in range(600)])
     with pytest.raises(ContractMismatch, match="do not match"):
         check_speech(other, made.model, "here")
 
