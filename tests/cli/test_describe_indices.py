@@ -162,6 +162,7 @@ def test_an_image_that_fails_does_not_take_the_others_along(arpent, tmp_path):
     [
         (["--parcels", "far.geojson"], "none of the 1 parcels of"),
         (["--parcels", "no.gpkg"], "there is no file"),
+        (["--parcels", "none.geojson"], "none.geojson holds no parcel"),
         (["--parcels", "far.geojson", "--chip", "10"], "both along parcels and into squares"),
         (["--layout", "eurosat"], "does not have the bands that are declared"),
         (["--layout", "l3"], "layout"),
@@ -177,6 +178,7 @@ def test_bad_input_is_one_line_and_a_cure(arpent, tmp_path, monkeypatch, words, 
     monkeypatch.chdir(tmp_path)
     scene(tmp_path / "a_2022-06-01.tif")
     parcels(tmp_path / "far.geojson", [(9000, 0, 5, 5)])
+    parcels(tmp_path / "none.geojson", [])
     output = [] if "-o" in words else ["-o", "t.parquet"]
     said = arpent("describe", "indices", "a_2022-06-01.tif", *words, *output)
     assert said.code in (2, 3)

@@ -385,3 +385,19 @@ def test_a_cloud_layer_that_lies_elsewhere(write_scene, country):
     path = write_scene("scl_far.tif", np.zeros((1, 60, 90), np.uint8), grid=far)
     with pytest.raises(NoOverlap, match=r"does not reach its image.*--quality no"):
         open_scene(image, SceneSettings(quality=str(path)))
+
+
+def test_dates_in_one_folder_are_not_laid_over_each_other(write_scene, country):
+    for day in ("2022-05-01", "2022-06-01"):
+        path = write_scene(f"dates/Field_{day}.tif", country.stack(L2A), names=L2A)
+    with pytest.raises(
+        BandMismatch, match=r"several images of the same ground .*Name the images one by one: .*\*\.tif"
+    ):
+        open_scene(path.parent)
+    from arpent.core import Grid
+
+    for at in (0, 1):
+        grid = Grid.north_up(500_000 + 900 * at, 4_690_000, 10, 60, 90, "EPSG:32631")
+        path = write_scene(f"sheets/part{at}.tif", country.stack(L2A), names=L2A, grid=grid)
+    with open_scene(path.parent) as scene:
+        assert scene.grid.shape == (60, 180)

@@ -223,6 +223,8 @@ class _Work:
         Raises:
             NoValidPixels: there is none, or nothing was seen on any.
         """
+        if self._fields is not None and not self._fields.items:
+            raise NoValidPixels(f"{self._path} holds no parcel", cure="Give a file with polygons.")
         if not self._rows:
             raise NoValidPixels(
                 f"none of the {len(self._left)} parcels of {self._path} lies on the images",

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -144,6 +144,7 @@ def open_scene(
     with ExitStack() as undo:
         told = (*bands, CIRRUS) if CIRRUS in naming.own else bands
         whole = undo.enter_context(open_image(text, bands=[naming.own[band] for band in told]))
+        _refuse_dates(whole)
         facts = facts_of(text, whole.tags)
         known = facts.offset is not None and facts.scale is not None
         radiometry = radiometry_of(whole, told, _sampled(whole, 1 if known else 9), facts, asked)
@@ -162,6 +163,23 @@ def open_scene(
         scene.notes = tuple(_notes(naming, radiometry, scene))
         undo.pop_all()
     return scene
+
+
+def _refuse_dates(reader: ImageReader) -> None:
+    """Refuses a folder whose images lie on one another, and would be laid over each other: dates, and no sheets.
+
+    Raises:
+        BandMismatch: two of them do.
+    """
+    windows = [(sheet.name, reader.grid.window_of(sheet.grid)) for sheet in reader.sheets]
+    for (name, window), (following, other) in pairwise(windows):
+        if 2 * window.intersect(other).size > min(window.size, other.size):
+            raise BandMismatch(
+                f"{reader.source} holds several images of the same ground",
+                found=f"{name}, {following}" + (" …" if len(windows) > 2 else ""),
+                expected="one image, or sheets that lie side by side",
+                cure=f"Name the images one by one: {reader.source.rstrip('/')}/*.tif.",
+            )
 
 
 def _kept(naming: Naming, wanted: Sequence[str], source: str) -> tuple[str, ...]:
