@@ -1,5 +1,6 @@
 """How fast parcels are measured, embedded, told and found: each part beside the plain way to do the same.
 
+    faithful     a describer made and taught here, judged on dates that it has never seen
     indices      megapixels a second of twenty indices, beside the library spyndex on the same arrays
     qwen         the chain with Qwen2-1.5B's real configuration: counts, a training step, an answer, memory
     tokens       tokens a second in batches of 8, beside transformers one parcel at a time
@@ -19,6 +20,7 @@ from importlib import import_module
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 PARTS = {
+    "faithful": "describe_study.faithful",
     "indices": "describe_study.indices",
     "qwen": "describe_study.qwen",
     "tokens": "describe_study.tokens",
