@@ -55,7 +55,7 @@ def invented(rng: np.random.Generator, *, met: bool = True) -> Measured:
 
 def _names() -> list[str]:
     """The indices that texts state, in whatever profile."""
-    stated = {axis.index for profile in ("arpent", "xvision") for axis in axes_of(profile).values()}  # type: ignore[arg-type]  # both are profiles
+    stated = {axis.index for profile in ("arpent", "xvision") for axis in axes_of(profile).values()}
     return [name for name in _LINES if name in stated]
 
 
