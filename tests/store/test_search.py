@@ -254,6 +254,12 @@ def test_embeddings_of_another_model_are_left_out_and_told(folder):
         assert "embeddings.parquet" in index.index.warnings[0]
 
 
+def test_embeddings_of_random_weights_are_told(tmp_path):
+    _vectors(tmp_path / "e.parquet", ["a", "b"], np.eye(2, 4), encoder="random:croma-tiny:seed0:ab")
+    with SearchIndex.over([tmp_path / "e.parquet"]) as index:
+        assert "learnt nothing" in index.index.warnings[0]
+
+
 def test_vectors_that_mean_nothing_are_passed_over(tmp_path):
     vectors = np.ones((3, 4))
     vectors[1] = np.nan

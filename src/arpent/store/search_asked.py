@@ -16,7 +16,8 @@ from arpent.store.search_where import Condition
 
 __all__ = ["Asked", "Hit", "Model", "Query", "Reason"]
 
-_ORDER = "score DESC NULLS LAST, depth DESC, coalesce(valid, 0) DESC, taken DESC NULLS LAST, parcel, row"
+_DATES = 8
+"""Dates that a parcel is taken to have at first, when its best one is looked for."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,19 @@ class Model:
 
 
 @dataclass(frozen=True)
+class _Scored:
+    """A row that was found."""
+
+    row: int
+    place: str
+    parcel: str
+    told: float
+    likeness: float | None
+    score: float | None
+    depth: float
+
+
+@dataclass(frozen=True)
 class Asked:
     """A question, ready to be put to the database.
 
@@ -119,47 +133,74 @@ class Asked:
 
     def run(self, con: Any) -> tuple[Hit, ...]:  # noqa: ANN401 - duckdb publishes no types
         """The answers, the best first."""
-        con.register("texts", self.texts)
+        if self.wish.words:
+            con.register("texts", self.texts)
         try:
-            sql, values = self._sql()
-            found = con.execute(sql, values)
+            best = self._folded(con)
+            rows = ", ".join(str(one.row) for one in best) or "-1"
+            found = con.execute(f"SELECT * FROM parcels WHERE row IN ({rows})")  # noqa: S608 - whole numbers
             names = [column[0] for column in found.description]
-            return tuple(self._hit(dict(zip(names, row, strict=True))) for row in found.fetchall())
+            known = {row[0]: dict(zip(names[1:], row[1:], strict=True)) for row in found.fetchall()}
+            dates = {} if self.query.each_date else self._dates(con, best)
+            return tuple(self._hit(known[one.row], one, dates.get((one.place, one.parcel), ())) for one in best)
         finally:
-            con.unregister("texts")
+            if self.wish.words:
+                con.unregister("texts")
 
-    def _sql(self) -> tuple[str, list[Any]]:
-        fit, depth = self._fit()
-        source, likeness, vector = "parcels LEFT JOIN texts USING (row)", "NULL::DOUBLE", []
-        kept, values = [self.condition.sql], list(self.condition.values)
+    def _folded(self, con: Any) -> list[_Scored]:  # noqa: ANN401 - duckdb publishes no types
+        """The best rows; of a parcel its best alone, unless each date is asked for."""
+        limit = self.query.count if self.query.each_date else self.query.count * _DATES
+        sql, values = self._best()
+        while True:
+            found = [_Scored(*row) for row in con.execute(sql, [*values, limit]).fetchall()]
+            best: dict[object, _Scored] = {}
+            for one in found:
+                best.setdefault(one.row if self.query.each_date else (one.place, one.parcel), one)
+            kept = list(best.values())[: self.query.count]
+            if len(found) < limit or len(kept) == self.query.count:
+                return kept
+            limit *= _DATES  # parcels of many dates fill the list with few names
+
+    def _kept(self) -> tuple[str, list[Any]]:
+        """The rows that come into question, from FROM on."""
+        source, parts, values = "parcels", [self.condition.sql], list(self.condition.values)
+        if self.wish.words:
+            source += " LEFT JOIN texts USING (row)"
         if self.wish:
-            kept.append(f"{fit} > 0")
-        kept += [f"{class_column(no.axis)} NOT IN ({_listed(no)})" for no in self.wish.excluded]
+            parts.append(f"{self._fit()[0]} > 0")
+        parts += [f"{class_column(no.axis)} NOT IN ({_listed(no)})" for no in self.wish.excluded]
         if self.model is not None:
-            width = len(self.model.embedding)
-            likeness = f"array_cosine_similarity(embedding, ?::FLOAT[{width}])"
-            vector = [list(self.model.embedding)]
-            kept.append("coalesce(seen, true) AND NOT (parcel = ? AND place = ?)")
             source += " JOIN vectors USING (row)"
+            parts.append("coalesce(seen, true) AND NOT (parcel = ? AND place = ?)")
             values += [self.model.parcel, self.model.place]
-        parts = [name for name, used in (("fit", bool(self.wish)), ("likeness", self.model is not None)) if used]
-        score = f"({' + '.join(parts)}) / {len(parts)}" if parts else "NULL::DOUBLE"
-        best = (
-            ""
-            if self.query.each_date
-            else f"QUALIFY row_number() OVER (PARTITION BY place, parcel ORDER BY {_ORDER}) = 1"
-        )
+        return f"FROM {source} WHERE {' AND '.join(f'({part})' for part in parts)}", values
+
+    def _best(self) -> tuple[str, list[Any]]:
+        """What finds the best rows, each with its share of words in texts, its likeness, its score and its depth."""
+        (fit, depth), (kept, values) = self._fit(), self._kept()
+        vector: list[Any] = []
+        likeness, scores = "NULL::DOUBLE", [fit] if self.wish else []
+        if self.model is not None:
+            likeness = f"array_cosine_similarity(embedding, ?::FLOAT[{len(self.model.embedding)}])"
+            vector, scores = [list(self.model.embedding)], [*scores, "likeness"]
+        score = f"({' + '.join(scores)}) / {len(scores)}" if scores else "NULL::DOUBLE"
+        told = "coalesce(share, 0)" if self.wish.words else "0.0"
         sql = f"""
-            WITH kept AS (SELECT row, place, parcel, taken, valid, coalesce(share, 0) AS told, {fit} AS fit,
-                {depth} AS depth, {likeness} AS likeness, {score} AS score
-                FROM {source} WHERE {" AND ".join(f"({part})" for part in kept)}),
-            best AS (SELECT *, list(taken) OVER (PARTITION BY place, parcel) AS dates FROM kept {best}
-                ORDER BY {_ORDER} LIMIT ?)
-            SELECT p.* EXCLUDE (row), told, fit, likeness, score, dates, depth
-            FROM (SELECT row, told, fit, likeness, score, dates, depth FROM best) JOIN parcels p USING (row)
-            ORDER BY {_ORDER}
-        """  # noqa: S608 - fixed words, fixed columns, and the condition as `search_where` has written it
-        return sql, [*vector, *values, self.query.count]
+            SELECT row, place, parcel, {told} AS told, {likeness} AS likeness, {score} AS score,
+                {depth} AS depth {kept}
+            ORDER BY score DESC NULLS LAST, depth DESC, coalesce(valid, 0) DESC, taken DESC NULLS LAST, row LIMIT ?
+        """
+        return sql, [*vector, *values]
+
+    def _dates(self, con: Any, best: Sequence[_Scored]) -> dict[tuple[str, str], list[date]]:  # noqa: ANN401 - see above
+        """All days on which the parcels that were found come into question."""
+        kept, values = self._kept()
+        names = [one.parcel for one in best]
+        sql = f"SELECT place, parcel, taken {kept} AND taken IS NOT NULL AND parcel IN ({', '.join('?' * len(names))})"
+        found: dict[tuple[str, str], list[date]] = {}
+        for place, parcel, taken in con.execute(sql, [*values, *names]).fetchall() if names else ():
+            found.setdefault((place, parcel), []).append(taken)
+        return found
 
     def _fit(self) -> tuple[str, str]:
         """How well a row has what the words ask for, 0 to 1; and how deep it lies in the classes."""
@@ -170,22 +211,20 @@ class Asked:
         fit = f"({' + '.join(parts)}) / {len(parts)}" if parts else "1.0"
         return fit, " + ".join(depths) if depths else "0.0"
 
-    def _hit(self, row: dict[str, Any]) -> Hit:
-        told, likeness, score = row.pop("told"), row.pop("likeness"), row.pop("score")
-        dates = tuple(sorted({day for day in row.pop("dates") if day is not None and day != row["taken"]}))
-        partly = bool(self.wish) and sum(found in one.keys for one, found in self._classes(row)) < len(self.wish.wanted)
-        del row["fit"], row["depth"]
+    def _hit(self, row: dict[str, Any], one: _Scored, days: Sequence[date]) -> Hit:
+        classes = self._classes(row)
+        partly = bool(self.wish) and sum(found in wanted.keys for wanted, found in classes) < len(classes)
         reasons = []
-        for one, found in self._classes(row):
-            if found in one.keys:
-                index = decided_by(axis_named(one.axis))
-                reasons.append(Reason("class", 1.0, found, one.axis, index, row.get(index)))
-        if told:
-            reasons.append(Reason("text", told, " ".join(self.wish.words)))
+        for wanted, found in classes:
+            if found in wanted.keys:
+                index = decided_by(axis_named(wanted.axis))
+                reasons.append(Reason("class", 1.0, found, wanted.axis, index, row.get(index)))
+        if one.told:
+            reasons.append(Reason("text", one.told, " ".join(self.wish.words)))
         if self.model is not None:
             day = f"@{self.model.taken}" if self.model.taken else ""
-            reasons.append(Reason("likeness", likeness, f"{self.model.parcel}{day}"))
-        return Hit(row, score, tuple(reasons), () if self.query.each_date else dates, partly)
+            reasons.append(Reason("likeness", one.likeness or 0.0, f"{self.model.parcel}{day}"))
+        return Hit(row, one.score, tuple(reasons), tuple(sorted({*days} - {row["taken"]})), partly)
 
     def _classes(self, row: Mapping[str, Any]) -> list[tuple[Wanted, Any]]:
         """What is wanted on each axis, and what the row has there."""

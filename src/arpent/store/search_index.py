@@ -175,6 +175,8 @@ class _Making:
         warnings = tuple(
             f"{one.path.name} is left out of likeness: another model made its embeddings" for one in self._others
         )
+        if self._encoder.startswith("random:"):
+            warnings += ("the embeddings come from a model that has learnt nothing: likeness means little",)
         told = dict(zip(("rows", "embedded", "told"), map(int, counts), strict=True))
         return told | {
             "measures": self._measures,
