@@ -71,7 +71,7 @@ def plain_tokens(encoder, scene, window):
     padded = np.full((12, rows * 8, cols * 8), 0.5)
     padded[:, : window.height, : window.width] = unit
     with torch.inference_mode():
-        out = encoder._module.croma(torch.from_numpy(padded[None].astype(np.float32)))
+        out = encoder.network_module(torch.from_numpy(padded[None].astype(np.float32)))
     return out.optical[0].reshape(rows, cols, -1).numpy(), out.optical_pooled[0].numpy()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self, cast
 
@@ -26,7 +27,7 @@ from arpent.tasks.describe.scene_plan import EncodedScene, Seen, Tiling
 
 __all__ = ["Encoder", "visual_tokens"]
 
-_SAVED = 0.01
+_SAVED: Mapping[Precision, float] = {"f32": 0.01, "bf16": 0.03}
 """CPU seconds that OpenVINO saves on each block of a tile of 120 px, at the width of CROMA large."""
 
 
@@ -104,9 +105,14 @@ class Encoder:
             tiles: how many it will see, where that is known; few are not worth an export to another runtime.
         """
         if self._network is None:
-            saved = _SAVED * self._depth * (self.width / 1024) ** 2
+            saved = _SAVED[self._wanted[2]] * self._depth * (self.width / 1024) ** 2
             self._network = start_network(self._module, *self._wanted, tiles=tiles, saved=saved, fixed=True)
         return self._network
+
+    @property
+    def network_module(self) -> Croma:
+        """Its network, as PyTorch has it."""
+        return self._module.croma
 
     def facts(self, *, whole: bool) -> EncoderFacts:
         """What tables say of it; `whole` for embeddings of whole images."""
