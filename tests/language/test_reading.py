@@ -11,7 +11,7 @@ from arpent.language.tokens import items_of_sentences
 from arpent.language.vocabulary import fold
 
 PIECES = ["NDVI", "de", "0,42", "pas", "dense", "35 %", "sol nu", "et", ",", "3 mars 2021", "depuis", "NDXI", "(", "a"]
-LENGTH = 60_000
+LENGTH = 24_000
 HOSTILE = {
     "one word": "a" * LENGTH,
     "digits": "1" * LENGTH,
@@ -54,18 +54,21 @@ def test_time_grows_with_the_length_and_no_faster(name: str, language: str) -> N
 
 
 def test_a_million_characters_without_an_end() -> None:
-    text = ("le NDVI moyen de 0,42 traduit une vigueur forte et " * 20_000)[:1_000_000]
+    text = "le NDVI moyen de 0,42 traduit une vigueur forte et " * 4000
+    text += "encore " * ((1_000_000 - len(text)) // 7)
     begun = time.process_time()
     sentences = parse(text, "fr")
+    findings = check(sentences, Measured("p", {"NDVI": 0.42}))
     assert time.process_time() - begun < 30
     assert len(sentences) == 1
-    assert len(sentences[0].claims) > 38_000
-    assert len(check(sentences, Measured("p", {"NDVI": 0.42}))) == len(sentences[0].claims)
+    assert len(findings) == 8000
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @settings(max_examples=50)
 @given(text=st.text() | st.lists(st.sampled_from([*PIECES, "à", "to", "from", "\n", ".", "²", "½", "ﬁ"])).map(" ".join))
+@example(text="'")
+@example(text=". - ' .")
 @example(text="0\u0660,\u06f4")
 @example(text="NDVI: 1e400 −−0,3 .5.5. 99 mars 2021 31 février 2021 2021-13-45 9" + "9" * 400)
 def test_any_text_is_read_and_places_are_places(text: str, language: str, field: Measured) -> None:

@@ -63,7 +63,7 @@ _TOKENS = {
     for language, thousands in _THOUSANDS.items()
 }
 _ENDS = frozenset(".!?…")
-_CLOSING = frozenset("\"'»”)]*")
+_AFTER_END = _ENDS | frozenset("\"'»”)]*")
 _SHORT = frozenset(
     [
         *("env", "approx", "moy", "max", "min", "ex", "vs", "cf", "no", "av", "ca", "resp", "janv", "fevr", "avr"),
@@ -78,7 +78,9 @@ def items_of_sentences(text: str, language: Language) -> Iterator[tuple[Item, ..
     """The sentences of a text, each as its items; a sentence ends at a stop, a mark or a new line."""
     words = vocabulary(language)
     for tokens in _sentences(text, _tokens(fold(text), language)):
-        yield tuple(_dated(_phrased(tokens, words), language))
+        items = tuple(_dated(_phrased(tokens, words)))
+        if items:
+            yield items
 
 
 def _tokens(folded: str, language: Language) -> Iterator[Item]:
@@ -123,7 +125,7 @@ def _sentences(text: str, tokens: Iterator[Item]) -> Iterator[list[Item]]:
     for token in tokens:
         if sentence:
             between = text[sentence[-1].end : token.start]
-            if "\n" in between or (ended and (between or token.text not in _CLOSING | _ENDS)):
+            if "\n" in between or (ended and (between or token.text not in _AFTER_END)):
                 yield sentence
                 sentence, ended = [], False
         if token.text in _ENDS and not (token.text == "." and _abbreviates(sentence)):
@@ -159,7 +161,7 @@ def _phrased(tokens: Sequence[Item], words: Vocabulary) -> Iterator[Item]:
         place += length
 
 
-def _dated(items: Iterator[Item], language: Language) -> Iterator[Item]:
+def _dated(items: Iterator[Item]) -> Iterator[Item]:
     """Numbers and months joined to dates: "21 juillet 2021", "July 21, 2021", "juin 2021"."""
     waiting = list(items)
     place = 0
@@ -177,6 +179,8 @@ def _dated(items: Iterator[Item], language: Language) -> Iterator[Item]:
 def _date_at(items: Sequence[Item], place: int) -> tuple[int, str]:
     """How many items from `place` on make a date, and which; (0, "") for none."""
     first = items[place]
+    if first.kind != "number" and not first.means("month"):
+        return 0, ""
     after = items[place : place + 6]
     month = next((number for number, item in enumerate(after[:3]) if item.means("month")), None)
     if first.kind == "number" and _whole(first, 1, 31) and month in (1, 2):
