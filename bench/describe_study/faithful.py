@@ -67,7 +67,7 @@ class Budget:
     seconds: float
 
 
-BUDGETS = {"smoke": Budget(5600, 2400, 0.0, 90), "bench": Budget(12_000, 6000, 0.4, 200)}
+BUDGETS = {"smoke": Budget(4800, 2400, 0.0, 90), "bench": Budget(12_000, 6000, 0.4, 200)}
 
 
 def run(argv: list[str]) -> bool:
@@ -155,7 +155,7 @@ class School:
 
     def trained(self, budget: Budget, seed: int) -> Describer:
         """A describer that has learnt from the dates that are not held out."""
-        sizes = SmallModelSettings(width=96, layers=2, heads=8, hidden=384, vocabulary=1024)
+        sizes = SmallModelSettings(width=96, layers=2, heads=4, hidden=256, vocabulary=1024)
         settings = DescribeTrainSettings(
             table=str(self._folder / "table.parquet"),
             captions=str(self._folder / "captions.jsonl"),

@@ -146,13 +146,18 @@ def test_numbers_written_in_the_code_are_read_back() -> None:
     vectors = code.vectors(numbers, 25)
     assert vectors.shape == (1, 25, 64)
     assert torch.equal(vectors[:, 0], vectors[:, len(code.names)])  # over and over
-    assert code.error(vectors, numbers) == 0
-    assert code.error(vectors + 0.1, numbers) > 0.5
-    unknown = len(code.indices) + 2
-    vectors[:, unknown :: len(code.names)] += 9
-    assert code.error(vectors, numbers) == 0  # what is not known teaches nothing
+    known = numbers.nan_to_num(0.1)
+    whole = code.vectors(known, 25)
+    assert code.error(whole, known) == 0
+    assert code.error(whole + 0.5, known) > 1
+    assert code.error(whole + 0.5, numbers) == 0  # what is not known teaches nothing
+    # Each number moves every cell along its own direction, and its own cells further.
+    moved = code.vectors(known + torch.eye(len(code.names))[0] * 0.1, 25) - whole
+    assert (moved.norm(dim=-1) > 0).all()
+    assert moved[0, 0].norm() > moved[0, 1].norm()
     shown = torch.from_numpy(code.shown(MEASURED, 25, np.random.default_rng(0)))[None]
-    assert 0 < code.error(shown, numbers) < 0.5
+    assert torch.isfinite(shown).all()
+    assert 0 < (shown - vectors).abs().mean() < 0.1
 
 
 # What is not there, or is something else ----------------------------------------------------------------------------

@@ -113,12 +113,8 @@ def generate(
         except ArpentError:
             run.abandon()  # nothing is written yet
             raise
-        for note in shown.notes:
-            run.warn(note)
-        for name, error in shown.failed:
-            run.add_failure(name, error)
-        writer = Writer(describer, settings, stream)
-        items = list(_items(shown, settings))
+        _warned(run, shown)
+        writer, items = Writer(describer, settings, stream), list(_items(shown, settings))
         options = ItemOptions(
             batch_size=batch_size,
             fingerprint=fingerprint(content=contents, settings=document),
@@ -135,6 +131,14 @@ def generate(
             run.warn(say("describe_run.failed", settings.language, share=rate))
         _publish(run, described, shown, settings, describer.encoder)
         return Generated(run.finish(), described, rate)
+
+
+def _warned(run: RunFolder, shown: Shown) -> None:
+    """Keeps what people should know, and which images failed."""
+    for note in shown.notes:
+        run.warn(note)
+    for name, error in shown.failed:
+        run.add_failure(name, error)
 
 
 def _noted(run: RunFolder, images: Sequence[str], parcels: str | Path | None, model: str | Path) -> list[str]:

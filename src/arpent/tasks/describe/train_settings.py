@@ -72,8 +72,9 @@ class DescribeTrainSettings(Settings):
     """How the language model is bent."""
     grounded: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Share of the samples that are told what was measured; the others have the image alone."""
-    gauge: Annotated[float, Field(ge=0)] = 1.0
-    """What counts, beside the words, that the measurements can be read off the adapter's vectors."""
+    gauge: Annotated[float, Field(ge=0)] | None = None
+    """What counts, beside the words, that the adapter writes the measurements in the code that the small language model
+    reads; 1 for that one and 0 for others if not given."""
     stress: Annotated[float, Field(gt=0)] = 3.0
     """How much more a digit counts than another word."""
     samples: Annotated[int, Field(ge=1)] | None = None

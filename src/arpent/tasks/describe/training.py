@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from arpent.core import Contract, Progress, sensor
-from arpent.engine import Fit, Processes, Start, fit, require_figure, train_run
+from arpent.engine import Fit, FitSettings, OptimiserSettings, Processes, Start, fit, require_figure, train_run
 from arpent.models.describer import VisionLanguage, with_lora
 from arpent.models.describer_bundle import DescriberFacts, base_pins, save_describer
 from arpent.models.describer_settings import DescriberSettings
@@ -21,12 +21,16 @@ from arpent.tasks.describe.examples import Sides, VisualTokens, divided, joined,
 from arpent.tasks.describe.first_words import FirstWords, word_deviation
 from arpent.tasks.describe.outcome import publish_training
 from arpent.tasks.describe.quantised import open_quantised
+from arpent.tasks.describe.sights import WritingTask, sights
 from arpent.tasks.describe.speaking_task import SpeakingTask
 from arpent.tasks.describe.teacher import Teacher, token_statistics
 from arpent.tasks.describe.train_settings import SMALL, DescribeTrainSettings
 from arpent.version import __version__
 
 __all__ = ["train_describer"]
+
+_FIRST_RATE, _FIRST_SIGHTS = 2e-3, 8_000
+"""Learning rate and images of the adapter's own lesson."""
 
 _ROOM = 1.5
 """How much longer an answer may be than the longest that was learnt."""
@@ -107,7 +111,9 @@ class _Training:
             self._shape(), with_lora(self.language.model, settings.lora), self.language.speech.placeholder
         )
         model.adapter.suit(*token_statistics(self._read.sides.train))
-        task = SpeakingTask(settings, lambda: model, self.language.speech.digits, code, settings.gauge, settings.stress)
+        if self._gauge:
+            self._first_sight(model, code, folder / "adapter")
+        task = SpeakingTask(settings, lambda: model, self.language.speech.digits, code, self._gauge, settings.stress)
         require_figure(task, settings.fit.best)
         sides, lessons = self._read.sides, Teacher(settings, self.language.speech, code, self._cells)
         return fit(
@@ -120,6 +126,31 @@ class _Training:
             progress=self._progress,
             resume=self._resume,
         )
+
+    @property
+    def _gauge(self) -> float:
+        """What the code counts beside the words; a published language model has never heard of it."""
+        given = self._settings.gauge
+        return (1.0 if self._small is not None else 0.0) if given is None else given
+
+    def _first_sight(self, model: VisionLanguage, code: Code, folder: Path) -> None:
+        """Teaches the adapter the code by itself, which needs no words and hardly any time."""
+        sides, fitted = self._read.sides, self._settings.fit
+        task = WritingTask(self._settings, model.adapter, code)
+        rule = FitSettings(
+            epochs=1, optimiser=OptimiserSettings(rate=_FIRST_RATE), seed=fitted.seed, device=fitted.device
+        )
+        done = fit(
+            task,
+            sights(sides.train, code, _FIRST_SIGHTS, fitted.seed),
+            sights(sides.validation, code, len(sides.validation), fitted.seed),
+            rule,
+            folder,
+            start=Start(task.build()),
+            progress=self._progress,
+            resume=self._resume,
+        )
+        model.adapter.load_state_dict(done.model.adapter.state_dict())  # type: ignore[union-attr]
 
     def _shape(self) -> DescriberSettings:
         settings = self._settings
