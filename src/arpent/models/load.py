@@ -94,6 +94,11 @@ def load_bundle(path: Path | str) -> Bundle:
     path = Path(path)
     document = read_document(path)
     contract = decode_contract(document, path)
+    if contract.architecture == "describer":
+        raise BundleInvalid(
+            f"{path} is a model that describes, and no network by itself",
+            cure="Use it with 'arpent describe generate', or open it with arpent.models.open_describer.",
+        )
     state = _read_parts(path, contract) if path.is_dir() else _read_single(path, document)
     # Building a network draws random weights; training that goes on after a load must not notice.
     with torch.random.fork_rng(devices=[]):
