@@ -22,6 +22,7 @@ from arpent.models.describer import (
 from arpent.models.describer_bundle import ADAPTER, DescriberFacts, base_pins, open_describer, save_describer
 from arpent.models.describer_settings import DescriberSettings, LoraSettings, SmallModelSettings
 from arpent.models.language_model import LanguageModel, small_language_model, train_tokenizer
+from arpent.models.load import load_bundle
 from arpent.models.speaking import SpeakingRule, speak
 from arpent.version import __version__
 
@@ -272,6 +273,11 @@ def test_peft_itself_opens_the_lora_and_xvision_finds_its_files(
         assert all(torch.equal(theirs[key], own[key]) for key in own)
     state = torch.load(folder / "vision_adapter.pt", weights_only=True)
     assert all(torch.equal(state[key], one) for key, one in load_file(folder / ADAPTER).items())
+
+
+def test_a_describer_is_no_network_by_itself(folder: Path) -> None:
+    with pytest.raises(BundleInvalid, match="describe generate"):
+        load_bundle(folder)
 
 
 def test_parts_are_pinned(folder: Path) -> None:
