@@ -8,7 +8,7 @@ its NDVI was .304 and its NDMI .28.
 import pytest
 
 from arpent.core import Language
-from arpent.language import Finding, Measured, check, parse
+from arpent.language import Finding, Measured, check, contradictions, parse
 
 WRONG: list[tuple[Language, str, dict[str, str]]] = [
     # a wrong number
@@ -45,6 +45,8 @@ WRONG: list[tuple[Language, str, dict[str, str]]] = [
     ("en", "NDVI between 0.6 and 0.8", {"0.6": "contradicted", "0.8": "contradicted"}),
     ("fr", "Un NDVI de zéro virgule quatre.", {"zéro virgule": "unsupported"}),
     ("en", "Forty percent of it is bare.", {"percent": "unsupported", "bare": "contradicted"}),
+    ("fr", "Un NDVI de 62 %.", {"62 %": "contradicted"}),
+    ("fr", "La couverture végétale vaut 0,33.", {"0,33": "contradicted"}),
     # a wrong class
     ("fr", "La végétation est clairsemée.", {"clairsemée": "contradicted"}),
     ("en", "The vegetation is sparse.", {"sparse": "contradicted"}),
@@ -124,6 +126,15 @@ WRONG: list[tuple[Language, str, dict[str, str]]] = [
     ("en", "On March 15, 2021 the NDVI was 0.45.", {"0.45": "contradicted"}),
     ("fr", "L’humidité reste en forte hausse.", {"hausse": "contradicted"}),
     ("en", "Moisture is on the rise.", {"rise": "contradicted"}),
+    ("fr", "Le NDVI n’augmente pas.", {"augmente": "contradicted"}),
+    ("en", "NDVI peaked in March 2021 and NDVI peaked on 15 March 2021.", {"peaked": "contradicted"}),
+    ("fr", "Le stress hydrique augmente.", {"augmente": "contradicted"}),
+    ("en", "There is more bare soil, and more vegetation.", {"more": "unsupported"}),
+    ("fr", "En 90 jours, tout a changé.", {"90": "contradicted"}),
+    ("fr", "Suivi sur 3 dates.", {"3": "contradicted"}),
+    ("en", "On 2 May it was dense; on 3 June it is dense.", {"2 May": "unsupported"}),
+    ("fr", "Hausse.", {"Hausse": "unsupported"}),
+    ("fr", "La parcelle verdit, et le NDVI baisse.", {"baisse": "contradicted"}),
     ("fr", "L’image est trop nuageuse pour conclure.", {"trop nuageuse": "contradicted"}),
     ("en", "The image is too cloudy to tell.", {"too cloudy": "contradicted"}),
 ]
@@ -165,6 +176,10 @@ RIGHT: list[tuple[Language, str, int]] = [
     ("fr", "Non seulement dense, mais luxuriante.", 2),
     ("fr", "La vigueur n’est ni faible ni moyenne.", 2),
     ("en", "Growth is neither early nor complete.", 2),
+    ("fr", "Parcelle n° 12, îlot 7 : le NDVI vaut 72 %.", 1),
+    ("fr", "La couverture végétale vaut 0,93.", 1),
+    ("fr", "Le NDMI ne varie pas.", 1),
+    ("fr", "Elle est élevée, la vigueur.", 1),
     ("fr", "NDVI=0,72;NDMI=0,31;EVI2=0,52", 3),
     ("fr", "En moyenne, le NDVI vaut 0,72 ; la valeur moyenne de l’EVI2 est de 0,52.", 2),
     ("en", "On average the NDVI is 0.72, the average EVI2 0.52.", 2),
@@ -193,3 +208,45 @@ def test_a_right_text_is_left_alone(
     findings = _findings(language, text, field, earlier)
     assert [one for one in findings if one.verdict != "supported"] == []
     assert len(findings) == claims, [one.claim for one in findings]
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "pairs"),
+    [
+        ("fr", "La vigueur est forte (NDVI de 0,12).", [("forte", "0,12")]),
+        ("en", "Vigour is weak, at an NDVI of 0.72.", [("weak", "0.72")]),
+        ("fr", "Le NDVI est de 0,72. Plus loin, le NDVI est de 0,52.", [("0,72", "0,52")]),
+        ("en", "The canopy is dry. The canopy is well hydrated.", [("dry", "well hydrated")]),
+        ("fr", "La végétation est dense. La végétation n’est pas dense.", [("dense", "dense")]),
+        ("en", "Wheat or barley?", [("Wheat", "barley")]),
+        ("fr", "35 % de sol nu ; le sol est presque entièrement nu.", [("35 %", "presque entièrement nu")]),
+        ("en", "Bare soil covers 35%, bare soil covers 60%.", [("35%", "60%")]),
+        ("fr", "Le sol n’est pas partiellement couvert : 50 % de sol nu.", [("partiellement couvert", "50 %")]),
+        ("fr", "La vigueur est forte (NDVI de 0,60), soit 0,6.", []),
+        ("en", "NDVI was 0.30 on 15 March 2021 and 0.72 on 3 June 2021.", []),
+        ("en", "Neither dry nor parched.", []),
+        ("fr", "Le NDVI passe de 0,30 à 0,72.", []),
+        ("en", "The canopy is not dry but moist.", []),
+    ],
+)
+def test_a_text_at_odds_with_itself(language: Language, text: str, pairs: list[tuple[str, str]]) -> None:
+    found = contradictions(parse(text, language))
+    assert [(text[a.start : a.end], text[b.start : b.end]) for a, b in found] == pairs
+
+
+def test_how_far_a_claim_is_off(field: Measured) -> None:
+    def off(words: str) -> float:
+        (finding,) = check(parse(words, "en"), field)
+        return finding.off
+
+    assert off("NDVI of 0.62") == pytest.approx(0.103)
+    assert off("NDVI of 0.72") == 0
+    assert off("The vegetation is sparse.") == 2, "low, moderate, high"
+    assert off("The vegetation is not dense.") == 1
+    assert off("Bare soil covers 34%.") == pytest.approx(0.298)
+
+
+def test_a_crop_that_no_table_names_is_unsupported(dry_field: Measured) -> None:
+    for language, words in (("fr", "Un champ de tournesol."), ("en", "A field of sunflowers.")):
+        (finding,) = check(parse(words, language), dry_field)  # type: ignore[arg-type]
+        assert (finding.claim.kind, finding.claim.named, finding.verdict) == ("crop", "sunflower", "unsupported")

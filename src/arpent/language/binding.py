@@ -59,6 +59,8 @@ class Reader:
         meaning = item.means("level", "class", "direction", "move", "extent", "crop", "unmeasured", "abstention")
         if item.kind == "date":
             yield Claim("other", None, None, None, item.day, item.start, item.end, when=said.day(place))
+        if meaning is None:
+            yield from self._more(said, place)
         if meaning is None or place in said.bound:
             return
         if meaning.kind == "level":
@@ -74,6 +76,13 @@ class Reader:
         else:
             named = meaning.named or "abstention"
             yield Claim("other", None, None, None, named, item.start, item.end)
+
+    def _more(self, said: Said, place: int) -> Iterator[Claim]:
+        """Says that there is more or less of what is named right after."""
+        compared = said.items[place].means("more", "less")
+        if compared is not None and place + 1 in said.topics:
+            said.bound.add(place + 1)
+            yield _moving(said, place, said.topics[place + 1], "rise" if compared.kind == "more" else "fall")
 
     def _level(self, said: Said, place: int, meaning: Meaning) -> Iterator[Claim]:
         item = said.items[place]
