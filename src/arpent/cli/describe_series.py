@@ -33,7 +33,7 @@ _SHOWN = 20
 def series(
     images: Annotated[
         list[str],
-        typer.Argument(help="Images of two days or more, or one table of 'describe indices'.", metavar="IMAGES"),
+        typer.Argument(help="Images of two days or more, or one table or run of 'describe indices'.", metavar="IMAGES"),
     ],
     settings: SeriesSettings,
     parcels: Annotated[

@@ -61,7 +61,7 @@ def series_run(
     """Measures parcels on many dates and tells their seasons.
 
     Args:
-        images: dates of a place; or one table of `describe indices` that holds them.
+        images: dates of a place; or one table, or run, of `describe indices` that holds them.
         place: where the run goes.
         settings: how images are read, and what is told.
         parcels: a vector file; whole images, or squares of them, if not given.
@@ -100,7 +100,9 @@ def series_run(
 
 
 def _is_table(images: Sequence[str]) -> bool:
-    return len(images) == 1 and Path(images[0]).suffix.lower() in _TABLES
+    """Whether a table is given, or the run that holds it."""
+    first = Path(images[0])
+    return len(images) == 1 and (first.suffix.lower() in _TABLES or (first / "manifest.json").is_file())
 
 
 def _rows(
