@@ -6,14 +6,15 @@ own. A segmentation network learns single dates, an LSTM on its features learns 
 rivers of other landscapes. The gain is the IoU of water minus that of the stronger of two persistences: of the mask
 that the network predicts for today, and of the true one.
 
-Also printed: the same forecasts by regime, and those of the same network with its LSTM set to zero, which gains nothing
-if it is the LSTM that knows. `--variants` adds landscapes with twice the noise, with the echoes of the classes dealt
-out anew, and of another family; each is learnt and judged on landscapes of its own.
+Also printed: how good the mask of today is, the same forecasts by regime, and those of the network of the first seed
+with its LSTM set to zero, which gains nothing if it is the LSTM that knows. `--variants` adds rivers that no network
+has learnt from: with twice the noise, with the echoes of the classes dealt out anew, and of another family of
+landscapes; with `--learn-variants` each of them is then learnt, too, and judged on other rivers of its own kind.
 
 With `--folder`, simulated rivers are kept there and used again; `--validation` judges on the rivers that pick the epoch
 instead of those of the other landscapes, which is how a recipe is to be looked for.
 
-Usage: python bench/forecast.py [--seeds 3] [--variants plain noisy permuted family] [--hidden 512] [--threads 2]
+Usage: python bench/forecast.py [--seeds 0 1 2] [--variants noisy permuted family] [--hidden 512] [--threads 2]
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from arpent.metrics import REGIMES
 from arpent.store import Place
 from arpent.tasks.forecast.answering import ForecastModel, open_forecaster
 from arpent.tasks.forecast.dataset import Dataset
-from arpent.tasks.forecast.judging import METHODS, Judged, issues_of, judge
+from arpent.tasks.forecast.judging import METHODS, Issue, Judged, issues_of, judge
 from arpent.tasks.forecast.prepare_settings import PrepareSettings
 from arpent.tasks.forecast.preparing import prepare
 from arpent.tasks.forecast.segmentation import train_segmentation
@@ -79,6 +80,11 @@ class Asked:
     classes: str
     validation: bool
 
+    @property
+    def judging(self) -> int:
+        """How many rivers judge."""
+        return max(3, self.scenes // 2)
+
 
 def dataset(folder: Path, asked: Asked, variant: str, seed: int, scenes: int) -> Path:
     """A data set of simulated rivers."""
@@ -95,9 +101,9 @@ def dataset(folder: Path, asked: Asked, variant: str, seed: int, scenes: int) ->
 def trained(data: Path, folder: Path, asked: Asked, seed: int) -> Path:
     """A forecasting bundle."""
     common = {"dataset": str(data), "patch": 128, "device": "cpu", "precision": "bf16", "seed": seed, "workers": 1}
-    epochs = 4
+    epochs = 2
     first, second = (max(1, steps // epochs) for steps in asked.steps)
-    segmentation = SegmentationSettings(epochs=epochs, batch_size=8, patches=8 * first, **common)
+    segmentation = SegmentationSettings(epochs=epochs, batch_size=8, patches=8 * first, average=0.9, **common)
     segmented = train_segmentation(segmentation, Place(exact=folder / f"segmentation-{seed}", force=True))
     settings = ForecastSettings(
         segmentation=str(segmented.path),
@@ -105,6 +111,10 @@ def trained(data: Path, folder: Path, asked: Asked, seed: int) -> Path:
         batch_size=8,
         patches=8 * second,
         hidden=asked.hidden,
+        cell=32,
+        rate=4e-3,
+        average=0.95,
+        forget=0.0,
         covariates=None if asked.covariates else (),
         **common,
     )
@@ -122,7 +132,8 @@ def zeroed(model: ForecastModel) -> ForecastModel:
 
 def report(title: str, judged: Judged) -> None:
     """Prints what each method reaches, and what the model gains."""
-    print(f"\n{title}")
+    water = judged.tallies["model"].watched
+    print(f"\n{title}; IoU of today's water {judged.today.scores().iou_by_class[water]:.3f}")
     for method in METHODS:
         tally = judged.tallies[method]
         figures = "  ".join(f"{one.iou:.3f}" for one in tally.scores())
@@ -145,39 +156,51 @@ def cpu_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def run(variant: str, seeds: Sequence[int], asked: Asked, folder: Path) -> None:
-    """All seeds of a variant."""
-    learn = dataset(folder, asked, variant, LEARN, asked.scenes)
-    if asked.validation:
-        test, side = divided(Dataset.read(learn)), "val"
-    else:
-        test, side = Dataset.read(dataset(folder, asked, variant, JUDGE, max(3, asked.scenes // 2))), "all"
-    found: list[list[float]] = []
+def issues_on(data: Path, model: ForecastModel, side: str) -> Sequence[Issue]:
+    """The forecasts of one side of a data set; of all of it for "all"."""
+    found = Dataset.read(data)
+    return issues_of((found if side == "all" else divided(found)).places, model.settings, side)
+
+
+def run(learnt: str, judged_on: Sequence[str], seeds: Sequence[int], asked: Asked, folder: Path) -> None:
+    """All seeds of a training on rivers of one kind, each judged on rivers of several."""
+    learn = dataset(folder, asked, learnt, LEARN, asked.scenes)
+    found: dict[str, list[list[float]]] = {kind: [] for kind in judged_on}
     for seed in seeds:
         begun, spent = time.perf_counter(), cpu_seconds()
-        model = open_forecaster(trained(learn, folder / variant, asked, seed))
+        model = open_forecaster(trained(learn, folder / learnt, asked, seed), precision="bf16")
         spent, begun = cpu_seconds() - spent, time.perf_counter() - begun
-        issues = issues_of(test.places, model.settings, side)
-        judged = judge(model, issues)
-        report(f"{variant}, seed {seed}: trained in {spent:.0f} s of CPU time, {begun:.0f} s of clock time", judged)
-        found.append(gains(judged))
-        print("  LSTM zeroed:   ", "  ".join(f"{one:+.3f}" for one in gains(judge(zeroed(model), issues))))
-    means = [statistics.mean(column) for column in zip(*found, strict=True)]
-    worst = [min(column) for column in zip(*found, strict=True)]
-    print(f"\n{variant}: mean gain {'  '.join(f'{one:+.3f}' for one in means)}, of the worst seed ", end="")
-    print("  ".join(f"{one:+.3f}" for one in worst))
+        print(f"\nlearnt on {learnt}, seed {seed}: {spent:.0f} s of CPU time, {begun:.0f} s of clock time", flush=True)
+        for kind in judged_on:
+            side = "val" if asked.validation and kind == learnt else "all"
+            data = learn if side == "val" else dataset(folder, asked, kind, JUDGE, asked.judging)
+            issues = issues_on(data, model, side)
+            judged = judge(model, issues)
+            report(f"learnt on {learnt}, judged on {kind}, seed {seed}", judged)
+            found[kind].append(gains(judged))
+        if seed == seeds[0]:
+            lost = gains(judge(zeroed(model), issues))
+            print(f"  LSTM zeroed, on {judged_on[-1]}:", "  ".join(f"{one:+.3f}" for one in lost), flush=True)
+    for kind, columns in found.items():
+        means = [statistics.mean(column) for column in zip(*columns, strict=True)]
+        worst = [min(column) for column in zip(*columns, strict=True)]
+        print(
+            f"\nlearnt on {learnt}, judged on {kind}: mean gain {'  '.join(f'{one:+.3f}' for one in means)}, ", end=""
+        )
+        print("of the worst seed", "  ".join(f"{one:+.3f}" for one in worst), flush=True)
 
 
 def main() -> None:
     """Reads the command line and runs what it asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=["plain"])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--variants", nargs="+", choices=[kind for kind in VARIANTS if kind != "plain"], default=[])
+    parser.add_argument("--learn-variants", action="store_true")
     parser.add_argument("--hidden", type=int, default=512)
     parser.add_argument("--scenes", type=int, default=20)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--dates", type=int, default=12)
-    parser.add_argument("--steps", type=int, nargs=2, default=(120, 240), metavar=("SEGMENT", "FORECAST"))
+    parser.add_argument("--steps", type=int, nargs=2, default=(200, 300), metavar=("SEGMENT", "FORECAST"))
     parser.add_argument("--filter", default="none")
     parser.add_argument("--classes", choices=["water", "sar"], default="water")
     parser.add_argument("--no-covariates", action="store_true")
@@ -198,8 +221,10 @@ def main() -> None:
         validation=given.validation,
     )
     with tempfile.TemporaryDirectory() as folder:
-        for variant in given.variants:
-            run(variant, range(given.seeds), asked, given.folder or Path(folder))
+        where = given.folder or Path(folder)
+        run("plain", [*given.variants, "plain"], given.seeds, asked, where)
+        for kind in given.variants if given.learn_variants else ():
+            run(kind, [kind], given.seeds, asked, where)
 
 
 if __name__ == "__main__":

@@ -47,6 +47,8 @@ class LstmCore(nn.Module):
         self._sizes = sizes
         self.lstm = nn.LSTM(sizes.state + sizes.told, sizes.hidden, sizes.layers)
         self.change = nn.Linear(sizes.hidden, sizes.state, bias=False)
+        _awaken(self.lstm)
+        nn.init.normal_(self.change.weight, std=3 * sizes.hidden**-0.5)
 
     def forward(self, features: Tensor, told: Tensor) -> Tensor:
         """See the module."""
@@ -138,6 +140,21 @@ class _Block(nn.Module):
     def forward(self, hidden: Tensor) -> Tensor:
         mixed: Tensor = self.mix(torch.stack([kernel(hidden) for kernel in self.kernels]).sum(0))
         return mixed
+
+
+def _awaken(lstm: nn.LSTM) -> None:
+    """Weights under which what goes in comes out again, which torch's own, as small as its state is wide, hold back.
+
+    Each number has the spread that keeps that of its inputs; states are kept at first, too, by gates that forget little
+    (Jozefowicz, Zaremba and Sutskever 2015, An empirical exploration of recurrent network architectures).
+    """
+    for name, tensor in lstm.named_parameters():
+        if name.startswith("weight"):
+            nn.init.normal_(tensor, std=tensor.shape[1] ** -0.5)
+        else:
+            nn.init.zeros_(tensor)
+            if name.startswith("bias_ih"):
+                nn.init.ones_(tensor[lstm.hidden_size : 2 * lstm.hidden_size])
 
 
 def _everywhere(told: Tensor, like: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ from arpent.core.contract import Contract
 from arpent.core.hashing import file_sha256
 from arpent.core.writing import publish_file, sync_folder, write_file, writing
 from arpent.errors import BundleInvalid, InvalidSetting, NotWritable, WeightsMismatch
-from arpent.models.registry import build
+from arpent.models.registry import architecture, build
 
 __all__ = ["Bundle", "load_bundle", "load_state", "save_bundle"]
 
@@ -88,7 +88,7 @@ def load_bundle(path: Path | str) -> Bundle:
 
     Raises:
         FileMissing: nothing is there.
-        BundleInvalid: no bundle, damaged, or of a later format.
+        BundleInvalid: no bundle, damaged, of a later format, or of a network as it was once made.
         WeightsMismatch: the weights are not those of the architecture that the contract names.
     """
     path = Path(path)
@@ -100,6 +100,13 @@ def load_bundle(path: Path | str) -> Bundle:
             cure="Use it with 'arpent describe generate', or open it with arpent.models.open_describer.",
         )
     state = _read_parts(path, contract) if path.is_dir() else _read_single(path, document)
+    hallmark = architecture(contract.architecture).hallmark
+    if hallmark is not None and hallmark not in state:
+        raise BundleInvalid(
+            f"{path} holds a network of an earlier make, which this version cannot run",
+            found=f"'{contract.architecture}' without {hallmark}, written by arpent {contract.arpent}",
+            cure="Train it anew, or run it with the version that wrote it.",
+        )
     # Building a network draws random weights; training that goes on after a load must not notice.
     with torch.random.fork_rng(devices=[]):
         model = build(contract.architecture, contract.settings)

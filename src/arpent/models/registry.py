@@ -34,6 +34,7 @@ class Architecture:
         build: makes it, with random weights, from such settings.
         needs: what it wants of its tiles, from such settings; nothing is built for it.
         parts: what it is made of, from such settings; None for networks that are no U-Net.
+        hallmark: a tensor that every network of this make has, and none of an earlier one; None while there is but one.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Architecture:
     build: Callable[[Any], nn.Module]
     needs: Callable[[Any], TileNeeds]
     parts: Callable[[Any], Parts] | None = None
+    hallmark: str | None = None
 
 
 def _of_patches(settings: CromaSettings | PlanauraSettings) -> TileNeeds:
@@ -69,6 +71,7 @@ _TABLE: Mapping[str, Architecture] = {
             ForecasterSettings,
             build_forecaster,
             forecaster_tiles,
+            hallmark="head.sharpen.weight",
         ),
         Architecture(
             "planaura", "Planaura: encoder of dates, with an optional decoder", PlanauraSettings, Planaura, _of_patches

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+import torch
 
+from arpent.core import Window
 from arpent.core.progress import Silent
 from arpent.data import SampleIndex
 from arpent.errors import (
@@ -22,11 +24,13 @@ from arpent.errors import (
     UnknownName,
 )
 from arpent.io import open_image, validate_stac
-from arpent.models import build, save_bundle
+from arpent.models import build, load_bundle, save_bundle
 from arpent.store import Place, verify
+from arpent.tasks.forecast.answering import open_forecaster
 from arpent.tasks.forecast.dataset import Dataset, Frame
 from arpent.tasks.forecast.dataset import Place as Spot
 from arpent.tasks.forecast.foretold import plan_of
+from arpent.tasks.forecast.judging import issues_of, look
 from arpent.tasks.forecast.predict_settings import ForetellSettings
 from arpent.tasks.forecast.predicting import foretell
 
@@ -111,6 +115,23 @@ def test_the_timeline_holds_all_dates_in_order(done):
     assert 3 < (west + east) / 2 < 3.1
     assert 43 < (south + north) / 2 < 44
     assert [one["en"] for one in timeline["classes"]] == ["water", "vegetation", "built", "other"]
+
+
+def test_the_issue_date_is_mapped_as_evaluations_judge_it(pond, bundle, tmp_path):
+    """By all past dates, which correct what its image alone shows."""
+    known = load_bundle(bundle)
+    with torch.no_grad():
+        known.model.head.sharpen.weight.normal_(0, 5, generator=torch.Generator().manual_seed(3))
+    sharp, maps = save_bundle(tmp_path / "sharp.safetensors", known.model, known.contract), {}
+    for path in (bundle, sharp):
+        wanted = settings(issue=DAY + dt.timedelta(days=12), tile=64)
+        made = foretell(pond, path, Place(exact=tmp_path / path.stem), wanted)
+        model = open_forecaster(path, device="cpu")
+        issue = issues_of(Dataset.read(pond).places, model.settings)[0]
+        maps[path] = pixels(made.run.file("classes_2023-03-13"))[0]
+        judged = look(model, issue, Window(0, 0, 64, 64)).said["predicted"][1].mask
+        assert (maps[path] == model.classes.ids[judged]).mean() > 0.999
+    assert (maps[bundle] != maps[sharp]).mean() > 0.1
 
 
 def test_forecasts_of_dates_that_have_come_are_held_against_them(pond, bundle, tmp_path):

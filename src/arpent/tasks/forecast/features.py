@@ -32,6 +32,7 @@ from arpent.engine import (
     predict,
     start_network,
 )
+from arpent.engine.settings import Precision
 from arpent.errors import InvalidSetting
 from arpent.io import open_image
 from arpent.models import Bundle, Forecaster, tile_needs
@@ -53,7 +54,7 @@ class Explainer(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """``(N, channels, H, W)`` to features ``(N, width, H / cell, W / cell)`` and scores ``(N, classes, H, W)``."""
         seen = self.model.explained(images)
-        return seen.features, seen.scores
+        return seen.features.float(), seen.scores.float()
 
 
 @dataclass(frozen=True)
@@ -203,6 +204,7 @@ def make_features(
     folder: Path,
     *,
     device: str = "auto",
+    precision: Precision = "f32",
     progress: Progress | None = None,
 ) -> Features:
     """Runs a segmentation network over images, each of which is on the disk once it is done.
@@ -213,12 +215,13 @@ def make_features(
         images: of the bands of the bundle.
         folder: for the arrays.
         device: where to compute.
+        precision: arithmetic of the network.
         progress: who is told how far it is.
     """
     contract, settings = bundle.contract, model.settings
     assert contract.normalisation is not None  # a segmentation bundle has one
     stride = tile_needs("forecaster", settings).stride
-    network = start_network(Explainer(model.eval()), "torch", device, "f32")
+    network = start_network(Explainer(model.eval()), "torch", device, precision)
     task = FeatureTask(settings, width_of(model), stride, settings.classes, contract.band_names)
     shape = PredictSettings(ring=0, halo=_HALO).shape(stride, (1, stride))
     prepare, numbers = Normaliser(contract.normalisation), {image: number for number, image in enumerate(images)}

@@ -94,12 +94,12 @@ class ForecastTask:
         return model if self.config.joint else OnFeatures(model.head)
 
     def loss(self, out: Forecast, batch: Batch) -> Tensor:
-        """Dice and cross-entropy, mean over the horizons; of a joint training also those of the issue date."""
+        """Dice and cross-entropy, mean over the horizons, and as much again for the issue date."""
         target = batch["target"]
         total = torch.stack(
             [segmentation_loss(out.masks[:, step], target[:, 1 + step]) for step in range(self.network.future)]
         ).mean()
-        return total + segmentation_loss(out.now, target[:, 0]) if self.config.joint else total
+        return total + segmentation_loss(out.now, target[:, 0])
 
     def metrics(self) -> _Meter:
         """IoU of each class at each horizon, and what is gained over staying with what is seen."""

@@ -18,7 +18,7 @@ from arpent.core import ClassMap, LandClass, Progress, Raster, Silent, Window
 from arpent.data import target_of
 from arpent.errors import DatasetError
 from arpent.io import open_image
-from arpent.metrics import ForecastTally
+from arpent.metrics import ConfusionMatrix, ForecastTally
 from arpent.models.recurrent import ForecasterSettings
 from arpent.tasks.forecast.answering import Answered, days_beyond, days_of
 from arpent.tasks.forecast.baselines import Climatology, Guess, linear, persistence
@@ -112,12 +112,14 @@ class Judged:
         issues: the forecasts.
         tallies: by method.
         ahead: days from the issue date to each horizon: the least and the most.
+        today: of the model's masks of the issue dates.
     """
 
     classes: ClassMap
     issues: tuple[Issue, ...]
     tallies: Mapping[Method, ForecastTally]
     ahead: Mapping[int, tuple[int, int]]
+    today: ConfusionMatrix
 
     @property
     def horizons(self) -> int:
@@ -175,13 +177,14 @@ def judge(model: Forecasting, issues: Sequence[Issue], *, patch: int = 512, prog
             expected=f"{model.settings.past} dates in a row, the last with a mask, and a mask on a later date",
             cure="Prepare a longer series with masks, or judge another side with --split.",
         )
-    tallies = {method: ForecastTally(count, future) for method in METHODS}
+    tallies, today = {method: ForecastTally(count, future) for method in METHODS}, ConfusionMatrix(count)
     squares = [(place, issues_here, square) for place, issues_here, square in _squares(issues, patch)]
     with (progress or Silent()).bar("evaluate", sum(len(here) for _, here, _ in squares), "forecasts") as bar:
         for place, here, square in squares:
             walk = _Walk(model, place, square)
             for issue in here:
                 sight = walk.look(issue)
+                today.update(sight.before, next(iter(sight.said["predicted"].values())).mask)
                 for method, guesses in sight.said.items():
                     for horizon, guess in guesses.items():
                         tallies[method].update(
@@ -193,7 +196,7 @@ def judge(model: Forecasting, issues: Sequence[Issue], *, patch: int = 512, prog
         for horizon in range(1, future + 1)
         if (days := [issue.ahead(horizon) for issue in issues if horizon in issue.horizons])
     }
-    return Judged(model.classes, tuple(issues), tallies, ahead)
+    return Judged(model.classes, tuple(issues), tallies, ahead, today)
 
 
 def look(model: Forecasting, issue: Issue, square: Window) -> Sight:

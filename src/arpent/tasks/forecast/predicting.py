@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from arpent.core import ClassMap, Progress, Silent, file_sha256
@@ -14,7 +15,7 @@ from arpent.engine import Job, run_job, start_network
 from arpent.errors import ArpentError, BundleInvalid, Interrupted, InvalidSetting
 from arpent.io import open_image, polygonise, stac_item
 from arpent.models import Bundle, load_bundle, tile_needs
-from arpent.models.recurrent import Forecaster
+from arpent.models.recurrent import Forecast, Forecaster
 from arpent.store import Place as RunPlace
 from arpent.store import Run, RunFolder, bundle_in, content_of
 from arpent.tasks.forecast.answering import days_of
@@ -59,6 +60,26 @@ class _Segmenter(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Scores ``(N, classes, H, W)`` of images ``(N, channels, H, W)``."""
         return self.model.explained(images).scores
+
+
+class _Today(nn.Module):
+    """What a forecaster makes of the issue date by all dates that a forecast starts from.
+
+    Args:
+        model: the forecaster.
+        days: what it is told of the dates (`answering.days_of`).
+    """
+
+    def __init__(self, model: Forecaster, days: Tensor) -> None:
+        super().__init__()
+        self.model = model
+        self.register_buffer("days", days)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Scores ``(N, classes, H, W)`` of past dates ``(N, past · channels, H, W)``."""
+        days = self.get_buffer("days")
+        forecast: Forecast = self.model(images, days.expand(len(images), *days.shape))
+        return forecast.now
 
 
 def foretell(
@@ -148,7 +169,10 @@ class _Work:
         identities = {frame.image: self._noted(frame) for frame in self.plan.observed}
         with self.run.timed("segment"):
             for frame in self.plan.observed:
-                self._segment(frame, identities[frame.image])
+                if frame == self.plan.past[-1] and isinstance(self.bundle.model, Forecaster):
+                    self._today(self.bundle.model, [identities[one.image] for one in self.plan.past])
+                else:
+                    self._segment(frame, identities[frame.image])
         wanted = self._wanted()
         if wanted.coming:
             with self.run.timed("forecast"):
@@ -180,6 +204,19 @@ class _Work:
         task = SegmentTask(self.settings, self.classes, frame.date, self.suffix)
         self._run(task, network, [frame], (identity,), observed_name("classes", frame.date, self.suffix))
 
+    def _today(self, model: Forecaster, identity: Sequence[str]) -> None:
+        """Maps the issue date as the forecast sees it, which is how evaluations judge it."""
+        days, date = days_of(self.plan.past, self.plan.coming, model.settings), self.plan.issue
+        task = SegmentTask(self.settings, self.classes, date, self.suffix)
+        told = (*identity, str(days.tolist()))
+        self._run(
+            task,
+            _Today(model, torch.from_numpy(days)),
+            self.plan.past,
+            told,
+            observed_name("classes", date, self.suffix),
+        )
+
     def _forecast(self, wanted: Plan, identity: Sequence[str]) -> None:
         """Maps the coming dates."""
         model = self.bundle.model
@@ -201,7 +238,8 @@ class _Work:
         settings, contract = self.settings, self.bundle.contract
         needs = tile_needs(contract.architecture, contract.settings)
         shape = settings.shape(needs.stride)
-        with Stack(frames, self.plan.place.name, contract, self.plan.place.sensor or None) as image:
+        sensor, last = self.plan.place.sensor or None, isinstance(task, SegmentTask)
+        with Stack(frames, self.plan.place.name, contract, sensor, last_counts=last) as image:
             tiles = len(TilePlan.of(*image.grid.shape, shape))
             network = start_network(
                 model, settings.runtime, settings.device, settings.precision, tiles=tiles, fixed=shape.fixed

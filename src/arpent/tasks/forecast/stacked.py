@@ -21,7 +21,8 @@ __all__ = ["Stack", "normalised"]
 class Stack(Closing):
     """Dates on one grid, read by windows; safe to read from several threads.
 
-    A window has the bands of each date after one another, in linear power. It is valid where all dates are.
+    A window has the bands of each date after one another, in linear power. It is valid where all dates are; or, where
+    earlier dates are there but to help, where the last one is, which then stands in where these have no data.
 
     Attributes:
         frames: the dates.
@@ -32,8 +33,16 @@ class Stack(Closing):
         dtype: of the pixels.
     """
 
-    def __init__(self, frames: Sequence[Frame], name: str, contract: Contract, sensor: str | None = None) -> None:
-        self.frames, self.source = tuple(frames), name
+    def __init__(
+        self,
+        frames: Sequence[Frame],
+        name: str,
+        contract: Contract,
+        sensor: str | None = None,
+        *,
+        last_counts: bool = False,
+    ) -> None:
+        self.frames, self.source, self._last_counts = tuple(frames), name, last_counts
         names = contract.band_names
         with ExitStack() as opened:
             readers = []
@@ -60,8 +69,13 @@ class Stack(Closing):
     def read(self, window: Window) -> Raster:
         """All dates in a window of the grid."""
         seen = [reader.read(window) for reader in self._readers]
-        valid = np.logical_and.reduce([one.valid for one in seen])
-        pixels = np.concatenate([one.pixels for one in seen]).astype(np.float32, copy=False)
+        if self._last_counts:
+            valid, last = seen[-1].valid, seen[-1].pixels
+            parts = [np.where(one.valid, one.pixels, last) for one in seen]
+        else:
+            valid = np.logical_and.reduce([one.valid for one in seen])
+            parts = [one.pixels for one in seen]
+        pixels = np.concatenate(parts).astype(np.float32, copy=False)
         return Raster(pixels, valid, self.grid.crop(window), self.bands)
 
     def close(self) -> None:

@@ -209,6 +209,7 @@ def _fitted(lesson: _Lesson, rule: Normalisation, folder: Path, place: Place, pr
             list(images),
             folder / "features",
             device=settings.device,
+            precision=settings.precision,
             progress=progress,
         )
     # Scores and features that are made already can be turned, and not be made lighter or darker.
