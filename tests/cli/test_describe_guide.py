@@ -1,0 +1,83 @@
+"""The commands of the guide, one after another from a fresh folder, as they are written there, on small images."""
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+
+from arpent.cli.app import main
+from arpent.core import load_yaml, parse
+from arpent.store import open_run, verify
+from arpent.tasks.describe.train_settings import DescribeTrainSettings
+
+BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12")
+BARE = (700, 800, 1000, 1400, 1600, 1800, 1900, 2000, 2200, 2200, 3000, 2500)
+GREEN = (200, 300, 500, 300, 900, 2500, 3300, 3600, 3800, 3800, 1700, 800)
+DAYS = {"2022-04-01": 0.2, "2022-05-20": 1.0, "2022-07-01": 0.5}
+
+
+@pytest.fixture(scope="module")
+def written(root):
+    """The commands under "Try it", in their order."""
+    text = (root / "docs" / "howto" / "describe.md").read_text("utf-8")
+    block = re.search(r"## Try it.*?```console\n(.*?)```", text, re.DOTALL)[1]
+    return [shlex.split(line.removeprefix("$ arpent ")) for line in block.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def done(written, tmp_path_factory):
+    """The folder in which they have been typed."""
+    folder = tmp_path_factory.mktemp("fresh")
+    (folder / "images").mkdir()
+    rng = np.random.default_rng(3)
+    share = rng.uniform(0, 1, (48, 48))
+    facts = {"count": 12, "dtype": "uint16", "height": 48, "width": 48, "crs": "EPSG:32631"}
+    for day, grown in DAYS.items():
+        planes = [bare + (green - bare) * grown * share for bare, green in zip(BARE, GREEN, strict=True)]
+        path = folder / "images" / f"Valley_{day}.tif"
+        with rasterio.open(path, "w", "GTiff", **facts, transform=Affine(10, 0, 5e5, 0, -10, 4.9e6)) as image:
+            image.write(np.stack(planes).astype(np.uint16))
+            image.descriptions = BANDS
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for words in written:
+            typed = [
+                name for word in words for name in (sorted(map(str, Path().glob(word))) if "*" in word else [word])
+            ]
+            assert main(typed) == 0, words
+    return folder
+
+
+def test_the_guide_types_what_needs_no_training(written):
+    assert [words[1] for words in written] == ["indices", "caption", "series", "embed", "search"]
+
+
+def test_each_leaves_what_the_guide_says(done):
+    for run in ("indices", "seasons", "embed"):
+        verify(open_run(done / "runs" / run))
+    assert (done / "runs" / "captions.jsonl").is_file()
+    assert (done / "runs" / ".search" / "index.json").is_file()
+
+
+def test_what_one_command_writes_the_search_finds(done, capsys, monkeypatch):
+    monkeypatch.chdir(done)
+    assert main(["describe", "search", "--like", "r000c000", "--where", "text_en is not null and ndvi > 0"]) == 0
+    out, err = capsys.readouterr()
+    assert "r001c001" in out and "like r000c000@2022-07-01" in out
+    assert "learnt nothing" in err
+
+
+def test_the_settings_of_the_guide_are_accepted_in_both_languages(root, tmp_path):
+    shown = []
+    for page in ("describe.md", "describe.fr.md"):
+        text = (root / "docs" / "howto" / page).read_text("utf-8")
+        file = tmp_path / f"{page}.yaml"
+        file.write_text(re.search(r"```yaml\n(.*?)```", text, re.DOTALL)[1])
+        shown.append(parse(DescribeTrainSettings, load_yaml(file), "the page"))
+    assert shown[0] == shown[1]
+    assert shown[0].base == "small"
+    assert shown[0].held_out.dates == ("2021-07-21", "2022-06-01")
