@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import rasterio
 import shapely
+from rasterio.errors import NotGeoreferencedWarning
 
 from arpent.core import Grid, sensor
 from arpent.store import open_run
@@ -24,7 +26,7 @@ GRID = Grid.north_up(500_000, 4_690_000, 10, 200, 300, "EPSG:32631")
 L2A = sensor("sentinel-2-l2a").band_names
 
 
-def scene(path: Path, *, bands=L2A, grid: Grid = GRID, empty: bool = False) -> Path:
+def scene(path: Path, *, bands=L2A, grid: Grid = GRID, empty: bool = False, placed: bool = True) -> Path:
     """Meadow on the upper half and ploughed land on the lower, in the bands named."""
     meadow = dict(zip(L2A, (200, 300, 500, 400, 1000, 2500, 3200, 3400, 3600, 3600, 1800, 900), strict=True))
     ploughed = dict(zip(L2A, (800, 900, 1100, 1600, 1700, 1800, 2000, 2100, 2200, 2200, 3000, 2500), strict=True))
@@ -34,9 +36,13 @@ def scene(path: Path, *, bands=L2A, grid: Grid = GRID, empty: bool = False) -> P
     if empty:
         pixels[:] = 0
     profile = {"driver": "GTiff", "count": len(bands), "dtype": "uint16", "photometric": "MINISBLACK"}
-    profile |= {"height": grid.height, "width": grid.width, "crs": "EPSG:32631", "transform": grid.transform}
+    profile |= {"height": grid.height, "width": grid.width}
+    profile |= {"crs": "EPSG:32631", "transform": grid.transform} if placed else {}
     path.parent.mkdir(parents=True, exist_ok=True)
-    with rasterio.open(path, "w", **profile) as file:
+    with (
+        warnings.catch_warnings(action="ignore", category=NotGeoreferencedWarning),
+        rasterio.open(path, "w", **profile) as file,
+    ):
         file.write(pixels)
         file.descriptions = bands
     return path
@@ -192,3 +198,18 @@ def test_nothing_to_see_is_an_error(arpent, tmp_path):
     said = arpent("describe", "indices", image, "-o", tmp_path / "t.parquet")
     assert said.code == 3
     assert "no pixel of any parcel has a value" in said.err
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "gpkg", "csv"])
+def test_an_image_without_a_place_is_measured_without_areas(arpent, tmp_path, suffix):
+    image = scene(tmp_path / "a_2022-06-01.tif", placed=False)
+    said = arpent("describe", "indices", image, "--chip", 100, "-o", tmp_path / f"t.{suffix}", "--json")
+    assert (said.code, said.document["rows"]) == (0, 6)
+    if suffix == "parquet":
+        rows = pq.read_table(tmp_path / "t.parquet").to_pylist()
+        assert all(row["geometry"] is None and row["area_m2"] is None for row in rows)
+        assert rows[0]["ndvi_mean"] == pytest.approx(0.789, abs=1e-3)
+    fields = parcels(tmp_path / "f.geojson", [(0, 0, 5, 5)])
+    said = arpent("describe", "indices", image, "-p", fields, "-o", tmp_path / "u.parquet")
+    assert said.code == 3
+    assert "the image under the parcels has no coordinate reference system" in said.err

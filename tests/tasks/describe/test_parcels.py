@@ -152,6 +152,8 @@ def test_a_scene_is_one_parcel_or_squares():
     assert sum(chip.pixels for chip in chips) == 5400
     assert chips[5].window == Window(40, 80, 20, 10)
     assert chips[5].mask(Window(50, 70, 10, 20)).tolist() == [[False] * 10 + [True] * 10] * 10
+    with pytest.raises(InvalidSetting, match=r"squares of 1 pixels would be 120560400 parcels.*larger --chip"):
+        read_parcels(None, Grid(10_980, 10_980), SceneSettings(chip=1))
     assert read_parcels(None, Grid(5, 5)).items[0].geometry_wgs84 is None
     assert read_parcels(None, Grid(5, 5)).items[0].area is None
 

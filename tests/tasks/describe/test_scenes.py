@@ -326,6 +326,7 @@ def test_days_and_places_of_names():
     assert name_of("/x/Boadella_2020-01-13.tif").place == "Boadella"
     assert name_of("Boadella_20200113.tif").place == "Boadella"
     assert name_of("AnnualCrop_1.tif").place == "AnnualCrop_1"
+    assert name_of("https://store/a%20b/Farm_20200113.tif?key=1/2.x").name == "Farm_20200113"
     assert name_of("2020-01-13/").place == "2020-01-13"
 
 

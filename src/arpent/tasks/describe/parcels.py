@@ -32,6 +32,7 @@ OUTSIDE = "it lies outside the image"
 
 _WGS84 = "OGC:CRS84"
 _ELLIPSOID = Geod(ellps="WGS84")
+_MOST = 200_000
 _AT_ONCE = 1 << 24
 """Pixels of a mask that are drawn at once."""
 
@@ -339,9 +340,20 @@ def squares(grid: Grid, chip: int, name: str = "image") -> Parcels:
     """The whole scene as one parcel, or squares of `chip` pixels, those at its edges narrower.
 
     Squares are named for their row and column: r000c000.
+
+    Raises:
+        InvalidSetting: there would be too many.
     """
     if not chip:
         return Parcels((_square(name, grid, grid.window),), {})
+    count = -(-grid.height // chip) * -(-grid.width // chip)
+    if count > _MOST:
+        raise InvalidSetting(
+            f"squares of {chip} pixels would be {count} parcels",
+            found=f"an image of {grid.width} × {grid.height} pixels",
+            expected=f"{_MOST} parcels at most",
+            cure="Give a larger --chip.",
+        )
     items = [
         _square(f"r{down:03d}c{across:03d}", grid, Window(row, col, chip, chip).intersect(grid.window))
         for down, row in enumerate(range(0, grid.height, chip))

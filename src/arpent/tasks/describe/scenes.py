@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from pathlib import Path, PurePath
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
@@ -256,7 +257,7 @@ def _patches(whole: Window) -> Iterator[Window]:
 
 def name_of(source: str) -> SceneName:
     """What an image is called, by its path or address."""
-    path = PurePath(source.rstrip("/"))
+    path = PurePath((unquote(urlsplit(source).path) if "://" in source else source).rstrip("/"))
     name = path.stem if path.suffix and len(path.suffix) <= 8 else path.name
     tile = _TILE.search(name)
     if tile:
