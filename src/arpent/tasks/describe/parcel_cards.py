@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from arpent.core import Language
 from arpent.language import area, number, percent, say
-from arpent.language.axes import axes_of
 from arpent.language.claims import Finding
 from arpent.pixels import index_names
 from arpent.report.parcels import Card, Mark, Measure, ParcelPage, Passage
@@ -78,7 +77,8 @@ def _card(
     anchor: str, texts: Sequence[Described], row: Mapping[str, Any], picture: SmallPicture | None, language: Language
 ) -> Card:
     ordered = sorted(texts, key=lambda one: one.language != language)
-    stated = {_key_of(finding) for text in texts for sentence in text.sentences for finding in sentence.findings}
+    findings = [finding for text in texts for sentence in text.sentences for finding in sentence.findings]
+    stated = {_key_of(finding, row) for finding in findings}
     return Card(
         anchor,
         str(row["parcel"]),
@@ -115,38 +115,53 @@ def _passage(text: Described, row: Mapping[str, Any], language: Language) -> Pas
 
 
 def _mark(finding: Finding, row: Mapping[str, Any], language: Language) -> Mark:
-    claim, key = finding.claim, _key_of(finding)
-    known = row.get(f"{key}_mean", row.get(key)) is not None
-    return Mark(claim.start, claim.end, finding.verdict, key if known else "", _tip(finding, row, language))
+    key = _key_of(finding, row)
+    return Mark(finding.claim.start, finding.claim.end, finding.verdict, key, _tip(finding, key, row, language))
 
 
-def _key_of(finding: Finding) -> str:
-    """The measurement that a claim speaks of: an index or a share; empty for none."""
+def _key_of(finding: Finding, row: Mapping[str, Any]) -> str:
+    """The measurement that decides a claim: an index or a share; empty for none.
+
+    That is the one that the text names, unless another was looked at: XVision calls the burn ratio NDWI, and the class
+    of bare ground goes by its share.
+    """
     claim = finding.claim
-    if claim.index:
-        return claim.index.casefold()
-    if claim.kind == "extent":
-        return claim.named or ""
-    if claim.axis and claim.axis in axes_of():
-        axis = axes_of()[claim.axis]
-        return axis.share or axis.index.casefold()
-    return ""
+    named = (claim.index or "").casefold() or (claim.named or "" if claim.kind == "extent" else "")
+    if finding.measured is None or claim.kind == "direction":
+        return named if _value_of(named, row) is not None else ""
+    keys = [named, *(name.casefold() for name in index_names()), *SHARES]
+    return next((key for key in keys if _value_of(key, row) == finding.measured), "")
 
 
-def _tip(finding: Finding, row: Mapping[str, Any], language: Language) -> str:
+def _value_of(key: str, row: Mapping[str, Any]) -> float | None:
+    value = row.get(key) if key in SHARES else row.get(f"{key}_mean")
+    return None if value is None else float(value)
+
+
+def _tip(finding: Finding, key: str, row: Mapping[str, Any], language: Language) -> str:
     """What is shown when somebody points at a claim."""
     if finding.verdict == "unsupported":
         return say("parcels.unbacked", language)
-    key, parts = _key_of(finding), []
+    parts = []
     if finding.measured is not None:
-        told = percent(finding.measured, language) if key in SHARES else number(finding.measured, language, 3)
-        name = say(f"parcels.share_{key}", language) if key in SHARES else key.upper()
-        parts.append(f"{name} {say('parcels.ask', language, value=told)}".strip())
+        parts.append(say("parcels.ask", language, value=_measured_words(finding, key, language)))
+        if key:
+            name = say(f"parcels.share_{key}", language) if key in SHARES else key.upper()
+            parts[0] = f"{name[:1].upper()}{name[1:]} {parts[0]}"
     if row.get("pixels") is not None:
         parts.append(say("parcels.pixels", language, count=row["pixels"]))
     if finding.verdict == "contradicted":
         parts.append(say("parcels.contradicted", language))
     return " · ".join(parts)
+
+
+def _measured_words(finding: Finding, key: str, language: Language) -> str:
+    value, claim = finding.measured or 0.0, finding.claim
+    if key in SHARES or claim.kind == "extent":
+        return percent(value, language)
+    if claim.named == "area":
+        return area(value, language)
+    return number(value, language, 3)
 
 
 def _measures(row: Mapping[str, Any], stated: set[str], language: Language) -> list[Measure]:
