@@ -18,7 +18,8 @@ CROPS = st.sampled_from([None, "blé", "Orge d'hiver", "maïs", "winter wheat", 
 def _shares(draw: st.DrawFn) -> dict[str, float]:
     soil = draw(st.floats(0, 1))
     vegetation = draw(st.floats(0, 1)) * (1 - soil)
-    return draw(st.sampled_from([{}, {"soil": soil, "vegetation": vegetation, "water": 0.0}]))
+    water = draw(st.just(0.0) | st.floats(0, 1)) * (1 - soil - vegetation)
+    return draw(st.sampled_from([{}, {"soil": soil, "vegetation": vegetation, "water": water}]))
 
 
 @st.composite

@@ -192,6 +192,23 @@ def test_what_was_not_measured_is_not_spoken_of(field: Measured) -> None:
         )
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_water_is_told_and_the_ground_below_it_is_not_called_covered(language: Language, field: Measured) -> None:
+    for seed in range(20):
+        pond = _claims(
+            compose(replace(field, shares={"soil": 0.0, "vegetation": 0.1, "water": 0.88}), language, seed=seed)
+        )
+        assert [claim.value for claim in pond if claim.named == "water"] == [0.88]
+        assert "soil" not in {claim.axis for claim in pond if claim.kind == "class"}
+        bank = _claims(
+            compose(replace(field, shares={"soil": 0.1, "vegetation": 0.8, "water": 0.06}), language, seed=seed)
+        )
+        assert [claim.value for claim in bank if claim.named == "water"] == [0.06]
+        dry = text(compose(replace(field, shares={"soil": 0.0, "vegetation": 0.9, "water": 0.01}), language, seed=seed))
+        assert "only 0" not in dry
+        assert "que 0" not in dry
+
+
 def test_a_crop_is_named_only_where_it_is_known(field: Measured) -> None:
     def named(measured: Measured) -> set[str | None]:
         texts = [compose(measured, "fr", seed=seed) for seed in range(40)]

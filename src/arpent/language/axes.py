@@ -32,6 +32,10 @@ __all__ = [
 Profile = Literal["arpent", "xvision"]
 
 
+FLOODED = 0.5
+"""Where more than this share of the ground is water, it is called neither bare nor covered."""
+
+
 @dataclass(frozen=True)
 class Axis:
     """One thing that is said of land.
@@ -66,7 +70,9 @@ class Axis:
         return self.keys[bisect.bisect_right(self.bounds, round(value, 2))]
 
     def deciding(self, measured: Measured) -> float | None:
-        """What was measured that decides the class; None where it is not known."""
+        """What was measured that decides the class; None where it is not known, or where the ground is mostly water."""
+        if self.share and measured.shares.get("water", 0.0) > FLOODED:
+            return None
         value = measured.shares.get(self.share) if self.share else measured.indices.get(self.index)
         return value if value is not None and math.isfinite(value) else None
 

@@ -73,7 +73,8 @@ class _Judge:
     def _at(self, when: date | None) -> Measured | None:
         if when is None:
             return self.measured
-        return next((one for one in reversed(self.series) if one.taken == when), None)
+        that_day = [one for one in reversed(self.series) if one.taken == when]
+        return next((one for one in that_day if not abstains(one, self.profile)), that_day[0] if that_day else None)
 
     def _earlier(self, claim: Claim, than: Measured) -> Measured | None:
         """The date that a change is counted from: the one named, else the one before."""

@@ -38,6 +38,9 @@ _FIRST = 0.75
 _OPENED = 0.5
 _JOINED = 0.35
 _LED = 0.25
+_WET = 0.05
+"""Open water is spoken of from this share of the ground on."""
+_WORTH_NAMING = 0.01
 _GREEN = 0.25
 """How often the vegetation is called dense or sparse where its vigour could be called high or low."""
 
@@ -96,6 +99,9 @@ class _Composer:
         if abstains(self.measured, self.profile):
             return laid_out([self._abstention()])
         clauses = [clause for name in self._ordered(names) if (clause := self._axis(self.axes[name]))]
+        water = self.measured.shares.get("water", 0.0)
+        if water >= _WET and (wet := self._water(water)):
+            clauses.append(wet)
         if change := self._change(before):
             clauses.append(change)
         return laid_out(self._joined(clauses, self._opening()))
@@ -167,7 +173,9 @@ class _Composer:
         for form, words in self.table["words"][spoken][self.language].items():
             slots[form] = class_slot(axis, key, self.chance.choice(words[key]))
         entries = self.table["axis"][spoken]
-        fitting = entries[self.language] + entries.get(key, {}).get(self.language, [])
+        fitting = entries[self.language]
+        if "share" in slots and deciding >= _WORTH_NAMING:  # "only 0%" is said by nobody
+            fitting = fitting + entries.get(key, {}).get(self.language, [])
         if not axis.share:
             fitting = entries.get("index", entries)[self.language]
         return chosen(fitting, slots, self.chance)
@@ -183,15 +191,16 @@ class _Composer:
                 slots[slot] = share_slot(share, self.measured.shares[share], self.language)
         return slots
 
+    def _water(self, share: float) -> Clause | None:
+        slots = {"water": share_slot("water", share, self.language)}
+        return chosen(self.table["water"][self.language], slots, self.chance)
+
     def _change(self, before: Sequence[Measured]) -> Clause | None:
         """What the index of vigour has done since the last date on which the parcel was seen."""
         axis = self.axes["vigour"]
-        seen = [
-            one
-            for one in before
-            if not abstains(one, self.profile) and one.taken is not None and axis.index in one.indices
-        ]
-        if not seen or axis.index not in self.measured.indices:
+        today = self.measured.taken
+        seen = [one for one in before if one.taken not in (None, today) and not abstains(one, self.profile)]
+        if not seen or not (axis.index in self.measured.indices and axis.index in seen[-1].indices):
             return None
         then, since = seen[-1].indices[axis.index], seen[-1].taken
         change = round(round(self.measured.indices[axis.index], 2) - round(then, 2), 2)
