@@ -154,10 +154,11 @@ def test_safe_folders_of_both_levels_and_their_offset(write_safe, country, level
     assert len(spoken) == (1 if lifted else 0)
     if lifted:
         assert ("ADD_OFFSET" if told else "processing baseline 04.00") in spoken[0]
-    # The folder of bands inside the product knows its metadata too.
-    inside = next(path for path in folder.rglob("IMG_DATA"))
-    with open_scene(inside) as again:
-        assert [note for note in again.notes if "-1000" in note] == spoken
+    # The folder of bands inside the product knows its metadata too, and the file of metadata is the product.
+    for other in (next(path for path in folder.rglob("IMG_DATA")), folder / f"MTD_MSIL{level}.xml"):
+        with open_scene(other) as again:
+            assert [note for note in again.notes if "-1000" in note] == spoken
+            assert again.bands == BANDS
 
 
 def test_a_damaged_metadata_file_is_named(write_safe):

@@ -15,7 +15,10 @@ from arpent.core import day_of_text, guessed_day
 from arpent.errors import UnreadableFile
 from arpent.io.assets import is_item, load_items
 
-__all__ = ["OFFSET", "ProductFacts", "facts_of"]
+__all__ = ["METADATA", "OFFSET", "ProductFacts", "facts_of"]
+
+METADATA = "MTD_MSIL*.xml"
+"""Names of the file that describes a ``.SAFE`` folder."""
 
 OFFSET = -1000.0
 """Added to the numbers of a product from processing baseline 04.00 on, so that dark pixels may lie below zero."""
@@ -23,7 +26,6 @@ OFFSET = -1000.0
 _FIRST_BASELINE = 400
 _TEST_BASELINE = 9999
 _NAMED = re.compile(r"_N(\d{4})_R\d{3}_")
-_METADATA = "MTD_MSIL*.xml"
 _LARGEST_XML = 64 << 20
 _FINEST = 1e-3
 """Scales of reflectance are 1e-4; those of water vapour and of optical thickness are larger."""
@@ -92,7 +94,7 @@ def _metadata_of(path: Path) -> Path | None:
     folders = [here] if path.is_dir() else []
     folders += [folder for folder in (here, *list(here.parents)[:_UP]) if folder.suffix.upper() == ".SAFE"]
     for folder in folders:
-        found = sorted(folder.glob(_METADATA)) or (sorted(folder.glob(f"*.SAFE/{_METADATA}")) if folder == path else [])
+        found = sorted(folder.glob(METADATA)) or (sorted(folder.glob(f"*.SAFE/{METADATA}")) if folder == path else [])
         if found:
             return found[0]
     return None

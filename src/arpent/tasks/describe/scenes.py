@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from itertools import islice, pairwise
 from pathlib import Path, PurePath
 from urllib.parse import unquote, urlsplit
@@ -29,7 +30,7 @@ from arpent.tasks.describe.layouts import (
     named_bands,
     undeclared_naming,
 )
-from arpent.tasks.describe.product_facts import facts_of
+from arpent.tasks.describe.product_facts import METADATA, facts_of
 from arpent.tasks.describe.radiometry import Radiometry, radiometry_of
 from arpent.tasks.describe.scene_settings import SceneSettings
 
@@ -138,6 +139,8 @@ def open_scene(
     """
     asked = settings or SceneSettings()
     text = str(source)
+    if "://" not in text and fnmatch(PurePath(text).name, METADATA):  # other programs open a product by this file
+        text = str(PurePath(text).parent)
     usable(np.zeros((0,), np.uint8), asked.exclude)  # a misspelt quality is told before anything is read
     naming = _naming(text, asked)
     wanted = BANDS if only is None else tuple(band for band in BANDS if band in only)
