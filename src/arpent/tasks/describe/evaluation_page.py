@@ -27,6 +27,7 @@ SHOWN: tuple[Figure, ...] = (
 """Figures of the table of methods."""
 
 _RARE: tuple[Figure, ...] = ("direction", "abstention", "needless")
+_NEAR = 0.05
 _SIGNS = {"least": "≥", "most": "≤"}
 
 
@@ -54,8 +55,7 @@ def draw_evaluation(judged: Judged, folder: Path, about: About, language: Langua
     charts: dict[str, list[Dot]] = {}
     for point in judged.points:
         split = say(f"describe_report.split_{point.split}", language)
-        title = say(f"parcels.share_{point.index}", language) if point.index in SHARES else point.index
-        charts.setdefault(title[:1].upper() + title[1:], []).append(Dot(point.true, point.stated, split))
+        charts.setdefault(_title(point.index, language), []).append(Dot(point.true, point.stated, split))
     drawn = {}
     if charts:
         true, said = (say(f"describe_report.{word}", language) for word in ("true", "said"))
@@ -94,7 +94,7 @@ def write_evaluation_page(
     ]
     if "scatter" in drawn:
         picture = Picture.of(drawn["scatter"], title("scatter"), title("scatter_note"))
-        sections.append(Section(title("scatter"), [picture]))
+        sections.append(Section(title("scatter"), [picture, _by_number(judged, language)]))
     if about.followed is not None and "slope" in drawn:
         sections.append(Section(title("counterfactual"), _followed(about.followed, drawn["slope"], language)))
     sections.append(Section(title("likeness"), [_likeness(judged, language)]))
@@ -180,6 +180,25 @@ def _told(one: Interval, language: Language) -> str:
     if not math.isfinite(one.low):
         return value
     return f"{value} ({number(one.low, language, 3)} – {number(one.high, language, 3)})"
+
+
+def _title(index: str, language: Language) -> str:
+    """An index by its name, a share by its words."""
+    name = say(f"parcels.share_{index}", language) if index in SHARES else index
+    return name[:1].upper() + name[1:]
+
+
+def _by_number(judged: Judged, language: Language) -> Table:
+    """How well each number is told: where a text fails is seen here first."""
+    words = ("number_due", "stated", "hit05", "mae", "bias")
+    rows: list[list[str | float | None]] = []
+    for index in dict.fromkeys(point.index for point in judged.points):
+        own = [point for point in judged.points if point.index == index]
+        errors = [point.stated - point.true for point in own if point.stated is not None]
+        near = sum(abs(error) <= _NEAR + 1e-9 for error in errors) / len(own)
+        told = [sum(map(abs, errors)) / len(errors), sum(errors) / len(errors)] if errors else [None, None]
+        rows.append([_title(index, language), len(errors) / len(own), near, *told])
+    return Table([say(f"describe_report.{word}", language) for word in words], rows, decimals=3, signed=[4])
 
 
 def _followed(followed: Followed, picture: Path, language: Language) -> Sequence[Part]:
