@@ -29,6 +29,9 @@ _SAMPLE = 1_500
 _JUDGED = 64
 """Texts on which the small model is judged."""
 
+_ANY = 1 << 30
+"""Ways of saying the same that are never used up."""
+
 _UNSEEN = 1_000_003
 """Number of the epoch that validation texts are drawn for; no training comes so far."""
 
@@ -42,13 +45,21 @@ class FirstWords:
         profile: of the axes that texts speak of.
         seed: of its weights and texts.
         stress: how much more a digit counts than another word.
+        wordings: ways of saying the same; any if not given.
     """
 
     def __init__(
-        self, settings: SmallLessonSettings, cells: int, profile: Profile, seed: int, stress: float = 1.0
+        self,
+        settings: SmallLessonSettings,
+        cells: int,
+        profile: Profile,
+        seed: int,
+        *,
+        stress: float = 1.0,
+        wordings: int | None = None,
     ) -> None:
         self._settings, self._cells, self._profile, self._seed = settings, cells, profile, seed
-        self._stress = stress
+        self._stress, self._wordings = stress, wordings or _ANY
         self.speech = self._tokenizer()
 
     def taught(
@@ -99,7 +110,7 @@ class FirstWords:
         measured = invented(rng, met=told)
         language: Language = LANGUAGES[int(rng.integers(len(LANGUAGES)))]
         facts = facts_of(measured, language, self._profile)
-        seed = int(rng.integers(1 << 30))
+        seed = int(rng.integers(self._wordings))
         written = compose(measured, language, seed=seed, profile=self._profile)
         answer = facts if listed else text(written)
         request = request_of(language, cells=self._cells, facts=facts if told else "", listed=listed)
@@ -110,7 +121,7 @@ class FirstWords:
         texts = []
         for number in range(min(_SAMPLE, 4 * self._settings.texts)):
             measured, language = invented(rng, met=True), LANGUAGES[number % len(LANGUAGES)]
-            texts.append(text(compose(measured, language, seed=number, profile=self._profile)))
+            texts.append(text(compose(measured, language, seed=number % self._wordings, profile=self._profile)))
             texts.append(request_of(language, cells=0, facts=facts_of(measured, language, self._profile)))
         return train_tokenizer(texts, self._settings.model.vocabulary)
 

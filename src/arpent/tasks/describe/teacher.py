@@ -81,7 +81,7 @@ class Teacher:
         facts = facts_of(example.measured, entry.language, profile) if told else ""
         if entry.beyond and not told:
             # Who sees the image alone is not to learn to guess the day: the grammar says it anew without.
-            seed = int(rng.integers(1 << 30))
+            seed = int(rng.integers(self._settings.wordings or 1 << 30))
             answer = text(compose(as_seen(example.measured), entry.language, seed=seed, profile=profile))
         request = request_of(entry.language, cells=self._cells, facts=facts)
         return Lesson(

@@ -77,6 +77,8 @@ class DescribeTrainSettings(Settings):
     reads; 1 for that one and 0 for others if not given."""
     stress: Annotated[float, Field(gt=0)] = 3.0
     """How much more a digit counts than another word."""
+    wordings: Annotated[int, Field(ge=1)] | None = None
+    """Ways of saying the same, where the grammar writes lessons itself; any if not given. Few are learnt sooner."""
     samples: Annotated[int, Field(ge=1)] | None = None
     """Samples per epoch; every text once if not given."""
     batch_size: Annotated[int, Field(ge=1)] = 8

@@ -91,7 +91,14 @@ class _Training:
         self._cells, self._width = read.visual.values.shape[1:]
         self._small = None
         if settings.base == SMALL:
-            self._small = FirstWords(settings.small, self._cells, settings.profile, settings.fit.seed, settings.stress)
+            self._small = FirstWords(
+                settings.small,
+                self._cells,
+                settings.profile,
+                settings.fit.seed,
+                stress=settings.stress,
+                wordings=settings.wordings,
+            )
             self.language: LanguageModel
         elif settings.quantise == "4bit":
             self.language = open_quantised(settings.base)
