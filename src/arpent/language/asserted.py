@@ -33,6 +33,7 @@ class Claim:
         when: the day that it is said of, where the text names one.
         since: the day that a change is counted from, where the text names one.
         negated: the text denies it.
+        bound: "above" or "below" where the number only limits: "more than 90% vegetation".
     """
 
     kind: ClaimKind
@@ -46,6 +47,7 @@ class Claim:
     when: date | None = None
     since: date | None = None
     negated: bool = False
+    bound: str | None = None
 
 
 @dataclass(frozen=True)

@@ -67,13 +67,13 @@ class Reader:
             yield from self._level(said, place, meaning)
         elif meaning.kind == "class":
             yield from self._class(said, place)
-        elif meaning.kind in ("direction", "move"):
+        elif meaning.kind in ("direction", "move") and not _limits(said, place):
             yield self._direction(said, place, meaning)
         elif meaning.kind == "extent":
             yield self._extent(said, place, meaning)
         elif meaning.kind == "crop":
             yield Claim("crop", None, None, None, meaning.named, item.start, item.end, negated=said.negated(place))
-        else:
+        elif meaning.kind in ("unmeasured", "abstention"):
             named = meaning.named or "abstention"
             yield Claim("other", None, None, None, named, item.start, item.end)
 
@@ -186,6 +186,12 @@ def _moving(said: Said, place: int, topic: Topic | None, named: str) -> Claim:
         "direction", axis, topic.index if topic else None, None, named, item.start, item.end,
         when=said.moved_by(place), since=said.since(place), negated=said.negated(place),
     )  # fmt: skip
+
+
+def _limits(said: Said, place: int) -> bool:
+    """Whether "higher than" stands before a number, and so is no movement."""
+    after = said.items[place + 1 : place + 2]
+    return bool(after and after[0].kind == "number" and said.items[place].means("above", "below"))
 
 
 def _is_mean(said: Said, place: int) -> bool:

@@ -208,7 +208,9 @@ def _compare(claim: Claim, true: float | None, decimals: int = 2) -> Finding:
     if true is None or claim.value is None or not math.isfinite(true):
         return Finding(claim, "unsupported")
     off = abs(claim.value - true)
-    tolerance = max(TOLERANCE, (claim.step or 0.0) / 2) + _SLACK
+    if (claim.bound == "above" and true > claim.value) or (claim.bound == "below" and true < claim.value):
+        off = 0.0
+    tolerance = max(TOLERANCE, 0.0 if claim.bound else (claim.step or 0.0) / 2) + _SLACK
     expected = f"{true:.{decimals}f}"
     return (
         Finding(claim, "supported", true, expected)
@@ -245,6 +247,8 @@ def contradictions(sentences: Iterable[Sentence], profile: Profile = "arpent") -
 def _keys(claim: Claim, axis: Axis | None) -> Iterator[tuple[str, str, date | None]]:
     if claim.kind == "crop":
         yield "crop", "", None
+    if claim.bound is not None:
+        return
     if claim.kind in ("value", "extent") and claim.named not in ("before", "change"):
         yield f"{claim.kind} of", claim.index or claim.named or "", claim.when
     if axis is not None and (claim.kind == "class" or _decides(claim, axis)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from arpent.language.asserted import Claim
 from arpent.language.said import LINKS, Said, Topic
@@ -26,6 +26,22 @@ def numbers_said(said: Said, carried: Topic | None) -> Iterator[Claim]:
         said: the sentence.
         carried: what the sentence before spoke of last, for one that names nothing.
     """
+    for claim, place in _read(said, carried):
+        yield replace(claim, bound=_bound(said, place))
+
+
+def _bound(said: Said, place: int) -> str | None:
+    """Whether the number only limits what is said: "more than 90%"."""
+    for item in reversed(said.items[max(0, place - 2) : place]):
+        found = item.means("above", "below")
+        if found is not None:
+            return found.kind
+        if item.text not in LINKS:
+            return None
+    return None
+
+
+def _read(said: Said, carried: Topic | None) -> Iterator[tuple[Claim, int]]:
     plain: list[int] = []
     for place, item in enumerate(said.items):
         if item.kind != "number" or _identifies(said, place):
@@ -33,16 +49,16 @@ def numbers_said(said: Said, carried: Topic | None) -> Iterator[Claim]:
         unit = said.items[place + 1] if place + 1 < len(said.items) else None
         unit_text = _folded_unit(unit)
         if item.percent:
-            yield _share(said, place)
+            yield _share(said, place), place
         elif unit_text in _AREAS:
             factor = _AREAS[unit_text]
-            yield _claim(item, None, None, "area", factor=factor)
+            yield _claim(item, None, None, "area", factor=factor), place
         elif unit_text in _COUNTED:
-            yield _claim(item, None, None, _COUNTED[unit_text])
+            yield _claim(item, None, None, _COUNTED[unit_text]), place
         else:
             plain.append(place)
     for place, topic in _assigned(said, plain):
-        yield _value(said, place, topic or (carried if not said.topics else None))
+        yield _value(said, place, topic or (carried if not said.topics else None)), place
 
 
 def _folded_unit(item: Item | None) -> str:
