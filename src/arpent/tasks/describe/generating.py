@@ -235,10 +235,7 @@ class Writer:
         open_ones = [
             (draft, item, failing) for draft, item in zip(drafts, items, strict=True) for failing in draft.failing()
         ]
-        questions = [
-            Question(self._request(item), item.visual, begun=f"{failing.before} " if failing.before else "")
-            for _, item, failing in open_ones
-        ]
+        questions = [Question(self._request(item), item.visual, begun=failing.before) for _, item, failing in open_ones]
         replies = self._describer.ask(
             questions,
             longest=self._settings.longest,
