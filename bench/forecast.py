@@ -200,7 +200,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=20)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--dates", type=int, default=12)
-    parser.add_argument("--steps", type=int, nargs=2, default=(200, 300), metavar=("SEGMENT", "FORECAST"))
+    parser.add_argument("--steps", type=int, nargs=2, default=(200, 240), metavar=("SEGMENT", "FORECAST"))
     parser.add_argument("--filter", default="none")
     parser.add_argument("--classes", choices=["water", "sar"], default="water")
     parser.add_argument("--no-covariates", action="store_true")
