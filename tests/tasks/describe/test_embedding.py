@@ -11,6 +11,7 @@ from pyogrio import raw as vector
 from arpent.engine import ItemOptions
 from arpent.errors import (
     ContractMismatch,
+    DiskFull,
     FileMissing,
     NoValidPixels,
     UnreadableFile,
@@ -219,6 +220,16 @@ def test_tables_of_something_else_are_refused(dates, tmp_path):
     pq.write_table(pq.read_table(made.file).drop_columns(["embedding"]), tmp_path / "other.parquet")
     with pytest.raises(UnreadableFile, match="no column embedding"):
         read_embeddings(tmp_path / "other.parquet")
+
+
+def test_a_full_disk_leaves_what_is_done_to_be_resumed(dates, tmp_path, monkeypatch):
+    def full(*_):
+        raise DiskFull("no space left", cure="Make room.")
+
+    with monkeypatch.context() as patch, pytest.raises(DiskFull):
+        patch.setattr(Encoder, "tokens", full)
+        embedded(dates, tmp_path / "run")
+    assert embedded(dates, tmp_path / "run", resume=True).rows == 3
 
 
 def test_all_images_at_fault_end_the_run(tmp_path):

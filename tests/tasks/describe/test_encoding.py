@@ -87,7 +87,7 @@ def test_a_whole_image_of_one_tile_has_cromas_own_embedding(encoder):
     assert encoder_of(table.schema).pooling == "gap"
 
 
-@pytest.mark.parametrize("size", [(64, 64), (40, 100), (33, 21)])
+@pytest.mark.parametrize("size", [(64, 64), (40, 100), (33, 21), (2, 5)])
 def test_small_images_of_any_size_are_seen_as_they_are(encoder, size):
     scene = ArrayScene.random(*size)
     table = encoder.encode(scene, squares(scene.grid, 0), cells=4)

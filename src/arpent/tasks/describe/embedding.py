@@ -16,7 +16,7 @@ from odc.geo.crs import CRS
 from arpent.core import Closing, Grid, Progress, Silent, writing
 from arpent.engine import ItemJob, ItemOptions, fingerprint, run_items
 from arpent.engine.items import OF_ONE_ITEM
-from arpent.errors import ArpentError, Interrupted, NoValidPixels
+from arpent.errors import NoValidPixels, PartialFailure
 from arpent.language import say
 from arpent.store import Place, Run, RunFolder, content_of
 from arpent.tasks.describe.embed_settings import EmbedSettings
@@ -106,9 +106,9 @@ def embed_images(
             with Shelf(images, settings) as shelf:
                 work.plan(images, shelf)
                 return work.done(shelf, content)
-        except ArpentError as problem:
-            if not (place.resume or isinstance(problem, Interrupted)):
-                run.abandon()  # once the cause is mended, the same command is to begin anew
+        except (*OF_ONE_ITEM, PartialFailure):
+            if not place.resume:
+                run.abandon()  # nothing of it is of use: once the cause is mended, the same command is to begin anew
             raise
 
 
@@ -192,6 +192,7 @@ class _Work:
                     self._one(number, shelf, names)
                 except OF_ONE_ITEM as problem:
                     failed.append(problem)
+                    shelf.expect(number, 0)
                     self.run.add_failure(image, problem)
                 bar.advance()
         if failed and not self.planned:
