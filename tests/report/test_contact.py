@@ -22,6 +22,13 @@ def test_sheets_keep_the_shape_of_their_pictures(tmp_path, count):
         assert made.height == pytest.approx(2 * lines * 150, abs=520)
 
 
+def test_tall_pictures_are_drawn_narrow_and_not_the_sheet_tall(tmp_path):
+    """The strip of an orbit, a hundred times as high as wide, would else make a sheet of 100 million pixels."""
+    row = ContactRow("orbit", [Contact(np.zeros((400, 4, 3), np.uint8), "a date")] * 4)
+    with Image.open(contact_sheet([row, row], tmp_path / "a.png", title="Dates")) as made:
+        assert made.height < 3 * made.width
+
+
 def test_equal_dates_give_equal_bytes_and_outlines_show(tmp_path):
     inside = np.zeros((30, 60), bool)
     inside[10:20, 20:40] = True

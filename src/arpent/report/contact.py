@@ -18,6 +18,7 @@ __all__ = ["Contact", "ContactRow", "contact_sheet"]
 _WIDE, _MARGIN, _GAP = 10.0, 0.35, 0.10
 _LABEL, _HEAD = 0.30, 0.42
 _MOST = 7  # pictures side by side
+_TALLEST = 2.0  # times the width that there is for a picture; one that is taller still is drawn narrower
 _OUTLINE = (255, 255, 255)
 
 
@@ -74,7 +75,8 @@ def contact_sheet(
         raise InvalidSetting("a contact sheet has no picture to show", cure="Give at least one.")
     across = max(_columns(len(row.shown), least) for row in rows)
     side = (_WIDE - 2 * _MARGIN - (across - 1) * _GAP) / across
-    heights = [side * row.shown[0].rgb.shape[0] / row.shown[0].rgb.shape[1] for row in rows]
+    slopes = [row.shown[0].rgb.shape[0] / row.shown[0].rgb.shape[1] for row in rows]
+    heights = [side * min(slope, _TALLEST) for slope in slopes]
     lines = [-(-len(row.shown) // across) for row in rows]
     names = list(named or {})
     foot = 0.1 + (LINE * legend_lines(names, _WIDE - 2 * _MARGIN) if names else 0.0)
@@ -83,13 +85,13 @@ def contact_sheet(
     write(figure, _MARGIN, tall - 0.45, title, size=13, bold=True)
     write(figure, _MARGIN, tall - 0.70, note, size=8.5, colour=SOFT)
     top = tall - 0.85
-    for row, high, count in zip(rows, heights, lines, strict=True):
+    for row, high, slope, count in zip(rows, heights, slopes, lines, strict=True):
         write(figure, _MARGIN, top - 0.26, row.title, size=9.5, bold=True)
         top -= _HEAD - 0.08
         for place, one in enumerate(row.shown):
             left = _MARGIN + (place % across) * (side + _GAP)
             bottom = top - (place // across) * (high + _LABEL) - high
-            axes = figure.add_axes((left / _WIDE, bottom / tall, side / _WIDE, high / tall))
+            axes = figure.add_axes((left / _WIDE, bottom / tall, high / slope / _WIDE, high / tall))
             axes.set_xticks([])
             axes.set_yticks([])
             for spine in axes.spines.values():
