@@ -77,10 +77,8 @@ def evaluate(
             run.add_input(data, role="index")
             run.use_bundle(model, file_sha256(model if model.is_file() else model / "bundle.json"))
             rule = _rules(index, bundle.contract, settings, kinds)
-            for line in far_lines(rule, bundle.contract.band_names, index, settings.language):
-                run.warn(line)
-            line = _flattered(model, index, settings.language)
-            if line is not None:
+            far = far_lines(rule, bundle.contract.band_names, index, settings.language)
+            for line in (*far, *_flattered(model, index, settings.language)):
                 run.warn(line)
             network = start_network(bundle.model, settings.runtime, settings.device, settings.precision, fixed=True)
             with run.timed("evaluate"):
@@ -108,18 +106,16 @@ def _judged_by(index: SampleIndex, split: str) -> SampleIndex:
     return index if split == "all" else index.of_split(next(side for side in SPLITS if side == split))
 
 
-def _flattered(model: Path, index: SampleIndex, language: Language) -> str | None:
+def _flattered(model: Path, index: SampleIndex, language: Language) -> list[str]:
     """A warning where the model has learnt, or may have, from what it is judged by.
 
     Samples that the index sets apart to judge by are not looked at: one image may serve both sides, by its windows.
     """
     images = list(dict.fromkeys(sample.image for sample in index if sample.split not in ("val", "test")))
-    if not images:
-        return None
     seen = seen_in_training(model, images)
     if seen is None:
-        return say("evaluate.may_be_seen", language)
-    return say("evaluate.seen", language, seen=len(seen), of=len(images)) if seen else None
+        return [say("evaluate.may_be_seen", language)] if images else []
+    return [say("evaluate.seen", language, seen=len(seen), of=len(images))] if seen else []
 
 
 def _checked(index: SampleIndex, whole: Contract, settings: EvaluateSettings) -> dict[str, set[str]]:
