@@ -55,12 +55,18 @@ def turning_points(moments: Sequence[Moment], least: float = 2 * STEADY) -> list
 
 def _turns(moments: Sequence[Moment], least: float) -> list[Moment]:
     turns = [moments[0]]
-    extreme, upward = moments[0], 0
+    extreme = lowest = highest = moments[0]
+    upward = 0
     for moment in moments[1:]:
         step = round(moment.value - extreme.value, 2)
         if upward == 0:
-            if abs(round(moment.value - turns[0].value, 2)) >= least:
-                upward, extreme = (1 if moment.value > turns[0].value else -1), moment
+            lowest = min(lowest, moment, key=lambda one: one.value)
+            highest = max(highest, moment, key=lambda one: one.value)
+            start = lowest if moment is highest else highest
+            if round(highest.value - lowest.value, 2) >= least:
+                upward, extreme = (1 if moment is highest else -1), moment
+                if abs(round(start.value - moments[0].value, 2)) >= STEADY:
+                    turns.append(start)
         elif step * upward >= 0:
             extreme = moment
         elif abs(step) >= least:
