@@ -148,6 +148,11 @@ def test_other_words_are_looked_for_in_the_texts_whatever_their_accents_and_numb
     assert names(index.find(Query(words="maïs")))[0] == "maize"
 
 
+def test_a_crop_is_found_by_its_name_in_either_language(index):
+    assert names(index.find(Query(words="corn"))) == ["maize"]
+    assert names(index.find(Query(words="MAIZE")))[0] == "maize"
+
+
 @pytest.mark.parametrize("words", ['" OR parcel:*', "NEAR(a b)", "text_fr:haies", "haies AND NOT maïs", "* ^ -"])
 def test_words_are_no_commands_of_the_full_text(index, words):
     try:

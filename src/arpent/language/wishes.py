@@ -16,7 +16,7 @@ from arpent.language.axes import axes_of, word_table
 from arpent.language.lexicon import LANGUAGES
 from arpent.language.vocabulary import axis_words, class_words
 
-__all__ = ["Wanted", "Wish", "folded", "stem", "understand"]
+__all__ = ["Wanted", "Wish", "crop_words", "folded", "stem", "understand"]
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?|[,;.:!?()]")
 _APART = set(",;.:!?()")
@@ -71,6 +71,25 @@ def stem(word: str) -> str:
     while len(bare) > 2 and bare[-1] == "e":
         bare = bare[:-1]
     return bare
+
+
+def crop_words(word: str) -> tuple[str, ...]:
+    """The names, in both languages, of the crop that a word names; none for any other word."""
+    named = _crops().get(_stems(word))
+    if named is None:
+        return ()
+    entry = word_table("words")["crops"][named]
+    return tuple(dict.fromkeys(phrase.partition("(")[0] for language in LANGUAGES for phrase in entry[language]))
+
+
+@cache
+def _crops() -> Mapping[tuple[str, ...], str]:
+    """Crops by the stems of their names; accents do not count, as in the rest of a question."""
+    found: dict[tuple[str, ...], str] = {}
+    for named, entry in word_table("words")["crops"].items():
+        for phrase in (phrase for language in LANGUAGES for phrase in entry[language]):
+            found.setdefault(_stems(phrase.partition("(")[0]), named)
+    return found
 
 
 def understand(question: str) -> Wish:

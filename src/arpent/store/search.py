@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from arpent.core import Closing, Progress
 from arpent.errors import InvalidSetting, UnknownName, UnreadableFile
-from arpent.language.wishes import Wish, stem, understand
+from arpent.language.wishes import Wish, crop_words, folded, stem, understand
 from arpent.store.database import is_fault, open_database
 from arpent.store.search_asked import Asked, Hit, Model, Query, Reason
 from arpent.store.search_index import Index, make_index
@@ -154,11 +154,14 @@ class SearchIndex(Closing):
 
 
 def _match(words: Sequence[str]) -> str:
-    """Any of the words, in any number and gender, in the language of FTS5; quoted, so that none is a command there."""
+    """Any of the words, in any number and gender, in the language of FTS5; quoted, so that none is a command there.
+
+    A crop is looked for by its names in both languages.
+    """
     terms = []
     for word in words:
-        forms = sorted({word, f"{word}s", word.removesuffix("s"), stem(word)})
-        terms += [f'"{form}"' for form in forms]
+        forms = {word, f"{word}s", word.removesuffix("s"), stem(word), *map(folded, crop_words(word))}
+        terms += [f'"{form}"' for form in sorted(forms)]
         if len(stem(word)) >= _STEM:
             terms.append(f'"{stem(word)}"*')
     return " OR ".join(terms)

@@ -130,3 +130,24 @@ def test_the_command_wants_images_for_a_describer(describer, images, tmp_path, c
     words += ["--no-counterfactual", "--draws", "20", "--language", "fr", "-o", str(tmp_path / "e")]
     assert main(words) == 0
     assert "grammaire qui sait la vérité" in capsys.readouterr().out
+
+
+def test_a_describer_answers_a_search_and_is_held_to_its_citations(describer, tmp_path, capsys):
+    table = describer.parent / "table.parquet"
+    words = [
+        "describe",
+        "search",
+        "dense vegetation",
+        "--in",
+        table,
+        "--index",
+        tmp_path,
+        "--answer",
+        "--model",
+        describer,
+    ]
+    assert main([str(word) for word in [*words, "--json"]]) == 0
+    answered = json.loads(capsys.readouterr().out)["answer"]
+    # It has learnt nothing, so nothing that it writes is borne by what it cites, and the grammar answers.
+    assert answered["by"] == "grammar"
+    assert all(one["cited"] for one in answered["statements"] if one["text"][-2:] == "].")
