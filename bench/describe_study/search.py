@@ -53,9 +53,10 @@ def run(argv: list[str]) -> bool:
             exact = _exact(index, Path(folder), ndvi)
             print(f"  what is found is numpy's answer: {'yes' if exact else 'NO'}")
             seconds = {name: _fastest(index, query, asked.rounds) for name, query in QUESTIONS.items()}
-    for name, took in seconds.items():
-        print(f"  {name:30}{took * 1e3:9.1f} ms")
-    met = seconds["like, 1 in 10 by condition"] <= GOAL
+    print(f"  {'':30}{'elapsed':>12}{'processor':>14}")
+    for name, (took, worked) in seconds.items():
+        print(f"  {name:30}{took * 1e3:9.1f} ms{worked * 1e3:11.1f} ms")
+    met = seconds["like, 1 in 10 by condition"][0] <= GOAL
     print(f"  goal {GOAL * 1e3:.0f} ms under a condition: {'met' if met else 'missed'}")
     return exact and (met or asked.rows > 20_000)
 
@@ -104,11 +105,13 @@ def _exact(index: SearchIndex, folder: Path, ndvi: np.ndarray) -> bool:
     return found == [f"p{row}" for row in np.argsort(-likeness)[:10]]
 
 
-def _fastest(index: SearchIndex, query: Query, rounds: int) -> float:
-    times = []
+def _fastest(index: SearchIndex, query: Query, rounds: int) -> tuple[float, float]:
+    """Seconds that pass, and seconds of processor on all cores: on a busy machine the first are many times more."""
+    elapsed, worked = [], []
     for _ in range(rounds):
-        begun = time.perf_counter()
+        begun, before = time.perf_counter(), time.process_time()
         hits = index.find(query)
-        times.append(time.perf_counter() - begun)
+        elapsed.append(time.perf_counter() - begun)
+        worked.append(time.process_time() - before)
         assert hits, query
-    return min(times)
+    return min(elapsed), min(worked)

@@ -133,6 +133,14 @@ def test_words_mean_classes_in_both_languages(index, words):
     assert "hidden" not in names(hits)  # what lies under cloud has no class
 
 
+def test_a_lake_has_no_class_of_soil(tmp_path):
+    lake = {**_rows()[3], "parcel": "lake", "water": 0.9}
+    rows = [{**row, "water": 0.0} for row in _rows()]
+    pq.write_table(_table([*rows, lake]), tmp_path / "t.parquet")
+    with SearchIndex.over([tmp_path]) as index:
+        assert names(index.find(Query(words="bare soil"))) == ["stubble"]
+
+
 def test_a_word_turned_excludes(index):
     hits = index.find(Query(words="dense, pas sec"))
     assert names(hits) == ["meadow"]

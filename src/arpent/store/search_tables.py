@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from arpent.errors import ArpentError, FileMissing, UnreadableFile
+from arpent.language import Measured
 from arpent.language.axes import ABSTENTION, AXES, Axis, axes_of
 from arpent.store.manifest import MANIFEST, read_manifest
 
@@ -165,20 +165,32 @@ def _with_classes(table: pa.Table) -> pa.Table:
         for valid, cloud in zip(table["valid"].to_pylist(), table["cloud"].to_pylist(), strict=True)
     ]
     table = table.append_column("seen", pa.array(seen, pa.bool_()))
+    known = [_measured(row) for row in table.select([n for n in table.column_names if n in _DECIDING]).to_pylist()]
     for axis in axes_of().values():
-        column = decided_by(axis)
-        values = table[column].to_pylist() if column in table.column_names else [None] * len(table)
-        classes = [
-            axis.class_of(value) if enough and value is not None and math.isfinite(value) else None
-            for value, enough in zip(values, seen, strict=True)
-        ]
+        values = [axis.deciding(one) if enough else None for one, enough in zip(known, seen, strict=True)]
+        classes = [None if value is None else axis.class_of(value) for value in values]
         table = table.append_column(class_column(axis.name), pa.array(classes, pa.string()))
     return table.combine_chunks()
 
 
+def _measured(row: dict[str, float | None]) -> Measured:
+    """What classes are concluded from."""
+    values = {name: value for name, value in row.items() if value is not None}
+    indices = {axis.index: values[column] for axis in axes_of().values() if (column := _mean(axis)) in values}
+    return Measured("", indices, {name: values[name] for name in ("soil", "vegetation", "water") if name in values})
+
+
+def _mean(axis: Axis) -> str:
+    return f"{axis.index.casefold()}_mean"
+
+
+_DECIDING = {"soil", "vegetation", "water", *map(_mean, axes_of().values())}
+"""Columns that classes are concluded from."""
+
+
 def decided_by(axis: Axis) -> str:
     """The column that decides the class on an axis."""
-    return axis.share or f"{axis.index.casefold()}_mean"
+    return axis.share or _mean(axis)
 
 
 def class_column(axis: str) -> str:

@@ -21,7 +21,7 @@ _SHOWN = ("NDVI", "NDMI", "EVI2", "BSI", "NDRE")
 def draw_season(told: Told, path: Path, language: Language) -> Path | None:
     """The chart of a season as PNG; None where there is nothing to draw."""
     season = told.season
-    lines = []
+    lines: list[SeasonLine] = []
     for index in CHARTED:
         hidden = [(one.taken, one.value[index]) for one in season.days if not one.seen and index in one.value]
         points = season.of(index)
