@@ -72,7 +72,7 @@ class Budget:
     seconds: float
 
 
-BUDGETS = {"smoke": Budget(5600, 1600, 0.0, 2, 90), "bench": Budget(12_000, 5000, 0.4, 4, 200)}
+BUDGETS = {"smoke": Budget(3200, 3600, 0.0, 2, 90), "bench": Budget(12_000, 5000, 0.4, 4, 200)}
 
 
 def run(argv: list[str]) -> bool:

@@ -99,6 +99,8 @@ def save_describer(
     Returns:
         The folder.
     """
+    from transformers.utils import logging
+
     facts = parse(DescriberFacts, dict(contract.settings), "describer")
     beside = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     shutil.rmtree(beside, ignore_errors=True)
@@ -110,6 +112,7 @@ def save_describer(
             _save_lora(model.language, beside / _LORA)
             base.speech.save(beside / _SPEECH)
             if not facts.base:
+                logging.disable_progress_bar()  # there is one progress bar, and it is not theirs
                 _plain(model.language).save_pretrained(beside / _BASE)  # type: ignore[operator]  # transformers' method
             if published:
                 torch.save(state, beside / "vision_adapter.pt")
