@@ -95,8 +95,8 @@ class VisionLanguage(nn.Module):
         self.adapter = VisionAdapter(settings)
         self.language = language
         self.placeholder = placeholder
-        self.register_state_dict_post_hook(_without_base)
-        self.register_load_state_dict_post_hook(_base_stays)
+        self.register_state_dict_post_hook(_without_base)  # type: ignore[no-untyped-call]  # torch
+        self.register_load_state_dict_post_hook(_base_stays)  # type: ignore[no-untyped-call]  # torch
 
     def forward(self, visual: Tensor, words: Tensor, attended: Tensor, spoken: Tensor) -> NextWords:
         """Scores of the next word at every place that is asked for.

@@ -19,7 +19,7 @@ class LoraSettings(Settings):
 
     rank: Annotated[int, Field(ge=1)] = 32
     """Width of the thin matrices."""
-    alpha: Annotated[float, Field(gt=0)] = 64
+    alpha: Annotated[int, Field(gt=0)] = 64
     """What they count: alpha over rank."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """Share of their inputs that is dropped in training."""

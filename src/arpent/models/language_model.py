@@ -275,7 +275,7 @@ def check_speech(speech: Speech, model: nn.Module, where: str) -> None:
     Raises:
         ContractMismatch: so it is.
     """
-    rows = int(model.get_input_embeddings().weight.shape[0])  # type: ignore[operator,union-attr]  # transformers' method
+    rows = int(model.get_input_embeddings().weight.shape[0])  # type: ignore[operator]  # transformers' method
     highest = max(number for word, number in speech.tokenizer.get_vocab().items() if word != PLACEHOLDER)
     if highest >= rows:
         raise ContractMismatch(

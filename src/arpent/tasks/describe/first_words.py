@@ -128,6 +128,6 @@ class FirstWords:
 
 def word_deviation(language: LanguageModel) -> float:
     """Standard deviation of the numbers in the vectors of a language model's words, from some of them."""
-    table = language.model.get_input_embeddings().weight  # type: ignore[operator,union-attr]  # transformers' method
+    table = language.model.get_input_embeddings().weight  # type: ignore[operator]  # transformers' method
     some = table[:: max(1, len(table) // 4096)].detach().float()
     return float(some.std())

@@ -249,10 +249,10 @@ class Writer:
             draft.repair()
 
     def _finished(self, item: Item, draft: Draft, reply: Reply) -> Described:
-        written, sentences = draft.text, ()
         if self._settings.mode == "grounded":
             written, sentences = draft.finished()
         else:
+            written = draft.text
             sentences = checked_text(written, item.measured, item.language, self._profile)
         return Described(
             **_key(item),

@@ -170,5 +170,5 @@ def _by_parcel(table: pa.Table) -> Mapping[tuple[str, dt.date | None], NDArray[n
     """Visual tokens by parcel and day, without parcels that nothing is seen of."""
     values = visual_of(table)
     names, days = table["parcel"].to_pylist(), table["taken"].to_pylist()
-    seen = np.isfinite(values).all(axis=(1, 2))
+    seen = np.asarray(np.isfinite(values).all(axis=(1, 2)))
     return {(name, day): values[n] for n, (name, day) in enumerate(zip(names, days, strict=True)) if seen[n]}
