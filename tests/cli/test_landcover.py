@@ -52,7 +52,7 @@ def test_predict_prints_areas_and_where_the_map_is(arpent, model, scene, tmp_pat
 
 @pytest.mark.parametrize(
     ("language", "words"),
-    [("en", ["error-adjusted area", "95% interval"]), ("fr", ["surface corrigée de l'erreur", "intervalle à 95"])],
+    [("en", ["error-adjusted area", "95% interval"]), ("fr", ["surface corrigée de l’erreur", "intervalle à 95"])],
 )
 def test_with_a_truth_areas_are_corrected_for_errors(arpent, model, scene, tmp_path, language, words):
     truth = scene.with_name(scene.name.replace("image_", "truth_"))

@@ -166,3 +166,14 @@ def test_todays_mask_is_sharpened_by_what_all_dates_show():
     truth, frames = draw()
     found = head(blind, frames, nothing, days(4)).now.argmax(1)
     assert float((found == truth).float().mean()) > 0.82
+
+
+def test_a_gate_that_would_shut_lets_through_what_is_to_be_learnt():
+    """A seed of three once shut it early in training, and then stayed with today's mask."""
+    torch.manual_seed(0)
+    head = ForecastHead(ForecasterSettings(**SMALL), features=4)
+    with torch.no_grad():
+        head.response.gate.bias.fill_(-1e3)
+    out = head(torch.randn(1, 3, 2, 32, 32), torch.randn(1, 3, 2, 32, 32), torch.randn(1, 3, 4, 4, 4), days(1))
+    out.masks.square().sum().backward()
+    assert head.response.residual.weight.grad.abs().max() > 1e-6

@@ -41,6 +41,8 @@ _DROPPED = 0.2
 """Share of the encoder's maps that a training step does without."""
 _STEEP = 4.0
 """What changes from date to date are multiplied by: they are smaller than what changes, and tell more."""
+_AJAR = 0.1
+"""How far a gate is open at least: one that shuts early in training would let nothing be learnt behind it."""
 _REACHES = (4, 12)
 """Pixels around each, of which the share of every class is told: by it a pixel knows how far a shore is."""
 
@@ -194,7 +196,8 @@ class ForecastHead(nn.Module):
 class _Response(nn.Module):
     """What changes do to the scores of each pixel: what is made of a pixel and a change, less what of it and none.
 
-    No change is no response, then, whatever has been learnt. How far a response is believed is for a gate to say.
+    No change is no response, then, whatever has been learnt. How far a response is believed is for a gate to say, which
+    never shuts.
     """
 
     def __init__(self, width: int, classes: int) -> None:
@@ -212,7 +215,7 @@ class _Response(nn.Module):
         flat = changes.flatten(0, 1)
         moved = (self.change(flat) + self.both(repeated * flat)).unflatten(0, batch) + place.unsqueeze(1)
         differs = (functional.relu(moved) - functional.relu(place).unsqueeze(1)).flatten(0, 1)
-        gate = torch.sigmoid(self.gate(torch.cat((repeated, differs), 1)))
+        gate = _AJAR + (1 - _AJAR) * torch.sigmoid(self.gate(torch.cat((repeated, differs), 1)))
         found: Tensor = (_SUREST * gate * self.residual(differs)).unflatten(0, batch)
         return found
 
