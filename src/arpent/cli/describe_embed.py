@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +9,7 @@ import typer
 from arpent.cli.comparisons import where_to_find
 from arpent.cli.console import progress, show
 from arpent.cli.options import with_settings
-from arpent.cli.places import Force, Name, Output, Resume, place
+from arpent.cli.places import Force, Name, Output, ParcelFile, Resume, place
 from arpent.errors import PartialFailure
 from arpent.language import say
 from arpent.tasks.describe.embed_settings import EmbedSettings
@@ -32,15 +31,7 @@ def embed(
     ],
     settings: EmbedSettings,
     output: Output = None,
-    parcels: Annotated[
-        Path | None,
-        typer.Option(
-            "--parcels",
-            "-p",
-            metavar="FILE",
-            help="Parcels: GeoPackage, GeoJSON, shapefile, GeoParquet; whole images if not given.",
-        ),
-    ] = None,
+    parcels: ParcelFile = None,
     name: Name = None,
     force: Force = False,
     resume: Resume = False,

@@ -10,7 +10,7 @@ import typer
 from arpent.cli.comparisons import where_to_find
 from arpent.cli.console import note, progress, show, table
 from arpent.cli.options import with_settings
-from arpent.cli.places import Force, Name, place
+from arpent.cli.places import Force, Name, ParcelFile, place
 from arpent.errors import PartialFailure
 from arpent.language import number, percent, say
 from arpent.tasks.describe.scene_settings import IndexSettings
@@ -49,15 +49,7 @@ def indices(
             help="A table (.parquet, .gpkg, .csv, .jsonl), or a run folder; a dated one under runs/ if not given.",
         ),
     ] = None,
-    parcels: Annotated[
-        Path | None,
-        typer.Option(
-            "--parcels",
-            "-p",
-            metavar="FILE",
-            help="Parcels: GeoPackage, GeoJSON, shapefile, GeoParquet; whole images if not given.",
-        ),
-    ] = None,
+    parcels: ParcelFile = None,
     name: Name = None,
     force: Force = False,
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +9,7 @@ import typer
 from arpent.cli.comparisons import where_to_find
 from arpent.cli.console import progress, show, table
 from arpent.cli.options import with_settings
-from arpent.cli.places import Force, Name, Output, place
+from arpent.cli.places import Force, Name, Output, ParcelFile, place
 from arpent.errors import PartialFailure
 from arpent.language import number, say
 from arpent.tasks.describe.series_settings import SeriesSettings
@@ -36,15 +35,7 @@ def series(
         typer.Argument(help="Images of two days or more, or one table or run of 'describe indices'.", metavar="IMAGES"),
     ],
     settings: SeriesSettings,
-    parcels: Annotated[
-        Path | None,
-        typer.Option(
-            "--parcels",
-            "-p",
-            metavar="FILE",
-            help="Parcels: GeoPackage, GeoJSON, shapefile, GeoParquet; whole images if not given.",
-        ),
-    ] = None,
+    parcels: ParcelFile = None,
     output: Output = None,
     name: Name = None,
     force: Force = False,

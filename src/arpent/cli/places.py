@@ -11,7 +11,7 @@ from arpent.cli.console import note
 from arpent.errors import InvalidSetting
 from arpent.store import Place
 
-__all__ = ["Assignments", "Force", "Name", "Output", "Resume", "place"]
+__all__ = ["Assignments", "Force", "Name", "Output", "ParcelFile", "Resume", "place"]
 
 _IMAGES = frozenset({".tif", ".tiff", ".jp2", ".vrt", ".png", ".jpg", ".jpeg"})
 
@@ -23,6 +23,15 @@ Output = Annotated[
 ]
 Name = Annotated[str | None, typer.Option("--name", help="Name of the run; one that fits what it does if not given.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace a run that is there.")]
+ParcelFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--parcels",
+        "-p",
+        metavar="FILE",
+        help="Parcels: GeoPackage, GeoJSON, shapefile, GeoParquet; whole images if not given.",
+    ),
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")]
 
 

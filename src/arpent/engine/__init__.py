@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from arpent.engine.runtime import RUNTIMES, OpenVinoNetwork, TorchNetwork, start_network
     from arpent.engine.task import Answer, Batch, Dense, Meter, Network, Product, Rows, Task, inputs_of
     from arpent.engine.training import Epoch, Fit, fit, improves
+    from arpent.engine.training_record import publish_history
     from arpent.engine.training_run import train_run
     from arpent.engine.tuning import Start, Tuning
     from arpent.engine.validation import require_figure, validate
@@ -81,6 +82,7 @@ __all__ = [
     "predict",
     "predict_items",
     "probability_map",
+    "publish_history",
     "read_checkpoint",
     "renew_statistics",
     "require_figure",
@@ -111,6 +113,7 @@ __getattr__ = on_demand(
         "runtime": ("RUNTIMES", "OpenVinoNetwork", "TorchNetwork", "start_network"),
         "task": ("Answer", "Batch", "Dense", "Meter", "Network", "Product", "Rows", "Task", "inputs_of"),
         "training": ("Epoch", "Fit", "fit", "improves"),
+        "training_record": ("publish_history",),
         "training_run": ("train_run",),
         "tuning": ("Start", "Tuning"),
         "validation": ("require_figure", "validate"),

@@ -23,7 +23,8 @@ from arpent.tasks.describe.encoders import OpenEncoder, open_encoder
 from arpent.tasks.describe.encoding_work import Encoding, TileOf
 from arpent.tasks.describe.parcels import Parcels
 from arpent.tasks.describe.pooling import visual_tokens
-from arpent.tasks.describe.scene_plan import EncodedScene, Seen, Tiling
+from arpent.tasks.describe.scene_plan import EncodedScene, Tiling
+from arpent.tasks.describe.seen import Seen
 
 __all__ = ["Encoder", "visual_tokens"]
 

@@ -21,7 +21,8 @@ from arpent.engine import Product, Rows
 from arpent.tasks.describe.embedding_table import EMBEDDINGS, embedding_schema
 from arpent.tasks.describe.parcels import Parcel
 from arpent.tasks.describe.pooling import ParcelSums, Weights, spread
-from arpent.tasks.describe.scene_plan import EncodedScene, Seen, Tiling
+from arpent.tasks.describe.scene_plan import EncodedScene, Tiling
+from arpent.tasks.describe.seen import Seen
 
 if TYPE_CHECKING:
     from arpent.tasks.describe.encoding import Encoder

@@ -21,8 +21,9 @@ from arpent.tasks.describe.generate_settings import GenerateSettings
 from arpent.tasks.describe.generating import Item as Asked
 from arpent.tasks.describe.generating import Writer
 from arpent.tasks.describe.judging import Item
-from arpent.tasks.describe.measuring import Seen, indices_of, measure_parcels
+from arpent.tasks.describe.measuring import indices_of, measure_parcels
 from arpent.tasks.describe.parcels import Parcels
+from arpent.tasks.describe.seen import Measurable
 from arpent.tasks.describe.showing import open_own_encoder, show_images
 from arpent.tasks.describe.texts import Described
 from arpent.tasks.describe.truth import Key, Truth, Written, opened_scenes
@@ -40,7 +41,7 @@ class Brightened:
         factor: that B08 is multiplied by.
     """
 
-    def __init__(self, scene: Seen, factor: float) -> None:
+    def __init__(self, scene: Measurable, factor: float) -> None:
         self._scene, self._factor = scene, factor
         self.name: str = scene.name
         self.place: str = scene.place
@@ -122,7 +123,7 @@ class _Scaled:
                     items[scale] += self._items(Brightened(scene, scale), Parcels(here, {}))
         return followed(items, draws=self._settings.draws, seed=self._settings.seed)
 
-    def _items(self, scene: Seen, parcels: Parcels) -> list[Item]:
+    def _items(self, scene: Measurable, parcels: Parcels) -> list[Item]:
         table = self._encoder.encode(scene, parcels, cells=self._cells)
         visual = dict(zip(table["parcel"].to_pylist(), visual_of(table), strict=True))
         rows = measure_parcels(scene, parcels.items, indices_of(scene.bands))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -20,52 +18,16 @@ from arpent.language.axes import SHARES
 from arpent.pixels import index_names, spectral_index, spectral_indices
 from arpent.tasks.describe.parcels import Parcel, Parcels
 from arpent.tasks.describe.scene_settings import IndexSettings
+from arpent.tasks.describe.seen import Measurable
 from arpent.tasks.describe.table import Measurement, table_of
 
-__all__ = ["Seen", "bands_for", "index_planes", "indices_of", "measure", "measure_parcels", "require_indices"]
+__all__ = ["bands_for", "index_planes", "indices_of", "measure", "measure_parcels", "require_indices"]
 
 _SIDE = 1024
 _FULL = 10_000.0
 _COMMON = {band.name: band.common or band.name for band in sensor("sentinel-2-l2a").bands}
 _INSTEAD = {"nir": "nir08"}
 """A band that stands in for another where that is missing; as `pixels.spectral_indices` does it."""
-
-
-class Seen(Protocol):
-    """What is measured: a `Scene`, or whatever gives its pixels as one does."""
-
-    @property
-    def name(self) -> str:
-        """Of the image."""
-        ...
-
-    @property
-    def place(self) -> str:
-        """Where it was taken, in a word."""
-        ...
-
-    @property
-    def taken(self) -> dt.date | None:
-        """The day."""
-        ...
-
-    @property
-    def grid(self) -> Grid:
-        """Its pixels."""
-        ...
-
-    @property
-    def bands(self) -> tuple[str, ...]:
-        """Names of Sentinel-2 bands."""
-        ...
-
-    def read(self, window: Window) -> Raster:
-        """Reflectance × 10 000."""
-        ...
-
-    def clouds(self, window: Window) -> NDArray[np.bool_] | None:
-        """Where there is cloud."""
-        ...
 
 
 def indices_of(bands: Sequence[str]) -> tuple[str, ...]:
@@ -181,7 +143,7 @@ def _kinds(names: Sequence[str], planes: NDArray[np.float32]) -> NDArray[np.int8
 
 
 def measure_parcels(
-    scene: Seen, parcels: Sequence[Parcel], indices: Sequence[str], progress: Progress | None = None
+    scene: Measurable, parcels: Sequence[Parcel], indices: Sequence[str], progress: Progress | None = None
 ) -> list[Measurement]:
     """The measurements of some parcels of a scene, in their order.
 
@@ -232,7 +194,9 @@ def _near(grid: Grid, parcels: Sequence[Parcel]) -> Iterator[tuple[Window, list[
                 yield window, here
 
 
-def _measurement(scene: Seen, parcel: Parcel, names: Sequence[str], tally: _Tally, *, clouds: bool) -> Measurement:
+def _measurement(
+    scene: Measurable, parcel: Parcel, names: Sequence[str], tally: _Tally, *, clouds: bool
+) -> Measurement:
     with np.errstate(divide="ignore", invalid="ignore"):
         means = tally.sums / tally.counts
         spread = np.sqrt(np.maximum(tally.squares / tally.counts - means * means, 0))
@@ -257,7 +221,7 @@ def _measurement(scene: Seen, parcel: Parcel, names: Sequence[str], tally: _Tall
 
 
 def measure(
-    scene: Seen, parcels: Parcels, settings: IndexSettings | None = None, progress: Progress | None = None
+    scene: Measurable, parcels: Parcels, settings: IndexSettings | None = None, progress: Progress | None = None
 ) -> pa.Table:
     """The rows of the table of measurements for one scene.
 

@@ -4,43 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Self
 
 import shapely
 
-from arpent.core import Grid, Raster, Window
+from arpent.core import Grid, Window
 from arpent.tasks.describe.parcels import Parcel, Parcels
+from arpent.tasks.describe.seen import Seen
 from arpent.tiling import Span, Tile, TilePlan, TileShape
 
-__all__ = ["EncodedScene", "Seen", "Tiling"]
-
-
-class Seen(Protocol):
-    """What is encoded: a `Scene`, or whatever gives its pixels as one does."""
-
-    @property
-    def name(self) -> str:
-        """Of the image."""
-        ...
-
-    @property
-    def taken(self) -> dt.date | None:
-        """The day."""
-        ...
-
-    @property
-    def grid(self) -> Grid:
-        """Its pixels."""
-        ...
-
-    @property
-    def bands(self) -> tuple[str, ...]:
-        """Names of Sentinel-2 bands."""
-        ...
-
-    def read(self, window: Window) -> Raster:
-        """Reflectance × 10 000."""
-        ...
+__all__ = ["EncodedScene", "Tiling"]
 
 
 @dataclass(frozen=True)
