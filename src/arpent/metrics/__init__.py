@@ -18,6 +18,8 @@ from arpent.metrics.faithfulness import (
 )
 from arpent.metrics.forecast import REGIMES, ForecastTally, HorizonScores, Regime, Shares, regime_of
 from arpent.metrics.jackknife import jackknife
+from arpent.metrics.labels import LabelFigures, Labelled, LabelScores, label_curve, label_reliability, score_labels
+from arpent.metrics.resampling import bootstrap
 from arpent.metrics.temperature import calibrate
 from arpent.metrics.texts import TextScores, bleu4, cider, compare_texts, rouge_l, words
 
@@ -39,6 +41,9 @@ __all__ = [
     "ForecastTally",
     "HorizonScores",
     "Interval",
+    "LabelFigures",
+    "LabelScores",
+    "Labelled",
     "Regime",
     "Reliability",
     "ScoreHistogram",
@@ -47,16 +52,20 @@ __all__ = [
     "Told",
     "adjust_areas",
     "bleu4",
+    "bootstrap",
     "calibrate",
     "cider",
     "compare_texts",
     "contradicts",
     "declines",
     "jackknife",
+    "label_curve",
+    "label_reliability",
     "numbers_of",
     "regime_of",
     "reliability",
     "rouge_l",
+    "score_labels",
     "slope",
     "words",
 ]
