@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from arpent.core import Language
-from arpent.language.vocabulary import Meaning, Vocabulary, fold, vocabulary
+from arpent.language.vocabulary import Meaning, Phrasebook, fold, vocabulary
 
 __all__ = ["Item", "items_of_sentences"]
 
@@ -143,7 +143,7 @@ def _abbreviates(sentence: Sequence[Item]) -> bool:
     return last is not None and last.kind == "word" and (last.text in _SHORT or len(last.text) == 1)
 
 
-def _phrased(tokens: Sequence[Item], words: Vocabulary) -> Iterator[Item]:
+def _phrased(tokens: Sequence[Item], words: Phrasebook) -> Iterator[Item]:
     """Words joined to the phrases that are known; hyphens and apostrophes are spaces; "35 pour cent" is a number."""
     tokens = [token for token in tokens if token.text not in "'-"]
     texts = [token.text if token.kind == "word" else "" for token in tokens]

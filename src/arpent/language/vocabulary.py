@@ -13,7 +13,7 @@ from typing import Any
 from arpent.core import Language
 from arpent.language.axes import word_table
 
-__all__ = ["Meaning", "Vocabulary", "axis_words", "class_words", "fold", "known_crop", "vocabulary"]
+__all__ = ["Meaning", "Phrasebook", "axis_words", "class_words", "fold", "known_crop", "vocabulary"]
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def _forms(entry: str) -> Iterator[str]:
 
 
 @dataclass(frozen=True)
-class Vocabulary:
+class Phrasebook:
     """Phrases by their folded words, and the words that begin a phrase with the length of the longest."""
 
     phrases: Mapping[tuple[str, ...], tuple[Meaning, ...]]
@@ -104,7 +104,7 @@ class Vocabulary:
 
 
 @cache
-def vocabulary(language: Language) -> Vocabulary:
+def vocabulary(language: Language) -> Phrasebook:
     """The vocabulary of a language; names of indices are known in both."""
     phrases: dict[tuple[str, ...], list[Meaning]] = {}
     longest: dict[str, int] = {}
@@ -116,7 +116,7 @@ def vocabulary(language: Language) -> Vocabulary:
                 if meaning not in known:
                     known.append(meaning)
                 longest[words[0]] = max(len(words), longest.get(words[0], 0))
-    return Vocabulary({words: tuple(meanings) for words, meanings in phrases.items()}, longest)
+    return Phrasebook({words: tuple(meanings) for words, meanings in phrases.items()}, longest)
 
 
 def _entries(table: Mapping[str, Any], language: Language) -> Iterator[tuple[Meaning, Iterable[str]]]:

@@ -1,0 +1,321 @@
+"""DATASET: pictures with their captions and labels. ``arpent classify prepare`` writes it.
+
+It holds ``pictures.parquet``, a row for each picture with its side, its labels by name and the captions that may be
+read; ``vocabulary.json``, the words of the training captions; and ``dataset.json``, which says what they are and what
+of the labels can be read in the captions. The pictures stay where they are.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from arpent.core import Language, parse, write_file
+from arpent.core.small_files import read_small
+from arpent.data import SPLITS, Split
+from arpent.errors import DatasetError, EmptySplit, FileMissing, UnknownName, UnreadableFile
+from arpent.language import LONGEST_CAPTION, Vocabulary, cleaned, masked, say
+from arpent.tasks.classify.reading_labels import Readable
+
+__all__ = ["DATASET_FORMAT", "Dataset", "DatasetFacts", "LabelSource", "Picture"]
+
+DATASET_FORMAT: Final = 1
+"""Version of the format that this code writes."""
+
+LabelSource = Literal["file", "captions", "same-captions"]
+"""Where labels come from: people, captions that are not read, or the very captions that are read."""
+
+_FACTS, _PICTURES, _VOCABULARY = "dataset.json", "pictures.parquet", "vocabulary.json"
+_MOST_BYTES = 16 << 20
+_SCHEMA = pa.schema(
+    [
+        ("picture", pa.string()),
+        ("sha256", pa.string()),
+        ("split", pa.string()),
+        ("labels", pa.list_(pa.string())),
+        ("captions", pa.list_(pa.string())),
+    ]
+)
+
+
+class DatasetFacts(BaseModel):
+    """What ``dataset.json`` says.
+
+    Attributes:
+        format: version of the format.
+        source: "ucm", "flickr8k", or "folder".
+        root: folder of the pictures; a relative one is seen from the DATASET.
+        labels: their names, in the order of every model and table.
+        labels_from: where they come from.
+        labels_file: name of the file of labels, where there is one.
+        caption_language: of the captions.
+        masked: whether words that name labels are taken out of the captions.
+        readable: how far labels can be read in the captions as they were written.
+        repeated: share of the captions of the test split that also stand, word for word, in the training split; None
+            where there are none.
+        split: whether the sides were given with the pictures or drawn.
+        seed: of the draw, where there was one.
+        length: words of a caption that are read.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int = DATASET_FORMAT
+    source: str
+    root: str
+    labels: Annotated[tuple[str, ...], Field(min_length=1)]
+    labels_from: LabelSource
+    labels_file: str | None = None
+    caption_language: Language = "en"
+    masked: bool = False
+    readable: Readable = Readable()
+    repeated: float | None = None
+    split: Literal["given", "drawn"] = "given"
+    seed: int | None = None
+    length: Annotated[int, Field(ge=1)] = LONGEST_CAPTION
+
+    @property
+    def leaks(self) -> bool:
+        """Whether the captions that are read tell the labels, so that scores say little."""
+        return not self.masked and (self.labels_from == "same-captions" or self.readable.tells_all)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture with what people said of it.
+
+    Attributes:
+        name: its path inside the folder of pictures.
+        path: where it lies.
+        split: the side it is on.
+        labels: ``(L,)`` uint8, 1 for each label that it has, in the order of the data set.
+        captions: that may be read; none where nobody said a word.
+        sha256: of the file.
+    """
+
+    name: str
+    path: Path
+    split: Split
+    labels: NDArray[np.uint8] = field(compare=False)
+    captions: tuple[str, ...] = ()
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A DATASET as it lies on the disk.
+
+    Attributes:
+        folder: where.
+        facts: what ``dataset.json`` says.
+        pictures: in the order of their names.
+        vocabulary: the words of the training captions.
+    """
+
+    folder: Path
+    facts: DatasetFacts
+    pictures: tuple[Picture, ...]
+    vocabulary: Vocabulary
+
+    @classmethod
+    def read(cls, folder: str | Path, *, hide: bool | None = None) -> Dataset:
+        """The DATASET in a folder.
+
+        Args:
+            folder: that ``arpent classify prepare`` wrote.
+            hide: whether words that name labels are taken out of the captions, and the vocabulary made of the rest;
+                as the DATASET was prepared if not given.
+
+        Raises:
+            FileMissing: the folder is no DATASET, or the pictures are no longer where they were.
+            UnreadableFile: a file of it is damaged.
+            DatasetError: it was written by a later Arpent.
+        """
+        place = Path(folder)
+        facts = _facts(place / _FACTS)
+        root = Path(os.path.normpath(place / facts.root))
+        if not root.is_dir():
+            raise FileMissing(
+                f"the pictures of {place} are no longer at {root}",
+                cure=f"Bring them back, or write their folder into 'root' of {place / _FACTS}.",
+            )
+        pictures = tuple(_pictures(place / _PICTURES, root, facts.labels))
+        vocabulary = Vocabulary.of_document(_document(place / _VOCABULARY))
+        hidden = facts.masked if hide is None else hide
+        opened = cls(place, facts.model_copy(update={"masked": hidden}), pictures, vocabulary)
+        return opened._hiding(again=not facts.masked) if hidden else opened._open(again=facts.masked)
+
+    @classmethod
+    def write(cls, folder: str | Path, facts: DatasetFacts, pictures: Iterable[Picture], words: int = 5000) -> Dataset:
+        """Writes a DATASET into a folder that is there, ``dataset.json`` last of all.
+
+        Args:
+            folder: that it goes into.
+            facts: what it is; a vocabulary without the words of labels is written where they say so.
+            pictures: with their captions as people wrote them; they are put in the order of their names.
+            words: of the vocabulary, at most.
+        """
+        place = Path(folder)
+        ordered = tuple(sorted(pictures, key=lambda one: one.name))
+        seen = Dataset(place, facts, ordered, Vocabulary((), facts.length))
+        seen = seen._hiding(again=True, most=words) if facts.masked else seen._open(again=True, most=words)
+        content = pa.BufferOutputStream()
+        pq.write_table(_table(ordered, facts.labels), content, compression="zstd")
+        write_file(place / _PICTURES, content.getvalue().to_pybytes())
+        write_file(place / _VOCABULARY, _json(seen.vocabulary.document()))
+        write_file(place / _FACTS, _json(facts.model_dump(mode="json")))
+        return seen
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Their names."""
+        return self.facts.labels
+
+    def of_split(self, split: Split) -> tuple[Picture, ...]:
+        """The pictures of one side.
+
+        Raises:
+            EmptySplit: there are none.
+        """
+        found = tuple(one for one in self.pictures if one.split == split)
+        if not found:
+            raise EmptySplit(
+                f"{self.folder} has no pictures in the split '{split}'",
+                found=", ".join(f"{side} {len(self._side(side))}" for side in SPLITS),
+                cure="Prepare it with more pictures, or let the sides be drawn with --split drawn.",
+            )
+        return found
+
+    def _side(self, split: Split) -> tuple[Picture, ...]:
+        return tuple(one for one in self.pictures if one.split == split)
+
+    def truth(self, pictures: Sequence[Picture]) -> NDArray[np.uint8]:
+        """The labels of some pictures, ``(N, L)``."""
+        return np.stack([one.labels for one in pictures]) if pictures else np.zeros((0, len(self.labels)), np.uint8)
+
+    def label(self, name: str) -> int:
+        """The place of a label.
+
+        Raises:
+            UnknownName: there is none of that name; says which one may be meant.
+        """
+        if name not in self.labels:
+            raise UnknownName.among(name, self.labels, "label")
+        return self.labels.index(name)
+
+    def hides(self, text: str) -> str:
+        """A caption as it may be read: without the words of labels where they are taken out."""
+        return masked(text, self.labels, self.facts.caption_language) if self.facts.masked else text
+
+    def is_known(self, caption: str) -> bool:
+        """Whether a caption stands, word for word, among those of the training split."""
+        return cleaned(caption) in self._trained
+
+    @cached_property
+    def _trained(self) -> frozenset[str]:
+        return frozenset(cleaned(text) for one in self._side("train") for text in one.captions)
+
+    @cached_property
+    def positives(self) -> NDArray[np.int64]:
+        """Pictures of the training split that have each label, ``(L,)``."""
+        counts: NDArray[np.int64] = self.truth(self._side("train")).sum(axis=0, dtype=np.int64)
+        return counts
+
+    def cautions(self, language: Language) -> tuple[str, ...]:
+        """What every report on this DATASET says: whether labels can be read, and captions that are known already."""
+        said = []
+        if self.facts.leaks:
+            key = "made_leak" if self.facts.labels_from == "same-captions" else "read_leak"
+            said.append(say(f"classify_data.{key}", language, share=self.facts.readable.f1))
+        elif self.facts.readable.named > 0:
+            key = "hidden" if self.facts.masked else "named"
+            said.append(say(f"classify_data.{key}", language, share=self.facts.readable.named))
+        if self.facts.repeated:
+            said.append(say("classify_data.repeated", language, share=self.facts.repeated))
+        unlearnt = [name for name, count in zip(self.labels, self.positives.tolist(), strict=True) if not count]
+        if unlearnt:
+            said.append(say("classify_data.unlearnt", language, count=len(unlearnt), names=", ".join(unlearnt)))
+        return tuple(said)
+
+    def _hiding(self, *, again: bool, most: int = 5000) -> Dataset:
+        """With the words of labels taken out; `again` makes the vocabulary anew."""
+        shown = tuple(
+            replace(one, captions=tuple(filter(None, map(self.hides, one.captions)))) for one in self.pictures
+        )
+        return replace(self, pictures=shown)._open(again=again, most=most)
+
+    def _open(self, *, again: bool, most: int = 5000) -> Dataset:
+        if not again:
+            return self
+        texts = (text for one in self._side("train") for text in one.captions)
+        return replace(self, vocabulary=Vocabulary.of(texts, most, self.vocabulary.length))
+
+
+def _json(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _document(path: Path) -> Any:  # noqa: ANN401 - whatever a file holds
+    cure = "Make one with 'arpent classify prepare'."
+    content = read_small(path, "data set of pictures", most=_MOST_BYTES, cure=cure)
+    try:
+        return json.loads(content)
+    except ValueError as problem:
+        raise UnreadableFile(
+            f"{path} cannot be read", found=problem, cure="Prepare the pictures again with --force."
+        ) from problem
+
+
+def _facts(path: Path) -> DatasetFacts:
+    document = _document(path)
+    written = document.get("format") if isinstance(document, dict) else None
+    if not isinstance(written, int) or not 1 <= written <= DATASET_FORMAT:
+        raise DatasetError(
+            f"{path} has a format that this Arpent does not know",
+            found=written,
+            expected=f"at most {DATASET_FORMAT}",
+            cure="Update Arpent, or prepare the pictures again.",
+        )
+    return parse(DatasetFacts, document, str(path))
+
+
+def _table(pictures: Sequence[Picture], labels: Sequence[str]) -> pa.Table:
+    rows = [
+        {
+            "picture": one.name,
+            "sha256": one.sha256,
+            "split": one.split,
+            "labels": [name for name, has in zip(labels, one.labels.tolist(), strict=True) if has],
+            "captions": list(one.captions),
+        }
+        for one in pictures
+    ]
+    return pa.Table.from_pylist(rows, schema=_SCHEMA)
+
+
+def _pictures(path: Path, root: Path, labels: Sequence[str]) -> list[Picture]:
+    try:
+        rows = pq.read_table(path, schema=_SCHEMA).to_pylist()
+    except (OSError, pa.ArrowException) as problem:
+        raise UnreadableFile(
+            f"{path} cannot be read", found=problem, cure="Prepare the pictures again with --force."
+        ) from problem
+    places = {name: place for place, name in enumerate(labels)}
+    found = []
+    for row in rows:
+        truth = np.zeros(len(labels), np.uint8)
+        truth[[places[name] for name in row["labels"] if name in places]] = 1
+        texts = tuple(row["captions"])
+        found.append(Picture(row["picture"], root / row["picture"], row["split"], truth, texts, row["sha256"]))
+    return found
