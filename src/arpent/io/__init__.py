@@ -6,6 +6,7 @@ from arpent.io.cog import CogWriter
 from arpent.io.footprint import Footprint, footprint
 from arpent.io.mosaic import Sheet
 from arpent.io.photo import orientation, upright
+from arpent.io.picture import MOST_PIXELS, PICTURE_SUFFIXES, picture_files, read_picture
 from arpent.io.prefetch import read_ahead
 from arpent.io.published import quicklook, recorded_classes, recorded_shares, recorded_statistics
 from arpent.io.reader import ImageReader, open_image
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from arpent.io.vector import Attributes, ClassStrips, polygonise
 
 __all__ = [
+    "MOST_PIXELS",
+    "PICTURE_SUFFIXES",
     "Attributes",
     "BandStatistics",
     "ClassStrips",
@@ -31,9 +34,11 @@ __all__ = [
     "footprint",
     "open_image",
     "orientation",
+    "picture_files",
     "polygonise",
     "quicklook",
     "read_ahead",
+    "read_picture",
     "recorded_classes",
     "recorded_shares",
     "recorded_statistics",

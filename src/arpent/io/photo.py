@@ -1,6 +1,6 @@
 """Photographs as their makers held the camera, which stores what fell on its sensor and a note on how to turn it.
 
-The note is read from JPEG and WebP, where cameras write it.
+The note is read from JPEG by GDAL, and from PNG, WebP and TIFF on this machine by `held`.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from os import PathLike, fspath
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +17,14 @@ from rasterio.enums import ColorInterp, Resampling
 from arpent.core import Grid, Strip
 from arpent.io.cog import CogWriter
 from arpent.io.gdal import address_of, environment, is_remote, open_dataset, translated
+from arpent.io.held import held
 from arpent.io.reader import ImageReader, open_image
 from arpent.io.spec import RasterSpec
 
-__all__ = ["orientation", "upright"]
+__all__ = ["orientation", "orientation_in", "turned", "upright"]
 
 _TAG = "EXIF_Orientation"
+_HELD = frozenset({"GTiff", "PNG", "WEBP"})
 _LYING = 5
 """From this note on, rows of the photograph are columns of the file."""
 
@@ -32,8 +35,15 @@ def orientation(source: str | PathLike[str]) -> int:
     """The note of a photograph on how it was held, 1 to 8 as EXIF has it; 1, as it is stored, where there is none."""
     name = fspath(source)
     with open_dataset(address_of(name), name) as dataset:
-        text = dataset.tags().get(_TAG, "1").strip()
-    return int(text) if text in {"2", "3", "4", "5", "6", "7", "8"} else 1
+        return orientation_in(dataset, name)
+
+
+def orientation_in(dataset: Any, name: str) -> int:  # noqa: ANN401 - untyped
+    """The note of a photograph that is open."""
+    text = dataset.tags().get(_TAG, "").strip()
+    if text in {"1", "2", "3", "4", "5", "6", "7", "8"}:
+        return int(text)
+    return held(Path(name)) if dataset.driver in _HELD and Path(name).is_file() else 1
 
 
 def upright(source: str | PathLike[str], destination: Path, *, size: tuple[int, int] | None = None) -> Path:
@@ -82,7 +92,7 @@ def _strips(image: ImageReader, turn: int, grid: Grid) -> Iterator[Strip]:
         else:
             stored = type(stored).between(first, 0, end, width)
         raster = image.read(stored)
-        yield Strip(window.row, _turned(_marked(raster.pixels, raster.valid), turn))
+        yield Strip(window.row, turned(_marked(raster.pixels, raster.valid), turn))
 
 
 def _resized(source: str | PathLike[str], image: ImageReader, turn: int, grid: Grid) -> Iterator[Strip]:
@@ -95,7 +105,7 @@ def _resized(source: str | PathLike[str], image: ImageReader, turn: int, grid: G
         shape = (len(image.bands), height, width)
         pixels = dataset.read(bands[: len(image.bands)], out_shape=shape, resampling=Resampling.cubic)
         valid = dataset.dataset_mask(out_shape=(height, width)) > 0
-    yield Strip(0, _turned(_marked(pixels, valid), turn))
+    yield Strip(0, turned(_marked(pixels, valid), turn))
 
 
 def _marked(pixels: NDArray[np.generic], valid: NDArray[np.bool_]) -> NDArray[np.generic]:
@@ -105,7 +115,7 @@ def _marked(pixels: NDArray[np.generic], valid: NDArray[np.bool_]) -> NDArray[np
     return np.where(valid, np.maximum(pixels, np.ones((), pixels.dtype)), np.zeros((), pixels.dtype))
 
 
-def _turned(pixels: NDArray[np.generic], turn: int) -> NDArray[np.generic]:
+def turned(pixels: NDArray[np.generic], turn: int) -> NDArray[np.generic]:
     """Stored pixels ``(bands, h, w)`` as they were seen."""
     if turn >= _LYING:
         pixels = pixels.transpose(0, 2, 1)
