@@ -1,6 +1,12 @@
 """Toy tasks: the engine is tested with models whose right answers are known."""
 
+import os
+import select
+import signal
+import subprocess
+import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -84,3 +90,62 @@ def run_in_memory(tmp_path_factory):
 @pytest.fixture
 def small_tiles():
     return TileShape(size=48, ring=4, halo=8, align=4)
+
+
+LAUNCHER = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+exec("import " + sys.argv[2])
+print("ready", flush=True)
+for folder in map(str.strip, sys.stdin):
+    child = os.fork()
+    if child == 0:
+        eval(sys.argv[3])
+        os._exit(0)
+    print(child, flush=True)
+    print(os.waitpid(child, 0)[1], flush=True)
+"""
+
+
+class Launcher:
+    """Starts runs as processes of their own, which need not import everything anew, and kills them.
+
+    Args:
+        modules: what the runs import, with commas between.
+        call: of Python, that makes a run; it sees `folder`, and what follows as sys.argv[4:].
+        arguments: for the call.
+    """
+
+    def __init__(self, modules, call, *arguments):
+        command = [sys.executable, "-c", LAUNCHER, Path(__file__).parent, modules, call, *arguments]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout.readline() == "ready\n"
+
+    def killed(self, folder, seconds, begun=lambda: True):
+        """Whether a run was killed so many seconds after it had begun; if not, it has finished by then."""
+        self.process.stdin.write(f"{folder}\n")
+        self.process.stdin.flush()
+        child = int(self.process.stdout.readline())
+        while not begun() and not self._ends(0.002):
+            pass
+        if self._ends(seconds):
+            assert int(self.process.stdout.readline()) == 0
+            return False
+        os.kill(child, signal.SIGKILL)
+        status = int(self.process.stdout.readline())
+        assert status in (0, signal.SIGKILL)
+        return status == signal.SIGKILL
+
+    def _ends(self, seconds):
+        return select.select([self.process.stdout], [], [], seconds)[0]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.process.communicate()
+
+
+@pytest.fixture
+def launcher():
+    return Launcher

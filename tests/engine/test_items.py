@@ -2,12 +2,7 @@
 
 import itertools
 import json
-import os
 import random
-import select
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -163,67 +158,24 @@ def test_another_list_does_not_go_on_with_this_one(tmp_path, monkeypatch):
         done_into(tmp_path / "run", resume=True)
 
 
-LAUNCHER = """
-import os, sys
-sys.path.insert(0, sys.argv[1])
-import pandas, test_items
-print("ready", flush=True)
-for folder in map(str.strip, sys.stdin):
-    child = os.fork()
-    if child == 0:
-        test_items.done_into(folder, test_items.COUNT, {7, 33}, resume=True, seconds=0.01)
-        os._exit(0)
-    print(child, flush=True)
-    print(os.waitpid(child, 0)[1], flush=True)
-"""
-
-
-class Launcher:
-    """Starts runs as processes of their own, which need not import everything anew."""
-
-    def __init__(self):
-        command = [sys.executable, "-c", LAUNCHER, Path(__file__).parent]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout.readline() == "ready\n"
-
-    def killed(self, folder, seconds, items):
-        """Whether a run was killed so many seconds after it had done the items; if not, it has finished."""
-        self.process.stdin.write(f"{folder}\n")
-        self.process.stdin.flush()
-        child = int(self.process.stdout.readline())
-        while items_done(folder) < items and not select.select([self.process.stdout], [], [], 0.002)[0]:
-            pass
-        if select.select([self.process.stdout], [], [], seconds)[0]:
-            assert int(self.process.stdout.readline()) == 0
-            return False
-        os.kill(child, signal.SIGKILL)
-        status = int(self.process.stdout.readline())
-        assert status in (0, signal.SIGKILL)
-        return status == signal.SIGKILL
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        self.process.communicate()
-
-
 def items_done(folder):
     ledger = Path(folder) / ".scratch" / "ledger.json"
     return json.loads(ledger.read_text())["next_row"] if ledger.exists() else 0
 
 
 @pytest.mark.slow
-def test_killed_at_many_moments_and_resumed_every_file_is_the_same_to_the_byte(tmp_path):
+def test_killed_at_many_moments_and_resumed_every_file_is_the_same_to_the_byte(tmp_path, launcher):
     chance, moments = random.Random(2), []
-    with Launcher() as launcher:
-        assert not launcher.killed(tmp_path / "whole", 60, COUNT)
+    call = "test_items.done_into(folder, test_items.COUNT, {7, 33}, resume=True, seconds=0.01)"
+    with launcher("pandas, test_items", call) as runs:
+        assert not runs.killed(tmp_path / "whole", 60)
         for items in (0, 9, 40):
             folder = tmp_path / f"killed{len(list(tmp_path.glob('killed*/manifest.json')))}"
-            if launcher.killed(folder, 0.05 * chance.random(), items) and not (folder / "manifest.json").exists():
+            killed = runs.killed(folder, 0.05 * chance.random(), lambda: items_done(folder) >= items)  # noqa: B023
+            if killed and not (folder / "manifest.json").exists():
                 moments.append(items_done(folder))
         assert len(set(moments)) >= 2, moments
-        assert (folder / "manifest.json").exists() or not launcher.killed(folder, 60, COUNT)
+        assert (folder / "manifest.json").exists() or not runs.killed(folder, 60)
     ends = [path.parent for path in tmp_path.glob("killed*/manifest.json")]
     assert ends
     for end in ends:

@@ -1,10 +1,7 @@
 """From file to run folder: resume after kill -9, bounded memory, contracts, and one file that cannot look finished."""
 
 import json
-import os
 import random
-import select
-import signal
 import subprocess
 import sys
 import time
@@ -83,69 +80,23 @@ def test_a_run_is_complete_described_and_verified(bundle, tmp_path):
         assert np.abs(percent.sum(0) - 100).max() <= 6
 
 
-LAUNCHER = """
-import os, sys
-sys.path.insert(0, sys.argv[1])
-import matplotlib.backends.backend_agg, test_job
-print("ready", flush=True)
-for folder in map(str.strip, sys.stdin):
-    child = os.fork()
-    if child == 0:
-        test_job.predict_into(folder, *sys.argv[2:], resume=True, tile=128)
-        os._exit(0)
-    print(child, flush=True)
-    print(os.waitpid(child, 0)[1], flush=True)
-"""
-
-
-class Launcher:
-    """Starts predictions as processes of their own, which need not import everything anew."""
-
-    def __init__(self, image, bundle):
-        command = [sys.executable, "-c", LAUNCHER, Path(__file__).parent, image, bundle]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout.readline() == "ready\n"
-
-    def killed(self, folder, seconds, row=0):
-        """Whether a prediction into the folder was killed so many seconds after it had done the row of tiles.
-
-        If not, it has finished by then.
-        """
-        self.process.stdin.write(f"{folder}\n")
-        self.process.stdin.flush()
-        child = int(self.process.stdout.readline())
-        while row and rows_done(folder) < row and not select.select([self.process.stdout], [], [], 0.002)[0]:
-            pass
-        if select.select([self.process.stdout], [], [], seconds)[0]:
-            assert int(self.process.stdout.readline()) == 0
-            return False
-        os.kill(child, signal.SIGKILL)
-        status = int(self.process.stdout.readline())
-        assert status in (0, signal.SIGKILL)
-        return status == signal.SIGKILL
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        self.process.communicate()
-
-
 @pytest.mark.slow
-def test_killed_at_five_moments_and_resumed_every_file_is_the_same_to_the_byte(bundle, tmp_path):
+def test_killed_at_five_moments_and_resumed_every_file_is_the_same_to_the_byte(bundle, tmp_path, launcher):
     image = write_image(tmp_path / "scene.tif", 900, 128)
     chance = random.Random(4)
     rows = []
-    with Launcher(image, bundle) as launcher:
+    call = "test_job.predict_into(folder, *sys.argv[4:], resume=True, tile=128)"
+    with launcher("matplotlib.backends.backend_agg, test_job", call, image, bundle) as runs:
         began = time.perf_counter()
-        assert not launcher.killed(tmp_path / "whole", 60)
+        assert not runs.killed(tmp_path / "whole", 60)
         lasts = time.perf_counter() - began
         whole = contents(tmp_path / "whole")
         for _ in range(40):
             folder = tmp_path / f"killed{len(list(tmp_path.glob('killed*/manifest.json')))}"
             # Starting takes most of the time: half of the moments are counted from a row of tiles.
             row = chance.choice([0, chance.randrange(1, 8)])
-            if launcher.killed(folder, lasts * chance.random() / (20 if row else 1), row):
+            seconds = lasts * chance.random() / (20 if row else 1)
+            if runs.killed(folder, seconds, lambda: rows_done(folder) >= row):  # noqa: B023
                 rows.append(rows_done(folder))
                 found = contents(folder)
                 assert found.items() <= whole.items() or "manifest.json" in found
@@ -153,7 +104,7 @@ def test_killed_at_five_moments_and_resumed_every_file_is_the_same_to_the_byte(b
                 break
         assert len(rows) >= 5, f"only {len(rows)} predictions were killed"
         assert len(set(rows)) >= 3, f"all of them were killed at rows {set(rows)}"
-        assert not launcher.killed(folder, 60) or (folder / "manifest.json").exists()
+        assert not runs.killed(folder, 60) or (folder / "manifest.json").exists()
     ends = [path.parent for path in tmp_path.glob("killed*/manifest.json")]
     assert folder in ends
     for end in ends:

@@ -55,7 +55,7 @@ def test_a_gpu_and_the_cpu_give_the_same_classes(toy_task, run_in_memory, precis
 
 @pytest.mark.requires("openvino")
 def test_the_precision_that_openvino_uses_is_the_one_asked_for():
-    image = torch.zeros(2, 2, 32, 32)
+    image = torch.zeros(1, 2, 32, 32)
     exact = OpenVinoNetwork(classifier(), "f32").compiled_for(image)
     assert exact.get_property("INFERENCE_PRECISION_HINT") == openvino().Type.f32
     reduced = OpenVinoNetwork(classifier(), "bf16").compiled_for(image)
@@ -101,8 +101,9 @@ def test_a_model_with_two_answers_gives_both(fixed):
 
 
 @pytest.mark.requires("openvino")
-def test_tiles_of_one_size_share_one_compiled_model_and_do_not_know_of_each_other():
-    network = OpenVinoNetwork(classifier(), fixed=True)
+@pytest.mark.parametrize("fixed", [False, True])
+def test_tiles_of_one_size_share_one_compiled_model_and_do_not_know_of_each_other(fixed):
+    network = OpenVinoNetwork(classifier(), fixed=fixed)
     images = torch.randn(3, 2, 64, 32)
     together = network(images)
     assert network.compiled_for(images[:1]) is network.compiled_for(images[2:])

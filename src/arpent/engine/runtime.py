@@ -37,15 +37,15 @@ class TorchNetwork:
 
 
 _MOST_COMPILED = 12
-"""Sizes that stay compiled: four shapes of tile, with a few sizes of batch."""
+"""Sizes that stay compiled: the four shapes of tile of an image, for some images of other sizes."""
 
 
 class OpenVinoNetwork:
     """A module converted to OpenVINO, and compiled once for each size that comes.
 
-    Exporting a module with free sizes takes long, half a minute for a transformer; with sizes given it takes a second.
-    So where all tiles have one size, the module is exported for a single such tile, and tiles go through one by one,
-    which on a CPU is as fast as together, and takes less memory.
+    Tiles go through one by one, which on a CPU is as fast as together, takes less memory, and leaves fewer sizes to be
+    compiled. Exporting a module with free sizes takes long, half a minute for a transformer; with sizes given it takes
+    a second. So where all tiles have one size, the module is exported for just that.
 
     Args:
         model: the network; the first axis of its inputs and answers counts tiles.
@@ -65,8 +65,7 @@ class OpenVinoNetwork:
 
     def __call__(self, *inputs: Tensor) -> Any:  # noqa: ANN401 - one tensor, or a tuple of them
         """One forward pass. A model with one output answers with a tensor, others with a tuple."""
-        parts = [tuple(tensor[n : n + 1] for tensor in inputs) for n in range(len(inputs[0]))]
-        answers = [self._run(part) for part in (parts if self._fixed else [inputs])]
+        answers = [self._run(tuple(tensor[n : n + 1] for tensor in inputs)) for n in range(len(inputs[0]))]
         outputs = answers[0] if len(answers) == 1 else tuple(torch.cat(every) for every in zip(*answers, strict=True))
         return outputs[0] if len(outputs) == 1 else outputs
 
@@ -77,7 +76,7 @@ class OpenVinoNetwork:
         return tuple(torch.from_numpy(answer[index].copy()) for index in range(len(answer)))
 
     def compiled_for(self, *inputs: Tensor) -> Any:  # noqa: ANN401 - OpenVINO publishes no types
-        """The compiled model for inputs of these sizes."""
+        """The compiled model for a tile of these sizes."""
         shapes = tuple(tensor.shape for tensor in inputs)
         if shapes not in self._compiled:
             graph = _exported(self._module, inputs) if self._fixed else self._reshaped(inputs)
@@ -95,10 +94,8 @@ class OpenVinoNetwork:
     def _reshaped(self, inputs: tuple[Tensor, ...]) -> Any:  # noqa: ANN401 - OpenVINO publishes no types
         """The one export with free sizes, for inputs of these."""
         if self._graph is None:
-            # A batch of one would be taken for a constant.
-            examples = tuple(torch.cat([tensor, tensor])[:2] for tensor in inputs)
-            free = tuple({axis: torch.export.Dim.AUTO for axis in range(e.ndim) if axis != 1} for e in examples)
-            self._graph = _exported(self._module, examples, free)
+            free = tuple({axis: torch.export.Dim.AUTO for axis in range(2, tensor.ndim)} for tensor in inputs)
+            self._graph = _exported(self._module, inputs, free)
         graph = self._graph.clone()
         graph.reshape({index: list(tensor.shape) for index, tensor in enumerate(inputs)})
         return graph
