@@ -94,7 +94,7 @@ class OpenVinoNetwork:
     def _reshaped(self, inputs: tuple[Tensor, ...]) -> Any:  # noqa: ANN401 - OpenVINO publishes no types
         """The one export with free sizes, for inputs of these."""
         if self._graph is None:
-            free = tuple({axis: torch.export.Dim.AUTO for axis in range(2, tensor.ndim)} for tensor in inputs)
+            free = tuple(dict.fromkeys(range(2, tensor.ndim), torch.export.Dim.AUTO) for tensor in inputs)
             self._graph = _exported(self._module, inputs, free)
         graph = self._graph.clone()
         graph.reshape({index: list(tensor.shape) for index, tensor in enumerate(inputs)})
