@@ -10,7 +10,16 @@ from arpent.models import TileNeeds, UNetSettings, architecture, architectures, 
 
 
 def test_every_architecture_builds_from_its_own_settings() -> None:
-    assert architectures() == ("croma", "forecaster", "planaura", "planaura-change", "smp-unet", "timm", "unet")
+    assert architectures() == (
+        "croma",
+        "forecaster",
+        "labeller",
+        "planaura",
+        "planaura-change",
+        "smp-unet",
+        "timm",
+        "unet",
+    )
     for name in architectures():
         with torch.device("meta"):
             assert isinstance(build(name, architecture(name).settings()), torch.nn.Module), name
@@ -53,6 +62,7 @@ def test_the_u_net_of_smp_has_the_published_number_of_parameters() -> None:
         ("planaura", {}, TileNeeds(16)),
         ("croma", {}, TileNeeds(8)),
         ("timm", {}, TileNeeds(32)),
+        ("labeller", {}, TileNeeds(256)),
         ("forecaster", {}, TileNeeds(16)),
         ("forecaster", {"architecture": "smp-unet", "network": {"encoder": "resnet18"}}, TileNeeds(32)),
     ],

@@ -32,9 +32,10 @@ def inputs_of(batch: Batch) -> tuple[Tensor, ...]:
     """What a network is given of a batch: the images and, where the batch has them, some things more.
 
     Features that another network has made of the images, and what is known beside their pixels; of texts their words,
-    which of them are no padding, and after which of them the next one is asked for.
+    which of them are no padding, and after which of them the next one is asked for; and which of image and text there
+    are.
     """
-    known = ("image", "features", "metadata", "words", "attended", "spoken")
+    known = ("image", "features", "metadata", "words", "attended", "spoken", "present")
     return tuple(batch[name] for name in known if name in batch)
 
 

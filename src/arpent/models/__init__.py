@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from arpent.models.exporters import EXPORTS, export
     from arpent.models.import_settings import ImportSettings, LayoutSettings
     from arpent.models.importers import import_weights, open_model, pretrained_encoder, read_checkpoint
+    from arpent.models.labelling import Labeller, Labelling, LabellingHead
+    from arpent.models.labelling_settings import FusionName, ImageBranchSettings, LabellerSettings, TextBranchSettings
     from arpent.models.language_model import LanguageModel, Speech, open_language_model, train_tokenizer
     from arpent.models.layouts import layout_names
     from arpent.models.load import Bundle, load_bundle, load_state, save_bundle
@@ -53,7 +55,13 @@ __all__ = [
     "ForecastHead",
     "Forecaster",
     "ForecasterSettings",
+    "FusionName",
+    "ImageBranchSettings",
     "ImportSettings",
+    "Labeller",
+    "LabellerSettings",
+    "Labelling",
+    "LabellingHead",
     "LanguageModel",
     "LayoutSettings",
     "Listener",
@@ -74,6 +82,7 @@ __all__ = [
     "Speech",
     "Spoken",
     "StemRule",
+    "TextBranchSettings",
     "TileNeeds",
     "UNet",
     "UNetSettings",
@@ -125,6 +134,8 @@ __getattr__ = on_demand(
         "exporters": ("EXPORTS", "export"),
         "import_settings": ("ImportSettings", "LayoutSettings"),
         "importers": ("import_weights", "open_model", "pretrained_encoder", "read_checkpoint"),
+        "labelling": ("Labeller", "Labelling", "LabellingHead"),
+        "labelling_settings": ("FusionName", "ImageBranchSettings", "LabellerSettings", "TextBranchSettings"),
         "language_model": ("LanguageModel", "Speech", "open_language_model", "train_tokenizer"),
         "layouts": ("layout_names",),
         "load": ("Bundle", "load_bundle", "load_state", "save_bundle"),

@@ -12,6 +12,8 @@ from arpent.core.settings import Settings, parse
 from arpent.errors import InvalidSetting, UnknownName
 from arpent.models.croma import Croma, CromaSettings
 from arpent.models.image_encoder import ImageEncoderSettings, build_image_encoder
+from arpent.models.labelling import build_labeller
+from arpent.models.labelling_settings import LabellerSettings
 from arpent.models.parts import Parts
 from arpent.models.planaura import Planaura, PlanauraSettings
 from arpent.models.planaura_change import PlanauraChangeSettings, build_planaura_change
@@ -61,6 +63,11 @@ def _of_image_encoder(settings: ImageEncoderSettings) -> TileNeeds:
     return TileNeeds(32)
 
 
+def _of_labeller(settings: LabellerSettings) -> TileNeeds:
+    """It takes whole images, brought to one size."""
+    return TileNeeds(settings.image.side if settings.image else 1)
+
+
 _TABLE: Mapping[str, Architecture] = {
     entry.name: entry
     for entry in (
@@ -73,6 +80,7 @@ _TABLE: Mapping[str, Architecture] = {
             forecaster_tiles,
             hallmark="head.sharpen.weight",
         ),
+        Architecture("labeller", "labels of images and captions", LabellerSettings, build_labeller, _of_labeller),
         Architecture(
             "planaura", "Planaura: encoder of dates, with an optional decoder", PlanauraSettings, Planaura, _of_patches
         ),

@@ -1,0 +1,99 @@
+"""The reader of captions: words, an LSTM, and what every single word speaks for; or a published transformer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from arpent.models.labelling_settings import TextBranchSettings
+
+__all__ = ["TextBranch"]
+
+PADDING, UNKNOWN = 0, 1
+_LOWEST = -1.0  # no state of an LSTM lies below
+_SPREAD = 0.1  # of the first numbers of words
+
+
+class TextBranch(nn.Module):
+    """Captions as numbers of words to vectors and scores.
+
+    Padding is masked: a caption has the same vector whatever stands behind its last word.
+
+    Args:
+        settings: of the branch.
+        labels: how many there are.
+    """
+
+    def __init__(self, settings: TextBranchSettings, labels: int) -> None:
+        super().__init__()
+        self.forget = settings.forget
+        self.reader: nn.Module = _Transformer(settings) if settings.transformer else _Recurrent(settings)
+        self.dropout = nn.Dropout(settings.dropout)
+        self.vector = nn.Linear(int(self.reader.width), settings.hidden)  # type: ignore[arg-type]
+        self.scores = nn.Linear(settings.hidden, labels)
+
+    def vectors(self, codes: Tensor) -> Tensor:
+        """Of captions ``(B, length)``, 0 where there is no word: ``(B, hidden)``, none of them below zero."""
+        if self.training:
+            codes = self._varied(codes)
+        read = self.reader(codes, codes > PADDING)
+        return torch.relu(self.vector(self.dropout(read)))
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Scores ``(B, labels)`` of captions ``(B, length)``."""
+        return self.score(self.vectors(codes))
+
+    def score(self, vectors: Tensor) -> Tensor:
+        """Scores ``(B, labels)`` of vectors ``(B, hidden)``."""
+        scores: Tensor = self.scores(self.dropout(vectors))
+        return scores
+
+    def _varied(self, codes: Tensor) -> Tensor:
+        """Without the columns that no caption of the batch reaches, and with some words as if they were not known."""
+        codes = codes[:, : max(1, int((codes > PADDING).sum(1).max()))]
+        lost = (torch.rand(codes.shape, device=codes.device) < self.forget) & (codes > PADDING)
+        return torch.where(lost, torch.full_like(codes, UNKNOWN), codes)
+
+
+class _Recurrent(nn.Module):
+    """The largest state of an LSTM at any word, beside the mean of the words."""
+
+    def __init__(self, settings: TextBranchSettings) -> None:
+        super().__init__()
+        self.width = settings.hidden + settings.embedding
+        self.words = nn.Embedding(settings.words, settings.embedding, padding_idx=PADDING)
+        nn.init.normal_(self.words.weight, std=_SPREAD)
+        with torch.no_grad():
+            self.words.weight[PADDING].zero_()
+        self.dropout = nn.Dropout(settings.dropout)
+        self.lstm = nn.LSTM(settings.embedding, settings.hidden, batch_first=True)
+
+    def forward(self, codes: Tensor, said: Tensor) -> Tensor:
+        there = said.unsqueeze(-1)
+        words = self.dropout(self.words(codes))
+        states, _ = self.lstm(words)
+        highest = states.masked_fill(~there, _LOWEST).amax(1)
+        mean = (words * there).sum(1) / there.sum(1).clamp(min=1)
+        return torch.cat([highest, mean], dim=1)
+
+
+class _Transformer(nn.Module):
+    """The mean over the words of what a transformer makes of them. Its word k has the code k + 1."""
+
+    def __init__(self, settings: TextBranchSettings) -> None:
+        super().__init__()
+        from transformers import AutoConfig, AutoModel
+
+        given: dict[str, Any] = dict(settings.transformer)
+        self.network: nn.Module = AutoModel.from_config(AutoConfig.for_model(given.pop("model_type"), **given))
+        self.width = int(self.network.config.hidden_size)  # type: ignore[union-attr, arg-type]
+
+    def forward(self, codes: Tensor, said: Tensor) -> Tensor:
+        # A caption without words is shown as one word of padding, since attention to nothing has no mean.
+        attended = said.clone()
+        attended[:, 0] = True
+        read = self.network(input_ids=(codes - 1).clamp(min=0), attention_mask=attended.long())
+        states: Tensor = read.last_hidden_state
+        return (states * attended.unsqueeze(-1)).sum(1) / attended.sum(1, keepdim=True)
