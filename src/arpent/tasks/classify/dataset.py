@@ -188,16 +188,17 @@ class Dataset:
         Raises:
             EmptySplit: there are none.
         """
-        found = tuple(one for one in self.pictures if one.split == split)
+        found = self.on_side(split)
         if not found:
             raise EmptySplit(
                 f"{self.folder} has no pictures in the split '{split}'",
-                found=", ".join(f"{side} {len(self._side(side))}" for side in SPLITS),
+                found=", ".join(f"{side} {len(self.on_side(side))}" for side in SPLITS),
                 cure="Prepare it with more pictures, or let the sides be drawn with --split drawn.",
             )
         return found
 
-    def _side(self, split: Split) -> tuple[Picture, ...]:
+    def on_side(self, split: Split) -> tuple[Picture, ...]:
+        """The pictures of one side, which may be none."""
         return tuple(one for one in self.pictures if one.split == split)
 
     def truth(self, pictures: Sequence[Picture]) -> NDArray[np.uint8]:
@@ -224,12 +225,12 @@ class Dataset:
 
     @cached_property
     def _trained(self) -> frozenset[str]:
-        return frozenset(cleaned(text) for one in self._side("train") for text in one.captions)
+        return frozenset(cleaned(text) for one in self.on_side("train") for text in one.captions)
 
     @cached_property
     def positives(self) -> NDArray[np.int64]:
         """Pictures of the training split that have each label, ``(L,)``."""
-        counts: NDArray[np.int64] = self.truth(self._side("train")).sum(axis=0, dtype=np.int64)
+        counts: NDArray[np.int64] = self.truth(self.on_side("train")).sum(axis=0, dtype=np.int64)
         return counts
 
     def cautions(self, language: Language) -> tuple[str, ...]:
@@ -258,7 +259,7 @@ class Dataset:
     def _open(self, *, again: bool, most: int = 5000) -> Dataset:
         if not again:
             return self
-        texts = (text for one in self._side("train") for text in one.captions)
+        texts = (text for one in self.on_side("train") for text in one.captions)
         return replace(self, vocabulary=Vocabulary.of(texts, most, self.vocabulary.length))
 
 
