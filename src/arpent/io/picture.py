@@ -6,18 +6,21 @@ can look at scans, drawings and satellite images alike.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from os import PathLike, fspath
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
 
+from arpent.core import sensor
 from arpent.errors import InvalidSetting, UnreadableFile
+from arpent.io.bands import Layer, name_layers, named_by
 from arpent.io.gdal import address_of, environment, is_remote, open_dataset, translated
+from arpent.io.header import header_of
 from arpent.io.photo import orientation_in, turned
-from arpent.io.reader import open_image
 
 __all__ = ["MOST_PIXELS", "PICTURE_SUFFIXES", "picture_files", "read_picture"]
 
@@ -26,6 +29,9 @@ PICTURE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", "
 
 MOST_PIXELS: Final = 1 << 27
 """Pixels of a picture that are opened: a whole Sentinel-2 tile, and 400 MB of memory at the very worst."""
+
+_DRIVERS = frozenset({"BMP", "COG", "GIF", "GTiff", "JP2OpenJPEG", "JPEG", "PNG", "WEBP"})
+"""What may be a picture. GDAL goes by content: a file named .jpg may be a list of addresses that it would then read."""
 
 _COLOURS = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 _WHITE = 255
@@ -71,6 +77,13 @@ def read_picture(
         raise InvalidSetting("a picture has at least one pixel on a side", found=side, cure="Give a larger side.")
     remote = is_remote(name)
     with open_dataset(address_of(name), name) as dataset, environment(remote=remote), translated(name, remote=remote):
+        if dataset.driver not in _DRIVERS:
+            raise UnreadableFile(
+                f"{name} is no picture",
+                found=dataset.driver,
+                expected="JPEG, PNG, WebP, TIFF, JPEG 2000, BMP or GIF",
+                cure="Save it in one of these formats.",
+            )
         if dataset.width * dataset.height > most_pixels:
             raise UnreadableFile(
                 f"{name} is too large for a picture",
@@ -81,7 +94,7 @@ def read_picture(
         shape = _shape(dataset.height, dataset.width, side)
         seen = _palette(dataset, shape) if _has_palette(dataset) else _bands(dataset, shape, name)
         turn = 1 if _is_placed(dataset) else orientation_in(dataset, name)
-    return np.array(turned(seen.transpose(2, 0, 1), turn).transpose(1, 2, 0), np.uint8)
+    return np.array(turned(seen.transpose(2, 0, 1), turn).transpose(1, 2, 0), np.uint8, order="C")
 
 
 def _shape(height: int, width: int, side: int | None) -> tuple[int, int]:
@@ -131,12 +144,18 @@ def _chosen(dataset: Any, name: str) -> list[int]:  # noqa: ANN401 - untyped
     colours = [number for number, role in enumerate(roles, start=1) if role is not ColorInterp.alpha]
     if len(colours) < 3:
         return colours[:1]
-    if any(dataset.descriptions) or _is_placed(dataset):
-        with open_image(name) as image:
-            named = [band.casefold() for band in image.bands]
-        if {"red", "green", "blue"} <= set(named) and len(named) <= dataset.count:
-            return [named.index(colour) + 1 for colour in ("red", "green", "blue")]
+    if any(dataset.descriptions):
+        layers = name_layers(header_of(dataset, address_of(name), name), None, PurePath(name).name)
+        named = [_indices(layers, colour) for colour in ("red", "green", "blue")]
+        if all(len(indices) == 1 for indices in named):
+            return [indices[0] for indices in named]
     return colours[:3]
+
+
+def _indices(layers: Iterable[Layer], colour: str) -> list[int]:
+    """Numbers of the bands of that name; B04 is red where the file does not say whose bands it has."""
+    usual = sensor("sentinel-2-l2a")
+    return [one.index for one in layers if one.answers_to(colour) or colour in named_by(usual, one.name)]
 
 
 def _opaque(dataset: Any, shape: tuple[int, int]) -> NDArray[np.uint8]:  # noqa: ANN401 - untyped

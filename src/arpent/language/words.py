@@ -44,6 +44,9 @@ _WORD = re.compile(r"[^\W_]+")
 _LONGEST_WORD = 40
 """Letters of a word; what is longer is no word of a caption, and would make a vocabulary of any size."""
 
+_Phrases = Mapping[str, tuple[tuple[tuple[str, ...], str], ...]]
+"""By its first concept: all concepts of a label, and its name."""
+
 _S_STAYS = {"en": ("ss", "us", "is"), "fr": ("ss", "us", "is")}
 _ES = ("ches", "shes", "sses", "xes", "zzes", "oes")
 
@@ -75,27 +78,35 @@ def content_words(text: str, language: Language) -> tuple[str, ...]:
 
 def labels_named(text: str, labels: Iterable[str], language: Language) -> frozenset[str]:
     """Those of some labels whose words stand in a text, in singular or plural ("mobile-home": "two mobile homes")."""
-    text_concepts = [concept(word, language) for word in words_of(text)]
+    concepts = tuple(concept(word, language) for word in words_of(text))
     phrases = _phrases(tuple(labels), language)
     return frozenset(
         label
-        for place, first in enumerate(text_concepts)
+        for place, first in enumerate(concepts)
         for phrase, label in phrases.get(first, ())
-        if tuple(text_concepts[place : place + len(phrase)]) == phrase
+        if concepts[place : place + len(phrase)] == phrase
     )
 
 
 def masked(text: str, labels: Iterable[str], language: Language) -> str:
     """A text as its words, without those that name one of some labels, in singular or plural."""
-    said = words_of(text)
-    concepts = [concept(word, language) for word in said]
     phrases = _phrases(tuple(labels), language)
-    hidden: set[int] = set()
-    for place, first in enumerate(concepts):
-        for phrase, _ in phrases.get(first, ()):
-            if tuple(concepts[place : place + len(phrase)]) == phrase:
-                hidden.update(range(place, place + len(phrase)))
-    return " ".join(word for place, word in enumerate(said) if place not in hidden)
+    said = words_of(text)
+    while hidden := _naming(said, phrases, language):  # what is left may close up to name one again
+        said = tuple(word for place, word in enumerate(said) if place not in hidden)
+    return " ".join(said)
+
+
+def _naming(said: Sequence[str], phrases: _Phrases, language: Language) -> frozenset[int]:
+    """The places of words that name a label."""
+    concepts = tuple(concept(word, language) for word in said)
+    return frozenset(
+        part
+        for place, first in enumerate(concepts)
+        for phrase, _ in phrases.get(first, ())
+        if concepts[place : place + len(phrase)] == phrase
+        for part in range(place, place + len(phrase))
+    )
 
 
 @dataclass(frozen=True)
@@ -196,7 +207,7 @@ def _synonyms(language: Language) -> Mapping[str, str]:
 
 
 @cache
-def _phrases(labels: tuple[str, ...], language: Language) -> Mapping[str, tuple[tuple[tuple[str, ...], str], ...]]:
+def _phrases(labels: tuple[str, ...], language: Language) -> _Phrases:
     """Labels as phrases of concepts, by the first of them."""
     found: dict[str, list[tuple[tuple[str, ...], str]]] = {}
     for label in labels:

@@ -66,6 +66,7 @@ class DatasetFacts(BaseModel):
             where there are none.
         split: whether the sides were given with the pictures or drawn.
         seed: of the draw, where there was one.
+        words: of the vocabulary, at most.
         length: words of a caption that are read.
     """
 
@@ -83,6 +84,7 @@ class DatasetFacts(BaseModel):
     repeated: float | None = None
     split: Literal["given", "drawn"] = "given"
     seed: int | None = None
+    words: Annotated[int, Field(ge=1)] = 5000
     length: Annotated[int, Field(ge=1)] = LONGEST_CAPTION
 
     @property
@@ -157,19 +159,18 @@ class Dataset:
         return opened._hiding(again=not facts.masked) if hidden else opened._open(again=facts.masked)
 
     @classmethod
-    def write(cls, folder: str | Path, facts: DatasetFacts, pictures: Iterable[Picture], words: int = 5000) -> Dataset:
+    def write(cls, folder: str | Path, facts: DatasetFacts, pictures: Iterable[Picture]) -> Dataset:
         """Writes a DATASET into a folder that is there, ``dataset.json`` last of all.
 
         Args:
             folder: that it goes into.
             facts: what it is; a vocabulary without the words of labels is written where they say so.
             pictures: with their captions as people wrote them; they are put in the order of their names.
-            words: of the vocabulary, at most.
         """
         place = Path(folder)
         ordered = tuple(sorted(pictures, key=lambda one: one.name))
-        seen = Dataset(place, facts, ordered, Vocabulary((), facts.length))
-        seen = seen._hiding(again=True, most=words) if facts.masked else seen._open(again=True, most=words)
+        seen = Dataset(place, facts, ordered, Vocabulary(()))
+        seen = seen._hiding(again=True) if facts.masked else seen._open(again=True)
         content = pa.BufferOutputStream()
         pq.write_table(_table(ordered, facts.labels), content, compression="zstd")
         write_file(place / _PICTURES, content.getvalue().to_pybytes())
@@ -249,18 +250,18 @@ class Dataset:
             said.append(say("classify_data.unlearnt", language, count=len(unlearnt), names=", ".join(unlearnt)))
         return tuple(said)
 
-    def _hiding(self, *, again: bool, most: int = 5000) -> Dataset:
+    def _hiding(self, *, again: bool) -> Dataset:
         """With the words of labels taken out; `again` makes the vocabulary anew."""
         shown = tuple(
             replace(one, captions=tuple(filter(None, map(self.hides, one.captions)))) for one in self.pictures
         )
-        return replace(self, pictures=shown)._open(again=again, most=most)
+        return replace(self, pictures=shown)._open(again=again)
 
-    def _open(self, *, again: bool, most: int = 5000) -> Dataset:
+    def _open(self, *, again: bool) -> Dataset:
         if not again:
             return self
         texts = (text for one in self.on_side("train") for text in one.captions)
-        return replace(self, vocabulary=Vocabulary.of(texts, most, self.vocabulary.length))
+        return replace(self, vocabulary=Vocabulary.of(texts, self.facts.words, self.facts.length))
 
 
 def _json(document: Mapping[str, Any]) -> str:

@@ -99,7 +99,7 @@ def prepare(
         labels = labels.only(chosen.only)
     pictures = _pictures(layout.root, good, sides, labels, known.captions, chosen)
     facts = _facts(layout, place, pictures, labels, known, chosen)
-    dataset = _written(place, facts, pictures, chosen.words)
+    dataset = _written(place, facts, pictures)
     language = chosen.language
     near = _near_told(alike([one for one in good if one.name in sides], sides), language)
     words = _words_told(pictures, chosen)
@@ -263,6 +263,7 @@ def _facts(
         repeated=sum(text in trained for text in tested) / len(tested) if tested else None,
         split="drawn" if drawn else "given",
         seed=settings.seed if drawn else None,
+        words=settings.words,
         length=settings.length,
     )
 
@@ -274,14 +275,14 @@ def _root(root: Path, place: Path) -> str:
     return root.as_posix()
 
 
-def _written(place: Path, facts: DatasetFacts, pictures: Sequence[Picture], words: int) -> Dataset:
+def _written(place: Path, facts: DatasetFacts, pictures: Sequence[Picture]) -> Dataset:
     """The DATASET, in its place."""
     texts = [replace(one, captions=tuple(text for text in one.captions if words_of(text))) for one in pictures]
     partial = place.with_name(f".{place.name}.{os.getpid()}.partial")
     with writing(place):
         partial.mkdir(parents=True)
     try:
-        Dataset.write(partial, facts, texts, words)
+        Dataset.write(partial, facts, texts)
         with writing(place):
             if place.exists():
                 shutil.rmtree(place)
