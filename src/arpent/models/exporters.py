@@ -9,19 +9,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from arpent.core.bundle import HEADER_KEY, contract_document, encode_contract
 from arpent.core.writing import publish_file, writing
 from arpent.errors import ExtraMissing, InvalidSetting, UnknownName
+from arpent.models.exported import Exported, exported
 from arpent.models.load import Bundle, save_bundle
 from arpent.models.openvino import openvino
 
 __all__ = ["EXPORTS", "export"]
 
-_ONE_IMAGE = {"smp-unet", "timm", "unet"}  # architectures whose forward takes one (N, C, H, W) tensor
 _OPSET = 17  # the newest that torch's tracing exporter writes; onnxruntime has read it since 1.12
-_SIDE = 64  # pixels of the example, a multiple of every stride; the exported model takes other sizes
 
 
 def export(bundle: Bundle, path: Path | str, to: str) -> Path:
@@ -58,26 +56,13 @@ def _onnx(bundle: Bundle, path: Path) -> Path:
         import onnx
     except ImportError as error:
         raise ExtraMissing.of("fast", "exporting to ONNX") from error
-    example = _example(bundle)
-    free = {0: "images", 2: "rows", 3: "columns"}
+    traced = exported(bundle)
     scratch = _scratch(path)
     try:
         with writing(path):
             scratch.mkdir(parents=True)
             file = scratch / path.name
-            with warnings.catch_warnings(), torch.no_grad():
-                # torch points at its newer exporter, which needs a package more and writes the same graph.
-                warnings.simplefilter("ignore", DeprecationWarning)
-                torch.onnx.export(
-                    bundle.model,
-                    (example,),
-                    file,
-                    dynamo=False,
-                    opset_version=_OPSET,
-                    input_names=["images"],
-                    output_names=["scores"],
-                    dynamic_axes={"images": free, "scores": free if bundle.model(example).ndim == 4 else {0: "images"}},
-                )
+            _trace(traced, file)
             graph = onnx.load(file)
             onnx.helper.set_model_props(graph, {HEADER_KEY: _contract(bundle)})
             onnx.save(graph, file)
@@ -87,19 +72,42 @@ def _onnx(bundle: Bundle, path: Path) -> Path:
     return path
 
 
+def _trace(traced: Exported, file: Path) -> None:
+    """Writes a network as ONNX."""
+    with warnings.catch_warnings(), torch.no_grad():
+        # torch points at its newer exporter, which needs a package more and writes the same graph.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        # torch's own LSTM looks at the size of its weights, which do not change.
+        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning, module=r"torch\.nn\.modules\.rnn")
+        # It warns of every LSTM whose batch may change, whether or not its first state is given, which is the danger.
+        warnings.filterwarnings("ignore", "Exporting a model to ONNX with a batch_size other than 1", UserWarning)
+        torch.onnx.export(
+            traced.module,
+            traced.example,
+            file,
+            dynamo=False,
+            opset_version=_OPSET,
+            input_names=list(traced.free),
+            output_names=[traced.answer[0]],
+            dynamic_axes=traced.axes,
+        )
+
+
 def _openvino(bundle: Bundle, path: Path) -> Path:
     try:
         library = openvino()
     except ImportError as error:
         raise ExtraMissing.of("fast", "exporting to OpenVINO") from error
-    example = _example(bundle)
+    traced = exported(bundle)
     scratch = _scratch(path)
     try:
         with writing(path):
             scratch.mkdir(parents=True)
-            with torch.no_grad():
-                free = dict.fromkeys((0, 2, 3), torch.export.Dim.AUTO)
-                program = torch.export.export(bundle.model, (example,), dynamic_shapes=(free,))
+            with warnings.catch_warnings(), torch.no_grad():
+                # An LSTM keeps a second list of its weights; they are the same tensors.
+                warnings.filterwarnings("ignore", "The tensor attributes .* were assigned during export", UserWarning)
+                free = tuple(dict.fromkeys(axes, torch.export.Dim.AUTO) for axes in traced.free.values())
+                program = torch.export.export(traced.module, traced.example, dynamic_shapes=free)
             graph = library.convert_model(program)
             graph.set_rt_info(_contract(bundle), [HEADER_KEY])
             file = scratch / path.name
@@ -118,17 +126,6 @@ EXPORTS: Mapping[str, tuple[str, Callable[[Bundle, Path], Path]]] = {
     "safetensors": (".safetensors", _safetensors),
 }
 """By name: the file ending, and the function that writes it."""
-
-
-def _example(bundle: Bundle) -> Tensor:
-    if bundle.contract.architecture not in _ONE_IMAGE:
-        raise InvalidSetting(
-            f"'{bundle.contract.architecture}' takes more than one image, and only networks of one are exported",
-            expected=f"one of {', '.join(sorted(_ONE_IMAGE))}",
-            cure="Export it to safetensors, or run it with --runtime openvino.",
-        )
-    # Two images: an example of one would be taken for a constant.
-    return torch.zeros(2, len(bundle.contract.bands), _SIDE, _SIDE)
 
 
 def _contract(bundle: Bundle) -> str:
