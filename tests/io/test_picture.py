@@ -223,6 +223,22 @@ def test_what_cannot_be_read_is_named(tmp_path):
         read_picture(tmp_path / "whol.jpg")
 
 
+@pytest.mark.parametrize("name", ["a.png", "grey.png", "palette.png", "a.webp", "a.gif", "a.bmp", "a.tif", "a.jpg"])
+def test_what_is_cut_short_never_passes_for_whole(tmp_path, name):
+    image = Image.fromarray(QUARTERS[::2, ::2])
+    image = image.convert("L") if name == "grey.png" else image.quantize(8) if name == "palette.png" else image
+    image.save(tmp_path / name)
+    content = (tmp_path / name).read_bytes()
+    whole = read_picture(tmp_path / name)
+    for share in (0.2, 0.5, 0.8):
+        (tmp_path / f"cut_{name}").write_bytes(content[: int(len(content) * share)])
+        try:
+            seen = read_picture(tmp_path / f"cut_{name}")
+        except UnreadableFile:
+            continue
+        assert (seen == whole).all(), "only what no pixel needs may lack"
+
+
 def test_a_list_of_addresses_is_no_picture(tmp_path):
     Image.fromarray(QUARTERS).save(tmp_path / "secret.png")
     band = "<VRTRasterBand dataType='Byte' band='1'><SimpleSource><SourceFilename>{}</SourceFilename></SimpleSource>"

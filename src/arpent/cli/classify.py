@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from arpent.cli import classify_prepare
+from arpent.cli import classify_evaluate, classify_explain, classify_predict, classify_prepare, classify_train
 from arpent.cli.groups import grouped
 
 __all__ = ["app"]
 
-app = grouped("Labels for pictures and their captions, and what fusing both is worth.", classify_prepare)
+app = grouped(
+    "Labels for pictures and their captions, and what fusing both is worth.",
+    classify_prepare,
+    classify_train,
+    classify_evaluate,
+    classify_predict,
+    classify_explain,
+)

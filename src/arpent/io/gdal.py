@@ -39,6 +39,8 @@ _LOCAL = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",
     # The reader has threads of its own; more inside GDAL would only compete with them.
     "GDAL_NUM_THREADS": 1,
+    # GDAL's own short cut for small PNGs takes one that is cut short for whole, and shows old memory for what is missing.
+    "GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO",
     # A warped image is then made in fixed blocks, each from the same source pixels whatever window is asked for.
     # Without this, GDAL warps each window by itself, and two windows disagree on the pixels that they share.
     "GDAL_VRT_WARP_USE_DATASET_RASTERIO": "NO",

@@ -57,8 +57,9 @@ def read_captions(path: Path) -> CaptionFile:
     if path.suffix.lower() == ".json" or text.lstrip()[:1] in ("{", "["):
         found = _of_json(parse_json(text, path), path)
     else:
-        first = next(line for line in text.splitlines() if line.strip())
-        found = _numbered(text.splitlines(), path) if _NUMBERED.fullmatch(first.strip()) else _of_table(text, path)
+        lines = [line.rstrip("\r") for line in text.split("\n")]
+        first = next(line for line in lines if line.strip())
+        found = _numbered(lines, path) if _NUMBERED.fullmatch(first) else _of_table(text, path)
     if not any(found.captions.values()):
         raise _nothing(path, "no captions at all")
     return found
@@ -68,7 +69,7 @@ def _nothing(path: Path, found: str) -> DatasetError:
     return DatasetError(
         f"{path} holds no captions that can be read",
         found=found,
-        expected="lines 'name.jpg#0<tab>caption', a CSV with the columns image and caption, or Karpathy's or COCO's",
+        expected="lines 'name.jpg#0<tab>caption', a CSV of image and caption, or Karpathy's or COCO's JSON",
         cure="Give another file by --captions.",
     )
 
@@ -79,7 +80,7 @@ def _numbered(lines: Iterable[str], path: Path) -> CaptionFile:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        match = _NUMBERED.fullmatch(line.rstrip("\r\n"))
+        match = _NUMBERED.fullmatch(line)
         if match is None:
             raise _nothing(path, f"line {number}: {line[:60]!r}")
         found[match["name"].strip()].append((int(match["number"]), match["text"]))

@@ -102,7 +102,8 @@ class Picture:
         path: where it lies.
         split: the side it is on.
         labels: ``(L,)`` uint8, 1 for each label that it has, in the order of the data set.
-        captions: that may be read; none where nobody said a word.
+        captions: that may be read; none where nobody said a word. One that is empty held nothing but names of labels,
+            and they are hidden.
         sha256: of the file.
     """
 
@@ -252,9 +253,7 @@ class Dataset:
 
     def _hiding(self, *, again: bool) -> Dataset:
         """With the words of labels taken out; `again` makes the vocabulary anew."""
-        shown = tuple(
-            replace(one, captions=tuple(filter(None, map(self.hides, one.captions)))) for one in self.pictures
-        )
+        shown = tuple(replace(one, captions=tuple(map(self.hides, one.captions))) for one in self.pictures)
         return replace(self, pictures=shown)._open(again=again)
 
     def _open(self, *, again: bool) -> Dataset:
