@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from arpent.errors import UnknownName
 from arpent.language import AXES, SHARES, Measured, axes_of, axis_words, class_of, class_words
-from arpent.language.axes import ABSTENTION, STEADY, axis_named, word_table
+from arpent.language.axes import ABSTENTION, GROUND, STEADY, axis_named, word_table
 from arpent.pixels import index_names
 
 
@@ -31,10 +31,14 @@ def test_a_word_of_quantity_means_a_class_on_every_axis(profile: str) -> None:
 
 
 def test_the_shares_of_the_ground_have_their_thresholds_in_order() -> None:
-    assert list(SHARES) == ["water", "vegetation", "soil"]
-    assert (SHARES["vegetation"].index, SHARES["vegetation"].least) == ("NDVI", 0.3)
-    assert (SHARES["soil"].index, SHARES["soil"].below) == ("NDVI", 0.2)
-    assert all(share.source for share in SHARES.values())
+    assert SHARES == ("water", "vegetation", "soil")
+    assert [(one.name, one.index, one.least, one.below) for one in GROUND] == [
+        ("water", "NDWI", 0.0, None),
+        ("vegetation", "NDVI", 0.3, None),
+        ("water", "MNDWI", 0.0, None),
+        ("soil", "NDVI", None, 0.2),
+    ]
+    assert all(one.source for one in GROUND)
 
 
 def test_bounds_belong_to_the_class_above() -> None:

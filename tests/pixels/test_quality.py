@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from arpent.errors import InvalidSetting, UnknownName
-from arpent.pixels import QUALITY_LAYERS, SEVERITY, Quality, decode_quality, usable, worst_quality
+from arpent.pixels import (
+    QUALITY_LAYERS,
+    SEVERITY,
+    Quality,
+    bright_as_cloud,
+    decode_quality,
+    usable,
+    worst_quality,
+)
 
 codes = hnp.arrays(np.uint8, (4, 4), elements=st.sampled_from([int(quality) for quality in Quality]))
 
@@ -120,3 +128,16 @@ def test_mistakes_are_explained():
 def test_the_two_cloud_bits_of_qa60_and_a_plain_mask():
     assert decode_quality(np.array([0, 1024, 2048, 3072, 7], np.uint16), "qa60").tolist() == [0, 1, 1, 1, 0]
     assert decode_quality(np.array([0, 1, 2], np.uint8), "cloudmask").tolist() == [0, 1, 255]
+
+
+def test_cloud_and_snow_are_told_by_their_brightness():
+    names = ("cloud", "snow", "pale soil", "white sand", "meadow", "water", "haze")
+    green = np.array([0.6, 0.8, 0.2, 0.45, 0.05, 0.04, 0.12])
+    red = np.array([0.6, 0.75, 0.25, 0.5, 0.04, 0.03, 0.1])
+    assert [name for name, pale in zip(names, bright_as_cloud(green, red), strict=True) if pale] == [
+        "cloud",
+        "snow",
+        "white sand",
+    ]
+    assert bright_as_cloud(np.array([0.2]), np.array([0.19])).all()
+    assert not bright_as_cloud(np.array([np.nan]), np.array([np.nan])).any()

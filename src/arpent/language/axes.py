@@ -17,6 +17,7 @@ from arpent.language.measured import Measured
 __all__ = [
     "ABSTENTION",
     "AXES",
+    "GROUND",
     "SHARES",
     "STEADY",
     "Abstention",
@@ -79,7 +80,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Share:
-    """Which pixels count as one kind of ground.
+    """A condition by which pixels count as one kind of ground.
 
     Attributes:
         name: "water", "vegetation" or "soil".
@@ -148,11 +149,14 @@ def class_of(axis: str, value: float, profile: Profile = "arpent") -> str:
 AXES: tuple[str, ...] = tuple(axes_of())
 """The axes that every description speaks of."""
 
-SHARES: Mapping[str, Share] = {
-    name: Share(name, entry["index"], entry.get("least"), entry.get("below"), entry["source"])
-    for name, entry in word_table("axes")["shares"].items()
-}
-"""The kinds of ground in order: a pixel is of the first whose condition it meets."""
+GROUND: tuple[Share, ...] = tuple(
+    Share(entry["name"], entry["index"], entry.get("least"), entry.get("below"), entry["source"])
+    for entry in word_table("axes")["ground"]
+)
+"""The conditions by which a pixel is of a kind of ground, in order: the first that it meets counts."""
+
+SHARES: tuple[str, ...] = tuple(dict.fromkeys(share.name for share in GROUND))
+"""The kinds of ground."""
 
 STEADY: float = word_table("axes")["change"]["steady"]
 """An index that moves by less than this between two dates is steady."""

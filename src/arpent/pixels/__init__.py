@@ -4,7 +4,15 @@ from arpent.core import ByteScale
 from arpent.pixels.choice import highest
 from arpent.pixels.edges import edge_distance
 from arpent.pixels.indices import SpectralIndex, index_names, spectral_index, spectral_indices
-from arpent.pixels.quality import QUALITY_LAYERS, SEVERITY, Quality, decode_quality, usable, worst_quality
+from arpent.pixels.quality import (
+    QUALITY_LAYERS,
+    SEVERITY,
+    Quality,
+    bright_as_cloud,
+    decode_quality,
+    usable,
+    worst_quality,
+)
 from arpent.pixels.radiometry import (
     decibels_to_linear,
     linear_to_decibels,
@@ -53,6 +61,7 @@ __all__ = [
     "SpectralIndex",
     "TokenAxis",
     "Upsampled",
+    "bright_as_cloud",
     "check_window",
     "decibels_to_linear",
     "decode_quality",

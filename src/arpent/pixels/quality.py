@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from arpent.errors import InvalidSetting, UnknownName
 
-__all__ = ["QUALITY_LAYERS", "SEVERITY", "Quality", "decode_quality", "usable", "worst_quality"]
+__all__ = ["QUALITY_LAYERS", "SEVERITY", "Quality", "bright_as_cloud", "decode_quality", "usable", "worst_quality"]
 
 
 class Quality(IntEnum):
@@ -29,6 +29,9 @@ class Quality(IntEnum):
     FILL = 255
     """Nothing was measured here."""
 
+
+_PALE, _WHITE = 0.175, 0.39
+"""Reflectance in green from which on a pixel that is not reddish, or any, may be cloud."""
 
 SEVERITY = (
     Quality.FILL,
@@ -171,3 +174,17 @@ def usable(codes: NDArray[np.uint8], exclude: Collection[str] = ("cloud", "shado
             raise UnknownName.among(name, known, "quality")
         keep[known[name.casefold()]] = False
     return keep[codes]
+
+
+def bright_as_cloud(green: NDArray[np.floating], red: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Which pixels are as bright as cloud or snow, where no layer tells them.
+
+    The test of Braaten, Cohen and Yang (2015): green above 0.175 and above red, or above 0.39 whatever its colour.
+    Thin cloud escapes it; white sand and bright roofs do not.
+
+    Args:
+        green: reflectance, 0 to 1.
+        red: the same, of the same shape.
+    """
+    pale: NDArray[np.bool_] = ((green > _PALE) & (green > red)) | (green > _WHITE)
+    return pale

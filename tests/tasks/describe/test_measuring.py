@@ -91,6 +91,16 @@ def test_shares_of_the_ground_and_facts_of_the_parcel(country):
     assert measured.shares == {"vegetation": 1, "soil": 0, "water": 0}
 
 
+def test_a_lake_under_haze_is_no_soil(country):
+    pixels = country.stack(BANDS)
+    hazy = {"B03": 980, "B04": 840, "B08": 1090, "B8A": 1050, "B11": 820, "B12": 690}  # a lake of Boadella, 2020-01-13
+    for band, number in hazy.items():
+        pixels[BANDS.index(band), :, :30] = number
+    (lake,) = rows_of(Memory(pixels), fields((0, 0, 30, 60)))
+    assert lake["ndwi_mean"] < 0 < lake["mndwi_mean"]
+    assert (lake["water"], lake["soil"], lake["vegetation"]) == (1, 0, 0)
+
+
 def test_cloud_is_a_share_of_the_parcel_and_hides_it(country):
     cloud = np.zeros(GRID.shape, bool)
     cloud[:30] = True

@@ -204,6 +204,28 @@ def test_cloud_layers_beside_the_image_and_given(write_scene, country, name):
     assert valid[30:].all()
 
 
+def test_what_is_as_bright_as_cloud_does_not_count_where_no_layer_tells_it(write_scene, country):
+    pixels = country.stack(L2A)
+    pixels[:, :30, :45] = 6000
+    path = write_scene("a.tif", pixels, names=L2A)
+    with open_scene(path) as scene:
+        assert any("25% of it, as bright as cloud or snow, does not count" in note for note in scene.notes)
+        valid = scene.read(scene.grid.window).valid
+        assert scene.clouds(scene.grid.window) is None
+    assert not valid[:30, :45].any()
+    assert valid.mean() == 0.75
+    with open_scene(path, SceneSettings(quality="no")) as scene:
+        assert scene.read(scene.grid.window).valid.all()
+        assert not any("bright" in note for note in scene.notes)
+
+
+def test_snow_of_a_layer_does_not_count(write_safe):
+    classes = np.full((30, 45), 4)
+    classes[:15] = 11
+    _, valid, _ = read(write_safe("2A", cloud=classes))
+    assert valid.mean() == 0.5
+
+
 def test_cloud_layers_that_cannot_be_used(write_scene, country):
     image = write_scene("a.tif", country.stack(L2A), names=L2A)
     with pytest.raises(FileMissing, match=r"no cloud layer nothing\.tif.*--quality no"):

@@ -14,7 +14,7 @@ from arpent.core import Grid, Progress, Raster, Silent, Window, sensor
 from arpent.errors import BandMismatch
 from arpent.io import read_ahead
 from arpent.language import Measured
-from arpent.language.axes import SHARES
+from arpent.language.axes import GROUND, SHARES
 from arpent.pixels import index_names, spectral_index, spectral_indices
 from arpent.tasks.describe.parcels import Parcel, Parcels
 from arpent.tasks.describe.scene_settings import IndexSettings
@@ -46,7 +46,7 @@ def bands_for(indices: Sequence[str] | None) -> tuple[str, ...]:
     Raises:
         UnknownName: no index of that name.
     """
-    names = [*(index_names() if indices is None else indices), *(share.index for share in SHARES.values())]
+    names = [*(index_names() if indices is None else indices), *(share.index for share in GROUND)]
     taken = {band for name in names for band in spectral_index(name).bands}
     return tuple(band for band, common in _COMMON.items() if common in taken)
 
@@ -129,7 +129,7 @@ class _Tally:
 def _kinds(names: Sequence[str], planes: NDArray[np.float32]) -> NDArray[np.int8]:
     """The kind of ground of each pixel, by its number in `SHARES`; -1 for none of them."""
     kinds = np.full(planes.shape[1:], -1, np.int8)
-    for number, share in enumerate(SHARES.values()):
+    for share in GROUND:
         if share.index not in names:
             continue
         plane = planes[list(names).index(share.index)]
@@ -138,7 +138,7 @@ def _kinds(names: Sequence[str], planes: NDArray[np.float32]) -> NDArray[np.int8
             met &= plane >= share.least
         if share.below is not None:
             met &= plane < share.below
-        kinds[met] = number
+        kinds[met] = SHARES.index(share.name)
     return kinds
 
 
@@ -154,7 +154,7 @@ def measure_parcels(
         progress: who is told how far it is.
     """
     possible = indices_of(scene.bands)
-    ground = [share.index for share in SHARES.values() if share.index in possible]
+    ground = [share.index for share in GROUND if share.index in possible]
     names = tuple(dict.fromkeys([*indices, *ground]))
     tallies = [_Tally.empty(len(names)) for _ in parcels]
     known_clouds = False
@@ -202,7 +202,7 @@ def _measurement(
         spread = np.sqrt(np.maximum(tally.squares / tally.counts - means * means, 0))
     there = [at for at in range(len(names)) if tally.counts[at]]
     shares: Mapping[str, float] = {}
-    if tally.valid and all(share.index in names for share in SHARES.values()):
+    if tally.valid and all(any(one.index in names for one in GROUND if one.name == kind) for kind in SHARES):
         shares = {name: int(count) / tally.valid for name, count in zip(SHARES, tally.shares, strict=True)}
     measured = Measured(
         parcel=parcel.name,

@@ -13,7 +13,7 @@ __all__ = ["IndexSettings", "Layout", "SceneSettings"]
 Layout = Literal["auto", "l2a", "l1c", "eurosat"]
 """Order of bands that have no names: the 12 of L2A, the 13 of L1C, or the 13 of EuroSAT, whose B8A comes last."""
 
-_QUALITIES = ("cloud", "shadow")
+_QUALITIES = ("cloud", "shadow", "snow")
 
 
 class SceneSettings(Settings):
@@ -29,7 +29,8 @@ class SceneSettings(Settings):
     scale: Annotated[float, Field(gt=0, le=1)] | Literal["auto"] = "auto"
     """Reflectance of the number 1; auto is 0.0001 for whole numbers and 1 for fractions."""
     quality: str = "auto"
-    """Cloud layer: a file, no for none, or auto for a band of the image or a file beside it."""
+    """Cloud layer: a file, no for none, or auto for a band of the image or a file beside it; with auto and without any,
+    what is as bright as cloud or snow does not count."""
     quality_layer: Literal["auto", "scl", "fmask", "qa_pixel", "qa60", "cloudmask", "codes"] = "auto"
     """Kind of the cloud layer; auto tells it by name."""
     exclude: tuple[str, ...] = _QUALITIES

@@ -19,7 +19,7 @@ from arpent.core import Closing, Grid, Raster, Window, date_pattern, day_in_name
 from arpent.errors import BandMismatch
 from arpent.io import ImageReader, open_image
 from arpent.io.sources import locate
-from arpent.pixels import Quality, usable
+from arpent.pixels import Quality, bright_as_cloud, usable
 from arpent.tasks.describe.clouds import CloudLayer, find_clouds, open_clouds
 from arpent.tasks.describe.layouts import (
     BANDS,
@@ -38,6 +38,10 @@ __all__ = ["Scene", "SceneName", "name_of", "open_scene"]
 
 _PATCH = 256
 """Side of the windows that are looked at before anything is known; 9 of them where the image is larger than all."""
+_FULL = 10_000
+"""Numbers of a reflectance of 1."""
+_PALE = 0.02
+"""Share of an image as bright as cloud from which on people are told."""
 _TILE = re.compile(r"(?:^|[_.])T?(\d{2}[A-Z]{3})(?=[_.]|$)")
 _DAY = re.compile(r"(?:^|[_. \-])(?:\d{4}-\d\d-\d\d|\d{8}(?:T\d{6}Z?)?|\d{7}T\d{6})(?=[_. \-]|$)")
 
@@ -76,6 +80,8 @@ class Scene(Closing):
         radiometry: Radiometry,
         clouds: CloudLayer | None,
         exclude: Sequence[str],
+        *,
+        dazzled: bool = False,
     ) -> None:
         self.source = reader.source
         self.grid: Grid = reader.grid
@@ -88,6 +94,7 @@ class Scene(Closing):
         self._radiometry = radiometry
         self._clouds = clouds
         self._exclude = tuple(exclude)
+        self._dazzled = dazzled
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -97,6 +104,8 @@ class Scene(Closing):
     def read(self, window: Window) -> Raster:
         """Reflectance × 10 000 as float32; pixels without data, and those that are excluded, are not valid.
 
+        Where no layer tells clouds and snow, what is as bright as they are counts as such.
+
         Args:
             window: that lies inside the grid.
         """
@@ -105,7 +114,10 @@ class Scene(Closing):
         valid = raw.valid & (raw.pixels != 0).any(axis=0)
         if self._clouds is not None:
             valid &= usable(self._clouds.read(window), self._exclude)
-        return Raster(self._radiometry.applied(raw.pixels), valid, raw.grid, self.bands)
+        numbers = self._radiometry.applied(raw.pixels)
+        if self._dazzled:
+            valid &= ~_bright(numbers, self.bands)
+        return Raster(numbers, valid, raw.grid, self.bands)
 
     def clouds(self, window: Window) -> NDArray[np.bool_] | None:
         """Where there is cloud, ``(height, width)``; None where nothing tells."""
@@ -151,20 +163,23 @@ def open_scene(
         _refuse_dates(whole)
         facts = facts_of(text, whole.tags)
         known = facts.offset is not None and facts.scale is not None
-        radiometry = radiometry_of(whole, told, _sampled(whole, 1 if known else 9), facts, asked)
-        reader = whole
+        sample = _sampled(whole, 1 if known else 9)
+        radiometry = radiometry_of(whole, told, sample, facts, asked)
+        reader, seen = whole, radiometry.applied(sample)
         if told != bands:
             reader = undo.enter_context(open_image(text, bands=[naming.own[band] for band in bands], grid=whole.grid))
             whole.close()
             radiometry = radiometry.first(len(bands))
         found = find_clouds(text, locate(text).layers, asked)
         clouds = None if found is None else undo.enter_context(open_clouds(found, reader.grid))
-        scene = Scene(reader, bands, radiometry, clouds, asked.exclude)
+        dazzled = clouds is None and asked.quality == "auto" and {"B03", "B04"} <= {*bands}
+        scene = Scene(reader, bands, radiometry, clouds, asked.exclude, dazzled=dazzled)
         named = name_of(text)
         scene.name, scene.place = named.name, named.place if asked.place is None else asked.place
         scene.taken = _day(text, asked) or facts.taken
         scene.missing = tuple(band for band in wanted if band not in bands)
-        scene.notes = tuple(_notes(naming, radiometry, scene))
+        pale = float(_bright(seen, told).mean()) if dazzled and seen.size else 0.0
+        scene.notes = tuple(_notes(naming, radiometry, scene, pale))
         undo.pop_all()
     return scene
 
@@ -205,10 +220,18 @@ def _kept(naming: Naming, wanted: Sequence[str], source: str) -> tuple[str, ...]
     return tuple(band for band in BANDS if band in kept)
 
 
-def _notes(naming: Naming, radiometry: Radiometry, scene: Scene) -> Iterator[str]:
+def _bright(numbers: NDArray[np.float32], bands: Sequence[str]) -> NDArray[np.bool_]:
+    """Which pixels ``(bands, …)``, as reflectance × 10 000, are as bright as cloud or snow."""
+    green, red = (numbers[bands.index(band)] / _FULL for band in ("B03", "B04"))
+    return bright_as_cloud(green, red)
+
+
+def _notes(naming: Naming, radiometry: Radiometry, scene: Scene, pale: float) -> Iterator[str]:
     if naming.note:
         yield naming.note
     yield from radiometry.notes
+    if pale >= _PALE:
+        yield f"no layer tells its clouds: {pale:.0%} of it, as bright as cloud or snow, does not count; see --quality"
     if scene.missing:
         yield f"it has no {', '.join(scene.missing)}"
     if scene.taken is None:
