@@ -64,9 +64,10 @@ def prepare(
         f"{say('prepare.told_dataset', language)}  {output}",
     )
     if made.failures:
-        first = made.failures[0]
+        count, first = len(made.failures), made.failures[0]
+        told = "1 picture cannot be opened and is" if count == 1 else f"{count} pictures cannot be opened and are"
         raise PartialFailure(
-            f"{len(made.failures)} pictures cannot be opened and are left out; first: {first.error.what}",
+            f"{told} left out; first: {first.error.what}",
             found=", ".join(one.name for one in made.failures[:5]),
             cure="Mend or remove them and repeat the command with --force; the data set is complete without them.",
         )
