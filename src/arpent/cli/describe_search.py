@@ -74,7 +74,7 @@ def search(
     language = settings.language
     query = Query(words, settings.like or "", settings.where or "", settings.count, settings.each_date)
     with SearchIndex.over(places or [Path("runs")], index, rebuild=rebuild, progress=progress()) as found:
-        for line in found.index.warnings:
+        for line in found.index.warnings if settings.like else ():
             note(line)
         hits = found.find(query)
         note(say("search.searched", language, rows=found.index.rows))
@@ -105,7 +105,8 @@ def _answer(question: str, hits: Sequence[Hit], settings: SearchSettings, model:
         def write(prompt: str) -> str:
             return str(describer.answer([prompt], settings.language)[0])
 
-    parcels = [measured_of(hit.row) for hit in hits[: settings.cite] if hit.row["valid"] is not None]
+    best = [hit for hit in hits[: settings.cite] if hit.partly == hits[0].partly]  # their places are their numbers
+    parcels = [measured_of({**hit.row, "valid": 1.0} if hit.row["valid"] is None else hit.row) for hit in best]
     axes = [one.axis for one in understand(question).wanted]
     return answer(question, parcels, settings.language, axes=axes, write=write)
 

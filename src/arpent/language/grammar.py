@@ -29,7 +29,7 @@ from arpent.language.clauses import (
     value_slot,
 )
 from arpent.language.measured import Measured
-from arpent.language.vocabulary import known_crop
+from arpent.language.vocabulary import crop_name, fold, known_crop
 
 __all__ = ["abstains", "compose", "templates", "text"]
 
@@ -128,15 +128,19 @@ class _Composer:
                 words = self.table["closing"][self.language] if not clauses else leading
                 clause = Clause(words.pop() if words is leading else words[0]).then(clause) if words else clause
             if clauses and self.chance.random() < _JOINED and ":" not in clause.text + clauses[0].text:
-                clause = clause.then(self._joint(clause.text + clauses[0].text)).then(clauses.pop(0))
+                clause = clause.then(self._joint(clause.text, clauses[0].text)).then(clauses.pop(0))
             sentences.append(said_on(clause, today) if today else clause)
         return sentences
 
-    def _joint(self, clauses: str) -> Clause:
-        """What stands between two clauses; not a second "and"."""
+    def _joint(self, one: str, other: str) -> Clause:
+        """What stands between two clauses; not a second "and", and "qu’" before a vowel."""
+        clauses = one + other
         joining = self.table["joining"][self.language]
         fitting = [words for words in joining if words.strip(" ,") not in clauses.split() or words.strip() == ";"]
-        return Clause(self.chance.choice(fitting))
+        words = self.chance.choice(fitting)
+        return Clause(
+            f"{words.removesuffix('e ')}’" if words.endswith(" que ") and fold(other)[0] in "aeiouy" else words
+        )
 
     def _abstention(self) -> Clause | None:
         cloud = self.measured.cloud
@@ -156,9 +160,9 @@ class _Composer:
         slots: dict[str, Slot] = {}
         if self.measured.taken is not None:
             slots["day"] = day_slot(self.measured.taken, self.language)
-        crop = known_crop(self.measured.crop or "", self.language)
+        crop = known_crop(self.measured.crop or "")
         if crop is not None and self.measured.crop is not None:
-            slots["crop"] = crop_slot(crop, self.measured.crop, self.language)
+            slots["crop"] = crop_slot(crop, crop_name(self.measured.crop, self.language), self.language)
         return chosen(self.table["opening"][self.language], slots, self.chance)
 
     def _axis(self, axis: Axis) -> Clause | None:

@@ -18,6 +18,7 @@ from arpent.language.clauses import (
     chosen,
     count_slot,
     counted_from,
+    crop_slot,
     day_slot,
     index_slots,
     laid_out,
@@ -26,6 +27,7 @@ from arpent.language.clauses import (
 )
 from arpent.language.grammar import compose
 from arpent.language.measured import Measured
+from arpent.language.vocabulary import crop_name, known_crop
 
 __all__ = ["Moment", "compose_season", "turning_points"]
 
@@ -110,7 +112,7 @@ class _Teller:
         self, series: Sequence[Measured], seen: Sequence[Measured], moments: Sequence[Moment]
     ) -> tuple[Sentence, ...]:
         turns = turning_points(moments)
-        clauses = [self._span(len(series), moments)]
+        clauses = [self._crop(series[-1].crop), self._span(len(series), moments)]
         clauses += [self._leg(self.axis, first, last) for first, last in pairwise(turns)]
         clauses += [self._extreme("peak", max(moments, key=lambda moment: moment.value))]
         if len(moments) > 2:
@@ -137,6 +139,14 @@ class _Teller:
             )
             for sentence in found
         )
+
+    def _crop(self, crop: str | None) -> Clause | None:
+        """What grows there, where somebody knows and both languages have a word for it."""
+        known = known_crop(crop or "")
+        if known is None:
+            return None
+        name = crop_name(crop or "", self.language)
+        return chosen(self.table["crop"][self.language], {"crop": crop_slot(known, name, self.language)}, self.chance)
 
     def _span(self, count: int, moments: Sequence[Moment]) -> Clause | None:
         slots = self._days(moments[0].when, moments[-1].when) | {"count": count_slot(count, self.language)}

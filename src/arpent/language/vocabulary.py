@@ -13,7 +13,7 @@ from typing import Any
 from arpent.core import Language
 from arpent.language.axes import word_table
 
-__all__ = ["Meaning", "Phrasebook", "axis_words", "class_words", "fold", "known_crop", "vocabulary"]
+__all__ = ["Meaning", "Phrasebook", "axis_words", "class_words", "crop_name", "fold", "known_crop", "vocabulary"]
 
 
 @dataclass(frozen=True)
@@ -155,6 +155,15 @@ def known_crop(name: str, language: Language | None = None) -> str | None:
             if meaning.kind == "crop":
                 return meaning.named
     return None
+
+
+def crop_name(name: str, language: Language) -> str:
+    """The name of a crop in a language: as it is if it is of that language, else the commonest word for it there."""
+    known = known_crop(name)
+    if known is None or known_crop(name, language) is not None:
+        return name
+    first: str = next(_forms(word_table("words")["crops"][known][language][0]))
+    return first
 
 
 @cache

@@ -30,6 +30,9 @@ WRONG: list[tuple[Language, str]] = [
     ("en", "The mean WXYZ of 0.40 shows good health."),  # an index that does not exist
     ("en", "The maize is doing well."),  # a crop that nobody has named
     ("en", "Bare soil covers 40% of the parcel."),  # extent
+    ("en", "The mean NDVI of 0.52 points to moderate vigour, twice that of its neighbours."),  # beyond what can be read
+    ("en", "The mean NDVI is 0.52 and locusts ate the leaves."),
+    ("fr", "Le NDVI moyen de 0,52 traduit une vigueur modérée, en Beauce comme ailleurs."),
     ("fr", "Le NDVI moyen de 0,17 traduit une vigueur modérée."),
     ("fr", "Le NDVI moyen de 0,52 traduit une vigueur forte."),
     ("fr", "L’indice WXYZ moyen de 0,40 montre une bonne santé."),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from arpent.core import Language
@@ -18,6 +18,7 @@ from arpent.language import Measured, day, number, percent, say
 from arpent.language.axes import AXES, axis_named
 from arpent.language.claims import Sentence, check, parse
 from arpent.language.grammar import compose
+from arpent.language.strange import strange_words
 
 __all__ = ["CitedAnswer", "Removed", "Statement", "answer", "checked_answer", "prompt_of"]
 
@@ -133,7 +134,7 @@ def _composed(parcels: Sequence[Measured], language: Language, axes: Sequence[st
     """The grammar's answer: a few sentences on each parcel."""
     lines = []
     for place, one in enumerate(parcels, start=1):
-        said = compose(one, language, seed=place, axes=axes)
+        said = compose(replace(one, taken=None), language, seed=place, axes=axes)  # the day is in the name
         sentences = " ".join(f"{sentence.text.rstrip('.')} [{place}]." for sentence in said)
         lines.append(f"{say('search.on_parcel', language, name=_name(one, language))} {sentences}")
     return "\n".join(lines)
@@ -147,6 +148,9 @@ def checked_answer(text: str, parcels: Sequence[Measured], language: Language) -
     for line in unicodedata.normalize("NFC", text[:_LONGEST]).splitlines():
         kept = []
         for words, sentence, cited in _sentences(line, parcels, language):
+            if _strange(sentence, language):
+                removed.append(Removed(words, None, "unsupported"))
+                continue
             one = _judged(words, sentence, cited, parcels, removed)
             if one is not None:
                 kept.append(one)
@@ -211,6 +215,11 @@ def _judged(
     marks = "".join(f"[{place}]" for place in bearing)
     stop = words[-1] if words[-1:] in ".!?" else ""
     return Statement(f"{words.removesuffix(stop).rstrip()} {marks}{stop}", tuple(bearing))
+
+
+def _strange(sentence: Sentence, language: Language) -> bool:
+    """Whether it has words that nothing here can read; names have been blotted out."""
+    return any({*word} != {"x"} for word in strange_words(sentence.text, language))
 
 
 def _is_date(named: str | None) -> bool:

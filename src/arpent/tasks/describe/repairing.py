@@ -16,6 +16,7 @@ from arpent.language import Measured
 from arpent.language.axes import AXES, Profile, axes_of
 from arpent.language.claims import Finding, Sentence, check, parse
 from arpent.language.grammar import compose
+from arpent.language.strange import strange_words
 from arpent.tasks.describe.texts import Checked, Source
 
 __all__ = ["Draft", "Failing", "checked_text", "finished_sentence"]
@@ -32,11 +33,13 @@ class _Piece:
     findings: tuple[Finding, ...]
     source: Source = "model"
     first: str | None = None
+    strange: tuple[str, ...] = ()
 
     @property
     def stands(self) -> bool:
-        """Whether it says something, and all that it says was measured."""
-        return bool(self.findings) and all(one.verdict == "supported" for one in self.findings)
+        """Whether it says something, all that it says was measured, and no word of it is beyond the reader."""
+        supported = all(one.verdict == "supported" for one in self.findings)
+        return bool(self.findings) and supported and not self.strange
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,10 @@ class Draft:
 
     def _piece(self, sentence: Sentence) -> _Piece:
         findings = check([sentence], self.measured, profile=self.profile)
-        return _Piece(sentence.text, _axes(sentence), findings)
+        known = self.measured
+        names = [name for name in (known.parcel, known.place, known.crop) if name]
+        strange = strange_words(sentence.text, self.language, names)
+        return _Piece(sentence.text, _axes(sentence), findings, strange=strange)
 
     def _by_grammar(self, axes: Sequence[str]) -> list[_Piece]:
         """Sentences about axes, as far as they were measured."""
