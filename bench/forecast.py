@@ -6,8 +6,10 @@ own. A segmentation network learns single dates, an LSTM on its features learns 
 rivers of other landscapes. The gain is the IoU of water minus that of the stronger of two persistences: of the mask
 that the network predicts for today, and of the true one.
 
-Also printed: how good the mask of today is, the same forecasts by regime, and those of the network of the first seed
-with its LSTM set to zero, which gains nothing if it is the LSTM that knows. `--variants` adds rivers that no network
+Also printed: how good the mask of today is, 95 % intervals from river to river, the same forecasts by regime (of steady
+scenes also what is lost to the model's own mask of today, and what that loses to the true one; and of those that the
+model itself says will stay), how far the changes are believed, and the forecasts of the network of the first seed with
+its LSTM set to zero, which gains nothing if it is the LSTM that knows. `--variants` adds rivers that no network
 has learnt from: with twice the noise, with the echoes of the classes dealt out anew, and of another family of
 landscapes; with `--learn-variants` each of them is then learnt, too, and judged on other rivers of its own kind.
 
@@ -41,7 +43,7 @@ from arpent.tasks.forecast.segmentation import train_segmentation
 from arpent.tasks.forecast.sides import divided
 from arpent.tasks.forecast.train_settings import ForecastSettings, SegmentationSettings
 from arpent.tasks.forecast.training import train_forecast
-from arpent.tasks.forecast.verdict import regime_gains, verdicts
+from arpent.tasks.forecast.verdict import regime_gains, said_to_stay, verdicts
 from arpent.testing.simulation import RadarSimulation, simulate
 
 VARIANTS = {
@@ -139,10 +141,19 @@ def report(title: str, judged: Judged) -> None:
         figures = "  ".join(f"{one.iou:.3f}" for one in tally.scores())
         errors = "  ".join(f"{one.fraction_rmse[0]:.3f}" for one in tally.scores())
         print(f"  {method:12}  IoU {figures}   RMSE of the share of water {errors}")
-    print(f"  {'gain':12}      {'  '.join(f'{one.gain:+.3f}' for one in verdicts(judged))}")
+    found = verdicts(judged)
+    print(f"  {'gain':12}      {'  '.join(f'{one.gain:+.3f}' for one in found)}")
+    ends = [(one.interval.low, one.interval.high) if one.interval else (float("nan"),) * 2 for one in found]
+    print(f"  {'95 %':12}      {'  '.join(f'{low:+.3f} to {high:+.3f}' for low, high in ends)}")
     for regime in REGIMES:
         row = regime_gains(judged)[regime]
         print(f"  {regime:12}      {'  '.join('     –' if one is None else f'{one.gain:+.3f}' for one in row)}")
+    ours, own, true = (judged.tallies[name].by_regime()["steady"] for name in ("model", "predicted", "persistence"))
+    for title, left, right in (("  - own mask", ours, own), ("  own - true", own, true)):
+        row = zip(left, right, strict=True)
+        print(f"  {title:12}      {'  '.join('     –' if a is None else f'{a.iou - b.iou:+.3f}' for a, b in row)}")
+    stays = said_to_stay(judged)
+    print(f"  {'said to stay':12}      {'  '.join('     –' if one is None else f'{one.gain:+.3f}' for one in stays)}")
 
 
 def gains(judged: Judged) -> list[float]:
@@ -170,7 +181,8 @@ def run(learnt: str, judged_on: Sequence[str], seeds: Sequence[int], asked: Aske
         begun, spent = time.perf_counter(), cpu_seconds()
         model = open_forecaster(trained(learn, folder / learnt, asked, seed), precision="bf16")
         spent, begun = cpu_seconds() - spent, time.perf_counter() - begun
-        print(f"\nlearnt on {learnt}, seed {seed}: {spent:.0f} s of CPU time, {begun:.0f} s of clock time", flush=True)
+        print(f"\nlearnt on {learnt}, seed {seed}: {spent:.0f} s of CPU time, {begun:.0f} s of clock time")
+        print("  beliefs", model.bundle.contract.recipe["beliefs"], flush=True)
         for kind in judged_on:
             side = "val" if asked.validation and kind == learnt else "all"
             data = learn if side == "val" else dataset(folder, asked, kind, JUDGE, asked.judging)

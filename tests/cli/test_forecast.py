@@ -65,12 +65,12 @@ def test_each_leaves_what_the_guide_says(done):
 
 
 def test_event_files_hold_losses_figures_and_example_masks(done):
-    for run, figure in (("segmentation", "validation/iou/water"), ("forecast", "validation/iou/t+1/water")):
+    by_horizon = {f"validation/iou/t+{horizon}/water" for horizon in (1, 2, 3)}
+    for run, figures in (("segmentation", {"validation/iou/water"}), ("forecast", by_horizon)):
         events = EventAccumulator(str(done / "runs" / run / "logs"))
         events.Reload()
         scalars = events.Tags()["scalars"]
-        assert {"train/loss", "validation/loss", "validation/miou"} <= set(scalars)
-        assert figure in scalars or any(name.startswith("validation/iou") for name in scalars)
+        assert {"train/loss", "validation/loss", "validation/miou"} | figures <= set(scalars)
         assert [one.step for one in events.Images("validation/masks")] == [1, 2]
 
 

@@ -85,6 +85,7 @@ def test_settings_that_do_not_fit_are_refused(changes, match):
 def test_a_bundle_gives_the_same_answers(tmp_path):
     network, frames = made(covariates=["level"]), torch.randn(1, 3, 2, 16, 16)
     network.head.temperatures.fill_(2.0)
+    network.head.beliefs.fill_(0.4)
     network.head.covariate_mean.fill_(3.0)
     told = torch.stack((days(1), torch.ones(1, 6)), 2)
     contract = Contract(
@@ -166,6 +167,18 @@ def test_todays_mask_is_sharpened_by_what_all_dates_show():
     truth, frames = draw()
     found = head(blind, frames, nothing, days(4)).now.argmax(1)
     assert float((found == truth).float().mean()) > 0.82
+
+
+def test_changes_are_believed_as_far_as_is_said():
+    network, frames = made(), torch.randn(1, 3, 2, 16, 16)
+    whole = network(frames, days(1))
+    network.head.beliefs.copy_(torch.tensor([0.0, 0.5, 1.0]))
+    said = network(frames, days(1))
+    assert torch.equal(said.now, whole.now)
+    assert torch.allclose(said.masks[:, 0], said.kept)
+    assert torch.allclose(said.masks[:, 1], (whole.kept + whole.masks[:, 1]) / 2, atol=1e-5)
+    assert torch.equal(said.masks[:, 2], whole.masks[:, 2])
+    assert (whole.masks - whole.kept.unsqueeze(1)).abs().max() > 1e-3
 
 
 def test_a_gate_that_would_shut_lets_through_what_is_to_be_learnt():

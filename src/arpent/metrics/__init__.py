@@ -1,6 +1,7 @@
 """How good a result is."""
 
 from arpent.metrics.areas import AdjustedAreas, Estimate, adjust_areas
+from arpent.metrics.belief import believed
 from arpent.metrics.calibration import Reliability, reliability
 from arpent.metrics.change import BlockCounts, Detection
 from arpent.metrics.curves import Curve, ScoreHistogram
@@ -51,6 +52,7 @@ __all__ = [
     "TextScores",
     "Told",
     "adjust_areas",
+    "believed",
     "bleu4",
     "bootstrap",
     "calibrate",

@@ -272,8 +272,8 @@ class ForecastTally:
         )
 
 
-def regime_of(before: int, after: int) -> Regime:
-    """What a class did that covered `before` pixels and then `after`: within a twentieth, it stayed."""
+def regime_of(before: float, after: float) -> Regime:
+    """What a class did that covered `before` and then `after`, pixels or shares: within a twentieth, it stayed."""
     if abs(after - before) <= _STEADY * max(before, after):
         return "steady"
     return "rising" if after > before else "falling"

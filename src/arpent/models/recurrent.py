@@ -91,6 +91,11 @@ class Forecast(NamedTuple):
     masks: Tensor
     now: Tensor
 
+    @property
+    def kept(self) -> Tensor:
+        """Scores of a coming date to which nothing changes, before its temperature, ``(B, classes, H, W)``."""
+        return _logs(self.now, 1)
+
 
 class Seen(NamedTuple):
     """What the segmentation network makes of the past dates.
@@ -113,6 +118,9 @@ class ForecastHead(nn.Module):
     and how far each pixel is from the shores of each date. It works at half the resolution, where it is four times
     cheaper. What it finds says what the changes that the core foretells, spread over the pixels of their cells, do to
     each of them; and it helps two convolutions at full resolution to correct the last date's scores.
+
+    How far these changes are believed, at each horizon, and how sure the answer is of itself, is found when all else
+    has been learnt: ``beliefs`` and ``temperatures``.
 
     Args:
         settings: of the whole network.
@@ -142,6 +150,7 @@ class ForecastHead(nn.Module):
         nn.init.zeros_(_bias(self.sharpen))
         self.spread = nn.Conv2d(state, width, 3, padding=1, bias=False)
         self.response = _Response(width, settings.classes)
+        self.register_buffer("beliefs", torch.ones(settings.future))
         self.register_buffer("temperatures", torch.ones(settings.future))
         self.register_buffer("covariate_mean", torch.zeros(len(settings.covariates)))
         self.register_buffer("covariate_std", torch.ones(len(settings.covariates)))
@@ -159,8 +168,8 @@ class ForecastHead(nn.Module):
         spread = _widened(self.spread(changes.flatten(0, 1)), laid)
         response = self.response(laid, spread.view(*changes.shape[:2], *spread.shape[1:]))
         moved = _widened(response.flatten(0, 1), known).view(*changes.shape[:2], *now.shape[1:])
-        masks = (_logs(now, 1).unsqueeze(1) + moved) / self.get_buffer("temperatures").view(1, -1, 1, 1, 1)
-        return Forecast(masks, now)
+        beliefs, temperatures = (self.get_buffer(name).view(1, -1, 1, 1, 1) for name in ("beliefs", "temperatures"))
+        return Forecast((_logs(now, 1).unsqueeze(1) + beliefs * moved) / temperatures, now)
 
     def _changes(self, known: Tensor, features: Tensor, told: Tensor) -> Tensor:
         """How the features of each coming date differ from those of the last one, ``(B, future, state, h, w)``."""

@@ -14,7 +14,7 @@ from arpent.models.recurrent import ForecasterSettings
 from arpent.tasks.forecast.answering import Answered, days_of, open_forecaster
 from arpent.tasks.forecast.dataset import Dataset, Frame, Place
 from arpent.tasks.forecast.judging import METHODS, issues_of, judge, look
-from arpent.tasks.forecast.verdict import plain_words, regime_gains, verdicts
+from arpent.tasks.forecast.verdict import plain_words, regime_gains, said_to_stay, verdicts
 
 
 @dataclass
@@ -123,6 +123,23 @@ def test_one_who_moves_what_stays_is_said_to_harm_steady_scenes(places):
 
     words = plain_words(judged(Restless(), places), "en")
     assert any(line.startswith("It harms steady scenes: worse than persistence, t+1") for line in words)
+
+
+def test_forecasts_that_say_that_a_scene_stays_are_judged_apart_from_those_of_scenes_that_do(places):
+    """A seer says it of the lake that stays alone; one who keeps all lakes as they are says it of all."""
+    seen = said_to_stay(judged(Seer(), places))
+    assert [one.forecasts for one in seen] == [7, 6, 5]
+    still = judged(Seer(knows=0), places)
+    kept = said_to_stay(still)
+    assert [one.forecasts for one in kept] == [21, 18, 15]
+    assert [one.gain for one in kept] == pytest.approx([one.gain for one in verdicts(still)])
+
+    class Flooding(Seer):
+        def answer(self, frames, valid, days):
+            said = super().answer(frames, valid, days)
+            return replace(said, coming=np.stack([self.masked(np.ones(valid.shape[1:], bool))] * 3))
+
+    assert said_to_stay(judged(Flooding(), places)) == (None, None, None)
 
 
 def test_places_show_the_regimes_they_were_made_for(places):

@@ -119,7 +119,7 @@ class ForecastModel:
         said = Forecast(*self.network(image[None], torch.from_numpy(days)[None]))
         coming = said.masks[0, :, :, :height, :width].float()
         now = said.now[0, :, :height, :width].float()
-        kept = now.cpu() / self._temperatures().view(-1, 1, 1, 1)
+        kept = said.kept[0, :, :height, :width].cpu() / self._temperatures().view(-1, 1, 1, 1)
         return Answered(chances_of(now, 0), chances_of(coming, 1), chances_of(kept, 1))
 
     def _temperatures(self) -> Tensor:

@@ -23,7 +23,7 @@ from arpent.tasks.forecast.evaluation_pictures import draw_evaluation
 from arpent.tasks.forecast.judging import Issue, Judged, issues_of, judge
 from arpent.tasks.forecast.sides import sided
 from arpent.tasks.forecast.telling import places_told
-from arpent.tasks.forecast.verdict import plain_words, regime_gains, verdicts
+from arpent.tasks.forecast.verdict import Verdict, plain_words, regime_gains, said_to_stay, verdicts
 from arpent.version import __version__
 
 __all__ = ["ForecastEvaluation", "document_of", "evaluate"]
@@ -133,13 +133,15 @@ def document_of(judged: Judged) -> dict[str, Any]:
             }
             for one in verdicts(judged)
         ],
-        "gains_by_regime": {
-            regime: [None if one is None else _finite(one.gain) for one in row]
-            for regime, row in regime_gains(judged).items()
-        },
+        "gains_by_regime": {regime: [_gain(one) for one in row] for regime, row in regime_gains(judged).items()},
+        "gains_where_said_to_stay": [_gain(one) for one in said_to_stay(judged)],
         "ece": [_ece(judged, horizon) for horizon in range(1, judged.horizons + 1)],
         "methods": methods,
     }
+
+
+def _gain(verdict: Verdict | None) -> float | None:
+    return None if verdict is None else _finite(verdict.gain)
 
 
 def _figures(scores: HorizonScores, judged: Judged) -> dict[str, Any]:

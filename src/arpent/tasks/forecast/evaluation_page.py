@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from arpent.core import Language
@@ -14,7 +14,7 @@ from arpent.report.page import Part
 from arpent.tasks.forecast.evaluation_pictures import Drawn, ece_of
 from arpent.tasks.forecast.judging import METHODS, Judged
 from arpent.tasks.forecast.telling import clauses
-from arpent.tasks.forecast.verdict import regime_gains, skill_of, step_of, verdicts
+from arpent.tasks.forecast.verdict import Verdict, regime_gains, said_to_stay, skill_of, step_of, verdicts
 
 __all__ = ["About", "summary_heads", "summary_rows", "told_rows", "write_evaluation_page"]
 
@@ -143,16 +143,9 @@ def _regimes(judged: Judged, drawn: Drawn, language: Language) -> Sequence[Part]
     for regime, row in regime_gains(judged).items():
         for one, scores in zip(row, counted[regime], strict=True):
             if one is not None and scores is not None:
-                rows.append(
-                    [
-                        say(f"forecast_report.{regime}", language),
-                        step_of(one.horizon, judged.ahead, language),
-                        scores.windows,
-                        100 * one.skill,
-                        100 * one.still,
-                        100 * one.gain,
-                    ]
-                )
+                rows.append(_regime_row(regime, replace(one, forecasts=scores.windows), judged, language))
+    stays = (one for one in said_to_stay(judged) if one is not None)
+    rows += [_regime_row("said_to_stay", one, judged, language) for one in stays]
     heads = [
         say("forecast_report.regime", language),
         say("forecast_report.horizon", language),
@@ -165,6 +158,12 @@ def _regimes(judged: Judged, drawn: Drawn, language: Language) -> Sequence[Part]
     course = say("forecast_report.course", language, name=name, place=drawn.place)
     table = Table(heads, rows, f"{_figure(judged, language)}, %", decimals=1, signed=[len(heads) - 1])
     return [table, Picture.of(drawn.course, course, course)]
+
+
+def _regime_row(regime: str, one: Verdict, judged: Judged, language: Language) -> list[str | int | float | None]:
+    """What is gained in the forecasts of one kind at one horizon."""
+    step, figures = step_of(one.horizon, judged.ahead, language), (one.skill, one.still, one.gain)
+    return [say(f"forecast_report.{regime}", language), step, one.forecasts, *(100 * figure for figure in figures)]
 
 
 def _calibration(judged: Judged, drawn: Drawn, language: Language) -> Sequence[Part]:

@@ -66,6 +66,8 @@ class SegmentationSettings(_TrainSettings):
     """Network: a plain U-Net, or one with a ResNet as its encoder."""
     widths: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (16, 32, 64, 96)
     """Feature maps of a plain U-Net at each level, finest first."""
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Decay of the moving average of the weights that is validated and kept; 0 keeps the weights themselves."""
     epochs: Annotated[int, Field(ge=1)] = 50
     """Passes over the training set."""
     batch_size: Annotated[int, Field(ge=1)] = 16
@@ -96,7 +98,7 @@ class ForecastSettings(_TrainSettings):
     """Numbers of its state in each cell."""
     layers: Annotated[int, Field(ge=1)] = 2
     """Layers of it."""
-    cell: Annotated[int, Field(ge=1)] = 16
+    cell: Annotated[int, Field(ge=1)] = 32
     """Side in pixels of the cells that share a state; that of the encoder's, where these are larger."""
     width: Annotated[int, Field(ge=1)] = 16
     """Feature maps of the decoder at full resolution."""
@@ -108,16 +110,19 @@ class ForecastSettings(_TrainSettings):
     """Chance that a training series comes without its covariates, so that the network can do without."""
     encoder: EncoderName = "unet"
     """Network that segments, for a joint training without a segmentation model to start from."""
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.95
+    """Decay of the moving average of the weights that is validated and kept; 0 keeps the weights themselves."""
     epochs: Annotated[int, Field(ge=1)] = 30
     """Passes over the training set."""
     batch_size: Annotated[int, Field(ge=1)] = 8
     """Series of squares per step."""
-    rate: Annotated[float, Field(gt=0)] = 2e-3
+    rate: Annotated[float, Field(gt=0)] = 4e-3
     """Learning rate at its peak."""
     best: str = "iou"
     """Validation figure that picks the epoch to keep: loss, or the name of a metric."""
     calibrate: bool = True
-    """Make probabilities mean what they say, by a temperature for each horizon found on the validation set."""
+    """Believe changes as far as the validation set bears them out, and make probabilities mean what they say: a share
+    and a temperature for each horizon."""
 
     def fit(self) -> FitSettings:
         """For the training loop."""

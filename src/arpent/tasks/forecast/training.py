@@ -16,8 +16,8 @@ from arpent.data import Augment, Batches, GridPatches, Normaliser, Patch, Random
 from arpent.engine import Fit, Processes, choose_device, fit, inputs_of, train_run
 from arpent.errors import ContractMismatch, FileMissing, UnknownName
 from arpent.language import say
-from arpent.metrics import calibrate
-from arpent.models import Bundle, Forecaster, ForecasterSettings, load_bundle, tile_needs
+from arpent.metrics import believed, calibrate
+from arpent.models import Bundle, Forecast, Forecaster, ForecasterSettings, load_bundle, tile_needs
 from arpent.store import Place, Run, RunFolder, bundle_in, runs_under
 from arpent.tasks.forecast.dataset import Dataset
 from arpent.tasks.forecast.embedding import forecaster_on, require_segmentation
@@ -33,7 +33,7 @@ from arpent.version import __version__
 __all__ = ["train_forecast"]
 
 _JUDGED = 200_000
-"""Pixels per horizon on which temperatures are found."""
+"""Pixels per horizon on which beliefs and temperatures are found."""
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ def _note(run: RunFolder, lesson: _Lesson) -> None:
 
 
 def _fitted(lesson: _Lesson, rule: Normalisation, folder: Path, place: Place, progress: Progress | None) -> Fit:
-    """The whole network, trained, with its temperatures."""
+    """The whole network, trained, with its beliefs and temperatures."""
     settings, task = lesson.settings, lesson.task()
     made = None
     if not settings.joint:
@@ -266,22 +266,28 @@ class _Varied:
 
 
 def _calibrate(whole: Forecaster, model: torch.nn.Module, val: Batches, device: str) -> None:
-    """Sets the temperatures of the network to those that suit the validation set."""
+    """Sets the beliefs and the temperatures of the network to those that suit the validation set."""
     here = choose_device(device)
     model.to(here).eval()
-    scores: list[NDArray[np.float32]] = []
+    stays: list[NDArray[np.float32]] = []
+    moves: list[NDArray[np.float32]] = []
     truths: list[NDArray[np.int64]] = []
     share = max(1, val.steps())
     with torch.inference_mode():
         for number, batch in enumerate(val.epoch(0)):
-            out = model(*(tensor.to(here) for tensor in inputs_of(batch)))
+            out: Forecast = model(*(tensor.to(here) for tensor in inputs_of(batch)))
             picked = _picked(batch["target"][:, 1:], max(1, _JUDGED // share), number)
-            # Pixels as samples: (n, future, classes) and (n, future).
-            scores.append(out.masks.permute(0, 3, 4, 1, 2).flatten(0, 2).cpu()[picked].float().numpy())
+            # Pixels as samples: (n, classes), (n, future, classes) and (n, future).
+            stays.append(out.kept.permute(0, 2, 3, 1).flatten(0, 2).cpu()[picked].float().numpy())
+            change = (out.masks - out.kept.unsqueeze(1)).permute(0, 3, 4, 1, 2).flatten(0, 2)
+            moves.append(change.cpu()[picked].float().numpy())
             truths.append(batch["target"][:, 1:].permute(0, 2, 3, 1).flatten(0, 2)[picked].numpy())
     model.to("cpu")
-    found = calibrate(np.concatenate(scores), np.concatenate(truths))
-    whole.head.get_buffer("temperatures").copy_(torch.as_tensor(np.asarray(found), dtype=torch.float32))
+    kept, changes, truth = (np.concatenate(parts) for parts in (stays, moves, truths))
+    beliefs = believed(kept, changes, truth)
+    heat = calibrate(kept[:, None] + beliefs[:, None] * changes, truth)
+    for name, found in (("beliefs", beliefs), ("temperatures", heat)):
+        whole.head.get_buffer(name).copy_(torch.as_tensor(found, dtype=torch.float32))
 
 
 def _picked(target: torch.Tensor, count: int, seed: int) -> torch.Tensor:
@@ -294,12 +300,12 @@ def _picked(target: torch.Tensor, count: int, seed: int) -> torch.Tensor:
 def _contract(lesson: _Lesson, rule: Normalisation, fitted: Fit) -> Contract:
     assert isinstance(fitted.model, Forecaster)
     settings = lesson.settings
-    temperatures = fitted.model.head.get_buffer("temperatures")
+    heads = {name: fitted.model.head.get_buffer(name).tolist() for name in ("beliefs", "temperatures")}
     recipe: Mapping[str, Any] = {
         "settings": settings.model_dump(mode="json"),
         "filter": lesson.dataset.facts.filter,
         "filter_settings": dict(lesson.dataset.facts.filter_settings),
-        "temperatures": [round(float(value), 4) for value in temperatures],
+        **{name: [round(value, 4) for value in values] for name, values in heads.items()},
         "epoch": fitted.best.number,
         "epochs": len(fitted.history),
     }

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 from arpent.core import Language
 from arpent.language import number, say
-from arpent.metrics import REGIMES, HorizonScores, Interval, Regime, jackknife
+from arpent.metrics import REGIMES, HorizonScores, Interval, Regime, jackknife, regime_of
 from arpent.tasks.forecast.judging import Judged, Method
 
-__all__ = ["HARMLESS", "Verdict", "plain_words", "regime_gains", "skill_of", "step_of", "verdicts"]
+__all__ = ["HARMLESS", "Verdict", "plain_words", "regime_gains", "said_to_stay", "skill_of", "step_of", "verdicts"]
 
 HARMLESS = 0.002
 """IoU that is as good as none: by which a model may stay below persistence on scenes of one regime before that is said,
@@ -30,6 +30,7 @@ class Verdict:
         rival: the stronger persistence.
         still: the IoU that it reaches.
         places: how many were judged; blocks of one place are one, for they see the same storms.
+        forecasts: how many of them, where they are a part of all.
         interval: of the gain, from place to place; None where there are too few of them.
     """
 
@@ -38,6 +39,7 @@ class Verdict:
     rival: Method
     still: float
     places: int = 0
+    forecasts: int = 0
     interval: Interval | None = None
 
     @property
@@ -103,6 +105,22 @@ def regime_gains(judged: Judged) -> dict[Regime, tuple[Verdict | None, ...]]:
             row.append(_verdict(known) if "model" in known else None)
         gains[regime] = tuple(row)
     return gains
+
+
+def said_to_stay(judged: Judged) -> tuple[Verdict | None, ...]:
+    """The same among the forecasts that say themselves that the class stays; None where there is none.
+
+    Which scenes are steady is known afterwards only, and of a forecast that is right on the whole those in which
+    nothing happened after all are the ones where it was wrong. What it says is known on the issue date.
+    """
+    found: list[Verdict | None] = []
+    for horizon in range(1, judged.horizons + 1):
+        now, coming = (judged.tallies[method].shares(horizon) for method in ("predicted", "model"))
+        windows = [name for name, one in coming.items() if regime_of(now[name].said, one.said) == "steady"]
+        scores = {method: tally.scores_of(windows, horizon) for method, tally in judged.tallies.items()}
+        known = {method: one for method, one in scores.items() if one is not None}
+        found.append(replace(_verdict(known), forecasts=len(windows)) if "model" in known else None)
+    return tuple(found)
 
 
 def step_of(horizon: int, ahead: Mapping[int, tuple[int, int]], language: Language) -> str:
