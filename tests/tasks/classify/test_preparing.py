@@ -297,6 +297,8 @@ def test_what_lacks_is_said(made, farm, tmp_path, monkeypatch):
         made(labels_from="captions", labels=tmp_path / "labels.csv")
     with pytest.raises(DatasetError, match="--split drawn"):
         made(split="given")
+    with pytest.raises(DatasetError, match=r"captions enough to make labels of .found at most 2 of one picture"):
+        made(labels_from="captions")
     with pytest.raises(FileMissing, match="Did you mean 'flickr8k'"):
         made(source="flicker8k")
     monkeypatch.delenv("ARPENT_DATA", raising=False)

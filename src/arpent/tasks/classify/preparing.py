@@ -156,12 +156,18 @@ def _known(layout: Layout, settings: PrepareSettings) -> _Known:
         _check_readable(kept, labels, settings)
     else:
         kept = {name: texts for name, texts in captions.items() if can_be_labelled(texts, settings)}
+    if not kept and captions and labels is None:
+        raise DatasetError(
+            f"no picture in {layout.root} has captions enough to make labels of",
+            found=f"at most {max(map(len, captions.values()))} of one picture",
+            expected="one that is read, and at least two others that agree",
+            cure="Give more captions, or labels that people gave by --labels FILE.",
+        )
     if not kept:
+        named = [*(layout.captions if layout.labels is None else layout.labels.given)][:_SHOWN]
         raise DatasetError(
             f"no picture in {layout.root} has labels",
-            found=f"{files[0]} and {len(files) - 1} more pictures",
-            expected="names of files, as the tables have them: "
-            + ", ".join([*(layout.labels.given if layout.labels else layout.captions)][:_SHOWN]),
+            found=f"files such as {files[0]}, and tables that name {', '.join(named) or 'nothing'}",
             cure="Check that the tables belong to these pictures.",
         )
     if len(files) > len(kept):
