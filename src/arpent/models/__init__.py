@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from arpent.models.download import Fetched, fetch, fetch_entry
     from arpent.models.exporters import EXPORTS, export
     from arpent.models.import_settings import ImportSettings, LayoutSettings
-    from arpent.models.importers import import_weights, open_model, pretrained_encoder, read_checkpoint
+    from arpent.models.importers import import_weights, open_model, pixel_rule, pretrained_encoder, read_checkpoint
     from arpent.models.labelling import Labeller, Labelling, LabellingHead
     from arpent.models.labelling_settings import FusionName, ImageBranchSettings, LabellerSettings, TextBranchSettings
     from arpent.models.language_model import LanguageModel, Speech, open_language_model, train_tokenizer
@@ -109,6 +109,7 @@ __all__ = [
     "open_language_model",
     "open_model",
     "parts_of",
+    "pixel_rule",
     "pretrained_encoder",
     "published_model",
     "published_names",
@@ -133,7 +134,7 @@ __getattr__ = on_demand(
         "download": ("Fetched", "fetch", "fetch_entry"),
         "exporters": ("EXPORTS", "export"),
         "import_settings": ("ImportSettings", "LayoutSettings"),
-        "importers": ("import_weights", "open_model", "pretrained_encoder", "read_checkpoint"),
+        "importers": ("import_weights", "open_model", "pixel_rule", "pretrained_encoder", "read_checkpoint"),
         "labelling": ("Labeller", "Labelling", "LabellingHead"),
         "labelling_settings": ("FusionName", "ImageBranchSettings", "LabellerSettings", "TextBranchSettings"),
         "language_model": ("LanguageModel", "Speech", "open_language_model", "train_tokenizer"),

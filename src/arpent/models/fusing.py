@@ -51,50 +51,6 @@ class _Stood(nn.Module):
         return image, text
 
 
-class _Concatenated(nn.Module):
-    """Both vectors side by side, and two layers before the labels."""
-
-    def __init__(self, settings: LabellerSettings) -> None:
-        super().__init__()
-        widths = _widths(settings)
-        self.stood = _Stood(widths)
-        dropout = settings.dropout
-        self.layers = nn.Sequential(
-            nn.Dropout(dropout),
-            nn.Linear(sum(widths), 256),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(256, _MIXED),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(_MIXED, settings.labels),
-        )
-
-    def forward(self, seen: Seen) -> Tensor:
-        scores: Tensor = self.layers(torch.cat(self.stood(seen), dim=1))
-        return scores
-
-
-class _Gated(nn.Module):
-    """A gate decides for every number of the mixed vector how much of it is the image's."""
-
-    def __init__(self, settings: LabellerSettings) -> None:
-        super().__init__()
-        image, text = _widths(settings)
-        self.stood = _Stood((image, text))
-        self.image, self.text = nn.Linear(image, _MIXED), nn.Linear(text, _MIXED)
-        self.gate = nn.Linear(image + text, _MIXED)
-        self.dropout = nn.Dropout(settings.dropout)
-        self.scores = nn.Linear(_MIXED, settings.labels)
-
-    def forward(self, seen: Seen) -> Tensor:
-        image, text = self.stood(seen)
-        gate = torch.sigmoid(self.gate(torch.cat([image, text], dim=1)))
-        mixed = gate * torch.tanh(self.image(image)) + (1 - gate) * torch.tanh(self.text(text))
-        scores: Tensor = self.scores(self.dropout(mixed))
-        return scores
-
-
 class _Late(nn.Module):
     """The scores of both, weighted for each label; where one is absent, those of the other as they are."""
 
@@ -108,6 +64,59 @@ class _Late(nn.Module):
         has_image, has_text = seen.present[:, :1], seen.present[:, 1:]
         both = self.weights[0] * image + self.weights[1] * text + self.bias
         return torch.where(has_image & has_text, both, torch.where(has_image, image, text))
+
+
+class _Concatenated(nn.Module):
+    """Both vectors side by side, and two layers that mend what the scores of both together say."""
+
+    def __init__(self, settings: LabellerSettings) -> None:
+        super().__init__()
+        widths, dropout = _widths(settings), settings.dropout
+        self.late = _Late(settings)
+        self.stood = _Stood(widths)
+        self.layers = nn.Sequential(
+            nn.Dropout(dropout),
+            nn.Linear(sum(widths), 2 * _MIXED),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(2 * _MIXED, _MIXED),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            _silent(_MIXED, settings.labels),
+        )
+
+    def forward(self, seen: Seen) -> Tensor:
+        scores: Tensor = self.late(seen) + self.layers(torch.cat(self.stood(seen), dim=1))
+        return scores
+
+
+class _Gated(nn.Module):
+    """A gate decides for every number of a mixed vector how much of it is the image's; it mends the scores too."""
+
+    def __init__(self, settings: LabellerSettings) -> None:
+        super().__init__()
+        image, text = _widths(settings)
+        self.late = _Late(settings)
+        self.stood = _Stood((image, text))
+        self.image, self.text = nn.Linear(image, _MIXED), nn.Linear(text, _MIXED)
+        self.gate = nn.Linear(image + text, _MIXED)
+        self.dropout = nn.Dropout(settings.dropout)
+        self.scores = _silent(_MIXED, settings.labels)
+
+    def forward(self, seen: Seen) -> Tensor:
+        image, text = self.stood(seen)
+        gate = torch.sigmoid(self.gate(torch.cat([image, text], dim=1)))
+        mixed = gate * torch.tanh(self.image(image)) + (1 - gate) * torch.tanh(self.text(text))
+        scores: Tensor = self.late(seen) + self.scores(self.dropout(mixed))
+        return scores
+
+
+def _silent(width: int, labels: int) -> nn.Linear:
+    """A last layer that says nothing at first: training begins with the scores of both branches."""
+    layer = nn.Linear(width, labels)
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
 
 
 FUSIONS: Mapping[FusionName, Callable[[LabellerSettings], nn.Module]] = {

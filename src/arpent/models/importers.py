@@ -26,7 +26,7 @@ from arpent.models.published import Published, models_folder, published_model, p
 from arpent.models.registry import build
 from arpent.version import __version__
 
-__all__ = ["import_weights", "open_model", "pretrained_encoder", "read_checkpoint"]
+__all__ = ["import_weights", "open_model", "pixel_rule", "pretrained_encoder", "read_checkpoint"]
 
 # What the readers of torch and safetensors raise on files that are cut short, overwritten, or something else.
 _DAMAGE = (
@@ -186,7 +186,7 @@ def _contract(known: Recognised, layout: str, settings: ImportSettings, kin: Pub
     bands = _bands(settings, images.described_bands() if images else (), known.channels)
     normalisation = images.normalisation() if images else None
     if settings.normalise:
-        normalisation = _preset(settings.normalise, len(bands))
+        normalisation = pixel_rule(settings.normalise, len(bands))
     names = settings.nomenclature or (images.nomenclature if images else None)
     return Contract(
         task=settings.task or (kin.task if kin else _TASKS.get(layout, "classify")),
@@ -214,7 +214,12 @@ def _bands(settings: ImportSettings, of_kin: tuple[Band, ...], channels: int) ->
     return bands
 
 
-def _preset(name: str, bands: int) -> Normalisation:
+def pixel_rule(name: str, bands: int) -> Normalisation:
+    """How bytes become network input: imagenet, symmetric (-1 to 1) or unit (0 to 1).
+
+    Raises:
+        InvalidSetting: ImageNet's statistics, for other bands than three.
+    """
     if name == "symmetric":
         return Normalisation(origin="bytes to -1…1", scale=1 / 127.5, mean=(1.0,) * bands, std=(1.0,) * bands)
     if name == "unit":

@@ -84,10 +84,15 @@ class LabellingHead(nn.Module):
         self.fusion = FUSIONS[settings.fusion](settings) if settings.fusion else None
         self.register_buffer("temperatures", torch.ones(3))
         self.register_buffer("usual", torch.zeros(settings.labels))
+        self.register_buffer("thresholds", torch.full((settings.labels,), 0.5))
 
     def set_temperatures(self, image: float, text: float, both: float) -> None:
         """By what scores are divided where there is an image alone, a caption alone, or both."""
         self.get_buffer("temperatures").copy_(torch.tensor([image, text, both]))
+
+    def set_thresholds(self, thresholds: Tensor) -> None:
+        """Of each label ``(labels,)``, the chance from which on it is given."""
+        self.get_buffer("thresholds").copy_(thresholds)
 
     def set_usual(self, shares: Tensor) -> None:
         """Of each label ``(labels,)``, how often training images have it: the answer where nothing is to be seen."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from arpent.errors import UnreadableFile
 from arpent.models.labelling_settings import TextBranchSettings
 
-__all__ = ["TextBranch"]
+__all__ = ["TextBranch", "open_transformer"]
+
+_OPENING = (OSError, ValueError, KeyError, RuntimeError, ImportError)
+"""What transformers raises on folders that are damaged or hold something else."""
 
 PADDING, UNKNOWN = 0, 1
 _LOWEST = -1.0  # no state of an LSTM lies below
@@ -29,9 +34,9 @@ class TextBranch(nn.Module):
     def __init__(self, settings: TextBranchSettings, labels: int) -> None:
         super().__init__()
         self.forget = settings.forget
-        self.reader: nn.Module = _Transformer(settings) if settings.transformer else _Recurrent(settings)
+        self.reader: _Transformer | _Recurrent = (_Transformer if settings.transformer else _Recurrent)(settings)
         self.dropout = nn.Dropout(settings.dropout)
-        self.vector = nn.Linear(int(self.reader.width), settings.hidden)  # type: ignore[arg-type]
+        self.vector = nn.Linear(self.reader.width, settings.hidden)
         self.scores = nn.Linear(settings.hidden, labels)
 
     def vectors(self, codes: Tensor) -> Tensor:
@@ -55,6 +60,25 @@ class TextBranch(nn.Module):
         codes = codes[:, : max(1, int((codes > PADDING).sum(1).max()))]
         lost = (torch.rand(codes.shape, device=codes.device) < self.forget) & (codes > PADDING)
         return torch.where(lost, torch.full_like(codes, UNKNOWN), codes)
+
+
+def open_transformer(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Configuration and weights of a transformer, from a folder as transformers writes it.
+
+    Raises:
+        UnreadableFile: the folder holds none, or a damaged one.
+    """
+    from transformers import AutoModel
+
+    try:
+        model = AutoModel.from_pretrained(folder, local_files_only=True)
+    except _OPENING as problem:
+        raise UnreadableFile(
+            f"{folder} cannot be opened as a transformer",
+            found=str(problem).partition("\n")[0],
+            cure="Name a folder that transformers has written.",
+        ) from problem
+    return {"model_type": model.config.model_type, **model.config.to_diff_dict()}, dict(model.state_dict())
 
 
 class _Recurrent(nn.Module):
@@ -87,8 +111,8 @@ class _Transformer(nn.Module):
         from transformers import AutoConfig, AutoModel
 
         given: dict[str, Any] = dict(settings.transformer)
-        self.network: nn.Module = AutoModel.from_config(AutoConfig.for_model(given.pop("model_type"), **given))
-        self.width = int(self.network.config.hidden_size)  # type: ignore[union-attr, arg-type]
+        self.network: Any = AutoModel.from_config(AutoConfig.for_model(given.pop("model_type"), **given))
+        self.width = int(self.network.config.hidden_size)
 
     def forward(self, codes: Tensor, said: Tensor) -> Tensor:
         # A caption without words is shown as one word of padding, since attention to nothing has no mean.

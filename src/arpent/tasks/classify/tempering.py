@@ -1,0 +1,57 @@
+"""What is found on the validation set once the weights are learnt: temperatures and thresholds."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arpent.metrics import calibrate
+
+__all__ = ["temperature", "thresholds"]
+
+F64 = NDArray[np.float64]
+
+_MIDDLE = 0.5
+_RANGE = (0.1, 0.9)
+_HELD = 8.0
+"""Pictures' worth of trust in a half: labels that are rare in the validation set move little from there."""
+
+
+def temperature(logits: NDArray[np.floating], truth: NDArray[np.generic]) -> float:
+    """By what scores ``(N, labels)`` of yes against no are divided, so that the truth is likeliest; 1 without any."""
+    if not logits.size:
+        return 1.0
+    yes = np.ravel(logits).astype(np.float64)
+    two = np.stack([np.zeros_like(yes), yes], axis=1)[:, None]
+    return float(calibrate(two, np.ravel(truth).astype(np.int64)[:, None])[0])
+
+
+def thresholds(chances: NDArray[np.floating], truth: NDArray[np.generic]) -> F64:
+    """Of each label, the chance from which on it is given, ``(labels,)``: where F1 is highest.
+
+    A label is given more than its due trust by few pictures: F1 is counted as if some more stood by, half of them
+    right at a threshold of a half.
+
+    Args:
+        chances: ``(N, labels)`` calibrated, of pictures that nothing was learnt from.
+        truth: ``(N, labels)``, 1 where the picture bears the label.
+    """
+    return np.array([_threshold(own, borne) for own, borne in zip(chances.T, truth.T.astype(bool), strict=True)])
+
+
+def _threshold(chances: F64, borne: NDArray[np.bool_]) -> float:
+    tried = np.unique(np.clip(np.append(chances, _MIDDLE), *_RANGE))
+    # Pictures that are not there, evenly spread over all chances and true as often as these say, hold it to a half.
+    even = (np.arange(100) + 0.5) / 100
+    best, highest = _MIDDLE, -1.0
+    for cut in tried[np.argsort(np.abs(tried - _MIDDLE), kind="stable")]:
+        said, told = chances >= cut, even >= cut
+        hits = float((said & borne).sum()) + _HELD * float(even[told].mean() * told.mean() if told.any() else 0)
+        wrong = float((said & ~borne).sum()) + _HELD * float((1 - even[told]).mean() * told.mean() if told.any() else 0)
+        missed = float((~said & borne).sum()) + _HELD * float(
+            even[~told].mean() * (~told).mean() if (~told).any() else 0
+        )
+        f1 = 2 * hits / max(2 * hits + wrong + missed, 1e-9)
+        if f1 > highest:
+            best, highest = float(cut), f1
+    return best

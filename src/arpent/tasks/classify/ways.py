@@ -1,0 +1,247 @@
+"""One way to give labels, learnt: what looks at pictures, what reads captions, or what fuses the two."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from arpent.core import Progress
+from arpent.engine import Fit, Start, Tuning, choose_device, fit
+from arpent.models import (
+    FusionName,
+    ImageBranchSettings,
+    LabellerSettings,
+    LabellingHead,
+    TextBranchSettings,
+)
+from arpent.models.text_branch import open_transformer
+from arpent.tasks.classify.codes import Coder
+from arpent.tasks.classify.dataset import Dataset, Picture
+from arpent.tasks.classify.features import Features
+from arpent.tasks.classify.learning import LabelTask
+from arpent.tasks.classify.lessons import Lessons, Shown
+from arpent.tasks.classify.tempering import temperature, thresholds
+from arpent.tasks.classify.train_settings import BranchName, ClassifyTrainSettings
+
+__all__ = ["WAYS", "Branches", "Lesson", "Trained", "Way", "chances_of", "temper", "train_way"]
+
+Way = Literal["image", "text", "concat", "gated", "late"]
+"""A branch, or a fusion of both by its name."""
+
+WAYS: Final[tuple[Way, ...]] = get_args(Way)
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+Branches = Mapping[Literal["image", "text"], LabellingHead]
+"""Branches that have learnt, by name."""
+
+_TIMES: Final = 2
+"""How often a picture comes in an epoch of a lesson that looks at pictures: each time mirrored or not, and with another
+caption."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What all ways to give labels learn from.
+
+    Attributes:
+        settings: of the training.
+        dataset: pictures, captions, labels.
+        image: settings of the image branch.
+        text: settings of the text branch.
+        coder: of captions.
+        features: of all pictures, where any branch looks at them.
+    """
+
+    settings: ClassifyTrainSettings
+    dataset: Dataset
+    image: ImageBranchSettings
+    text: TextBranchSettings
+    coder: Coder
+    features: Features | None = None
+
+    def network(self, way: Way) -> LabellerSettings:
+        """The settings of a network for a way."""
+        fusion: FusionName | None = None if way == "image" or way == "text" else way
+        return LabellerSettings(
+            labels=len(self.dataset.labels),
+            image=None if way == "text" else self.image,
+            text=None if way == "image" else self.text,
+            fusion=fusion,
+            dropout=self.settings.dropout,
+        )
+
+    def pictures(self, side: Literal["train", "val"], way: Way) -> Sequence[Picture]:
+        """The pictures of a side that a way can learn from: a reader of captions, from those that have any."""
+        found = self.dataset.of_split(side)
+        return [one for one in found if one.captions] if way == "text" else found
+
+    def shown(self, way: Way) -> Shown:
+        """What a way is shown of them."""
+        return Shown(features=None if way == "text" else self.features, coder=None if way == "image" else self.coder)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A way that has learnt.
+
+    Attributes:
+        way: which.
+        head: the network behind the image encoder, calibrated, in evaluation mode, on the CPU.
+        fitted: the training.
+    """
+
+    way: Way
+    head: LabellingHead
+    fitted: Fit
+
+    @property
+    def thresholds(self) -> F64:
+        """Of each label, the chance from which on it is given, ``(labels,)``."""
+        return np.asarray(self.head.get_buffer("thresholds").numpy(), np.float64)
+
+    def chances(self, features: Tensor | NDArray[np.float32], codes: Tensor | I64, present: NDArray[np.bool_]) -> F64:
+        """Chances ``(N, labels)``; see `chances_of`."""
+        return chances_of(self.head, features, codes, present)
+
+
+def train_way(
+    lesson: Lesson,
+    way: Way,
+    folder: Path,
+    *,
+    branches: Branches | None = None,
+    progress: Progress | None = None,
+    resume: bool = False,
+) -> Trained:
+    """Teaches one way, on features that are there, and calibrates it on the validation set.
+
+    Args:
+        lesson: what is learnt from.
+        way: a branch, or a fusion.
+        folder: for checkpoints.
+        branches: for a fusion, both branches as they have learnt: they stay as they are. Without them all learns at
+            once.
+        progress: who is told.
+        resume: go on from a checkpoint in `folder`.
+
+    Raises:
+        EmptySplit: no pictures to learn from or to be judged by.
+        LossNotFinite, Interrupted: see `engine.fit`.
+    """
+    settings = lesson.settings
+    branch: BranchName = way if way in ("image", "text") else "fusion"
+    started = branches if branch == "fusion" else None
+
+    def make() -> LabellingHead:
+        return _new_head(lesson, way, started)
+
+    fixed: dict[str, float] = dict.fromkeys(started or (), 0.0)
+    if lesson.text.transformer and way != "image" and not started:
+        fixed["text.reader"] = 0.0
+    shown, train = lesson.shown(way), lesson.pictures("train", way)
+    learnt = Lessons(
+        train,
+        shown,
+        settings.batch_size,
+        seed=settings.seed,
+        times=None if way == "text" else _TIMES,
+        absent=settings.modality_dropout if branch == "fusion" else 0.0,
+    )
+    judged = Lessons(lesson.pictures("val", way), shown, settings.batch_size)
+    task = LabelTask(settings, make, branches=started is None)
+    torch.manual_seed(settings.seed)
+    start = Start(make(), Tuning(fixed) if fixed else None)
+    fitted = fit(task, learnt, judged, settings.fit(branch), folder, start=start, progress=progress, resume=resume)
+    head = fitted.model
+    assert isinstance(head, LabellingHead)
+    temper(head, judged, settings)
+    return Trained(way, head, fitted)
+
+
+def _new_head(lesson: Lesson, way: Way, branches: Branches | None) -> LabellingHead:
+    """A head with random weights, but for what `branches` have learnt, that knows its data set."""
+    network = lesson.network(way)
+    train = lesson.dataset.of_split("train")
+    features = lesson.features.of(train) if lesson.features is not None and network.image is not None else None
+    head = LabellingHead(network, 0 if features is None else features.shape[1])
+    if head.image is not None and features is not None:
+        head.image.suit(features)
+    if lesson.text.transformer and head.text is not None and not branches:
+        head.text.reader.get_submodule("network").load_state_dict(
+            open_transformer(Path(lesson.settings.text_encoder))[1]
+        )
+    for name, learnt in (branches or {}).items():
+        own, given = getattr(head, name), getattr(learnt, name)
+        own.load_state_dict(given.state_dict())
+    borne = torch.from_numpy(lesson.dataset.positives.astype(np.float32))
+    head.set_usual((borne + 0.5) / (len(train) + 1))
+    return head
+
+
+def temper(head: LabellingHead, judged: Lessons, settings: ClassifyTrainSettings) -> None:
+    """Sets temperatures and thresholds of a head by its validation set.
+
+    Each of what it may be shown (both, the picture alone, the caption alone) has a temperature of its own.
+    """
+    head.set_temperatures(1.0, 1.0, 1.0)
+    batches = list(judged.epoch(0))
+    truth = np.concatenate([batch["target"].numpy() for batch in batches])
+    features, words = (torch.cat([batch[name] for batch in batches]) for name in ("features", "words"))
+    present = torch.cat([batch["present"] for batch in batches]).numpy()
+    patterns = {"image": (True, False), "text": (False, True), "both": (True, True)}
+    found = {}
+    for name, shown in patterns.items():
+        there = present.copy()
+        there &= np.array(shown)
+        rows = (there == np.array(shown)).all(axis=1)
+        if rows.any() and settings.calibrate:
+            scores = _scores(head, features, words, there)
+            found[name] = temperature(scores[rows], truth[rows])
+    head.set_temperatures(found.get("image", 1.0), found.get("text", 1.0), found.get("both", 1.0))
+    chances = chances_of(head, features, words, present)
+    head.set_thresholds(torch.from_numpy(thresholds(chances, truth)).float())
+
+
+def chances_of(
+    head: LabellingHead,
+    features: Tensor | NDArray[np.float32],
+    codes: Tensor | I64,
+    present: NDArray[np.bool_],
+    device: str = "cpu",
+) -> F64:
+    """Calibrated chances ``(N, labels)``, of features ``(N, width)``, codes ``(N, length)`` and presence ``(N, 2)``.
+
+    What a head does not look at may have no columns.
+    """
+    return np.asarray(1 / (1 + np.exp(-_scores(head, features, codes, present, device))), np.float64)
+
+
+_AT_ONCE = 512
+
+
+def _scores(
+    head: LabellingHead,
+    features: Tensor | NDArray[np.float32],
+    codes: Tensor | I64,
+    present: NDArray[np.bool_],
+    device: str = "cpu",
+) -> F64:
+    here = choose_device(device)
+    head.to(here).eval()
+    images, words = torch.as_tensor(features), torch.as_tensor(codes)
+    there = torch.as_tensor(present)
+    told = []
+    with torch.inference_mode():
+        for first in range(0, len(there), _AT_ONCE):
+            part = slice(first, first + _AT_ONCE)
+            answer = head(images[part].to(here), words[part].to(here), there[part].to(here))
+            told.append(answer.logits.double().cpu().numpy())
+    return np.concatenate(told) if told else np.zeros((0, head.settings.labels))
