@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from arpent.cli import classify_evaluate, classify_explain, classify_predict, classify_prepare, classify_train
+from arpent.cli import (
+    classify_ablate,
+    classify_evaluate,
+    classify_explain,
+    classify_predict,
+    classify_prepare,
+    classify_train,
+)
 from arpent.cli.groups import grouped
 
 __all__ = ["app"]
@@ -11,6 +18,7 @@ app = grouped(
     "Labels for pictures and their captions, and what fusing both is worth.",
     classify_prepare,
     classify_train,
+    classify_ablate,
     classify_evaluate,
     classify_predict,
     classify_explain,

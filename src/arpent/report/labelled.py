@@ -27,6 +27,7 @@ _SIDE, _MARGIN, _ROW, _CHART = 3.6, 0.3, 0.25, 2.7  # inches
 _LETTER = 0.078  # inches of a letter of a label
 _TITLE_LETTER = 0.115  # inches of a letter of the title
 _LINE = 0.2  # inches from one line of a caption to the next
+_SMALL_LETTER, _SMALL_LINE = 0.0625, 0.155  # inches of a letter and a line of small print
 _LONGEST = 30  # letters of a label
 _MOST_WORDS = 24
 
@@ -90,9 +91,10 @@ def labelled(
     across = _MARGIN + wide + 0.45 + text + _CHART + 0.65
     lines = textwrap.wrap(title, max(int((across - 2 * _MARGIN) / _TITLE_LETTER), 12))
     below = textwrap.wrap(caption, max(int(wide / 0.074), 30)) if caption else []
+    small = _small(note, across)
     rows = _ROW * len(bars) + 0.35
     body = max(high + _LINE * len(below) + 0.12, rows)
-    tall = _MARGIN + 0.27 * len(lines) + 0.2 + body + (0.3 if note else 0.0) + 0.2
+    tall = _MARGIN + 0.27 * len(lines) + 0.2 + body + 0.1 + _SMALL_LINE * len(small) + 0.2
     figure = canvas(across, tall)
     for place, line in enumerate(lines):
         write(figure, _MARGIN, tall - _MARGIN - 0.1 - 0.27 * place, line, size=12, bold=True)
@@ -104,8 +106,7 @@ def labelled(
     left = _MARGIN + wide + 0.45 + text
     axes = figure.add_axes((left / across, (top - rows + 0.35) / tall, _CHART / across, (rows - 0.35) / tall))
     _bars(axes, bars, names, language)
-    if note:
-        write(figure, _MARGIN, 0.2, note, size=7.5, colour=SOFT)
+    _write_small(figure, small)
     return publish(figure, path)
 
 
@@ -142,7 +143,8 @@ def explained(
     across = _MARGIN + pictures * (wide + 0.3) + chart + (0.55 if words else 0.0)
     across = max(across, 2 * _MARGIN + _TITLE_LETTER * len(title))
     body = max(high, rows + 0.3 if words else 0.0)
-    tall = 1.05 + body + (0.4 if note else 0.2)
+    small = _small(note, across)
+    tall = 1.05 + body + 0.2 + _SMALL_LINE * (len(small) + bool(small))
     figure = canvas(across, tall)
     write(figure, _MARGIN, tall - 0.42, title, size=12, bold=True)
     top = tall - 0.95
@@ -158,9 +160,19 @@ def explained(
         at = left + chart - _CHART
         axes = figure.add_axes((at / across, (top - rows) / tall, _CHART / across, rows / tall))
         _weights(axes, shown, language)
-    if note:
-        write(figure, _MARGIN, 0.18, note, size=7.5, colour=SOFT)
+    _write_small(figure, small)
     return publish(figure, path)
+
+
+def _small(note: str, across: float) -> list[str]:
+    """Small print in lines of a figure that is so wide in inches."""
+    return textwrap.wrap(note, max(int((across - 2 * _MARGIN) / _SMALL_LETTER), 30))
+
+
+def _write_small(figure: Figure, lines: Sequence[str]) -> None:
+    """Small print at the foot."""
+    for place, line in enumerate(reversed(lines)):
+        write(figure, _MARGIN, 0.2 + _SMALL_LINE * place, line, size=7.5, colour=SOFT)
 
 
 def _size(picture: NDArray[np.uint8] | None) -> tuple[float, float]:
