@@ -36,7 +36,7 @@ from arpent.metrics import REGIMES
 from arpent.store import Place
 from arpent.tasks.forecast.answering import ForecastModel, open_forecaster
 from arpent.tasks.forecast.dataset import Dataset
-from arpent.tasks.forecast.judging import METHODS, Issue, Judged, issues_of, judge
+from arpent.tasks.forecast.judging import METHODS, Issue, Judged, Method, issues_of, judge
 from arpent.tasks.forecast.prepare_settings import PrepareSettings
 from arpent.tasks.forecast.preparing import prepare
 from arpent.tasks.forecast.segmentation import train_segmentation
@@ -52,6 +52,11 @@ VARIANTS = {
     "permuted": {"variant": "permuted"},
     "family": {"family": "openfield"},
 }
+COMPARED: Sequence[tuple[str, Method, Method]] = (
+    ("  - own mask", "model", "predicted"),
+    ("  own - true", "predicted", "persistence"),
+)
+"""Which method is held against which on steady scenes."""
 LEARN, JUDGE = 7, 101
 """Seeds of the landscapes that are learnt from, and of those that judge."""
 
@@ -148,10 +153,11 @@ def report(title: str, judged: Judged) -> None:
     for regime in REGIMES:
         row = regime_gains(judged)[regime]
         print(f"  {regime:12}      {'  '.join('     –' if one is None else f'{one.gain:+.3f}' for one in row)}")
-    ours, own, true = (judged.tallies[name].by_regime()["steady"] for name in ("model", "predicted", "persistence"))
-    for title, left, right in (("  - own mask", ours, own), ("  own - true", own, true)):
-        row = zip(left, right, strict=True)
-        print(f"  {title:12}      {'  '.join('     –' if a is None else f'{a.iou - b.iou:+.3f}' for a, b in row)}")
+    steady = {method: judged.tallies[method].by_regime()["steady"] for method in METHODS}
+    for title, ours, theirs in COMPARED:
+        pairs = zip(steady[ours], steady[theirs], strict=True)
+        told = ["     –" if one is None or other is None else f"{one.iou - other.iou:+.3f}" for one, other in pairs]
+        print(f"  {title:12}      {'  '.join(told)}")
     stays = said_to_stay(judged)
     print(f"  {'said to stay':12}      {'  '.join('     –' if one is None else f'{one.gain:+.3f}' for one in stays)}")
 

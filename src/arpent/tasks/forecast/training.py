@@ -283,7 +283,7 @@ def _calibrate(whole: Forecaster, model: torch.nn.Module, val: Batches, device: 
             moves.append(change.cpu()[picked].float().numpy())
             truths.append(batch["target"][:, 1:].permute(0, 2, 3, 1).flatten(0, 2)[picked].numpy())
     model.to("cpu")
-    kept, changes, truth = (np.concatenate(parts) for parts in (stays, moves, truths))
+    kept, changes, truth = np.concatenate(stays), np.concatenate(moves), np.concatenate(truths)
     beliefs = believed(kept, changes, truth)
     heat = calibrate(kept[:, None] + beliefs[:, None] * changes, truth)
     for name, found in (("beliefs", beliefs), ("temperatures", heat)):
