@@ -2,8 +2,10 @@
 
 import json
 import os
+from contextlib import closing
 from datetime import date
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,6 +14,7 @@ import shapely
 
 from arpent.errors import FileMissing, InvalidSetting, UnknownName, UnreadableFile
 from arpent.store.search import Query, SearchIndex
+from arpent.store.search_vectors import Vectors, write_vectors
 
 WIDTH = 8
 LATE, EARLY = date(2022, 6, 1), date(2022, 4, 1)
@@ -242,7 +245,7 @@ def test_an_index_is_kept_while_nothing_changes_and_made_anew_when_something_doe
     pq.write_table(_table(_rows([("new", 0.9, 0.3, 0.0, 0.0)])), folder / "more.parquet")
     with SearchIndex.over([folder]) as third:
         assert third.index.rows == 11
-    assert len(list((folder / ".search").iterdir())) == 3
+    assert len(list((folder / ".search").iterdir())) == 4
 
 
 def test_the_latest_file_counts_fact_by_fact(folder):
@@ -323,3 +326,29 @@ def test_places_of_the_same_parcel_name_are_kept_apart(tmp_path):
     pq.write_table(_table(_rows() + _rows(place="hill")), tmp_path / "t.parquet")
     with SearchIndex.over([tmp_path]) as index:
         assert sorted(hit.row["place"] for hit in index.find(Query(where="parcel = 'maize'"))) == ["hill", "valley"]
+
+
+@pytest.mark.parametrize("wanted", [slice(None), slice(0, 9000, 7), slice(3, 4), [0, 8999], []])
+def test_the_file_of_vectors_gives_the_cosine_however_far_apart_rows_lie(tmp_path, wanted):
+    drawn = np.random.default_rng(4).normal(size=(9000, 6)).astype(np.float32)
+    drawn[11] = 0
+    with closing(duckdb.connect()) as con:
+        rows = pa.table({"row": np.arange(9000), "embedding": pa.FixedSizeListArray.from_arrays(drawn.ravel(), 6)})
+        con.register("given", rows)
+        con.execute("CREATE TABLE vectors AS SELECT row::BIGINT AS row, embedding::FLOAT[6] AS embedding FROM given")
+        con.execute("DELETE FROM vectors WHERE row = 21")
+        write_vectors(con, tmp_path / "v.npy", 9000, 6)
+    rows = np.arange(9000)[wanted].astype(np.int64)
+    found = Vectors(tmp_path / "v.npy").likeness(7, rows)
+    with np.errstate(invalid="ignore"):
+        true = drawn @ drawn[7] / np.linalg.norm(drawn, axis=1) / np.linalg.norm(drawn[7])
+    true[21] = np.nan
+    np.testing.assert_allclose(found, true[rows], atol=1e-6)
+    assert np.isnan(found[np.isin(rows, (11, 21))]).all()
+
+
+def test_an_index_that_has_lost_its_vectors_is_made_anew(folder):
+    with SearchIndex.over([folder]) as index:
+        (folder / ".search" / index.index.vectors).unlink()
+    with SearchIndex.over([folder]) as index:
+        assert index.find(Query(like="meadow", count=1))[0].score is not None

@@ -17,6 +17,7 @@ from arpent.language.wishes import Wish, crop_words, folded, stem, understand
 from arpent.store.database import is_fault, open_database
 from arpent.store.search_asked import Asked, Hit, Model, Query, Reason
 from arpent.store.search_index import Index, make_index
+from arpent.store.search_vectors import Vectors
 from arpent.store.search_where import Condition, Kind, read_condition
 
 __all__ = ["Hit", "Query", "Reason", "SearchIndex"]
@@ -48,8 +49,9 @@ class SearchIndex(Closing):
         try:
             self._con = open_database(folder / index.database)
             self._columns = _columns_of(self._con)
+            self._vectors = Vectors(folder / index.vectors) if index.vectors else None
         except Exception as problem:
-            if not is_fault(problem):
+            if not (is_fault(problem) or isinstance(problem, (OSError, ValueError))):
                 raise
             raise _damaged(folder, problem) from problem
 
@@ -99,7 +101,7 @@ class SearchIndex(Closing):
                 cure="Say what the land is like, such as 'dense vegetation, dry', or name a parcel.",
             )
         condition = self._condition(query.where)
-        asked = Asked(wish, query, condition, self._texts(wish), self._model(query.like))
+        asked = Asked(wish, query, condition, self._texts(wish), self._model(query.like), self._vectors)
         return asked.run(self._con)
 
     def _condition(self, text: str) -> Condition:
@@ -137,7 +139,7 @@ class SearchIndex(Closing):
                 cure="Make them with 'arpent describe embed IMAGES -o EMBEDDINGS' and search there too.",
             )
         name, day = _parcel_and_day(like.strip())
-        sql = "SELECT parcel, place, embedding, taken FROM parcels JOIN vectors USING (row) WHERE parcel = ?"
+        sql = "SELECT parcel, place, row, taken FROM parcels JOIN vectors USING (row) WHERE parcel = ?"
         values: list[object] = [name]
         if day is not None:
             sql, values = f"{sql} AND taken = ?", [name, day]

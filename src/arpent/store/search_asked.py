@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
 
 from arpent.language.axes import axis_named
 from arpent.language.wishes import Wanted, Wish
 from arpent.store.search_tables import class_column, decided_by
+from arpent.store.search_vectors import Vectors
 from arpent.store.search_where import Condition
 
 __all__ = ["Asked", "Hit", "Model", "Query", "Reason"]
@@ -96,7 +98,7 @@ class Model:
 
     parcel: str
     place: str
-    embedding: Sequence[float]
+    row: int
     taken: date | None
 
 
@@ -123,6 +125,7 @@ class Asked:
         condition: that rows must meet.
         texts: rows whose texts hold its words: ``row`` and ``share``.
         model: the row that others shall be like.
+        vectors: of all rows.
     """
 
     wish: Wish
@@ -130,12 +133,17 @@ class Asked:
     condition: Condition
     texts: pa.Table
     model: Model | None
+    vectors: Vectors | None
 
     def run(self, con: Any) -> tuple[Hit, ...]:  # noqa: ANN401 - duckdb publishes no types
         """The answers, the best first."""
-        if self.wish.words:
-            con.register("texts", self.texts)
+        beside = [("texts", self.texts)] if self.wish.words else []
         try:
+            for name, rows in beside:
+                con.register(name, rows)
+            if self.model is not None:
+                beside.append(("likes", self._likes(con, self.model)))
+                con.register(*beside[-1])
             best = self._folded(con)
             rows = ", ".join(str(one.row) for one in best) or "-1"
             found = con.execute(f"SELECT * FROM parcels WHERE row IN ({rows})")  # noqa: S608 - whole numbers
@@ -144,8 +152,17 @@ class Asked:
             dates = {} if self.query.each_date else self._dates(con, best)
             return tuple(self._hit(known[one.row], one, dates.get((one.place, one.parcel), ())) for one in best)
         finally:
-            if self.wish.words:
-                con.unregister("texts")
+            for name, _ in beside:
+                con.unregister(name)
+
+    def _likes(self, con: Any, model: Model) -> pa.Table:  # noqa: ANN401 - see above
+        """How like the model each row is that comes into question."""
+        kept, values = self._kept("parcels")
+        asked = con.execute(f"SELECT row {kept} ORDER BY row", values)
+        rows = np.asarray(asked.fetchnumpy()["row"], np.int64)
+        likeness = np.empty(0, np.float32) if self.vectors is None else self.vectors.likeness(model.row, rows)
+        known = np.isfinite(likeness)
+        return pa.table({"row": rows[known], "likeness": likeness[known].astype(np.float64)})
 
     def _folded(self, con: Any) -> list[_Scored]:  # noqa: ANN401 - duckdb publishes no types
         """The best rows; of a parcel its best alone, unless each date is asked for."""
@@ -161,16 +178,16 @@ class Asked:
                 return kept
             limit *= _DATES  # parcels of many dates fill the list with few names
 
-    def _kept(self) -> tuple[str, list[Any]]:
-        """The rows that come into question, from FROM on."""
-        source, parts, values = "parcels", [self.condition.sql], list(self.condition.values)
+    def _kept(self, source: str = "") -> tuple[str, list[Any]]:
+        """The rows that come into question, from FROM on: of those that are like the model, or of a source."""
+        source = source or ("parcels" if self.model is None else "parcels JOIN likes USING (row)")
+        parts, values = [self.condition.sql], list(self.condition.values)
         if self.wish.words:
             source += " LEFT JOIN texts USING (row)"
         if self.wish:
             parts.append(f"{self._fit()[0]} > 0")
         parts += [f"{class_column(no.axis)} NOT IN ({_listed(no)})" for no in self.wish.excluded]
         if self.model is not None:
-            source += " JOIN vectors USING (row)"
             parts.append("coalesce(seen, true) AND NOT (parcel = ? AND place = ?)")
             values += [self.model.parcel, self.model.place]
         return f"FROM {source} WHERE {' AND '.join(f'({part})' for part in parts)}", values
@@ -178,19 +195,17 @@ class Asked:
     def _best(self) -> tuple[str, list[Any]]:
         """What finds the best rows, each with its share of words in texts, its likeness, its score and its depth."""
         (fit, depth), (kept, values) = self._fit(), self._kept()
-        vector: list[Any] = []
-        likeness, scores = "NULL::DOUBLE", [fit] if self.wish else []
+        likeness, scores = "NULL::DOUBLE AS likeness", [fit] if self.wish else []
         if self.model is not None:
-            likeness = f"array_cosine_similarity(embedding, ?::FLOAT[{len(self.model.embedding)}])"
-            vector, scores = [list(self.model.embedding)], [*scores, "likeness"]
+            likeness, scores = "likeness", [*scores, "likeness"]
         score = f"({' + '.join(scores)}) / {len(scores)}" if scores else "NULL::DOUBLE"
         told = "coalesce(share, 0)" if self.wish.words else "0.0"
         sql = f"""
-            SELECT row, place, parcel, {told} AS told, {likeness} AS likeness, {score} AS score,
+            SELECT row, place, parcel, {told} AS told, {likeness}, {score} AS score,
                 {depth} AS depth {kept}
             ORDER BY score DESC NULLS LAST, depth DESC, coalesce(valid, 0) DESC, taken DESC NULLS LAST, row LIMIT ?
         """
-        return sql, [*vector, *values]
+        return sql, values
 
     def _dates(self, con: Any, best: Sequence[_Scored]) -> dict[tuple[str, str], list[date]]:  # noqa: ANN401 - see above
         """All days on which the parcels that were found come into question."""

@@ -1,8 +1,8 @@
 """The index of a search: one row per parcel and image, made of what the runs of ``describe`` hold.
 
 An index is a folder: ``parcels-….duckdb`` with measurements, classes, texts and embeddings, ``words-….sqlite`` for
-full text (SQLite's FTS5, for DuckDB's own is a download), and ``index.json``, written last, which names both. It can be
-thrown away at any time: it is made again from the runs.
+full text (SQLite's FTS5, for DuckDB's own is a download), ``vectors-….npy`` for likeness, and ``index.json``, written
+last, which names them. It can be thrown away at any time: it is made again from the runs.
 """
 
 from __future__ import annotations
@@ -36,11 +36,12 @@ from arpent.store.search_tables import (
     measurements_of,
     texts_of,
 )
+from arpent.store.search_vectors import write_vectors
 
 __all__ = ["Index", "make_index"]
 
 INDEX = "index.json"
-_FORMAT = 1
+_FORMAT = 2
 _KEYS = ", ".join(KEYS.names)
 _KNOWN = (
     "coalesce(place, '') AS place, parcel, coalesce(image, '') AS image, coalesce(taken, DATE '0001-01-01') AS taken"
@@ -56,6 +57,7 @@ class Index(BaseModel):
         fingerprint: of all that it was made from.
         database: name of the DuckDB file.
         words: name of the SQLite file.
+        vectors: name of the file of embeddings; empty without any.
         rows: how many there are.
         measures: columns of indices.
         width: of the embeddings; 0 without any.
@@ -71,6 +73,7 @@ class Index(BaseModel):
     fingerprint: str
     database: str
     words: str
+    vectors: str
     rows: int
     measures: tuple[str, ...]
     width: int
@@ -102,20 +105,22 @@ def make_index(
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     name = fingerprint[:12]
-    database, words = folder / f"parcels-{name}.duckdb", folder / f"words-{name}.sqlite"
-    beside = [file.with_name(f".{file.name}.{os.getpid()}") for file in (database, words)]
+    files = [folder / file for file in (f"parcels-{name}.duckdb", f"words-{name}.sqlite", f"vectors-{name}.npy")]
+    beside = [file.with_name(f".{file.name}.{os.getpid()}") for file in files]
     try:
         with writing(folder):
             for file in beside:
                 file.unlink(missing_ok=True)
         made = _Making(found, progress or Silent()).write(*beside)
-        for file, path in zip(beside, (database, words), strict=True):
-            publish_file(file, path)
+        for file, path in zip(beside, files, strict=True):
+            if file.exists():
+                publish_file(file, path)
     finally:
         for file in beside:
             file.unlink(missing_ok=True)
         shutil.rmtree(_spill(beside[0]), ignore_errors=True)
-    index = Index(fingerprint=fingerprint, database=database.name, words=words.name, **made)
+    names = dict(zip(("database", "words", "vectors"), [file.name for file in files], strict=True))
+    index = Index(fingerprint=fingerprint, **names | ({} if made["width"] else {"vectors": ""}), **made)
     write_file(folder / INDEX, index.model_dump_json(indent=2) + "\n")
     _clear(folder, index)
     return index
@@ -135,14 +140,16 @@ def _kept(folder: Path) -> Index | None:
         index = Index.model_validate_json((folder / INDEX).read_bytes())
     except (OSError, ValidationError):
         return None
-    whole = index.format == _FORMAT and all((folder / name).is_file() for name in (index.database, index.words))
+    named = filter(None, (index.database, index.words, index.vectors))
+    whole = index.format == _FORMAT and all((folder / name).is_file() for name in named)
     return index if whole else None
 
 
 def _clear(folder: Path, index: Index) -> None:
     """Removes the files of earlier indices; who is still reading them keeps them open."""
-    for file in chain(folder.glob("parcels-*.duckdb"), folder.glob("words-*.sqlite")):
-        if file.name not in (index.database, index.words):
+    patterns = ("parcels-*.duckdb", "words-*.sqlite", "vectors-*.npy")
+    for file in chain.from_iterable(folder.glob(pattern) for pattern in patterns):
+        if file.name not in (index.database, index.words, index.vectors):
             file.unlink(missing_ok=True)
 
 
@@ -163,15 +170,17 @@ class _Making:
         self._width = embedded[-1].width if embedded else 0
         self._others = [one for one in embedded if (one.encoder, one.width) != (self._encoder, self._width)]
 
-    def write(self, database: Path, words: Path) -> dict[str, Any]:
-        """Writes both files, and says what they hold."""
+    def write(self, database: Path, words: Path, vectors: Path) -> dict[str, Any]:
+        """Writes the files, and says what they hold."""
         with closing(write_database(database, _spill(database))) as con:
             self._gather(con)
             self._join(con)
-            vectors = "(SELECT count(*) FROM vectors)" if self._width else "0"
-            asked = f"SELECT count(*), {vectors}, count(coalesce(text_en, text_fr)) FROM parcels"  # noqa: S608
+            seen = "(SELECT count(*) FROM vectors)" if self._width else "0"
+            asked = f"SELECT count(*), {seen}, count(coalesce(text_en, text_fr)) FROM parcels"  # noqa: S608
             counts = con.execute(asked).fetchone()
             self._write_words(con, words)
+            if self._width:
+                write_vectors(con, vectors, int(counts[0]), self._width)
         warnings = tuple(
             f"{one.path.name} is left out of likeness: another model made its embeddings" for one in self._others
         )
