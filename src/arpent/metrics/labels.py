@@ -161,7 +161,8 @@ class Labelled:
         precision = np.divide(hits, said, out=np.zeros_like(hits), where=said > 0)
         positives = found.sum(axis=0)
         summed = (found * precision).sum(axis=0)
-        return np.divide(summed, positives, out=np.full_like(summed, np.nan), where=positives > 0)
+        each = np.divide(summed, positives, out=np.full_like(summed, np.nan), where=positives > 0)
+        return np.asarray(each, np.float64)
 
     def mean_average_precision(self, weights: NDArray[np.floating] | None = None) -> float:
         """Mean over the labels that an image bears (mAP)."""

@@ -78,7 +78,7 @@ def _trace(traced: Exported, file: Path) -> None:
         # torch points at its newer exporter, which needs a package more and writes the same graph.
         warnings.simplefilter("ignore", DeprecationWarning)
         # torch's own LSTM looks at the size of its weights, which do not change.
-        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning, module=r"torch\.nn\.modules\.rnn")
+        warnings.filterwarnings("ignore", "Converting a tensor to a Python boolean", module=r"torch\.nn\.modules\.rnn")
         # It warns of every LSTM whose batch may change, whether or not its first state is given, which is the danger.
         warnings.filterwarnings("ignore", "Exporting a model to ONNX with a batch_size other than 1", UserWarning)
         torch.onnx.export(

@@ -245,7 +245,7 @@ def _glowing(picture: NDArray[np.uint8], heat: NDArray[np.floating]) -> NDArray[
     strength = np.clip(heat, 0.0, 1.0)
     colours = ramp(strength)[..., :3].astype(np.float64)
     share = 0.8 * strength[..., None] ** 0.75
-    return np.rint(grey * (1 - share) + colours * share).astype(np.uint8)
+    return np.asarray(np.rint(grey * (1 - share) + colours * share), np.uint8)
 
 
 def _short(name: str) -> str:

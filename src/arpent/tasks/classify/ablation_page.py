@@ -80,7 +80,7 @@ def _figures(own: Reached, language: Language) -> list[str | float | None]:
 
 def draw_ablation(views: Mapping[View, Comparison], folder: Path, language: Language) -> dict[str, Path]:
     """A picture for each view: mAP of every way under every condition, with its interval."""
-    drawn = {}
+    drawn: dict[str, Path] = {}
     for view, one in views.items():
         groups = {}
         for condition in CONDITIONS:

@@ -58,7 +58,10 @@ class Asked:
         own = opened.labeller.encoder
         if own is None:
             return cls(opened, None)
-        return cls(opened, start_network(own, runtime, device, precision, tiles=pictures, saved=_SAVED, fixed=True))
+        network = start_network(own, runtime, device, precision, tiles=pictures, saved=_SAVED, fixed=True)
+        if network.name == "openvino":  # which compiles for the first picture it sees: better now than in the loop
+            network(torch.zeros(1, opened.channels, opened.side, opened.side))
+        return cls(opened, network)
 
     @property
     def reads_images(self) -> bool:

@@ -69,7 +69,7 @@ def explain_labels(
             raise UnknownName.among(name, asked.labels, "label")
     kept = settings.model_dump(mode="json", exclude={"language"})
     kept |= {"picture": picture, "caption": caption, "model": str(model)}
-    files = [asked.opened.source] if picture is None else [picture, asked.opened.source]
+    files: list[str | Path] = [asked.opened.source, *([] if picture is None else [picture])]
     with place.begin("classify-explain", Path(picture or "caption").stem, kept, files) as run:
         try:
             return _explained(run, asked, picture, caption, settings)
