@@ -1,0 +1,296 @@
+"""A labeller put to use: pictures and captions of all kinds labelled, judged and explained, as users would do it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import rasterio
+import shapely
+import torch
+from affine import Affine
+
+from arpent.cli.app import main
+from arpent.core import Contract, Normalisation, sensor
+from arpent.errors import DatasetError, InputError, UnknownName
+from arpent.io import validate_stac
+from arpent.models import LabellerSettings, save_bundle
+from arpent.models.labelling import build_labeller
+from arpent.models.labelling_settings import ImageBranchSettings, TextBranchSettings
+from arpent.store import Place, open_run
+from arpent.tasks.classify.asking import Asked
+from arpent.tasks.classify.attention import heat_of, seen_by
+from arpent.tasks.classify.dataset import Dataset
+from arpent.tasks.classify.evaluate_settings import LabelEvaluationSettings
+from arpent.tasks.classify.evaluating import evaluate_labeller
+from arpent.tasks.classify.explain_settings import ExplainSettings
+from arpent.tasks.classify.explaining import explain_labels
+from arpent.tasks.classify.pixels import Squares
+from arpent.tasks.classify.predict_settings import LabelSettings
+from arpent.tasks.classify.predicting import label_pictures
+
+SIDE = 32
+BYTES = Normalisation(origin="test", scale=1 / 255, mean=(0.5,) * 3, std=(0.25,) * 3)
+
+
+@pytest.fixture(scope="module")
+def bundle(red_or_striped: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Labellers of every kind that know red from striped, by what they are made of."""
+    home = tmp_path_factory.mktemp("bundles")
+    made: dict[str, Path] = {}
+
+    def of(way: str) -> Path:
+        if way not in made:
+            made[way] = _taught(red_or_striped, way, home / f"{way}.safetensors")
+        return made[way]
+
+    return of
+
+
+def _taught(folder: Path, way: str, target: Path) -> Path:
+    torch.manual_seed(1)
+    dataset = Dataset.read(folder)
+    pictures = dataset.of_split("train")
+    words = dataset.vocabulary
+    image = ImageBranchSettings(encoder="mobilenetv2_035", side=SIDE, hidden=16) if way != "text" else None
+    text = TextBranchSettings(words=words.size, length=words.length, embedding=8, hidden=8) if way != "image" else None
+    fusion = way if image is not None and text is not None else None
+    settings = LabellerSettings(labels=2, image=image, text=text, fusion=fusion, dropout=0)  # type: ignore[arg-type]
+    model = build_labeller(settings).eval()
+    codes = torch.from_numpy(np.stack([words.codes("".join(one.captions[:1])).ids for one in pictures]))
+    truth = torch.from_numpy(dataset.truth(pictures).astype(np.float32))
+    features = torch.zeros(len(pictures), 0)
+    if model.encoder is not None:
+        squares = Squares(SIDE, BYTES)
+        with torch.no_grad():
+            features = model.encoder(torch.from_numpy(np.stack([squares.read(one.path) for one in pictures])))
+        model.head.image.suit(features)
+    optimiser = torch.optim.Adam(model.head.parameters(), 0.02)
+    for step in range(90):
+        shown = torch.tensor([[(True, True), (True, False), (False, True)][step % 3]] * len(pictures))
+        optimiser.zero_grad()
+        logits = model.head(features, codes, shown).logits
+        torch.nn.functional.binary_cross_entropy_with_logits(logits, truth).backward() if logits.requires_grad else None
+        optimiser.step()
+    model.head.set_thresholds(torch.full((2,), 0.5))
+    recipe = {
+        "labels": dataset.labels,
+        "vocabulary": words.document(),
+        "masked": False,
+        "caption_language": "en",
+        "cautions": {"en": ["labels may leak"], "fr": ["fuite possible"]},
+    }
+    contract = Contract(
+        task="classify",
+        architecture="labeller",
+        settings=settings.model_dump(mode="json"),
+        bands=sensor("bd-ortho").select(("red", "green", "blue")),
+        normalisation=BYTES,
+        recipe=recipe,
+        arpent="0",
+    )
+    return save_bundle(target, model.eval(), contract)
+
+
+@pytest.fixture
+def photos(red_or_striped: Path, tmp_path: Path) -> Path:
+    """A red picture as people have them: plain, in sixteen bits, and with a place on earth."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    pixels = np.random.default_rng(8).integers(90, 120, (48, 64, 3)).astype(np.uint8)
+    pixels[..., 2] += 120
+    cv2.imwrite(str(folder / "plain.jpg"), pixels)
+    planes = np.ascontiguousarray(pixels[..., ::-1].transpose(2, 0, 1))
+    shape = {"driver": "GTiff", "width": 64, "height": 48, "count": 3}
+    place = {"crs": "EPSG:2154", "transform": Affine(1, 0, 549_000, 0, -1, 6_701_000)}
+    with rasterio.open(folder / "placed.tif", "w", dtype="uint8", **shape, **place) as image:
+        image.write(planes)
+    cv2.imwrite(str(folder / "deep.tif"), pixels.astype(np.uint16) * 257)
+    return folder
+
+
+def bomb(path: Path) -> Path:
+    """A PNG of a few bytes that claims ten gigapixels."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", 100_000, 100_000, 1, 0, 0, 0, 0)
+    body = zlib.compress(b"\0" * 12_501 * 100)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b""))
+    return path
+
+
+def test_a_folder_becomes_tables_figures_and_places(bundle, photos: Path, tmp_path: Path) -> None:
+    captions = {"plain.jpg": ("a place with fire",), "deep.tif": ("!?",), "nobody.jpg": ("fire",)}
+    settings = LabelSettings(runtime="torch", figures=2)
+    made = label_pictures([str(photos)], bundle("late"), Place(exact=tmp_path / "run"), settings, captions=captions)
+    manifest = made.run.manifest
+    assert (made.count, made.placed, manifest.status) == (3, 1, "complete")
+    assert "labels may leak" in manifest.warnings
+    assert any("nobody.jpg" in warning for warning in manifest.warnings)
+    with (tmp_path / "run" / "labels.csv").open(encoding="utf-8") as file:
+        rows = {row["picture"]: row for row in csv.DictReader(file)}
+    assert list(rows) == ["deep.tif", "placed.tif", "plain.jpg"]
+    given = {name: row["labels"] for name, row in rows.items()}
+    assert set(given.values()) == {"red"}, f"red in any depth of colour: {rows}"
+    assert "counts as absent" in rows["deep.tif"]["notes"]
+    assert float(rows["plain.jpg"]["chance_red"]) > 0.5 > float(rows["plain.jpg"]["chance_striped"])
+    lines = [json.loads(line) for line in (tmp_path / "run" / "labels.jsonl").read_text("utf-8").splitlines()]
+    assert [line["labels"] for line in lines] == [["red"]] * 3
+    places = pq.read_table(tmp_path / "run" / "places.parquet")
+    assert places["picture"].to_pylist() == ["placed.tif"]
+    assert shapely.from_wkb(places["geometry"][0].as_py()).geom_type == "Polygon"
+    item = json.loads((tmp_path / "run" / "places.parquet.stac.json").read_text("utf-8"))
+    validate_stac(item)
+    assert item["bbox"] == pytest.approx(shapely.from_wkb(places["geometry"][0].as_py()).bounds, abs=1e-6)
+    assert [product.kind for product in manifest.products].count("picture") == 2
+    assert {product.name: product.kind for product in manifest.products}["places"] == "vector"
+
+
+def test_pictures_without_a_place_make_no_map(bundle, photos: Path, tmp_path: Path) -> None:
+    plain = str(photos / "plain.jpg")
+    made = label_pictures([plain], bundle("image"), Place(exact=tmp_path / "run"), LabelSettings(runtime="torch"))
+    assert made.placed == 0
+    assert not list((tmp_path / "run").glob("places*"))
+    assert {file.name for file in made.figures.values()} == {"figure.png"}
+
+
+def test_what_cannot_be_read_is_named_and_the_others_go_on(bundle, photos: Path, tmp_path: Path, capsys) -> None:
+    bomb(photos / "bomb.png")
+    (photos / "cut.jpg").write_bytes((photos / "plain.jpg").read_bytes()[:200])
+    words = ["classify", "predict", photos, photos / "gone.jpg", "-m", bundle("late"), "-o", tmp_path / "run"]
+    code = main([*map(str, words), "--runtime", "torch", "--figures", "0"])
+    told = capsys.readouterr()
+    assert code == 9
+    assert "3 of 6 pictures got no labels" in told.err
+    assert "plain.jpg" in told.out
+    manifest = open_run(tmp_path / "run").manifest
+    assert manifest.status == "partial"
+    assert {Path(failure.item).name for failure in manifest.failures} == {"bomb.png", "cut.jpg", "gone.jpg"}
+
+
+def test_one_picture_that_cannot_be_read_is_the_error_itself(bundle, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="too large"):
+        label_pictures(
+            [str(bomb(tmp_path / "bomb.png"))],
+            bundle("image"),
+            Place(exact=tmp_path / "run"),
+            LabelSettings(runtime="torch"),
+        )
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("way", ["text", "late", "gated"])
+def test_a_caption_alone_gets_labels(bundle, way: str, tmp_path: Path) -> None:
+    long = "a place with rows " + "and more of it " * 12
+    plain = label_pictures([], bundle(way), Place(exact=tmp_path / "plain"), LabelSettings(), caption="place with rows")
+    assert plain.first[0].labels == ("striped",)
+    settings = LabelSettings(runtime="torch", language="fr")
+    made = label_pictures([], bundle(way), Place(exact=tmp_path / "run"), settings, caption=long)
+    (told,) = made.first
+    assert "striped" in told.labels
+    assert "coupés" in told.notes and "ignore" in told.notes
+    assert "fuite possible" in made.run.manifest.warnings
+    with pytest.raises(InputError, match="nothing of"):
+        label_pictures([], bundle(way), Place(exact=tmp_path / "none"), settings, caption="… !")
+
+
+def test_what_a_model_does_not_read_is_said(bundle, photos: Path, tmp_path: Path) -> None:
+    plain, settings = str(photos / "plain.jpg"), LabelSettings(runtime="torch", figures=0)
+    image = label_pictures([plain], bundle("image"), Place(exact=tmp_path / "a"), settings, caption="with rows")
+    assert image.first[0].labels == ("red",)
+    assert image.first[0].notes == "the model reads no captions"
+    text = label_pictures([plain], bundle("text"), Place(exact=tmp_path / "b"), settings, caption="place with rows")
+    assert text.first[0].labels == ("striped",)
+    assert text.first[0].notes == "the model looks at no pictures"
+    with pytest.raises(InputError, match="nothing of"):
+        label_pictures([plain], bundle("text"), Place(exact=tmp_path / "c"), settings)
+
+
+def test_an_evaluation_counts_what_absence_costs(bundle, red_or_striped: Path, tmp_path: Path, capsys) -> None:
+    settings = LabelEvaluationSettings(runtime="torch", draws=40)
+    done = evaluate_labeller(red_or_striped, bundle("late"), Place(exact=tmp_path / "run"), settings)
+    assert set(done.reached) == {"complete", "text_absent", "image_absent"}
+    assert done.reached["complete"].mean("map") > 0.8
+    assert done.unseen is None, "every caption of the tests is known from training"
+    names = {product.name for product in done.run.manifest.products}
+    assert {"chances", "metrics", "report", "curves", "reliability", "labels"} <= names
+    figures = json.loads((tmp_path / "run" / "metrics.json").read_text("utf-8"))
+    assert figures["conditions"]["complete"]["pictures"] == 10
+    assert set(figures["conditions"]["complete"]["labels"]) == {"red", "striped"}
+    assert "labels may leak" in (tmp_path / "run" / "report.html").read_text("utf-8")
+    one = ["classify", "evaluate", red_or_striped, "-m", bundle("image"), "-o", tmp_path / "image", "--draws", "20"]
+    assert main([*map(str, one), "--runtime", "torch", "--language", "fr"]) == 0
+    assert "image seule" in capsys.readouterr().out
+
+
+def test_a_model_with_other_labels_is_not_judged(bundle, red_or_striped: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    dataset = Dataset.read(red_or_striped)
+    facts = dataset.facts.model_copy(
+        update={"labels": ("red", "spotted"), "root": str(red_or_striped.parent / "pictures")}
+    )
+    Dataset.write(other, facts, dataset.pictures)
+    with pytest.raises(DatasetError, match="spotted"):
+        evaluate_labeller(other, bundle("image"), Place(exact=tmp_path / "run"), LabelEvaluationSettings())
+
+
+def test_a_label_is_explained_by_places_and_by_words(bundle, photos: Path, tmp_path: Path, capsys) -> None:
+    words = ["classify", "explain", photos / "plain.jpg", "-m", bundle("late"), "-o", tmp_path / "run"]
+    assert main([*map(str, words), "--caption", "a place with fire", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert list(document["labels"]) == ["red"]
+    weights = {one["word"]: one["weight"] for one in document["labels"]["red"]["words"]}
+    assert max(weights, key=weights.get) == "fire"
+    assert Path(document["labels"]["red"]["figure"]).read_bytes().startswith(b"\x89PNG")
+    text = explain_labels(
+        None, "with rows", bundle("text"), Place(exact=tmp_path / "b"), ExplainSettings(labels=("red",))
+    )
+    assert list(text.chances) == ["red"]
+    with pytest.raises(UnknownName, match="striped"):
+        explain_labels(None, "rows", bundle("text"), Place(exact=tmp_path / "c"), ExplainSettings(labels=("stripes",)))
+    with pytest.raises(InputError, match="nothing that the model reads"):
+        explain_labels(None, "!", bundle("text"), Place(exact=tmp_path / "d"), ExplainSettings())
+    assert not (tmp_path / "d").exists()
+
+
+def test_heat_is_where_the_score_comes_from(bundle, tmp_path: Path) -> None:
+    """Grad-CAM by hand, from the gradient of the score with respect to the maps, finds the same places."""
+    picture = np.full((SIDE, SIDE, 3), 100, np.uint8)
+    picture[:, : SIDE // 2, 2] = 230
+    cv2.imwrite(str(tmp_path / "half.png"), picture)
+    asked = Asked.open(bundle("image"), runtime="torch")
+    seen = seen_by(asked, tmp_path / "half.png", None)
+    heat = heat_of(asked, seen, 0)
+    assert heat is not None and heat.shape == (SIDE, SIDE)
+    assert heat.min() >= 0.0 and heat.max() <= 1.0
+    model = asked.opened.labeller
+    maps = model.encoder.forward_features(torch.from_numpy(seen.image[None]))
+    maps = maps.detach().requires_grad_()
+    there = torch.tensor([[True, False]])
+    logits = model.head(model.encoder.forward_head(maps, pre_logits=True), torch.zeros(1, 1), there).logits
+    slopes = torch.autograd.grad(logits[0, 0], maps)[0]
+    assert np.allclose(torch.sigmoid(logits)[0].detach().numpy(), seen.chances, atol=1e-5), "the same network is asked"
+    rough = torch.relu((slopes.mean((2, 3), keepdim=True) * maps).sum(1))[0].detach().numpy()
+    if rough.max() > 0:
+        expected = cv2.resize((rough / rough.max()).astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+        assert np.allclose(heat, np.clip(expected, 0, 1), atol=1e-5)
+
+
+def test_openvino_gives_the_labels_of_torch(bundle, photos: Path, tmp_path: Path) -> None:
+    told = {}
+    for runtime in ("torch", "openvino"):
+        settings = LabelSettings(runtime=runtime, figures=0)
+        made = label_pictures([str(photos)], bundle("image"), Place(exact=tmp_path / runtime), settings)
+        told[runtime] = [list(one.chances.values()) for one in made.first]
+    assert np.allclose(told["torch"], told["openvino"], atol=1e-4)
