@@ -10,8 +10,11 @@ import rasterio
 from affine import Affine
 
 from arpent.cli.app import main
+from arpent.cli.exits import exit_code
 from arpent.core import load_yaml, parse
+from arpent.errors import PartialFailure
 from arpent.store import open_run, verify
+from arpent.tasks.describe.texts import read_texts
 from arpent.tasks.describe.train_settings import DescribeTrainSettings
 
 BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12")
@@ -81,3 +84,67 @@ def test_the_settings_of_the_guide_are_accepted_in_both_languages(root, tmp_path
     assert shown[0] == shown[1]
     assert shown[0].base == "small"
     assert shown[0].held_out.dates == ("2021-07-21", "2022-06-01")
+
+
+SMALL = (
+    "small.model.width=32 small.model.layers=1 small.model.heads=4 small.model.hidden=48 small.model.vocabulary=400"
+    " small.texts=64 lora.rank=4 lora.alpha=8 samples=24 fit.epochs=1 fit.device=cpu"
+)
+"""Sizes at which the chain runs in seconds, and learns nothing."""
+
+
+@pytest.fixture(scope="module")
+def taught(root, done):
+    """What was typed under "Train a describer" after the rest, and how each command ended."""
+    page = (root / "docs" / "howto" / "describe.md").read_text("utf-8").split("## Train a describer")[1]
+    written = re.search(r"```yaml\n(.*?)```", page, re.DOTALL)[1]
+    (done / "describer.yaml").write_text(re.sub(r"dates: \[.*\]", "dates: [2022-07-01]", written), "utf-8")
+    ended = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(done)
+        for line in re.search(r"```console\n(.*?)```", page, re.DOTALL)[1].splitlines():
+            words = shlex.split(line.removeprefix("$ arpent "))
+            typed = [
+                name for word in words for name in (sorted(map(str, Path().glob(word))) if "*" in word else [word])
+            ]
+            sizes = [part for pair in SMALL.split() for part in ("--set", pair)] if words[1] == "train" else []
+            ended[words[1]] = main([*typed, *sizes])
+    return done, ended
+
+
+def test_the_guides_describer_is_trained_writes_and_is_judged(taught, capsys):
+    folder, ended = taught
+    # A model that has learnt nothing fails, and both commands say so with their exit codes; their runs are whole.
+    assert ended == {"train": 0, "generate": exit_code(PartialFailure), "evaluate": exit_code(PartialFailure)}
+    for run in ("describer", "texts", "evaluation"):
+        verify(open_run(folder / "runs" / run))
+    texts = read_texts(folder / "runs" / "texts")
+    assert {one.language for one in texts} == {"fr"}
+    claims = [finding for one in texts for sentence in one.sentences for finding in sentence.findings]
+    assert claims
+    assert all(finding.verdict == "supported" for finding in claims)
+
+
+def test_generate_tells_each_note_once(taught, capsys, monkeypatch):
+    folder, _ = taught
+    monkeypatch.chdir(folder)
+    typed = ["describe", "generate", "images/Valley_2022-07-01.tif", "--chip", "24", "--model", "runs/describer"]
+    assert main([*typed, "--longest", "20", "--lang", "fr", "--language", "fr", "-o", "runs/again"]) != 0
+    told = capsys.readouterr()
+    lines = [line for line in told.err.splitlines() if line.strip()]
+    assert len(lines) == len(set(lines))
+    assert "rapport" in told.out and "textes" in told.out
+
+
+def test_what_is_not_there_is_not_judged(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["describe", "evaluate", "nowhere"]) != 0
+    assert "there is no nowhere" in capsys.readouterr().err
+
+
+def test_days_may_stand_in_yaml_with_or_without_quotes(tmp_path):
+    plain = "table: t\ncaptions: c\nembeddings: e\nheld_out:\n  dates: [2021-07-21, '2022-06-01']\n"
+    (tmp_path / "a.yaml").write_text(plain + "  validation_dates: [2020-01-13]\n")
+    read = parse(DescribeTrainSettings, load_yaml(tmp_path / "a.yaml"), "a.yaml")
+    assert read.held_out.dates == ("2021-07-21", "2022-06-01")
+    assert read.held_out.validation_dates == ("2020-01-13",)

@@ -30,6 +30,12 @@ def test_each_difference_is_a_sentence() -> None:
     ]
 
 
+def test_bands_that_are_missing_are_named_together() -> None:
+    assert MODEL.differences(["red", "swir16"], 0.2, "uint8") == [
+        "bands green, blue, nir are missing (the image has red, swir16)"
+    ]
+
+
 @pytest.mark.parametrize(
     ("gsd", "fits"), [(0.2, True), (0.29, True), (0.3004, True), (0.14, True), (0.31, False), (0.13, False)]
 )

@@ -52,6 +52,27 @@ UNTRUE = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("said", "verdict"),
+    [
+        ("The mean NDVI is 0.", "contradicted"),
+        ("The mean NDVI is 1.", "contradicted"),
+        ("The mean NDMI is 0.", "contradicted"),
+        ("The mean NDVI is 0.4.", "supported"),
+        ("The mean NDVI is 0.5.", "supported"),
+        ("The mean NDVI is 0.6.", "contradicted"),
+    ],
+)
+def test_a_whole_number_is_no_rounding_of_an_index(said, verdict):
+    (found,) = check(parse(said, "en"), FIELD)
+    assert found.verdict == verdict
+
+
+def test_babble_with_a_number_in_it_is_strange():
+    said = "La parcelle ppourl’humidité du couvert est edsostlté eau, Enfin, ly moist low biomass is 0."
+    assert {"edsostlte", "ly"} <= {*strange_words(said, "fr")}
+
+
 @pytest.mark.parametrize(("language", "said"), INVENTED)
 def test_an_invention_beside_a_true_number_is_strange(language, said):
     assert strange_words(said, language)

@@ -11,7 +11,8 @@ from arpent.cli.comparisons import where_to_find
 from arpent.cli.console import progress, show, table
 from arpent.cli.options import with_settings
 from arpent.cli.places import Force, Name, Output, place
-from arpent.language import number, say
+from arpent.errors import PartialFailure
+from arpent.language import number, percent, say
 from arpent.tasks.describe.evaluate_settings import EvaluateSettings
 
 if TYPE_CHECKING:
@@ -64,6 +65,21 @@ def evaluate(
     language = settings.language
     places = [(say("word.report", language), done.run.file("report")), (say("word.run", language), done.run.path)]
     show(_document(done, settings), _methods(done, language), *done.words, *where_to_find(places))
+    _require_success(done)
+
+
+def _require_success(done: Evaluation) -> None:
+    """Raises PartialFailure where the grammar wrote too much of what is held out: exit codes go where words do."""
+    from arpent.tasks.describe.targets import MOST_REPAIRS, repair_rate
+
+    rate = repair_rate(done.judged)
+    if rate is not None and rate > MOST_REPAIRS:
+        raise PartialFailure(
+            "the run counts as failed: too many sentences about what is held out had to be repaired",
+            found=percent(rate, "en"),
+            expected=f"at most {percent(MOST_REPAIRS, 'en')}",
+            cure="Train the model longer, or on images more like these.",
+        )
 
 
 def _methods(done: Evaluation, language: Language) -> Table:

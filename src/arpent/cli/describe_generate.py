@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from arpent.cli.comparisons import where_to_find
-from arpent.cli.console import note, progress, show
+from arpent.cli.console import progress, show
 from arpent.cli.options import with_settings
 from arpent.cli.places import Force, Name, Output, Resume, place
 from arpent.core import Language
@@ -26,6 +26,10 @@ app = typer.Typer()
 
 _SHOWN = 3
 """Texts that are shown in the terminal; the run holds all."""
+
+
+_FILES = ("texts", "descriptions", "report")
+"""Products that are pointed at."""
 
 
 @app.command()
@@ -64,8 +68,6 @@ def generate(
         stream=_tell if stream else None,
     )
     language = settings.language
-    for line in made.run.manifest.warnings:
-        note(line)
     show(_document(made), *_texts(made, stream), *_counts(made, language), *_files(made, language))
     if made.failed and made.repair_rate is not None:
         raise PartialFailure(
@@ -115,7 +117,7 @@ def _counts(made: Generated, language: Language) -> list[str]:
 
 def _files(made: Generated, language: Language) -> list[str]:
     found: list[tuple[str, object]] = [(say("word.run", language), made.run.path)]
-    found += [(name, made.run.file(name)) for name in ("texts", "descriptions", "report")]
+    found += [(say(f"describe_run.file_{name}", language), made.run.file(name)) for name in _FILES]
     return list(where_to_find(found))
 
 

@@ -159,11 +159,9 @@ class Contract(BaseModel):
         factor of 1.5 fits. Of a model for several sensors, ask the contract `of_sensor`.
         """
         found = {name.casefold() for name in bands}
-        reasons = [
-            f"band '{band.name}' is missing (the image has {', '.join(bands)})"
-            for band in self.bands
-            if not any(band.answers_to(name) for name in found)
-        ]
+        lost = [band.name for band in self.bands if not any(band.answers_to(name) for name in found)]
+        named = f"band '{lost[0]}' is" if len(lost) == 1 else f"bands {', '.join(lost)} are"
+        reasons = [f"{named} missing (the image has {', '.join(bands)})"] if lost else []
         if self.sensors:
             reasons.append(f"it is not said which of its sensors took the image ({', '.join(self.sensors)})")
         if self.gsd and gsd and not 1 / _FARTHEST <= gsd / self.gsd <= _FARTHEST:

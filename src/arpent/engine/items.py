@@ -8,7 +8,7 @@ was, to the same bytes.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -23,7 +23,7 @@ from arpent.engine.ledger import Ledger, Progressed
 from arpent.engine.outputs import Sink, TableOutput
 from arpent.engine.prediction import SinkFactory
 from arpent.engine.task import Answer, Product
-from arpent.errors import ArpentError, ContractMismatch, DatasetError, InputError, PartialFailure
+from arpent.errors import ArpentError, ContractMismatch, DatasetError, InputError, PartialFailure, RunDamaged
 from arpent.io import read_ahead
 
 __all__ = ["OF_ONE_ITEM", "FailedItem", "ItemOptions", "ItemWork", "ItemsDone", "Memory", "predict_items"]
@@ -313,6 +313,13 @@ def _kept(failed: FailedItem) -> dict[str, Any]:
 
 
 def _recalled(kept: Mapping[str, Any]) -> FailedItem:
-    kind: Callable[..., ArpentError] = getattr(errors, kept["error"])
+    kind = getattr(errors, str(kept["error"]), None)
+    if not (isinstance(kind, type) and issubclass(kind, ArpentError)):
+        raise RunDamaged(
+            "what failed before cannot be read again",
+            found=f"an error called {kept['error']}",
+            expected="one of Arpent's",
+            cure="Begin anew with --force.",
+        )
     error = kind(kept["what"], found=kept["found"], expected=kept["expected"], cure=kept["cure"])
     return FailedItem(kept["number"], kept["name"], error)

@@ -18,6 +18,9 @@ TOLERANCE = 0.005
 two decimals that texts are asked to write, which is all that rounding explains, and a tenth of STEADY, the least change
 that counts as one. A text may be less precise ("0.4"), and is then held to what it wrote."""
 
+_COARSEST = 0.05
+"""Of an index a number without decimals says nothing: "NDVI 0" is not what rounding makes of 0.42."""
+
 _SLACK = 1e-6
 
 
@@ -210,7 +213,8 @@ def _compare(claim: Claim, true: float | None, decimals: int = 2) -> Finding:
     off = abs(claim.value - true)
     if (claim.bound == "above" and true > claim.value) or (claim.bound == "below" and true < claim.value):
         off = 0.0
-    tolerance = max(TOLERANCE, 0.0 if claim.bound else (claim.step or 0.0) / 2) + _SLACK
+    room = 0.0 if claim.bound else (claim.step or 0.0) / 2
+    tolerance = max(TOLERANCE, min(room, _COARSEST) if claim.index is not None else room) + _SLACK
     expected = f"{true:.{decimals}f}"
     return (
         Finding(claim, "supported", true, expected)

@@ -215,6 +215,9 @@ def test_grounded_texts_say_nothing_that_the_pixels_do_not(school: School, run: 
         assert all(finding.verdict == "supported" for finding in findings), one.text
     assert made.failed
     assert made.repair_rate == repair_rate(made.described)
+    assert 0.1 < made.repair_rate <= 1
+    assert all(one.due >= one.repairs for one in made.described)
+    assert made.run.manifest.metrics["asked_again"] <= 1
     assert made.run.manifest.metrics["failed"] == 1
     assert any("10%" in line for line in made.run.manifest.warnings)
     assert any("random weights" in line for line in made.run.manifest.warnings)

@@ -75,6 +75,8 @@ def evaluate(
     if (source / TEXTS).is_file() or source.is_file():
         written = _of_run(source)
     else:
+        if not source.exists():
+            raise FileMissing(f"there is no {source}", cure="Check the path.")
         if not images:
             raise FileMissing(
                 f"{source} holds no texts",
@@ -129,7 +131,7 @@ def items_of(described: Iterable[Described], facts: Mapping[Key, Measured], know
                 one.draft,
                 earlier(facts.values(), measured) if turns else (),
                 one.mode,
-                len(one.sentences),
+                one.due,
                 one.repairs,
                 known.vectors.get(key),
                 known.profile,

@@ -59,7 +59,7 @@ class Generated:
     Attributes:
         run: with the texts.
         described: all of them.
-        repair_rate: share of the sentences that the grammar has written; None where none was to be repaired.
+        repair_rate: see the function of that name; None where no sentence was to be repaired.
         failed: that share is too large for the run to count as a success.
     """
 
@@ -293,9 +293,9 @@ class _Streamed:
 
 
 def repair_rate(described: Sequence[Described]) -> float | None:
-    """Share of the sentences of all grounded texts, abstentions apart, that the grammar has written."""
+    """Share of the sentences due in all grounded texts, abstentions apart, that had to be repaired."""
     counted = [one for one in described if one.mode == "grounded" and not one.abstained]
-    sentences = sum(len(one.sentences) for one in counted)
+    sentences = sum(one.due for one in counted)
     return sum(one.repairs for one in counted) / max(sentences, 1) if counted else None
 
 
@@ -323,7 +323,7 @@ def _metrics(described: Sequence[Described], rate: float | None, seconds: float)
     if seconds > 0:
         figures["tokens_per_second"] = tokens / seconds
     if rate is not None:
-        sentences = sum(len(one.sentences) for one in described if not one.abstained)
+        sentences = sum(one.due for one in described if not one.abstained)
         again = sum(one.regenerated for one in described)
         figures |= {"repair_rate": rate, "asked_again": again / max(sentences, 1), "failed": float(rate > MOST_REPAIRS)}
     return figures

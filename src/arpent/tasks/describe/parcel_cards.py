@@ -56,7 +56,7 @@ def parcel_page(shown: Shown, language: Language, *, title: str, footer: str = "
 def _facts(shown: Shown, language: Language) -> list[tuple[str, str]]:
     """The figures at the head of the page."""
     findings = [one for text in shown.described for sentence in text.sentences for one in sentence.findings]
-    sentences = sum(len(text.sentences) for text in shown.described if not text.abstained)
+    sentences = sum(text.due for text in shown.described if not text.abstained)
     repairs = sum(text.repairs for text in shown.described)
     parcels = len({(text.place, text.parcel) for text in shown.described})
     dates = len({text.taken or text.image for text in shown.described})

@@ -135,6 +135,14 @@ class Described:
     ended: bool = True
     tokens: int = 0
 
+    @property
+    def due(self) -> int:
+        """Sentences there were to write: those of the model that stand, and each that was repaired.
+
+        A repair may leave no sentence behind, or several, so that of the sentences of the text they are no share.
+        """
+        return sum(one.source != "grammar" for one in self.sentences) + self.repairs
+
     def to_row(self) -> dict[str, Any]:
         """As a row of `TEXT_SCHEMA`."""
         row = {field.name: getattr(self, field.name) for field in TEXT_SCHEMA}

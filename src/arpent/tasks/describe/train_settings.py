@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from arpent.core import Language, Settings
 from arpent.engine import FitSettings, OptimiserSettings
@@ -16,14 +17,23 @@ SMALL = "small"
 """The language model that Arpent makes itself, where no published one is at hand."""
 
 
+def _written(day: object) -> object:
+    """A day as text, where YAML has made a date of it."""
+    return day.isoformat() if isinstance(day, dt.date) and not isinstance(day, dt.datetime) else day
+
+
+Day = Annotated[str, BeforeValidator(_written)]
+"""A day, as 2021-07-21; in YAML with or without quotes."""
+
+
 class HeldOutSettings(Settings):
     """Which images and places nothing is learnt from."""
 
-    dates: tuple[str, ...] = ()
+    dates: tuple[Day, ...] = ()
     """Days (2021-07-21) that only a later evaluation may see."""
     places: tuple[str, ...] = ()
     """Places that only a later evaluation may see."""
-    validation_dates: tuple[str, ...] = ()
+    validation_dates: tuple[Day, ...] = ()
     """Days by which the best epoch is picked; if neither these nor places are given, the last of the remaining ones."""
     validation_places: tuple[str, ...] = ()
     """Places by which the best epoch is picked."""
