@@ -28,10 +28,16 @@ PICTURE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", "
 """Names of files that are taken for pictures when a folder is searched."""
 
 MOST_PIXELS: Final = 1 << 27
-"""Pixels of a picture that are opened: a whole Sentinel-2 tile, and 400 MB of memory at the very worst."""
+"""Pixels that a picture may have to be opened: a whole Sentinel-2 tile. At its own size it takes 700 MB of memory."""
 
 _DRIVERS = frozenset({"BMP", "COG", "GIF", "GTiff", "JP2OpenJPEG", "JPEG", "PNG", "WEBP"})
 """What may be a picture. GDAL goes by content: a file named .jpg may be a list of addresses that it would then read."""
+
+_IN_ORDER = frozenset({"BMP", "PNG", "WEBP"})
+"""Formats that can only be read from the top. GDAL would do so for each band, when it makes them smaller."""
+
+_AT_ONCE = 1 << 25
+"""Pixels of these that are read at once."""
 
 _COLOURS = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 _WHITE = 255
@@ -127,13 +133,25 @@ def _palette(dataset: Any, shape: tuple[int, int]) -> NDArray[np.uint8]:  # noqa
 def _bands(dataset: Any, shape: tuple[int, int], name: str) -> NDArray[np.uint8]:  # noqa: ANN401 - untyped
     """Bands of numbers as colours."""
     chosen = _chosen(dataset, name)
-    values = dataset.read(chosen, out_shape=(len(chosen), *shape), resampling=Resampling.average)
+    values = _reduced(dataset, chosen, shape)
     opaque = _opaque(dataset, shape)
     if values.dtype.kind in "fc":
         values = values.real
         opaque = np.where(np.isfinite(values).all(axis=0), opaque, 0)
     seen = _eight_bits(values, opaque > 0, _bits(dataset), placed=_is_placed(dataset))
     return _on_white(np.broadcast_to(seen, (3, *shape)).transpose(1, 2, 0), opaque)
+
+
+def _reduced(dataset: Any, bands: list[int], shape: tuple[int, int]) -> NDArray[Any]:  # noqa: ANN401 - untyped
+    """Bands at another size, each pixel the mean of those that it stands for."""
+    height, width = dataset.height, dataset.width
+    if shape == (height, width) or dataset.driver not in _IN_ORDER or height * width > _AT_ONCE:
+        return np.asarray(dataset.read(bands, out_shape=(len(bands), *shape), resampling=Resampling.average))
+    import cv2  # only pictures of these kinds wait for it
+
+    whole = np.ascontiguousarray(dataset.read(bands).transpose(1, 2, 0))
+    small = np.asarray(cv2.resize(whole, shape[::-1], interpolation=cv2.INTER_AREA))
+    return small.reshape(*shape, len(bands)).transpose(2, 0, 1)
 
 
 def _chosen(dataset: Any, name: str) -> list[int]:  # noqa: ANN401 - untyped
