@@ -317,11 +317,12 @@ def test_a_damaged_data_set_is_refused(made, tmp_path):
     place = made().dataset.folder
     facts = json.loads((place / "dataset.json").read_text())
     (place / "dataset.json").write_text(json.dumps(facts | {"format": 99}))
-    with pytest.raises(DatasetError, match="format that this Arpent does not know"):
+    with pytest.raises(DatasetError, match="written by a later version of Arpent"):
         Dataset.read(place)
-    (place / "dataset.json").write_text("{")
-    with pytest.raises(UnreadableFile, match=r"dataset\.json"):
-        Dataset.read(place)
+    for damage in ("{", "[]", "{}", json.dumps(facts | {"labels": []})):
+        (place / "dataset.json").write_text(damage)
+        with pytest.raises(UnreadableFile, match=r"dataset\.json"):
+            Dataset.read(place)
     (place / "dataset.json").write_text(json.dumps(facts))
     (place / "pictures.parquet").write_bytes(b"PAR1")
     with pytest.raises(UnreadableFile, match=r"pictures\.parquet"):

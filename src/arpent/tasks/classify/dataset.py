@@ -21,7 +21,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from arpent.core import Language, parse, write_file
+from arpent.core import Language, write_file
+from arpent.core.formats import Format
 from arpent.core.small_files import read_small
 from arpent.data import SPLITS, Split
 from arpent.errors import DatasetError, EmptySplit, FileMissing, UnknownName, UnreadableFile
@@ -146,7 +147,7 @@ class Dataset:
             DatasetError: it was written by a later Arpent.
         """
         place = Path(folder)
-        facts = _facts(place / _FACTS)
+        facts = _FORMAT.read(DatasetFacts, _document(place / _FACTS), place / _FACTS)
         root = Path(os.path.normpath(place / facts.root))
         if not root.is_dir():
             raise FileMissing(
@@ -267,28 +268,24 @@ def _json(document: Mapping[str, Any]) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def _document(path: Path) -> Any:  # noqa: ANN401 - whatever a file holds
-    cure = "Make one with 'arpent classify prepare'."
-    content = read_small(path, "data set of pictures", most=_MOST_BYTES, cure=cure)
+def _damaged(path: Path, found: str) -> UnreadableFile:
+    return UnreadableFile(f"{path} cannot be read", found=found, cure="Prepare the pictures again with --force.")
+
+
+_FORMAT = Format("data set format", DATASET_FORMAT, _damaged, DatasetError)
+
+
+def _document(path: Path) -> dict[str, Any]:
+    content = read_small(
+        path, "data set of pictures", most=_MOST_BYTES, cure="Make one with 'arpent classify prepare'."
+    )
     try:
-        return json.loads(content)
+        document = json.loads(content)
     except ValueError as problem:
-        raise UnreadableFile(
-            f"{path} cannot be read", found=problem, cure="Prepare the pictures again with --force."
-        ) from problem
-
-
-def _facts(path: Path) -> DatasetFacts:
-    document = _document(path)
-    written = document.get("format") if isinstance(document, dict) else None
-    if not isinstance(written, int) or not 1 <= written <= DATASET_FORMAT:
-        raise DatasetError(
-            f"{path} has a format that this Arpent does not know",
-            found=written,
-            expected=f"at most {DATASET_FORMAT}",
-            cure="Update Arpent, or prepare the pictures again.",
-        )
-    return parse(DatasetFacts, document, str(path))
+        raise _damaged(path, str(problem)) from problem
+    if not isinstance(document, dict):
+        raise _damaged(path, f"a {type(document).__name__}")
+    return document
 
 
 def _table(pictures: Sequence[Picture], labels: Sequence[str]) -> pa.Table:
@@ -309,9 +306,7 @@ def _pictures(path: Path, root: Path, labels: Sequence[str]) -> list[Picture]:
     try:
         rows = pq.read_table(path, schema=_SCHEMA).to_pylist()
     except (OSError, pa.ArrowException) as problem:
-        raise UnreadableFile(
-            f"{path} cannot be read", found=problem, cure="Prepare the pictures again with --force."
-        ) from problem
+        raise _damaged(path, str(problem)) from problem
     places = {name: place for place, name in enumerate(labels)}
     found = []
     for row in rows:
