@@ -50,7 +50,7 @@ def ablate(
 def _table(done: Ablation, language: Language) -> Table:
     from arpent.tasks.classify.ablation_page import TABLE, ablation_rows
 
-    words = ("captions", "way", "condition", *TABLE, "gain")
+    words = ("captions", "way", "condition", "gain", *TABLE)
     rows = [
         [number(cell, language, 3) if isinstance(cell, float) else cell or "" for cell in row]
         for row in ablation_rows(done.views, language)

@@ -199,7 +199,7 @@ class _Work:
             run.add_metrics({**figures, f"{view}/gain": gain.value, f"{view}/gain_low": gain.low})
         text = json.dumps(document_of(views, words, cautions), ensure_ascii=False, indent=1, allow_nan=False)
         run.publish(write_file(run.scratch / "metrics.json", f"{text}\n"), kind="text", name="metrics")
-        heads = ["captions", "way", "condition", *TABLE, "gain"]
+        heads = ["captions", "way", "condition", "gain", *TABLE]
         content = io.StringIO()
         csv.writer(content, lineterminator="\n").writerows([heads, *ablation_rows(views, "en")])
         run.publish(write_file(run.scratch / "table.csv", content.getvalue()), kind="table")

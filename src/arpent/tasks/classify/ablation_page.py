@@ -9,9 +9,9 @@ from arpent.core import Language
 from arpent.language import number, say
 from arpent.report import Picture, Section, Table, Text, write_page
 from arpent.report.ranges import Range, ranges
-from arpent.tasks.classify.comparison import WAYS, Comparison, View
+from arpent.tasks.classify.comparison import WAYS, Comparison, View, WayName
 from arpent.tasks.classify.evaluation_page import About, how, interval_told
-from arpent.tasks.classify.judging import CONDITIONS, Reached
+from arpent.tasks.classify.judging import CONDITIONS, Condition, Reached
 
 __all__ = ["TABLE", "ablation_rows", "ablation_words", "draw_ablation", "write_ablation_page"]
 
@@ -56,21 +56,54 @@ def ablation_words(views: Mapping[View, Comparison], language: Language) -> list
 
 
 def ablation_rows(views: Mapping[View, Comparison], language: Language) -> list[list[str | float | None]]:
-    """A row for each view, way and condition: their names, `TABLE` with intervals of mAP and micro-F1, and the gain."""
+    """A row for each view, way and condition: their names, the gain, `TABLE` with intervals of mAP and micro-F1."""
     rows: list[list[str | float | None]] = []
     for view, one in views.items():
-        for way in WAYS:
-            for condition in CONDITIONS:
-                own = one.reached.get((way, condition))
-                if own is None:
-                    continue
-                gain = None
-                if way in one.gains:
-                    found = one.gains[way] if condition == "complete" else one.costs[way, condition]
-                    gain = interval_told(found, language)
-                names = [say(f"classify_report.{kind}", language) for kind in (f"view_{view}", f"way_{way}", condition)]
-                rows.append([*names, *_figures(own, language), gain])
+        captions = say(f"classify_report.short_{view}", language)
+        rows += [[captions, *row] for row in _rows(one, language)]
     return rows
+
+
+def _rows(one: Comparison, language: Language) -> list[list[str | float | None]]:
+    """The same of one view, without its name."""
+    return [
+        [*_named(way, condition, language), _gain(one, way, condition, language), *_figures(own, language)]
+        for (way, condition), own in _ordered(one)
+    ]
+
+
+def _ordered(one: Comparison) -> list[tuple[tuple[WayName, Condition], Reached]]:
+    order = [(way, condition) for way in WAYS for condition in CONDITIONS]
+    return [(key, one.reached[key]) for key in order if key in one.reached]
+
+
+def _named(way: WayName, condition: Condition, language: Language) -> list[str]:
+    return [say(f"classify_report.{kind}", language) for kind in (f"way_{way}", condition)]
+
+
+def _gain(one: Comparison, way: WayName, condition: Condition, language: Language) -> str | None:
+    if way not in one.gains:
+        return None
+    return interval_told(one.gains[way] if condition == "complete" else one.costs[way, condition], language)
+
+
+def _beside(views: Mapping[View, Comparison], language: Language) -> Table:
+    """The mAP and gain of every way under every condition, captions as written and masked side by side."""
+    heads = [say("classify_report.way", language), say("classify_report.condition", language)]
+    for figure in ("map", "gain_short"):
+        name = say(f"classify_report.{figure}", language)
+        heads += [f"{name}, {say(f'classify_report.short_{view}', language)}" for view in views]
+    rows: list[list[str | float | None]] = []
+    for (way, condition), _ in _ordered(next(iter(views.values()))):
+        own = [one.reached[way, condition] for one in views.values()]
+        rows.append(
+            [
+                *_named(way, condition, language),
+                *(interval_told(one.mean_average_precision, language) for one in own),
+                *(_gain(one, way, condition, language) for one in views.values()),
+            ]
+        )
+    return Table(heads, rows, say("classify_report.gain_note", language), decimals=3)
 
 
 def _figures(own: Reached, language: Language) -> list[str | float | None]:
@@ -103,15 +136,16 @@ def write_ablation_page(
     def title(word: str) -> str:
         return say(f"classify_report.{word}", language)
 
-    heads = [title("captions"), title("way"), title("condition"), *(title(one) for one in TABLE), title("gain")]
+    heads = [title("way"), title("condition"), title("gain"), *(title(one) for one in TABLE)]
     sections = [
         Section(title("verdict"), [Text(line) for line in about.words]),
-        Section(title("table_title"), [Table(heads, ablation_rows(views, language), title("gain_note"), decimals=3)]),
+        Section(title("table_title"), [_beside(views, language)]),
     ]
     if about.cautions:
         sections.insert(1, Section(title("cautions"), [Text(line) for line in about.cautions]))
     for view, one in views.items():
         parts: list[Picture | Table] = [Picture.of(pictures[view], title(f"view_{view}"), title("ranges_note"))]
+        parts.append(Table(heads, _rows(one, language), decimals=3))
         if one.unseen:
             parts.append(_unseen(one, language))
         parts.append(_seeds(one, language))

@@ -181,7 +181,8 @@ def interval_told(one: Interval, language: Language) -> str:
     value = number(one.value, language, 3)
     if not math.isfinite(one.low):
         return value
-    return f"{value} ({number(one.low, language, 3)} – {number(one.high, language, 3)})"
+    low, high = (number(end, language, 3) for end in (one.low, one.high))
+    return f"{value} ({low} – {high})"
 
 
 def _signed(value: float, language: Language) -> str:

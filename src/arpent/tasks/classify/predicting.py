@@ -163,7 +163,11 @@ class _Work:
         first = tuple(_told(run.path / LINES, _MOST_TOLD))
         with run.timed("figures"):
             figures = dict(self._figures(first, {one.name: one for one in pictures}))
-        run.add_metrics({"pictures": made.count, "placed": placed, "pictures_per_second": made.count / made.seconds})
+        rates = {
+            "pictures_per_second": made.count / made.seconds,
+            "network_share": made.network_seconds / made.seconds,
+        }
+        run.add_metrics({"pictures": made.count, "placed": placed, **rates})
         return LabelRun(run.finish(), made.count, first, figures, placed, self.labeller.labels)
 
     def _tell(self) -> None:
