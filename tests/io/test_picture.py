@@ -163,6 +163,14 @@ def test_a_satellite_image_is_stretched_and_its_holes_are_white(tmp_path):
     assert seen[-1, -1, 2] > 240
 
 
+def test_twelve_bands_without_names_are_those_of_sentinel_2(tmp_path):
+    ramp = np.tile(np.linspace(500, 2500, 32), (32, 1))
+    pixels = np.full((12, 32, 32), 1500, np.uint16)
+    pixels[3], pixels[1] = ramp, ramp[:, ::-1]
+    seen = read_picture(placed(tmp_path / "l2a.tif", pixels))
+    assert seen[5, -1, 0] > 240 > 130 > seen[5, 5, 1] > 120 > 10 > seen[5, -1, 2]
+
+
 def test_floats_may_lack_numbers(tmp_path):
     pixels = np.tile(np.linspace(0, 1, 32, dtype=np.float32), (3, 32, 1))
     pixels[:, 3, 3] = np.nan

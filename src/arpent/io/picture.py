@@ -33,6 +33,9 @@ MOST_PIXELS: Final = 1 << 27
 _DRIVERS = frozenset({"BMP", "COG", "GIF", "GTiff", "JP2OpenJPEG", "JPEG", "PNG", "WEBP"})
 """What may be a picture. GDAL goes by content: a file named .jpg may be a list of addresses that it would then read."""
 
+_SENTINEL_2 = (12, 13)
+"""Bands of its images, L2A and L1C; where nothing names them, they begin with coastal, blue, green, red."""
+
 _IN_ORDER = frozenset({"BMP", "PNG", "WEBP"})
 """Formats that can only be read from the top. GDAL would do so for each band, when it makes them smaller."""
 
@@ -167,7 +170,7 @@ def _chosen(dataset: Any, name: str) -> list[int]:  # noqa: ANN401 - untyped
         named = [_indices(layers, colour) for colour in ("red", "green", "blue")]
         if all(len(indices) == 1 for indices in named):
             return [indices[0] for indices in named]
-    return colours[:3]
+    return [4, 3, 2] if len(colours) in _SENTINEL_2 else colours[:3]
 
 
 def _indices(layers: Iterable[Layer], colour: str) -> list[int]:
