@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from arpent.models.fusing import FUSIONS, Seen
 from arpent.models.image_encoder import ImageEncoderSettings, build_image_encoder, feature_width
 from arpent.models.labelling_settings import ImageBranchSettings, LabellerSettings
-from arpent.models.text_branch import TextBranch
+from arpent.models.text_branch import Read, TextBranch
 
 __all__ = ["ImageBranch", "Labeller", "Labelling", "LabellingHead", "build_labeller", "encoder_settings"]
 
@@ -49,9 +49,13 @@ class ImageBranch(nn.Module):
         self.scores = nn.Linear(settings.hidden, labels)
 
     def suit(self, features: Tensor) -> None:
-        """Takes mean and deviation from features ``(n, width)`` of training images."""
+        """Takes mean and deviation from features ``(n, width)`` of training images.
+
+        A feature that hardly ever stirs is not made loud.
+        """
+        deviation = features.std(0, correction=0)
         self.get_buffer("mean").copy_(features.mean(0))
-        self.get_buffer("deviation").copy_(features.std(0, correction=0).clamp(min=1e-6))
+        self.get_buffer("deviation").copy_(deviation.clamp(min=max(1e-6, 0.05 * float(deviation.mean()))))
 
     def vectors(self, features: Tensor) -> Tensor:
         """Of features ``(B, width)``: ``(B, hidden)``, none of them below zero."""
@@ -109,24 +113,24 @@ class LabellingHead(nn.Module):
         """
         has_image, has_text = present[:, :1], present[:, 1:]
         if self.image is None or self.text is None:
-            own = self.image(features) if self.image is not None else self._read(codes)
+            own = self.image(features) if self.image is not None else self._read(codes).scores
             own = own / self._temperature(_IMAGE if self.image is not None else _TEXT)
             there = has_image if self.image is not None else has_text
             told = torch.where(there, own, self.get_buffer("usual"))
             return Labelling(told, own, None) if self.image is not None else Labelling(told, None, own)
-        vectors = self.image.vectors(features), self.text.vectors(codes)
-        scores = self.image.score(vectors[0]), self.text.score(vectors[1])
+        seen, read = self.image.vectors(features), self._read(codes)
+        scores = self.image.score(seen), read.scores
         assert self.fusion is not None  # two branches are fused
-        fused = self.fusion(Seen(vectors, scores, present))
+        fused = self.fusion(Seen((seen, read.vectors), scores, present))
         at = torch.where(has_text, torch.where(has_image, _BOTH, _TEXT), _IMAGE).squeeze(1)
         told = fused / self.get_buffer("temperatures")[at].unsqueeze(1)
         told = torch.where(has_image | has_text, told, self.get_buffer("usual"))
         return Labelling(told, scores[0] / self._temperature(_IMAGE), scores[1] / self._temperature(_TEXT))
 
-    def _read(self, codes: Tensor) -> Tensor:
+    def _read(self, codes: Tensor) -> Read:
         assert self.text is not None
-        scores: Tensor = self.text(codes)
-        return scores
+        read: Read = self.text(codes)
+        return read
 
     def _temperature(self, at: int) -> Tensor:
         return self.get_buffer("temperatures")[at]

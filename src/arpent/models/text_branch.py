@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from arpent.errors import UnreadableFile
 from arpent.models.labelling_settings import TextBranchSettings
 
-__all__ = ["TextBranch", "open_transformer"]
+__all__ = ["Read", "TextBranch", "open_transformer"]
 
 _OPENING = (OSError, ValueError, KeyError, RuntimeError, ImportError)
 """What transformers raises on folders that are damaged or hold something else."""
@@ -19,12 +19,27 @@ _OPENING = (OSError, ValueError, KeyError, RuntimeError, ImportError)
 PADDING, UNKNOWN = 0, 1
 _LOWEST = -1.0  # no state of an LSTM lies below
 _SPREAD = 0.1  # of the first numbers of words
+_VOICE = 10.0
+"""How loud single words are: by so much faster they learn what they speak for than the LSTM does."""
+
+
+class Read(NamedTuple):
+    """What a branch makes of captions.
+
+    Attributes:
+        vectors: ``(B, hidden)``, none of them below zero.
+        scores: ``(B, labels)``.
+    """
+
+    vectors: Tensor
+    scores: Tensor
 
 
 class TextBranch(nn.Module):
     """Captions as numbers of words to vectors and scores.
 
-    Padding is masked: a caption has the same vector whatever stands behind its last word.
+    Padding is masked: a caption has the same vector whatever stands behind its last word. Beside what its vector says,
+    each word speaks for or against each label by itself, a rare one louder than a common one.
 
     Args:
         settings: of the branch.
@@ -38,22 +53,32 @@ class TextBranch(nn.Module):
         self.dropout = nn.Dropout(settings.dropout)
         self.vector = nn.Linear(self.reader.width, settings.hidden)
         self.scores = nn.Linear(settings.hidden, labels)
+        self.evidence = nn.Embedding(settings.words, labels, padding_idx=PADDING)
+        nn.init.zeros_(self.evidence.weight)
+        self.register_buffer("rareness", torch.ones(settings.words))
 
-    def vectors(self, codes: Tensor) -> Tensor:
-        """Of captions ``(B, length)``, 0 where there is no word: ``(B, hidden)``, none of them below zero."""
+    def suit(self, codes: Tensor) -> None:
+        """Takes how rare words are from training captions ``(n, length)``: 1 for one that all have, and more."""
+        rareness = self.get_buffer("rareness")
+        rows = torch.arange(len(codes)).unsqueeze(1).expand_as(codes)
+        said = torch.unique(torch.stack([rows.flatten(), codes.flatten()]), dim=1)[1]
+        borne = torch.bincount(said, minlength=len(rareness)).clamp(min=1)
+        rareness.copy_(1 + torch.log(max(1, len(codes)) / borne))
+
+    def forward(self, codes: Tensor) -> Read:
+        """Of captions ``(B, length)``, 0 where there is no word."""
         if self.training:
             codes = self._varied(codes)
         read = self.reader(codes, codes > PADDING)
-        return torch.relu(self.vector(self.dropout(read)))
+        vectors = torch.relu(self.vector(self.dropout(read)))
+        return Read(vectors, self.scores(self.dropout(vectors)) + self._evident(codes))
 
-    def forward(self, codes: Tensor) -> Tensor:
-        """Scores ``(B, labels)`` of captions ``(B, length)``."""
-        return self.score(self.vectors(codes))
-
-    def score(self, vectors: Tensor) -> Tensor:
-        """Scores ``(B, labels)`` of vectors ``(B, hidden)``."""
-        scores: Tensor = self.scores(self.dropout(vectors))
-        return scores
+    def _evident(self, codes: Tensor) -> Tensor:
+        """What the words say one by one, ``(B, labels)``; those of a long caption share the voice of a short one."""
+        loud = self.get_buffer("rareness")[codes] * (codes > UNKNOWN)
+        share = loud / torch.linalg.vector_norm(loud, dim=1, keepdim=True).clamp(min=1e-6)
+        told: Tensor = (self.evidence(codes) * (_VOICE * share).unsqueeze(-1)).sum(1)
+        return told
 
     def _varied(self, codes: Tensor) -> Tensor:
         """Without the columns that no caption of the batch reaches, and with some words as if they were not known."""

@@ -72,7 +72,7 @@ class ClassifyTrainSettings(Settings):
     """What took them, where names of bands do not tell."""
     stem: Literal["zero", "copy", "mean", "spectral"] = "spectral"
     """How bands begin that the weights do not know: zero, copy, mean or spectral."""
-    mirrored: bool = True
+    mirrored: bool = False
     """Learn from the pictures mirrored as well."""
     unfreeze: Annotated[int, Field(ge=0)] = 0
     """Last blocks of the encoder that learn along once the head has learnt; 0 keeps it as it is."""

@@ -174,6 +174,9 @@ def _new_head(lesson: Lesson, way: Way, branches: Branches | None) -> LabellingH
     head = LabellingHead(network, 0 if features is None else features.shape[1])
     if head.image is not None and features is not None:
         head.image.suit(features)
+    if head.text is not None:
+        said = [lesson.coder.codes(text).ids for one in train for text in one.captions]
+        head.text.suit(torch.from_numpy(np.stack(said or [np.zeros(lesson.coder.length, np.int64)])))
     if lesson.text.transformer and head.text is not None and not branches:
         head.text.reader.get_submodule("network").load_state_dict(
             open_transformer(Path(lesson.settings.text_encoder))[1]
@@ -221,7 +224,8 @@ def chances_of(
 
     What a head does not look at may have no columns.
     """
-    return np.asarray(1 / (1 + np.exp(-_scores(head, features, codes, present, device))), np.float64)
+    scores = torch.from_numpy(_scores(head, features, codes, present, device))
+    return np.asarray(torch.sigmoid(scores).numpy(), np.float64)
 
 
 _AT_ONCE = 512
