@@ -183,6 +183,8 @@ def test_names_mean_pictures():
     assert pictures.find("c.tif") == "c.JPG"
     assert pictures.find("a.jpg") is None, "two folders have one"
     assert pictures.find("d.jpg") is None
+    apart = NamedPictures(["e\N{COMBINING ACUTE ACCENT}te\N{COMBINING ACUTE ACCENT}.jpg"])
+    assert apart.find("été.jpg") == apart.find("été") == "e\N{COMBINING ACUTE ACCENT}te\N{COMBINING ACUTE ACCENT}.jpg"
 
 
 def test_numbers_count_from_one():

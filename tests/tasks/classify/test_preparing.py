@@ -219,6 +219,14 @@ def test_labels_of_other_captions_never_ask_the_one_that_is_read(made, tmp_path)
         made("more", labels_from="captions", least=1, only=("cow",))
 
 
+def test_captions_that_repeat_one_another_tell_what_is_made_of_them(made, tmp_path):
+    lines = [f"p{n:02}.png#{k}\ta {'dog' if n % 2 else 'lake'} here" for n in range(20) for k in range(4)]
+    (tmp_path / "captions.csv").write_text("\n".join(lines))
+    with pytest.raises(DatasetError, match=r"F1 of 1\.00"):
+        made(labels_from="captions", least=1)
+    assert made(labels_from="captions", least=1, allow_leak=True).dataset.facts.leaks
+
+
 def test_copies_stay_together_and_official_sides_that_part_them_are_refused(made, farm, tmp_path):
     shutil.copy(farm / "a" / "p00.png", farm / "a" / "p02.png")
     for seed in range(6):

@@ -125,4 +125,4 @@ def _coco(document: Any, path: Path) -> LabelTable:  # noqa: ANN401 - whatever a
                 given[names[one["image_id"]]].add(labels[one["category_id"]])
     except (KeyError, TypeError) as problem:
         raise _nothing(path, f"JSON of another form ({type(problem).__name__}: {problem})") from problem
-    return LabelTable(tuple(labels.values()), {name: frozenset(own) for name, own in given.items()})
+    return LabelTable(tuple(dict.fromkeys(labels.values())), {name: frozenset(own) for name, own in given.items()})

@@ -99,6 +99,7 @@ def prepare(
         labels = labels.only(chosen.only)
     pictures = _pictures(layout.root, good, sides, labels, known.captions, chosen)
     facts = _facts(layout, place, pictures, labels, known, chosen)
+    _check_readable(facts.readable, chosen)
     dataset = _written(place, facts, pictures)
     language = chosen.language
     near = _near_told(alike([one for one in good if one.name in sides], sides), language)
@@ -153,7 +154,7 @@ def _known(layout: Layout, settings: PrepareSettings) -> _Known:
     labels = _of_pictures(layout.labels, pictures, settings)
     if labels is not None:
         kept = {name: captions.get(name, ()) for name in labels.given}
-        _check_readable(kept, labels, settings)
+        _check_readable(_readable(kept, labels, settings.caption_language), settings)
     else:
         kept = {name: texts for name, texts in captions.items() if can_be_labelled(texts, settings)}
     if not kept and captions and labels is None:
@@ -186,9 +187,8 @@ def _of_pictures(labels: LabelTable | None, pictures: NamedPictures, settings: P
     )
 
 
-def _check_readable(captions: Mapping[str, tuple[str, ...]], labels: LabelTable, settings: PrepareSettings) -> None:
+def _check_readable(found: Readable, settings: PrepareSettings) -> None:
     """Refuses labels that a reader of their names finds in the captions, one and all."""
-    found = _readable(captions, labels, settings.caption_language)
     if found.tells_all:
         _refuse_leak(
             settings, f"who looks for their names there finds them with an F1 of {found.f1:.2f} (limit {TELLS_ALL})"
