@@ -139,11 +139,12 @@ class SearchIndex(Closing):
                 cure="Make them with 'arpent describe embed IMAGES -o EMBEDDINGS' and search there too.",
             )
         name, day = _parcel_and_day(like.strip())
-        sql = "SELECT parcel, place, row, taken FROM parcels JOIN vectors USING (row) WHERE parcel = ?"
+        sql = "SELECT parcel, place, row, taken FROM parcels WHERE parcel = ?"
         values: list[object] = [name]
         if day is not None:
             sql, values = f"{sql} AND taken = ?", [name, day]
-        found = self._con.execute(f"{sql} ORDER BY coalesce(seen, true) DESC, taken DESC LIMIT 1", values).fetchall()
+        rows = self._con.execute(f"{sql} ORDER BY coalesce(seen, true) DESC, taken DESC", values).fetchall()
+        found = [row for row in rows if self._vectors is not None and self._vectors.has(row[2])][:1]
         if not found:
             known = self._con.execute("SELECT DISTINCT parcel FROM parcels JOIN vectors USING (row)").fetchall()
             known_names = [row[0] for row in known]

@@ -149,7 +149,7 @@ class Asked:
             found = con.execute(f"SELECT * FROM parcels WHERE row IN ({rows})")  # noqa: S608 - whole numbers
             names = [column[0] for column in found.description]
             known = {row[0]: dict(zip(names[1:], row[1:], strict=True)) for row in found.fetchall()}
-            dates = {} if self.query.each_date else self._dates(con, best)
+            dates = {} if self.query.each_date else self._dates(con, best, dict(beside).get("likes"))
             return tuple(self._hit(known[one.row], one, dates.get((one.place, one.parcel), ())) for one in best)
         finally:
             for name, _ in beside:
@@ -207,13 +207,23 @@ class Asked:
         """
         return sql, values
 
-    def _dates(self, con: Any, best: Sequence[_Scored]) -> dict[tuple[str, str], list[date]]:  # noqa: ANN401 - see above
+    def _dates(
+        self,
+        con: Any,  # noqa: ANN401 - see above
+        best: Sequence[_Scored],
+        likes: pa.Table | None,
+    ) -> dict[tuple[str, str], list[date]]:
         """All days on which the parcels that were found come into question."""
-        kept, values = self._kept()
+        kept, values = self._kept("parcels")
         names = [one.parcel for one in best]
-        sql = f"SELECT place, parcel, taken {kept} AND taken IS NOT NULL AND parcel IN ({', '.join('?' * len(names))})"
+        slots = ", ".join("?" * len(names))
+        sql = f"SELECT row, place, parcel, taken {kept} AND taken IS NOT NULL AND parcel IN ({slots})"
+        rows = con.execute(sql, [*values, *names]).fetchall() if names else []
+        if likes is not None:
+            known = np.isin([row[0] for row in rows], likes["row"].to_numpy())
+            rows = [row for row, there in zip(rows, known, strict=True) if there]
         found: dict[tuple[str, str], list[date]] = {}
-        for place, parcel, taken in con.execute(sql, [*values, *names]).fetchall() if names else ():
+        for _, place, parcel, taken in rows:
             found.setdefault((place, parcel), []).append(taken)
         return found
 

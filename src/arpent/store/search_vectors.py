@@ -49,6 +49,10 @@ class Vectors:
     def __init__(self, path: Path) -> None:
         self._all: NDArray[np.float32] = np.load(path, mmap_mode="r")
 
+    def has(self, row: int) -> bool:
+        """Whether a row has an embedding."""
+        return bool(np.isfinite(self._all[row, 0]))
+
     def likeness(self, to: int, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """The exact cosine of some rows and another, ``(rows,)``; no number where one of them has no embedding.
 
