@@ -337,3 +337,34 @@ def test_train_on_the_command_line(school: School, ran: Callable[..., tuple[int,
     code, said = ran("describe", "train", config, "-o", school.folder / "cli-train", "--set", "fit.epochs=1")
     assert code == 0, said
     assert "validation/digits" in said
+
+
+def test_five_hundred_parcels_of_one_scene_in_one_run(
+    describer: Describer, school: School, run: Run, tmp_path: Path
+) -> None:
+    """All that the issue asks of parcels: one encoding of the scene, a row, a text and a card for each."""
+    import shapely
+    from pyogrio.raw import write
+
+    down, across = np.divmod(np.arange(500), 25)
+    left, top = 500_000 + 36.0 * across, 4_690_000 - 29.0 * down
+    boxes = shapely.box(left + 2, top - 27, left + 34, top - 2)
+    boxes[7] = shapely.Polygon([(0, 0), (25, 25), (25, 0), (0, 25)])  # crosses itself
+    boxes[7] = shapely.transform(boxes[7], lambda xy: xy + np.array([left[7] + 2, top[7] - 27]))
+    names = np.array([f"field {number}" for number in range(500)], object)
+    file = tmp_path / "fields.gpkg"
+    write(file, shapely.to_wkb(boxes), [names], ["name"], geometry_type="Polygon", crs="EPSG:32631", driver="GPKG")
+    settings = GenerateSettings(place="country", longest=6, device="cpu", batch_size=100)
+    place = Place(exact=tmp_path / "texts")
+    made = generate(school.images[:1], run.path, place, settings, parcels=file)
+    assert len(made.described) == 500
+    table = pq.read_table(made.run.path / "descriptions.parquet")
+    assert len(table) == 500
+    assert set(table["parcel"].to_pylist()) == set(names)
+    page = (made.run.path / "report.html").read_text("utf-8")
+    assert page.count("<article") == 500
+    assert (made.run.path / "preview.png").is_file()
+    assert any("field 7: its outline was not valid" in line for line in made.run.manifest.warnings)
+    findings = [one for text in made.described for sentence in text.sentences for one in sentence.findings]
+    assert findings
+    assert all(one.verdict == "supported" for one in findings)

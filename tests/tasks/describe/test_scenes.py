@@ -219,6 +219,14 @@ def test_what_is_as_bright_as_cloud_does_not_count_where_no_layer_tells_it(write
         assert not any("bright" in note for note in scene.notes)
 
 
+def test_numbers_too_bright_for_reflectance_are_told(write_scene, country):
+    stretched = (country.stack(L2A) * 6.5535).astype(np.uint16)
+    with open_scene(write_scene("a.tif", stretched, names=L2A), SceneSettings(quality="no")) as scene:
+        assert any("twice what snow reflects" in note for note in scene.notes)
+    with open_scene(write_scene("b.tif", country.stack(L2A), names=L2A)) as scene:
+        assert not any("snow" in note for note in scene.notes)
+
+
 def test_snow_of_a_layer_does_not_count(write_safe):
     classes = np.full((30, 45), 4)
     classes[:15] = 11

@@ -21,9 +21,11 @@ from arpent.report.small_pictures import SmallPicture
 from arpent.store import Place, Run, RunFolder, bundle_in, content_of
 from arpent.tasks.describe.describer import Describer, Question, Reply
 from arpent.tasks.describe.generate_settings import GenerateSettings
+from arpent.tasks.describe.overview import Sighting, overview
 from arpent.tasks.describe.products import Illustrations, publish_products
 from arpent.tasks.describe.repairing import Draft, checked_text, finished_sentence
 from arpent.tasks.describe.showing import Shown, show_images
+from arpent.tasks.describe.table import measured_of
 from arpent.tasks.describe.texts import TEXT_SCHEMA, TEXTS, Described, read_texts, texts_table
 
 __all__ = ["MOST_REPAIRS", "Generated", "Item", "Writer", "generate", "repair_rate"]
@@ -164,6 +166,11 @@ def _publish(
     run: RunFolder, described: Sequence[Described], shown: Shown, settings: GenerateSettings, encoder: str
 ) -> None:
     pictures: Mapping[tuple[str, str], SmallPicture] = shown.pictures
+    rows = shown.table.to_pylist()
+    places = (Sighting(measured_of(row), row.get("geometry")) for row in rows)
+    seen = overview(places, run.scratch / "preview.png", settings.language)
+    if seen is not None:
+        run.publish(seen, kind="picture")
     publish_products(run, described, shown.table, extras=Illustrations(pictures, encoder), language=settings.language)
 
 

@@ -15,6 +15,7 @@ from arpent.io import RowWriter
 from arpent.pixels import index_names
 from arpent.store import Place, Run
 from arpent.tasks.describe.measuring import bands_for, indices_of, measure_parcels, require_indices
+from arpent.tasks.describe.overview import Sighting, overview
 from arpent.tasks.describe.parcels import OUTSIDE, Fields, Parcels, lay, read_fields, read_parcels
 from arpent.tasks.describe.scene_names import SceneNames
 from arpent.tasks.describe.scene_settings import IndexSettings
@@ -143,6 +144,9 @@ def index_run(
             run.abandon()  # nothing of it will ever be of use
             raise
         run.publish(_written(table, run.scratch / _TABLE), kind="table")
+        seen = overview(work.sightings(), run.scratch / "preview.png", settings.language)
+        if seen is not None:
+            run.publish(seen, kind="picture")
         made = work.told(run.path / _TABLE)
         for note in made.notes:
             run.warn(note)
@@ -241,6 +245,10 @@ class _Work:
 
     def _ordered(self) -> tuple[str, ...]:
         return tuple(name for name in index_names() if name in self._indices)
+
+    def sightings(self) -> Iterator[Sighting]:
+        """The rows, with where they lie."""
+        return (Sighting(row.measured, row.geometry) for row in self._rows)
 
     def told(self, file: Path) -> Indexed:
         """What was made."""

@@ -21,6 +21,8 @@ from arpent.tasks.describe.scene_settings import SceneSettings
 
 __all__ = ["Radiometry", "floor_offset", "radiometry_of"]
 
+_DAZZLING = 20_000
+"""Reflectance × 10 000 that hardly a pixel goes beyond."""
 _UNIT = 10_000.0
 _DARKEST = 0.5  # percent of the pixels that lie below the floor
 _BRIGHTEST = 99.0
@@ -116,6 +118,8 @@ def _told_by_numbers(reader: ImageReader, sample: NDArray[np.float32], facts: Pr
     if not sample.size:
         return 1 / _UNIT if whole else 1.0
     if whole and reader.dtype.itemsize > 1 and (top > _BYTE or product):
+        if top > _DAZZLING:
+            notes.append(f"its brightest pixels are at {top:.0f}, twice what snow reflects: is --scale 0.0001 right?")
         return 1 / _UNIT
     if not whole and 0 < top <= _FRACTION:
         notes.append(_FRACTIONS_NOTE)

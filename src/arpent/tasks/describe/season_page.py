@@ -52,14 +52,17 @@ def season_page(
         notes: what readers should know, such as what a probe of crops is worth.
     """
     sections = [Section(say("season.notes", language), [Text(note) for note in notes])] if notes else []
-    sections += [_section(one, charts.get(place), language) for place, one in enumerate(told)]
+    several = len({one.season.place for one in told}) > 1
+    for place, one in enumerate(told):
+        title = _title(one.season) if several else one.season.parcel
+        sections.append(_section(one, title, charts.get(place), language))
     days = [day.taken for one in told for day in one.season.days]
     lead = say("season.lead", language, parcels=len(told), first=min(days), last=max(days))
     footer = say("season.footer", language, version=__version__)
     return write_page(path, say("season.title", language), sections, language=language, lead=lead, footer=footer)
 
 
-def _section(told: Told, chart: Path | None, language: Language) -> Section:
+def _section(told: Told, title: str, chart: Path | None, language: Language) -> Section:
     season = told.season
     parts: list[Picture | Text | Table] = []
     if chart is not None:
@@ -68,7 +71,7 @@ def _section(told: Told, chart: Path | None, language: Language) -> Section:
     if told.crop is not None and told.crop_from == "probe":
         parts.append(Text(say("season.crop_learnt", language, crop=told.crop, share=told.probability or 0.0)))
     parts.append(_dates(season, language))
-    return Section(_title(season), parts)
+    return Section(title, parts)
 
 
 def _dates(season: Season, language: Language) -> Table:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["SeriesMade", "series_run"]
 
 _DEGREES = CRS("EPSG:4326")
+_WET = 0.2
+"""Share of water from which on a parcel is no good example of a season."""
 _TABLES = (".parquet", ".geoparquet")
 
 
@@ -217,7 +219,10 @@ def _publish(
 
 
 def _movement(told: Told) -> float:
-    """How much vegetation moves over a season: what moves most is looked at first."""
+    """How much vegetation moves over a season: what moves most is looked at first, and what is no lake."""
+    water = [day.measured.shares.get("water", 0.0) for day in told.season.days]
+    if max(water, default=0.0) > _WET:
+        return -1.0
     values = [value for _, value in told.season.of("NDVI")]
     return max(values) - min(values) if values else -1.0
 
