@@ -1,13 +1,14 @@
 """The axes: every bound has a source, and a class goes with the number as it is written."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from arpent.errors import UnknownName
-from arpent.language import AXES, SHARES, Measured, axes_of, axis_words, class_of, class_words
+from arpent.language import AXES, SHARES, Measured, axes_of, axis_words, class_of, class_words, compose
 from arpent.language.axes import ABSTENTION, GROUND, STEADY, axis_named, word_table
 from arpent.pixels import index_names
 
@@ -94,3 +95,14 @@ def test_words_of_classes_and_axes() -> None:
     assert "sol nu" in axis_words("soil", "fr")
     assert "vigour" in axis_words("vigour", "en")
     assert "water stress" not in axis_words("moisture", "en"), "much of it is little moisture"
+
+
+def test_of_thin_growth_nobody_says_whether_the_ground_is_covered() -> None:
+    """Pixels with an NDVI from .2 to .3 are neither vegetation nor soil: "0% bare soil: well covered" would be wrong."""
+    thin = Measured("p", {"NDVI": 0.25, "BSI": 0.02}, {"vegetation": 0.1, "soil": 0.2, "water": 0.0})
+    assert axis_named("soil").deciding(thin) is None
+    for seed in range(30):
+        text = " ".join(one.text for one in compose(thin, "en", seed=seed))
+        assert "covered" not in text and "bare soil" not in text.lower()
+        assert "BSI" in text and "0.02" in text
+    assert axis_named("soil").deciding(replace(thin, shares={"vegetation": 0.4, "soil": 0.2, "water": 0.0})) == 0.2

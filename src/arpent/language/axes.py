@@ -36,6 +36,9 @@ Profile = Literal["arpent", "xvision"]
 FLOODED = 0.5
 """Where more than this share of the ground is water, it is called neither bare nor covered."""
 
+KNOWN = 0.5
+"""Where less than this share of the ground is of any kind, nothing is concluded from its shares."""
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -71,8 +74,14 @@ class Axis:
         return self.keys[bisect.bisect_right(self.bounds, round(value, 2))]
 
     def deciding(self, measured: Measured) -> float | None:
-        """What was measured that decides the class; None where it is not known, or where the ground is mostly water."""
+        """What was measured that decides the class; None where it is not known.
+
+        Nor is a share known where the ground is mostly water, or mostly of no kind: thin growth that is neither
+        vegetation nor soil leaves a soil that is neither covered nor bare.
+        """
         if self.share and measured.shares.get("water", 0.0) > FLOODED:
+            return None
+        if self.share and "vegetation" in measured.shares and sum(measured.shares.values()) < KNOWN:
             return None
         value = measured.shares.get(self.share) if self.share else measured.indices.get(self.index)
         return value if value is not None and math.isfinite(value) else None
