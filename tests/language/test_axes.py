@@ -98,7 +98,7 @@ def test_words_of_classes_and_axes() -> None:
 
 
 def test_of_thin_growth_nobody_says_whether_the_ground_is_covered() -> None:
-    """Pixels with an NDVI from .2 to .3 are neither vegetation nor soil: "0% bare soil: well covered" would be wrong."""
+    """An NDVI from .2 to .3 is neither vegetation nor soil: "0% bare soil: well covered" would be false."""
     thin = Measured("p", {"NDVI": 0.25, "BSI": 0.02}, {"vegetation": 0.1, "soil": 0.2, "water": 0.0})
     assert axis_named("soil").deciding(thin) is None
     for seed in range(30):
