@@ -433,3 +433,11 @@ def test_dates_in_one_folder_are_not_laid_over_each_other(write_scene, country):
         path = write_scene(f"sheets/part{at}.tif", country.stack(L2A), names=L2A, grid=grid)
     with open_scene(path.parent) as scene:
         assert scene.grid.shape == (60, 180)
+
+
+def test_what_is_assumed_of_an_image_is_told_in_french_too(write_scene, country):
+    path = write_scene("a.tif", country.stack(L2A, lifted=1000))
+    with open_scene(path, SceneSettings(language="fr")) as scene:
+        assert scene.notes[0] == "ses 12 bandes n’ont pas de nom : prises pour celles de L2A dans leur ordre"
+        assert "-1000 s’ajoute à ses nombres, car ses pixels les plus sombres sont à" in scene.notes[1]
+        assert scene.notes[-1] == "rien ne dit quand elle a été prise ; voir --date-regex"

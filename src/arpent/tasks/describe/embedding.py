@@ -24,7 +24,7 @@ from arpent.tasks.describe.embedding_table import EMBEDDINGS, vectors_of
 from arpent.tasks.describe.encoding import Encoder
 from arpent.tasks.describe.encoding_work import Encoding
 from arpent.tasks.describe.indexing import Notes
-from arpent.tasks.describe.parcels import OUTSIDE, Fields, Parcels, lay, read_fields, read_parcels
+from arpent.tasks.describe.parcels import Fields, Parcels, lay, left_out_note, read_fields, read_parcels
 from arpent.tasks.describe.scene_names import SceneNames
 from arpent.tasks.describe.scene_plan import EncodedScene, Tiling
 from arpent.tasks.describe.scenes import Scene, open_scene
@@ -173,9 +173,12 @@ class _Work:
     progress: Progress
     planned: list[EncodedScene] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)  # of the planned scenes on the shelf
-    notes: Notes = field(default_factory=Notes)
+    notes: Notes = field(init=False)
     left: dict[str, str] = field(default_factory=dict)
     laid: tuple[Grid, Parcels] | None = None
+
+    def __post_init__(self) -> None:
+        self.notes = Notes(self.settings.language)
 
     @property
     def tiling(self) -> Tiling:
@@ -234,7 +237,7 @@ class _Work:
         reached = {parcel.name for scene in self.planned for parcel in scene.parcels}
         for name, why in self.left.items():
             if name not in reached:
-                self.notes.add("it lies outside all images" if why == OUTSIDE else why, name)
+                self.notes.add(left_out_note(why, self.settings.language), name)
         for note in self.notes:
             self.run.warn(note)
 

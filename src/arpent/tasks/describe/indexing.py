@@ -9,14 +9,15 @@ from pathlib import Path
 import pyarrow as pa
 from odc.geo.crs import CRS
 
-from arpent.core import Grid, Progress
+from arpent.core import Grid, Language, Progress
 from arpent.errors import ArpentError, InputError, NoValidPixels
 from arpent.io import RowWriter
+from arpent.language import say
 from arpent.pixels import index_names
 from arpent.store import Place, Run
 from arpent.tasks.describe.measuring import bands_for, indices_of, measure_parcels, require_indices
 from arpent.tasks.describe.overview import Sighting, overview
-from arpent.tasks.describe.parcels import OUTSIDE, Fields, Parcels, lay, read_fields, read_parcels
+from arpent.tasks.describe.parcels import Fields, Parcels, lay, left_out_note, read_fields, read_parcels
 from arpent.tasks.describe.scene_names import SceneNames
 from arpent.tasks.describe.scene_settings import IndexSettings
 from arpent.tasks.describe.scenes import Scene, open_scene
@@ -45,6 +46,7 @@ class Failed:
 class Notes:
     """What people should know, each thing once with the names that it is true of."""
 
+    language: Language = "en"
     of: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, note: str, name: str) -> None:
@@ -55,8 +57,10 @@ class Notes:
 
     def __iter__(self) -> Iterator[str]:
         for note, names in self.of.items():
-            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-            yield f"{', '.join(names[:_NAMED])}{more}: {note}"
+            named = ", ".join(names[:_NAMED])
+            if len(names) > _NAMED:
+                named = say("scene.and_more", self.language, names=named, count=len(names) - _NAMED)
+            yield f"{named}: {note}"
 
 
 @dataclass(frozen=True)
@@ -179,7 +183,7 @@ class _Work:
         self._names = SceneNames()
         self._reached: set[str] = set()
         self._left: dict[str, str] = {}
-        self._notes = Notes()
+        self._notes = Notes(settings.language)
         self._failed: list[Failed] = []
         self._images = 0
 
@@ -254,10 +258,10 @@ class _Work:
         """What was made."""
         outside = {name: why for name, why in self._left.items() if name not in self._reached}
         for name, why in outside.items():
-            self._notes.add("it lies outside all images" if why == OUTSIDE else why, name)
+            self._notes.add(left_out_note(why, self._settings.language), name)
         unseen = [row for row in self._rows if not row.measured.valid]
         for row in unseen:
-            self._notes.add(f"it has no valid pixel on {row.image}", row.measured.parcel)
+            self._notes.add(say("scene.no_valid_pixel", self._settings.language, image=row.image), row.measured.parcel)
         return Indexed(
             file=file,
             rows=len(self._rows),

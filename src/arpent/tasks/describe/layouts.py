@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from arpent.core import Band, sensor
+from arpent.core import Band, Language, sensor
 from arpent.errors import BandMismatch, UnknownName
 from arpent.io.bands import Layer, is_quality
+from arpent.language import say
 from arpent.tasks.describe.scene_settings import Layout
 
 __all__ = [
@@ -66,13 +67,14 @@ def are_nameless(layers: Sequence[Layer]) -> bool:
     return len(layers) in (_TWELVE, _THIRTEEN) and all(_PLACEHOLDER.fullmatch(layer.name) for layer in layers)
 
 
-def named_bands(layers: Sequence[Layer], sensor_name: str | None) -> Naming:
+def named_bands(layers: Sequence[Layer], sensor_name: str | None, language: Language = "en") -> Naming:
     """What the names in a file tell; empty where it has none that a Sentinel-2 band answers to.
 
     Args:
         layers: of the file.
         sensor_name: whose image it is, where that is known: bands of another camera are known by their colours only,
             since it may number them otherwise.
+        language: of the note.
     """
     foreign = sensor_name is not None and sensor_name not in _OWN
     plain = [layer for layer in layers if not is_quality(layer.name)]
@@ -81,7 +83,7 @@ def named_bands(layers: Sequence[Layer], sensor_name: str | None) -> Naming:
         found = _layer_of(band, plain, foreign=foreign)
         if found is not None and found.name not in own.values():
             own[band.name] = found.name
-    note = f"taken for the bands of Sentinel-2 by their colours: an image of {sensor_name}" if foreign and own else ""
+    note = say("scene.colours", language, name=sensor_name) if foreign and own else ""
     return Naming(own, note)
 
 
@@ -129,13 +131,16 @@ def _known(name: str) -> str:
     raise UnknownName.among(name, [band.name for band in bands], "band of Sentinel-2")
 
 
-def undeclared_naming(layers: Sequence[Layer], source: str, values: NDArray[np.float32]) -> Naming:
+def undeclared_naming(
+    layers: Sequence[Layer], source: str, values: NDArray[np.float32], language: Language = "en"
+) -> Naming:
     """The order of bands without names, where their number and their pixels leave no doubt.
 
     Args:
         layers: of the file.
         source: what the user calls it.
         values: ``(bands, n)`` of some pixels.
+        language: of the note.
 
     Raises:
         BandMismatch: the order cannot be told.
@@ -143,13 +148,10 @@ def undeclared_naming(layers: Sequence[Layer], source: str, values: NDArray[np.f
     names = [layer.name for layer in layers]
     nameless = are_nameless(layers)
     if nameless and len(names) == _TWELVE and not _is_water_vapour(values):
-        order = BANDS
-        note = "its 12 bands have no names: taken for those of L2A in their order"
-        return Naming(dict(zip(order, names, strict=True)), note)
+        return Naming(dict(zip(BANDS, names, strict=True)), say("scene.twelve", language))
     if nameless and len(names) == _THIRTEEN:
         if _are_classes(values[-1]):
-            note = "its bands have no names: taken for the 12 of L2A and their scene classification"
-            return Naming(dict(zip(BANDS, names[:-1], strict=True)), note)
+            return Naming(dict(zip(BANDS, names[:-1], strict=True)), say("scene.twelve_and_classes", language))
         told = order_of_thirteen(values)
         if told is None or (told == "l1c" and _EUROSAT.search(source)):
             raise BandMismatch(
@@ -157,8 +159,7 @@ def undeclared_naming(layers: Sequence[Layer], source: str, values: NDArray[np.f
                 expected="names, or an order: B8A is the ninth band in L1C and the last in EuroSAT",
                 cure="Say which it is: --layout l1c or --layout eurosat.",
             )
-        title = sensor(_ORDERS[told]).title
-        note = f"its 13 bands have no names: taken for the order of {title}, by the place of the cirrus band"
+        note = say("scene.thirteen", language, title=sensor(_ORDERS[told]).title)
         return Naming(dict(zip(sensor(_ORDERS[told]).band_names, names, strict=True)), note)
     raise BandMismatch(
         f"{source} has no band that is known as one of Sentinel-2",

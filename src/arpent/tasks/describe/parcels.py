@@ -15,19 +15,33 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import Geod, Transformer
 
-from arpent.core import Grid, Window, ground_outline
+from arpent.core import Grid, Language, Window, ground_outline
 from arpent.errors import InvalidSetting, UnknownName
 from arpent.io.annotations import in_pixels
 from arpent.io.gdal import placeless
 from arpent.io.named_shapes import Shapes, read_shapes
+from arpent.language import say
 from arpent.tasks.describe.scene_settings import SceneSettings
 
-__all__ = ["OUTSIDE", "Field", "Fields", "Parcel", "Parcels", "lay", "read_fields", "read_parcels", "squares"]
+__all__ = [
+    "NO_AREA",
+    "OUTSIDE",
+    "Field",
+    "Fields",
+    "Parcel",
+    "Parcels",
+    "lay",
+    "left_out_note",
+    "read_fields",
+    "read_parcels",
+    "squares",
+]
 
 _NAMES = ("name", "nom", "parcel", "parcelle", "parcel_id", "id_parcel", "id", "fid", "code")
 """Columns that name parcels, the best first, where the user names none."""
 
-OUTSIDE = "it lies outside the image"
+OUTSIDE, NO_AREA = "it lies outside the image", "it has no area"
+"""Why parcels are left out."""
 """Why most parcels that are left out are."""
 
 _WGS84 = "OGC:CRS84"
@@ -196,8 +210,9 @@ def read_fields(path: str | Path, settings: SceneSettings) -> Fields:
     crops = _words(shapes, settings.crop_column, file) if settings.crop_column else [None] * len(names)
     items = []
     for name, geometry, crop, other in zip(names, shapes.geometry, crops, renamed, strict=True):
-        whole, repair = _polygons(geometry)
-        notes = tuple(filter(None, (repair, "its name occurs several times: a number was added" if other else "")))
+        whole, fault = _polygons(geometry)
+        repair = say("scene.repaired", settings.language, reason=fault) if fault else ""
+        notes = tuple(filter(None, (repair, say("scene.renamed", settings.language) if other else "")))
         items.append(Field(name, whole, crop, notes))
     return Fields(tuple(items), shapes.crs)
 
@@ -241,20 +256,20 @@ def _word(value: object) -> str | None:
 
 
 def _polygons(geometry: Any) -> tuple[Any, str]:  # noqa: ANN401 - what a file holds
-    """The polygons of a shape, without self-crossings and heights, and what had to be done."""
+    """The polygons of a shape, without self-crossings and heights, and what was wrong with it."""
     if geometry is None or shapely.is_empty(geometry):
         return shapely.Polygon(), ""
     flat = shapely.force_2d(geometry)
     if not np.isfinite(shapely.get_coordinates(flat)).all():
         return shapely.Polygon(), ""
-    repair = ""
+    fault = ""
     if not shapely.is_valid(flat):
-        reason = shapely.is_valid_reason(flat).split("[")[0].strip().lower()
-        flat, repair = shapely.make_valid(flat), f"its outline was not valid ({reason}) and has been repaired"
+        fault = shapely.is_valid_reason(flat).split("[")[0].strip().lower()
+        flat = shapely.make_valid(flat)
     parts = [part for part in shapely.get_parts(_flattened(flat)) if part.geom_type == "Polygon" and part.area > 0]
     if not parts:
-        return shapely.Polygon(), repair
-    return (parts[0] if len(parts) == 1 else shapely.multipolygons(parts)), repair
+        return shapely.Polygon(), fault
+    return (parts[0] if len(parts) == 1 else shapely.multipolygons(parts)), fault
 
 
 def _flattened(geometry: Any) -> Any:  # noqa: ANN401 - any geometry
@@ -265,6 +280,11 @@ def _flattened(geometry: Any) -> Any:  # noqa: ANN401 - any geometry
     return shapely.geometrycollections(parts)
 
 
+def left_out_note(why: str, language: Language) -> str:
+    """What is told of a parcel that is on none of several images."""
+    return say({OUTSIDE: "scene.outside", NO_AREA: "scene.no_area"}[why], language)
+
+
 def lay(fields: Fields, grid: Grid) -> Parcels:
     """Parcels on the pixels of a scene.
 
@@ -272,7 +292,7 @@ def lay(fields: Fields, grid: Grid) -> Parcels:
         GeoreferenceMissing: the scene names no place on earth.
     """
     crs = grid.require_crs("the image under the parcels")
-    left_out = {field.name: "it has no area" for field in fields.items if shapely.is_empty(field.geometry)}
+    left_out = {field.name: NO_AREA for field in fields.items if shapely.is_empty(field.geometry)}
     there = [field for field in fields.items if field.name not in left_out]
     geometry = np.array([field.geometry for field in there], object)
     outlines = in_pixels(geometry, fields.crs, grid, crs.to_wkt())

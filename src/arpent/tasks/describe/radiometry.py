@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from arpent.core import sensor
+from arpent.core import Language, sensor
 from arpent.errors import InputError
 from arpent.io import ImageReader
+from arpent.language import say
 from arpent.tasks.describe.layouts import CIRRUS
 from arpent.tasks.describe.product_facts import OFFSET, ProductFacts
 from arpent.tasks.describe.scene_settings import SceneSettings
@@ -33,7 +34,6 @@ _BRIGHT = 2500.0
 _FRACTION = 2.0
 _BYTE = 255.0
 _THOUSANDS = 300.0
-_FRACTIONS_NOTE = "its numbers are fractions: taken for reflectance from 0 to 1"
 
 
 @dataclass(frozen=True)
@@ -108,10 +108,12 @@ def _scale(
         return np.full(count, foreign.scale), np.full(count, foreign.offset / foreign.scale)
     if facts.scale is not None:
         return np.full(count, facts.scale), None
-    return np.full(count, _told_by_numbers(reader, sample, facts, notes)), None
+    return np.full(count, _told_by_numbers(reader, sample, facts, settings.language, notes)), None
 
 
-def _told_by_numbers(reader: ImageReader, sample: NDArray[np.float32], facts: ProductFacts, notes: list[str]) -> float:
+def _told_by_numbers(
+    reader: ImageReader, sample: NDArray[np.float32], facts: ProductFacts, language: Language, notes: list[str]
+) -> float:
     top = float(np.percentile(sample, _BRIGHTEST, axis=1).max()) if sample.size else np.nan
     whole = reader.dtype.kind in "ui"
     product = facts.offset is not None
@@ -119,10 +121,10 @@ def _told_by_numbers(reader: ImageReader, sample: NDArray[np.float32], facts: Pr
         return 1 / _UNIT if whole else 1.0
     if whole and reader.dtype.itemsize > 1 and (top > _BYTE or product):
         if top > _DAZZLING:
-            notes.append(f"its brightest pixels are at {top:.0f}, twice what snow reflects: is --scale 0.0001 right?")
+            notes.append(say("scene.dazzling", language, level=f"{top:.0f}"))
         return 1 / _UNIT
     if not whole and 0 < top <= _FRACTION:
-        notes.append(_FRACTIONS_NOTE)
+        notes.append(say("scene.fractions", language))
         return 1.0
     if not whole and top > _THOUSANDS:
         return 1 / _UNIT
@@ -145,42 +147,44 @@ def _offset(
     """What must be added to reflectance × 10 000; `sample` is in that unit."""
     if settings.offset != "auto":
         return float(settings.offset)
-    seen, why = floor_offset(names, sample)
+    language = settings.language
+    seen, why = floor_offset(names, sample, language)
     if facts.offset is not None:
         if facts.offset < 0:
-            notes.append(f"{facts.offset:g} is added to its numbers ({facts.told_by})")
+            notes.append(say("scene.baseline_offset", language, offset=f"{facts.offset:g}", told_by=facts.told_by))
             if seen == 0:
-                notes.append(f"but {why}: if its numbers have been shifted before, give --offset 0")
+                notes.append(say("scene.baseline_but", language, why=why))
         elif seen:
-            notes.append(f"{why}, though {facts.told_by} asks for no offset: if they are too high, give --offset -1000")
+            notes.append(say("scene.baseline_though", language, why=why, told_by=facts.told_by))
         return facts.offset
     if seen is None:
         if why:
-            notes.append(f"{why}: whether its numbers carry an offset cannot be told, and none is taken; see --offset")
+            notes.append(say("scene.offset_unknown", language, why=why))
         return 0.0
     if seen:
-        notes.append(f"{seen:g} is added to its numbers, since {why}; if that is wrong, give --offset 0")
+        notes.append(say("scene.offset_since", language, offset=f"{seen:g}", why=why))
     return seen
 
 
-def floor_offset(names: Sequence[str], sample: NDArray[np.float32]) -> tuple[float | None, str]:
+def floor_offset(
+    names: Sequence[str], sample: NDArray[np.float32], language: Language = "en"
+) -> tuple[float | None, str]:
     """The offset that the darkest pixels show, and how they show it; None where they cannot.
 
     Args:
         names: of the bands.
         sample: ``(bands, n)`` reflectance × 10 000.
+        language: of the words.
     """
     if not sample.size:
         return None, ""
     if CIRRUS in names:
         middle = float(np.median(sample[list(names).index(CIRRUS)]))
         if middle >= _LIFTED:
-            return OFFSET, f"the cirrus band, which sees no ground, is at {middle:.0f}"
-        return 0.0, f"the cirrus band is at {middle:.0f}"
+            return OFFSET, say("scene.cirrus_lifted", language, level=f"{middle:.0f}")
+        return 0.0, say("scene.cirrus_at", language, level=f"{middle:.0f}")
     ground = np.percentile(sample, _DARKEST, axis=1)
     floor = float(ground.min())
     if floor > _BRIGHT:
-        return None, f"no pixel is dark (the darkest are at {floor:.0f})"
-    if floor >= _LIFTED:
-        return OFFSET, f"its darkest pixels are at {floor:.0f}"
-    return 0.0, f"its darkest pixels are at {floor:.0f}"
+        return None, say("scene.no_dark", language, level=f"{floor:.0f}")
+    return OFFSET if floor >= _LIFTED else 0.0, say("scene.darkest", language, level=f"{floor:.0f}")

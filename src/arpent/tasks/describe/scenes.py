@@ -15,10 +15,11 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
-from arpent.core import Closing, Grid, Raster, Window, date_pattern, day_in_name
+from arpent.core import Closing, Grid, Language, Raster, Window, date_pattern, day_in_name
 from arpent.errors import BandMismatch
 from arpent.io import ImageReader, open_image
 from arpent.io.sources import locate
+from arpent.language import say
 from arpent.pixels import Quality, bright_as_cloud, usable
 from arpent.tasks.describe.clouds import CloudLayer, find_clouds, open_clouds
 from arpent.tasks.describe.layouts import (
@@ -179,7 +180,7 @@ def open_scene(
         scene.taken = _day(text, asked) or facts.taken
         scene.missing = tuple(band for band in wanted if band not in bands)
         pale = float(_bright(seen, told).mean()) if dazzled and seen.size else 0.0
-        scene.notes = tuple(_notes(naming, radiometry, scene, pale))
+        scene.notes = tuple(_notes(naming, radiometry, scene, pale, asked.language))
         undo.pop_all()
     return scene
 
@@ -226,16 +227,16 @@ def _bright(numbers: NDArray[np.float32], bands: Sequence[str]) -> NDArray[np.bo
     return bright_as_cloud(green, red)
 
 
-def _notes(naming: Naming, radiometry: Radiometry, scene: Scene, pale: float) -> Iterator[str]:
+def _notes(naming: Naming, radiometry: Radiometry, scene: Scene, pale: float, language: Language) -> Iterator[str]:
     if naming.note:
         yield naming.note
     yield from radiometry.notes
     if pale >= _PALE:
-        yield f"no layer tells its clouds: {pale:.0%} of it, as bright as cloud or snow, does not count; see --quality"
+        yield say("scene.bright", language, share=pale)
     if scene.missing:
-        yield f"it has no {', '.join(scene.missing)}"
+        yield say("scene.missing", language, names=", ".join(scene.missing))
     if scene.taken is None:
-        yield "nothing tells when it was taken; see --date-regex"
+        yield say("scene.undated", language)
 
 
 def _day(source: str, settings: SceneSettings) -> dt.date | None:
@@ -251,12 +252,12 @@ def _naming(source: str, settings: SceneSettings) -> Naming:
     if settings.bands is not None or settings.layout != "auto":
         return declared_naming(layers, source, settings.layout, settings.bands)
     if not are_nameless(layers):
-        named = named_bands(layers, None if scene.sensor is None else scene.sensor.name)
+        named = named_bands(layers, None if scene.sensor is None else scene.sensor.name, settings.language)
         if named.own:
             return named
     names = [layer.name for layer in layers]
     with open_image(source, bands=names) as reader:
-        return undeclared_naming(layers, source, _sampled(reader))
+        return undeclared_naming(layers, source, _sampled(reader), settings.language)
 
 
 def _sampled(reader: ImageReader, most: int = 9) -> NDArray[np.float32]:
