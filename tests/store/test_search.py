@@ -352,3 +352,31 @@ def test_an_index_that_has_lost_its_vectors_is_made_anew(folder):
         (folder / ".search" / index.index.vectors).unlink()
     with SearchIndex.over([folder]) as index:
         assert index.find(Query(like="meadow", count=1))[0].score is not None
+
+
+def test_of_two_places_with_a_parcel_of_one_name_one_is_asked_for(tmp_path):
+    for number, place in enumerate(("hill", "valley")):
+        rows = [row | {"place": place} for row in _rows(FIELDS[:2])]
+        pq.write_table(_table(rows), tmp_path / f"{place}.parquet")
+        table = pa.table(
+            {
+                "parcel": ["meadow", "maize"],
+                "place": [place] * 2,
+                "image": [rows[0]["image"]] * 2,
+                "taken": pa.array([LATE] * 2, pa.date32()),
+                "embedding": pa.FixedSizeListArray.from_arrays(
+                    np.eye(4, dtype=np.float32)[2 * number :][:2].ravel(), 4
+                ),
+            }
+        )
+        pq.write_table(table.replace_schema_metadata({"arpent:encoder": "a" * 64}), tmp_path / f"e-{place}.parquet")
+    with SearchIndex.over([tmp_path]) as index:
+        with pytest.raises(
+            InvalidSetting, match=r"'meadow' lies in several places.*hill, valley.*--like 'hill/meadow'"
+        ):
+            index.find(Query(like="meadow"))
+        (hit, *_) = index.find(Query(like="valley/meadow@2022-06-01"))
+        assert hit.reasons[-1].named == "meadow@2022-06-01"
+        assert ("valley", "meadow") not in {
+            (one.row["place"], one.parcel) for one in index.find(Query(like="valley/meadow"))
+        }

@@ -24,6 +24,8 @@ __all__ = ["Hit", "Query", "Reason", "SearchIndex"]
 
 _MOST_TEXTS = 100_000
 """Rows that full text may bring in."""
+_NAMED = 5
+"""Places that are named where one has to be chosen."""
 _STEM = 4
 """Letters from which on the beginning of a word may stand for it."""
 _KINDS: Mapping[str, Kind] = {
@@ -139,12 +141,19 @@ class SearchIndex(Closing):
                 cure="Make them with 'arpent describe embed IMAGES -o EMBEDDINGS' and search there too.",
             )
         name, day = _parcel_and_day(like.strip())
-        sql = "SELECT parcel, place, row, taken FROM parcels WHERE parcel = ?"
+        sql = "SELECT parcel, place, row, taken FROM parcels WHERE ? IN (parcel, place || '/' || parcel)"
         values: list[object] = [name]
         if day is not None:
             sql, values = f"{sql} AND taken = ?", [name, day]
         rows = self._con.execute(f"{sql} ORDER BY coalesce(seen, true) DESC, taken DESC", values).fetchall()
-        found = [row for row in rows if self._vectors is not None and self._vectors.has(row[2])][:1]
+        found = [row for row in rows if self._vectors is not None and self._vectors.has(row[2])]
+        places = sorted({row[1] for row in found})
+        if len(places) > 1:
+            raise InvalidSetting(
+                f"a parcel called '{name}' lies in several places",
+                found=", ".join(places[:_NAMED]) + (" …" if len(places) > _NAMED else ""),
+                cure=f"Name its place too: --like '{places[0]}/{name}'.",
+            )
         if not found:
             known = self._con.execute("SELECT DISTINCT parcel FROM parcels JOIN vectors USING (row)").fetchall()
             known_names = [row[0] for row in known]

@@ -29,6 +29,7 @@ class Query:
     Attributes:
         words: in French or English: "végétation dense, sèche".
         like: name of a parcel, perhaps with its day: "field 7@2022-06-01"; the last day on which it is seen, without.
+            Where several places have a parcel of that name, with its place: "Boadella/field 7".
         where: a condition, see `search_where`.
         count: of results, at most.
         each_date: every date of a parcel is a result; without it, a parcel is one, with its best date.
