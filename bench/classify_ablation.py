@@ -94,15 +94,15 @@ def _asked() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _training(asked: argparse.Namespace) -> ClassifyTrainSettings:
+def _training(asked: argparse.Namespace, folder: Path) -> ClassifyTrainSettings:
     weights = asked.data.resolve() / "weights" / WEIGHTS
     given: dict[str, Any] = {"pretrained": str(weights), "pixels": "symmetric", "padding": "same", "device": "cpu"}
-    return ClassifyTrainSettings(**given, epochs=1 if asked.fast else None)
+    return ClassifyTrainSettings(**given, features=str(folder / "features"), epochs=1 if asked.fast else None)
 
 
 def _ablated(asked: argparse.Namespace, dataset: Path, run: Path, captions: str) -> Ablation:
     settings = AblateSettings.model_validate(
-        {"seeds": 1 if asked.fast else asked.seeds, "captions": captions, "training": _training(asked)}
+        {"seeds": 1 if asked.fast else asked.seeds, "captions": captions, "training": _training(asked, run.parent)}
     )
     begun, busy = time.monotonic(), time.process_time()
     done = ablate_labellers(dataset, Place(exact=run, force=True), settings)

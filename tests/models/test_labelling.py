@@ -86,6 +86,32 @@ def test_each_answer_has_the_temperature_of_what_there_is(head, batch, fusion) -
         torch.testing.assert_close(cold.text, hot.text * 3)
 
 
+def test_branches_are_tempered_before_they_are_fused(head, batch) -> None:
+    model = head("late")
+    raw = model(*batch, present(True, True))
+    model.set_tempers(2.0, 4.0)
+    tempered = model(*batch, present(True, True))
+    torch.testing.assert_close(tempered.image * 2, raw.image)
+    torch.testing.assert_close(tempered.text * 4, raw.text)
+    weights, bias = model.fusion.weights, model.fusion.bias
+    torch.testing.assert_close(tempered.logits, weights[0] * tempered.image + weights[1] * tempered.text + bias)
+
+
+def test_rare_words_speak_louder_and_unknown_ones_not_at_all(head) -> None:
+    model = head(image=False)
+    codes = torch.zeros(8, 30, dtype=torch.long)
+    codes[:, 0], codes[0, 1] = 2, 3  # all have the one word, one has the other
+    model.text.suit(codes)
+    rareness = model.text.get_buffer("rareness")
+    assert rareness[2] == 1
+    assert rareness[3] == pytest.approx(1 + torch.log(torch.tensor(8.0)).item())
+    told = model.text._evident(codes)
+    assert torch.equal(told[1], told[2])
+    assert not torch.equal(told[0], told[1])
+    codes[0, 2] = 1
+    assert torch.equal(model.text._evident(codes), told)
+
+
 @pytest.mark.parametrize(
     "kind", [{"image": False}, {"text": False}, {"fusion": "late"}, {"fusion": "concat"}, {"fusion": "gated"}]
 )

@@ -87,12 +87,17 @@ class LabellingHead(nn.Module):
         self.text = TextBranch(settings.text, settings.labels) if settings.text else None
         self.fusion = FUSIONS[settings.fusion](settings) if settings.fusion else None
         self.register_buffer("temperatures", torch.ones(3))
+        self.register_buffer("tempers", torch.ones(2))
         self.register_buffer("usual", torch.zeros(settings.labels))
         self.register_buffer("thresholds", torch.full((settings.labels,), 0.5))
 
     def set_temperatures(self, image: float, text: float, both: float) -> None:
         """By what scores are divided where there is an image alone, a caption alone, or both."""
         self.get_buffer("temperatures").copy_(torch.tensor([image, text, both]))
+
+    def set_tempers(self, image: float, text: float) -> None:
+        """By what scores are divided before they are fused, so that the surer branch does not drown the other."""
+        self.get_buffer("tempers").copy_(torch.tensor([image, text]))
 
     def set_thresholds(self, thresholds: Tensor) -> None:
         """Of each label ``(labels,)``, the chance from which on it is given."""
@@ -119,7 +124,8 @@ class LabellingHead(nn.Module):
             told = torch.where(there, own, self.get_buffer("usual"))
             return Labelling(told, own, None) if self.image is not None else Labelling(told, None, own)
         seen, read = self.image.vectors(features), self._read(codes)
-        scores = self.image.score(seen), read.scores
+        tempers = self.get_buffer("tempers")
+        scores = self.image.score(seen) / tempers[_IMAGE], read.scores / tempers[_TEXT]
         assert self.fusion is not None  # two branches are fused
         fused = self.fusion(Seen((seen, read.vectors), scores, present))
         at = torch.where(has_text, torch.where(has_image, _BOTH, _TEXT), _IMAGE).squeeze(1)

@@ -23,17 +23,25 @@ RULE = Normalisation(origin="bytes to -1…1", scale=1 / 127.5, mean=(1.0,) * 3,
 
 
 class Mean(nn.Module):
-    """An encoder that gives the mean of each band, left and right, and counts what it is shown."""
+    """An encoder whose features are the means of the bands, and which counts what it is shown."""
+
+    num_features = 3
 
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("scale", torch.ones(1))
         self.seen = 0
 
-    def forward(self, images):
+    def forward_features(self, images):
         self.seen += len(images)
-        half = images.shape[-1] // 2
-        return torch.cat([images[..., :half].mean((2, 3)), images[..., half:].mean((2, 3))], 1) * self.scale
+        return images * self.scale
+
+    def forward_head(self, maps, *, pre_logits):
+        assert pre_logits
+        return maps.mean((2, 3))
+
+    def forward(self, images):
+        return self.forward_head(self.forward_features(images), pre_logits=True)
 
 
 @pytest.fixture
@@ -68,14 +76,18 @@ def test_statistics_bring_bands_to_mean_0_and_deviation_1(dataset) -> None:
 
 def test_features_are_made_once_and_kept_by_content_and_encoder(dataset, tmp_path) -> None:
     encoder, pictures = Mean(), dataset.of_split("train")
-    looks = Looks(encoder, Squares(32, RULE), mirrored=True, device="cpu")
+    looks = Looks(encoder, Squares(32, RULE), parts=True, device="cpu")
     first = features_of(pictures[:10], looks, tmp_path)
-    assert encoder.seen == 20
+    assert encoder.seen == 10
     again = features_of(pictures[:12], looks, tmp_path)
-    assert encoder.seen == 24  # the two new ones
+    assert encoder.seen == 12  # the two new ones
     assert torch.equal(first.of(pictures[:10]), again.of(pictures[:10]))
-    left, right = again.of(pictures[:3], [0] * 3), again.of(pictures[:3], [1] * 3)
-    torch.testing.assert_close(left[:, :3], right[:, 3:])  # mirrored
+    square = torch.from_numpy(looks.squares.read(pictures[0].path))
+    for view, part in enumerate(
+        (square, square[:, :24, :24], square[:, :24, 8:], square[:, 8:, :24], square[:, 8:, 8:])
+    ):
+        torch.testing.assert_close(again.of(pictures[:1], [view])[0], part.mean((1, 2)))
+    assert again.views == 5
     other = Mean()
     other.scale.fill_(2)
     assert replace(looks, encoder=other).key() != looks.key()

@@ -98,6 +98,8 @@ def test_a_fusion_keeps_its_branches_as_they_were(fusion, branches) -> None:
         alone = OpenedLabeller.open(branches / name).labeller.head
         for key, tensor in getattr(alone, name).state_dict().items():
             assert torch.equal(getattr(whole.head, name).state_dict()[key], tensor), key
+    hot = [OpenedLabeller.open(branches / name).labeller.head.get_buffer("temperatures") for name in ("image", "text")]
+    assert whole.head.get_buffer("tempers").tolist() == [hot[0][0], hot[1][1]]
     seen = OpenedLabeller.open(branches / "image").labeller.encoder.state_dict()
     assert all(torch.equal(seen[key], tensor) for key, tensor in whole.encoder.state_dict().items())
 

@@ -183,7 +183,7 @@ class _Work:
         settings, lesson = begun.lesson.settings, begun.lesson
         assert begun.eye is not None  # a fusion looks at pictures
         assert begun.squares is not None
-        looks = Looks(begun.eye.encoder, begun.squares, settings.mirrored, settings.device, settings.workers)
+        looks = Looks(begun.eye.encoder, begun.squares, settings.parts, settings.device, settings.workers)
         kept = features_folder(settings, lesson.dataset)
         features = features_of(pictures, looks, kept, progress=self.progress).of(pictures).numpy()
         coded = [lesson.coder.codes(one.captions[0] if one.captions else "") for one in pictures]

@@ -131,7 +131,7 @@ def looked(begun: Begun, *, progress: Progress | None = None) -> Begun:
     assert eye is not None  # asked where pictures are looked at
     assert squares is not None
     settings = lesson.settings
-    looks = Looks(eye.encoder, squares, settings.mirrored, settings.device, settings.workers)
+    looks = Looks(eye.encoder, squares, settings.parts, settings.device, settings.workers)
     pictures = [*lesson.dataset.of_split("train"), *lesson.dataset.of_split("val")]
     folder = features_folder(settings, lesson.dataset)
     return replace(begun, lesson=replace(lesson, features=features_of(pictures, looks, folder, progress=progress)))
@@ -172,7 +172,7 @@ def _eye(
         side=settings.side,
         padding=settings.padding,
         hidden=settings.hidden_image,
-        dropout=settings.dropout,
+        dropout=settings.dropout_image,
     )
     return eye, image
 

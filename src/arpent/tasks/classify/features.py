@@ -6,7 +6,9 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +29,8 @@ __all__ = ["Features", "Looks", "features_of"]
 F32 = NDArray[np.float32]
 
 _BATCH = 8
+_FEWEST = 4
+"""Places of features along a side, below which corners are not worth looking at."""
 _KEPT_EVERY = 512
 """Pictures between two times that features are written down: what an interruption costs at most."""
 
@@ -38,25 +42,21 @@ class Looks:
     Attributes:
         encoder: in evaluation mode.
         squares: how pictures are read for it.
-        mirrored: whether each is also looked at mirrored.
+        parts: whether the corners of each are looked at too, each three quarters as wide and as high, where features
+            have their places in the picture.
         device: where the encoder runs.
         workers: threads that read ahead.
     """
 
     encoder: nn.Module
     squares: Squares
-    mirrored: bool = False
+    parts: bool = False
     device: str = "auto"
     workers: int = 2
 
-    @property
-    def views(self) -> int:
-        """How often each picture is looked at."""
-        return 2 if self.mirrored else 1
-
     def key(self) -> str:
         """Names the encoder, its weights, and how pictures are shown to it."""
-        total = hashlib.sha256(f"{self.squares!r}|{self.views}".encode())
+        total = hashlib.sha256(f"{self.squares!r}|{self.parts}".encode())
         for name, tensor in sorted(self.encoder.state_dict().items()):
             total.update(f"{name}|{tuple(tensor.shape)}|".encode())
             total.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
@@ -77,7 +77,7 @@ class Features:
 
     values: Mapping[str, F32]
 
-    def of(self, pictures: Sequence[Picture], views: Sequence[int] | None = None) -> Tensor:
+    def of(self, pictures: Sequence[Picture], views: Sequence[int] | NDArray[np.int64] | None = None) -> Tensor:
         """``(N, width)`` of some pictures; each in the view of that number, the picture as it is if not given."""
         chosen = [0] * len(pictures) if views is None else views
         found = [self.values[one.sha256][view] for one, view in zip(pictures, chosen, strict=True)]
@@ -99,7 +99,7 @@ def features_of(
         NotWritable, DiskFull: the folder.
     """
     file = folder / f"{looks.key()}.parquet"
-    found = _kept(file, looks.views)
+    found = _kept(file)
     asked = {one.sha256: one for one in pictures}
     missing = [one for sha256, one in asked.items() if sha256 not in found]
     bar = (progress or Silent()).bar("features", len(asked), "pictures")
@@ -129,7 +129,7 @@ def _made(pictures: Sequence[Picture], looks: Looks) -> Iterator[tuple[Picture, 
                 group = pictures[first : first + _BATCH]
                 seen = torch.from_numpy(np.stack([next(read) for _ in group])).to(device)
                 images = seen.contiguous(memory_format=torch.channels_last)
-                views = [encoder(images), *([encoder(images.flip(-1))] if looks.mirrored else [])]
+                views = _parts(encoder, images) if looks.parts else [encoder(images)]
                 values = torch.stack(views, dim=1).float().cpu().numpy()
                 yield from zip(group, values, strict=True)
     finally:
@@ -137,14 +137,26 @@ def _made(pictures: Sequence[Picture], looks: Looks) -> Iterator[tuple[Picture, 
         looks.encoder.to("cpu")
 
 
-def _kept(file: Path, views: int) -> dict[str, F32]:
+def _parts(encoder: Any, images: Tensor) -> list[Tensor]:  # noqa: ANN401 - timm's networks have methods of their own
+    """Features of whole images and of their four corners, in one look; of the whole where they have no places."""
+    maps = encoder.forward_features(images)
+    views = [encoder.forward_head(maps, pre_logits=True)]
+    if maps.ndim == 4 and maps.shape[1] == encoder.num_features and min(maps.shape[2:]) >= _FEWEST:
+        height, width = (-(-3 * side // 4) for side in maps.shape[2:])
+        corners = product((slice(None, height), slice(-height, None)), (slice(None, width), slice(-width, None)))
+        views += [encoder.forward_head(maps[:, :, rows, columns], pre_logits=True) for rows, columns in corners]
+    return views
+
+
+def _kept(file: Path) -> dict[str, F32]:
     if not file.exists():
         return {}
     try:
         table = pq.read_table(file)
         names = table["picture"].to_pylist()
         flat = table["features"].combine_chunks().flatten().to_numpy()
-    except (OSError, KeyError, pa.ArrowException) as problem:
+        views = int(table.schema.metadata[b"views"])
+    except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as problem:
         raise UnreadableFile(
             f"{file} cannot be read", found=problem, cure="Delete it: features are made again."
         ) from problem
@@ -152,9 +164,10 @@ def _kept(file: Path, views: int) -> dict[str, F32]:
 
 
 def _keep(file: Path, values: Mapping[str, F32]) -> None:
-    width = next(iter(values.values())).size
+    views, width = next(iter(values.values())).shape
     flat = pa.array(np.concatenate([own.reshape(-1) for own in values.values()]), pa.float32())
-    table = pa.table({"picture": list(values), "features": pa.FixedSizeListArray.from_arrays(flat, width)})
+    table = pa.table({"picture": list(values), "features": pa.FixedSizeListArray.from_arrays(flat, views * width)})
+    table = table.replace_schema_metadata({"views": str(views)})
     content = BytesIO()
     pq.write_table(table, content, compression="zstd")
     with writing(file):

@@ -50,8 +50,8 @@ class Shown:
 class Lessons:
     """Batches of pictures with their captions; satisfies `engine.Batches`.
 
-    In a training every picture comes once with each of its captions, or `times` as often, mirrored or not; where it is
-    judged, it comes once, as it is, with its first caption.
+    In a training every picture comes once with each of its captions, or `times` as often, in one view or another; where
+    it is judged, it comes once, as it is, with its first caption.
 
     Attributes:
         pictures: all of them.
@@ -118,8 +118,7 @@ class Lessons:
         if self.seed is not None and self.absent and present.all(axis=1).any():
             lost = np.stack([drawn[0] < self.absent / 2, (drawn[0] >= self.absent / 2) & (drawn[0] < self.absent)], 1)
             present &= ~(lost & present.all(axis=1, keepdims=True))
-        mirror = (drawn[1] < 0.5) & (self.seed is not None)
-        images = self._images(chosen, mirror)
+        images = self._images(chosen, drawn[1])
         target = torch.from_numpy(np.stack([one.labels for one in chosen]).astype(np.float32))
         return {
             **images,
@@ -129,15 +128,17 @@ class Lessons:
             "names": [one.name for one in chosen],
         }
 
-    def _images(self, pictures: Sequence[Picture], mirror: NDArray[np.bool_]) -> dict[str, Tensor]:
+    def _images(self, pictures: Sequence[Picture], drawn: NDArray[np.float64]) -> dict[str, Tensor]:
+        """Pictures as they are or, to be learnt from, mirrored at times; or features of one of their views."""
         if self.shown.squares is not None:
             read = read_ahead(self.shown.squares.read, [one.path for one in pictures], threads=max(1, self.workers))
+            mirror = (drawn < 0.5) & (self.seed is not None)
             squares = [square[..., ::-1] if turned else square for square, turned in zip(read, mirror, strict=True)]
             return {"image": torch.from_numpy(np.stack(squares))}
         if self.shown.features is None:
             return {"features": torch.zeros(len(pictures), 0)}
-        views = mirror.astype(int) if self.shown.features.views > 1 else np.zeros(len(pictures), int)
-        return {"features": self.shown.features.of(pictures, views.tolist())}
+        views = (drawn * self.shown.features.views).astype(int) if self.seed is not None else None
+        return {"features": self.shown.features.of(pictures, views)}
 
 
 def _drawn(rng: np.random.Generator, captions: int, count: int) -> I64:

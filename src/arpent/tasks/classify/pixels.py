@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,13 +13,14 @@ from numpy.typing import NDArray
 
 from arpent.core import Contract, Normalisation, Window
 from arpent.data import Normaliser
-from arpent.io import open_image, read_picture
+from arpent.errors import UnreadableFile
+from arpent.io import MOST_PIXELS, open_image, read_picture
 from arpent.tasks.classify.train_settings import RGB
 
 __all__ = ["Squares", "measured"]
 
 F32 = NDArray[np.float32]
-_Pixels = NDArray[np.uint8] | F32
+_Pixels = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,22 @@ class Squares:
         if self.colours:
             return self.of_picture(read_picture(path, side=self.side))
         with open_image(path, bands=self.bands, sensor=self.sensor) as reader:
-            raster = reader.read(Window(0, 0, *reader.grid.shape))
+            height, width = reader.grid.shape
+            if height * width > MOST_PIXELS:
+                raise UnreadableFile(
+                    f"{path} is too large to be looked at as one picture",
+                    found=f"{width} × {height} pixels",
+                    expected=f"at most {MOST_PIXELS:,} pixels",
+                    cure="Cut it into pictures first.",
+                )
+            raster = reader.read(Window(0, 0, height, width))
         pixels = np.moveaxis(raster.pixels.astype(np.float32), 0, -1)
         shares = raster.valid.astype(np.float32)
         # What has no data weighs nothing in the mean of the pixels around it.
         known = self._squared(shares)
-        small = self._squared(np.where(raster.valid[..., None], pixels, 0)) / np.maximum(known, 1e-6)[..., None]
-        return self._scaled(small, known > 0.5)
+        there = self._squared(np.where(raster.valid[..., None], pixels, np.float32(0)))
+        small = there / np.maximum(known, np.float32(1e-6))[..., None]
+        return self._scaled(small.astype(np.float32), known > 0.5)
 
     def of_picture(self, pixels: NDArray[np.uint8]) -> F32:
         """Pixels ``(H, W, 3)`` as `io.read_picture` gives them, as ``(3, side, side)``."""
@@ -84,13 +95,17 @@ class Squares:
         way = cv2.INTER_AREA if smaller or pixels.dtype != np.uint8 else cv2.INTER_CUBIC
         size = self.side, self.side
         if pixels.ndim == 2 or pixels.shape[2] == len(RGB):
-            return cv2.resize(pixels, size, interpolation=way)
+            return _resized(pixels, size, way)
         planes = (np.ascontiguousarray(pixels[..., band]) for band in range(pixels.shape[2]))
-        return np.stack([cv2.resize(plane, size, interpolation=way) for plane in planes], axis=-1)
+        return np.stack([_resized(plane, size, way) for plane in planes], axis=-1)
 
     def _scaled(self, pixels: _Pixels, valid: NDArray[np.bool_]) -> F32:
         planes = np.ascontiguousarray(np.moveaxis(pixels, -1, 0))
         return planes.astype(np.float32) if self._normaliser is None else self._normaliser(planes, valid)
+
+
+def _resized(pixels: _Pixels, size: tuple[int, int], way: int) -> _Pixels:
+    return np.asarray(cv2.resize(pixels, size, interpolation=way), pixels.dtype)
 
 
 def measured(squares: Squares, paths: Sequence[Path], origin: str) -> Normalisation:

@@ -35,9 +35,9 @@ class _Lesson(NamedTuple):
 
 
 _LESSONS: Mapping[str, _Lesson] = {
-    "image": _Lesson(30, 1e-3),
-    "text": _Lesson(10, 3e-3),
-    "fusion": _Lesson(10, 1e-3),
+    "image": _Lesson(15, 1e-3),
+    "text": _Lesson(7, 3e-3),
+    "fusion": _Lesson(4, 1e-3),
 }
 
 
@@ -72,8 +72,9 @@ class ClassifyTrainSettings(Settings):
     """What took them, where names of bands do not tell."""
     stem: Literal["zero", "copy", "mean", "spectral"] = "spectral"
     """How bands begin that the weights do not know: zero, copy, mean or spectral."""
-    mirrored: bool = False
-    """Learn from the pictures mirrored as well."""
+    parts: bool = True
+    """Learn from the corners of pictures as well, where features of the encoder have places, as those of convolutions
+    do."""
     unfreeze: Annotated[int, Field(ge=0)] = 0
     """Last blocks of the encoder that learn along once the head has learnt; 0 keeps it as it is."""
     unfreeze_epochs: _Count = 4
@@ -89,13 +90,15 @@ class ClassifyTrainSettings(Settings):
     hidden_text: _Count = 128
     """Numbers of the caption's vector, and of the LSTM's state."""
     dropout: _Share = 0.3
-    """Share of the numbers that a training step does without."""
+    """Share of the numbers that a training step does without, of captions and of what is fused."""
+    dropout_image: _Share = 0.5
+    """The same, of pictures."""
     forget: _Share = 0.1
     """Share of the words that are unknown to a training step."""
     modality_dropout: _Share = 0.3
     """Share of the training samples of a fusion that come without image or without caption, never without both."""
     epochs: _Count | None = None
-    """Passes over the training set; 30 for images, 10 for captions and 10 for fusions if not given."""
+    """Passes over the training set; 15 for images, 7 for captions and 4 for fusions if not given."""
     rate: _Rate | None = None
     """Learning rate at its peak; 0.001, and 0.003 for captions, if not given."""
     batch_size: _Count = 64

@@ -43,8 +43,7 @@ Branches = Mapping[Literal["image", "text"], LabellingHead]
 """Branches that have learnt, by name."""
 
 _TIMES: Final = 2
-"""How often a picture comes in an epoch of a lesson that looks at pictures: each time mirrored or not, and with another
-caption."""
+"""How often a picture comes in an epoch of a lesson that looks at it: another part, and with another caption."""
 
 
 @dataclass(frozen=True)
@@ -184,6 +183,9 @@ def _new_head(lesson: Lesson, way: Way, branches: Branches | None) -> LabellingH
     for name, learnt in (branches or {}).items():
         own, given = getattr(head, name), getattr(learnt, name)
         own.load_state_dict(given.state_dict())
+    if branches:
+        image, text = branches["image"].get_buffer("temperatures")[0], branches["text"].get_buffer("temperatures")[1]
+        head.set_tempers(float(image), float(text))
     borne = torch.from_numpy(lesson.dataset.positives.astype(np.float32))
     head.set_usual((borne + 0.5) / (len(train) + 1))
     return head
