@@ -50,7 +50,7 @@ from arpent.tasks.describe.training import train_describer
 
 HELD_OUT = ("2021-07-21", "2022-06-01")
 VALIDATION = ("2021-07-16",)
-CHIP = 24
+CHIP, CELLS = 24, 3  # a square is three patches wide: more cells would hold the same again
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Budget:
     seconds: float
 
 
-BUDGETS = {"smoke": Budget(3200, 3600, 0.0, 2, 90), "bench": Budget(12_000, 5000, 0.4, 4, 200)}
+BUDGETS = {"smoke": Budget(7200, 2400, 0.0, 2, 90), "bench": Budget(14_000, 4000, 0.4, 2, 200)}
 
 
 def run(argv: list[str]) -> bool:
@@ -145,7 +145,7 @@ class School:
             with open_scene(image, settings) as scene:
                 parcels = read_parcels(None, scene.grid, settings, name=scene.name)
                 tables.append(measure(scene, parcels, None))
-                tokens.append(encoder.encode(scene, parcels))
+                tokens.append(encoder.encode(scene, parcels, cells=CELLS))
         self._rows = pa.concat_tables(tables)
         self._tokens = pa.concat_tables(tokens)
         pq.write_table(self._rows, folder / "table.parquet")
@@ -154,7 +154,11 @@ class School:
             json.dumps(
                 {name: row[name] for name in ("parcel", "place", "image")}
                 | {"taken": str(row["taken"]), "language": language}
-                | {"text": text(compose(_known(row, budget), language, seed=number % budget.wordings))},  # type: ignore[arg-type]
+                | {
+                    "text": text(
+                        compose(_known(row, budget), language, seed=number % budget.wordings, number_first=True)
+                    )
+                },  # type: ignore[arg-type]
                 ensure_ascii=False,
             )
             for number, row in enumerate(self._rows.to_pylist())
@@ -166,18 +170,21 @@ class School:
 
     def trained(self, budget: Budget, seed: int) -> Describer:
         """A describer that has learnt from the dates that are not held out."""
-        sizes = SmallModelSettings(width=96, layers=2, heads=4, hidden=256, vocabulary=1024)
+        sizes = SmallModelSettings(width=96, layers=2, heads=4, hidden=256, vocabulary=2048)
         settings = DescribeTrainSettings(
             table=str(self._folder / "table.parquet"),
             captions=str(self._folder / "captions.jsonl"),
             embeddings=str(self._folder / "embeddings.parquet"),
             base="small",
-            small=SmallLessonSettings(model=sizes, texts=budget.texts, told=budget.told, listed=0.3, batch_size=8),
+            small=SmallLessonSettings(
+                model=sizes, texts=budget.texts, told=budget.told, listed=0.2, batch_size=16, rate=6e-3
+            ),
             lora=LoraSettings(),
             grounded=budget.told,
             samples=budget.samples,
-            batch_size=8,
+            batch_size=16,
             wordings=budget.wordings,
+            number_first=True,
             held_out=HeldOutSettings(dates=HELD_OUT, validation_dates=VALIDATION),
             fit=FitSettings(epochs=1, optimiser=OptimiserSettings(rate=3e-3, warm_up=0.1), seed=seed, device="cpu"),
         )

@@ -261,3 +261,17 @@ def test_every_word_of_the_grammar_is_known_to_the_reader() -> None:
                         sentences = parse(f"{subject} {word}", language, profile)  # type: ignore[arg-type]
                         assert [(c.axis, c.named) for c in _claims(sentences)] == [(axis, key)], word
                         assert word in class_words(axis, key, language) or axis == "health"
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+@pytest.mark.parametrize("seed", range(12))
+def test_numbers_may_come_before_the_words_that_follow_from_them(language, seed):
+    """As a small model asks for: of each axis the number stands first, and the class after it."""
+    measured = Measured(
+        "a", {"NDVI": 0.52, "NDMI": 0.04, "EVI2": 0.31, "BSI": -0.1, "NDRE": 0.3}, {"soil": 0.2, "vegetation": 0.7}
+    )
+    claims = [claim for one in compose(measured, language, seed=seed, number_first=True) for claim in one.claims]
+    for axis in AXES:
+        own = [claim for claim in claims if claim.axis == axis]
+        assert own[0].kind in ("value", "extent")
+        assert {"class"} < {claim.kind for claim in own}

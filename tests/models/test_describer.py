@@ -65,7 +65,7 @@ def test_the_adapter_has_the_size_of_the_published_chain_and_not_of_its_first_on
     adapter = VisionAdapter(shape)
     layers = sum(one.numel() for layer in (adapter.enter, adapter.leave) for one in layer.parameters())
     assert layers == 3_935_232
-    assert sum(one.numel() for one in adapter.parameters()) == layers + 25 * 1536
+    assert sum(one.numel() for one in adapter.parameters()) == layers + 26 * 1536
 
 
 def test_lora_on_qwen2_has_the_published_counts() -> None:
@@ -134,7 +134,7 @@ def test_only_adapter_and_lora_are_state_and_the_base_stays(language: LanguageMo
     state = seeing.state_dict()
     assert all(name.startswith("adapter.") or "lora_" in name for name in state)
     assert {name.rpartition(".")[2] for name in state if name.startswith("adapter.")} == {
-        "weight", "bias", "centre", "places", "spread",
+        "weight", "bias", "centre", "own", "places", "spread",
     }  # fmt: skip
     moving = [one for one in seeing.parameters() if one.requires_grad]
     optimiser = torch.optim.AdamW(moving, lr=0.1)

@@ -6,6 +6,7 @@ numbers; every word and number that asserts something comes with its claim. Noth
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from random import Random
 
@@ -41,6 +42,8 @@ _LED = 0.25
 _WET = 0.05
 """Open water is spoken of from this share of the ground on."""
 _WORTH_NAMING = 0.01
+_NUMBER_FIRST = re.compile(r"(?:(?!\{[mfcl]\}).)*\{(?:value|share)\}")
+"""A template with a number before the word of a class."""
 _GREEN = 0.25
 """How often the vegetation is called dense or sparse where its vigour could be called high or low."""
 
@@ -70,6 +73,7 @@ def compose(
     axes: Sequence[str] = AXES,
     before: Sequence[Measured] = (),
     profile: Profile = "arpent",
+    number_first: bool = False,
 ) -> tuple[Sentence, ...]:
     """Describes a parcel on one date.
 
@@ -82,17 +86,21 @@ def compose(
         axes: to speak of, in the order of their importance.
         before: the parcel on earlier dates, in order; with them the text tells how the vegetation has moved.
         profile: whose axes and thresholds.
+        number_first: state each number before the word of the class that follows from it.
     """
-    return _Composer(measured, language, seed, profile).sentences(axes, before)
+    return _Composer(measured, language, seed, profile, number_first=number_first).sentences(axes, before)
 
 
 class _Composer:
-    def __init__(self, measured: Measured, language: Language, seed: int, profile: Profile) -> None:
+    def __init__(
+        self, measured: Measured, language: Language, seed: int, profile: Profile, *, number_first: bool
+    ) -> None:
         self.measured = measured
         self.language: Language = language
         self.chance = Random(seed)  # noqa: S311 - chooses words
         self.profile: Profile = profile
         self.axes = axes_of(profile)
+        self.number_first = number_first
         self.table = word_table("grammar")
 
     def sentences(self, names: Sequence[str], before: Sequence[Measured]) -> tuple[Sentence, ...]:
@@ -171,7 +179,7 @@ class _Composer:
         deciding = axis.deciding(self.measured)
         if deciding is None:
             return chosen(self.table["number"][self.language], slots, self.chance)
-        green = axis.name == "vigour" and self.chance.random() < _GREEN
+        green = axis.name == "vigour" and self.chance.random() < _GREEN and not self.number_first
         spoken = "vegetation" if green else axis.name
         key = axis.class_of(deciding)
         for form, words in self.table["words"][spoken][self.language].items():
@@ -182,6 +190,8 @@ class _Composer:
             fitting = fitting + entries.get(key, {}).get(self.language, [])
         if not axis.share:
             fitting = entries.get("index", entries)[self.language]
+        if self.number_first:
+            fitting = [entry for entry in fitting if _NUMBER_FIRST.match(entry)] or fitting
         return chosen(fitting, slots, self.chance)
 
     def _measured_slots(self, axis: Axis) -> dict[str, Slot]:

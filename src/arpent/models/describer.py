@@ -51,8 +51,9 @@ class VisionAdapter(nn.Module):
 
     Tokens are first brought to mean 0 and deviation 1 by the statistics of those that were learnt from. These are
     fixed: a token of its own says how bright its ground is, which statistics of a batch or an image would take away.
-    Each cell is seen together with the mean of all, and knows its place, so that what is true of the whole parcel may
-    be told once and not by every cell anew.
+    What each cell is found to be becomes the mean of all of them, since the mean of an index is that of its cells, and
+    as much of a cell's own as it is learnt to take (`own`, nothing at first). Each place passes on what it pleases:
+    what is true of a whole parcel need not be told by every cell.
     """
 
     centre: Tensor
@@ -62,15 +63,17 @@ class VisionAdapter(nn.Module):
         super().__init__()
         self.enter = nn.Linear(settings.width, settings.hidden)
         self.leave = nn.Linear(settings.hidden, settings.words)
-        self.places = nn.Parameter(torch.randn(settings.cells, settings.hidden) * 0.5)
+        self.places = nn.Parameter(1 + torch.randn(settings.cells, settings.hidden) * 0.5)
+        self.own = nn.Parameter(torch.zeros(settings.hidden))
         self.register_buffer("centre", torch.zeros(settings.width))
         self.register_buffer("spread", torch.ones(settings.width))
 
     def forward(self, visual: Tensor) -> Tensor:
         """One vector for each token."""
         standard = (visual.to(self.centre.dtype) - self.centre) / self.spread
-        together = (standard + standard.mean(dim=-2, keepdim=True)) / 2
-        return cast(Tensor, self.leave(nn.functional.gelu(self.enter(together) + self.places)))
+        found = nn.functional.gelu(self.enter(standard))
+        whole = found.mean(dim=-2, keepdim=True)
+        return cast(Tensor, self.leave((whole + (found - whole) * self.own) * self.places))
 
     def suit(self, mean: Tensor, deviation: Tensor) -> None:
         """Takes the statistics (width,) of the tokens that will be learnt from."""

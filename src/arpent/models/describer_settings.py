@@ -53,5 +53,5 @@ class SmallModelSettings(Settings):
     """Of every attention."""
     hidden: Annotated[int, Field(ge=8)] = 384
     """Numbers inside a block's feed-forward part."""
-    vocabulary: Annotated[int, Field(ge=300)] = 1024
+    vocabulary: Annotated[int, Field(ge=300)] = 2048
     """Words and pieces of words that its tokenizer learns at most."""

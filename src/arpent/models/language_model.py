@@ -6,7 +6,8 @@ a word of its own. That word is never the one that fills up short rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -28,6 +29,7 @@ __all__ = [
     "read_speech",
     "small_language_model",
     "train_tokenizer",
+    "turns",
 ]
 
 PLACEHOLDER = "<|image_pad|>"
@@ -44,6 +46,8 @@ _TEMPLATE = (
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 """ChatML, the shape that Qwen2 was taught; for tokenizers that bring none of their own."""
+
+_NUMBER = re.compile(r"[-\N{MINUS SIGN}]?\d+(?:[.,]\d+)?\s?%?")
 
 _OPENING = (OSError, ValueError, KeyError, RuntimeError, ImportError)
 """What transformers raises on folders that are damaged or hold something else."""
@@ -85,8 +89,9 @@ class Speech:
 
     @property
     def digits(self) -> tuple[int, ...]:
-        """Numbers of the words that are digits."""
-        return tuple(self.words(digit)[0] for digit in "0123456789")
+        """Numbers of the words that are digits, or whole numbers where the tokenizer knows such."""
+        known = self.tokenizer.get_vocab()
+        return tuple(sorted(number for word, number in known.items() if _NUMBER.fullmatch(word)))
 
     def prompt(self, request: str, system: str = "") -> list[int]:
         """A user's turn and the beginning of the answer, as numbers of words."""
@@ -149,13 +154,18 @@ def small_language_model(settings: SmallModelSettings, speech: Speech, name: str
     return LanguageModel(Qwen2ForCausalLM(config), speech, name)
 
 
-def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Speech:
+def train_tokenizer(texts: Iterable[str], vocabulary: int, whole: Sequence[str] = ()) -> Speech:
     """A tokenizer that learns its pieces of words from `texts`.
 
     It works on bytes, so that it can write anything. Digits stand alone; other pieces may span several words, since few
     phrases make up most of such texts and a small model has no time to spell.
+
+    Args:
+        texts: to learn from.
+        vocabulary: pieces at most, without those of `whole`.
+        whole: pieces of text that are never cut, and are words of their own.
     """
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.BPE())
@@ -172,7 +182,8 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Speech:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.train_from_iterator(_without(texts, whole), trainer)
+    tokenizer.add_tokens([AddedToken(word, normalized=False) for word in whole])
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token=_PAD,
@@ -181,6 +192,21 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Speech:
         clean_up_tokenization_spaces=False,
     )
     return Speech(fast)
+
+
+def _without(texts: Iterable[str], whole: Sequence[str]) -> Iterator[str]:
+    """What is left of texts between the pieces that are words of their own."""
+    if not whole:
+        yield from texts
+        return
+    between = re.compile("|".join(re.escape(word) for word in sorted(whole, key=len, reverse=True)))
+    for text in texts:
+        yield from filter(None, between.split(text))
+
+
+def turns(request: str) -> tuple[str, ...]:
+    """What stands between the special words of a prompt of `Speech.prompt`, where the tokenizer brings no template."""
+    return (f"user\n{request}", "\n", "assistant\n")
 
 
 def language_folder(source: str | Path) -> Path | None:

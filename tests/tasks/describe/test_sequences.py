@@ -26,6 +26,7 @@ from arpent.tasks.describe.coding import Code
 from arpent.tasks.describe.examples import read_captions, read_visual
 from arpent.tasks.describe.invented import invented
 from arpent.tasks.describe.lessons import Lesson, Lessons
+from arpent.tasks.describe.number_words import number_words, settle_numbers
 from arpent.tasks.describe.sequences import dialogue, facts_of, left_padded, request_of, right_padded
 from arpent.tasks.describe.speaking_task import answer_loss
 
@@ -148,9 +149,10 @@ def test_numbers_written_in_the_code_are_read_back() -> None:
     assert torch.equal(vectors[:, 0], vectors[:, len(code.names)])  # over and over
     known = numbers.nan_to_num(0.1)
     whole = code.vectors(known, 25)
-    assert code.error(whole, known) == 0
+    assert code.error(whole, known) == pytest.approx(0, abs=1e-6)
     assert code.error(whole + 0.5, known) > 1
     assert code.error(whole + 0.5, numbers) == 0  # what is not known teaches nothing
+    assert code.error(whole + 5, known) < 12 * code.error(whole + 0.5, known)  # a blind parcel does not decide for all
     # Each number moves every cell along its own direction, and its own cells further.
     moved = code.vectors(known + torch.eye(len(code.names))[0] * 0.1, 25) - whole
     assert (moved.norm(dim=-1) > 0).all()
@@ -158,6 +160,24 @@ def test_numbers_written_in_the_code_are_read_back() -> None:
     shown = torch.from_numpy(code.shown(MEASURED, 25, np.random.default_rng(0)))[None]
     assert torch.isfinite(shown).all()
     assert 0 < (shown - vectors).abs().mean() < 0.1
+
+
+def test_numbers_are_words_that_lie_where_the_code_has_them() -> None:
+    """They are written in one go, come back to the letter, and the likeliest word for a place is the nearest number."""
+    known = number_words()
+    assert {"0,43", "−0.07", "100%", "12\N{NARROW NO-BREAK SPACE}%"} <= set(known)
+    speech = train_tokenizer(["le NDVI moyen de ", " de sol nu"], 300, tuple(known))
+    words = speech.words("le NDVI moyen de −0,07 ; 12\N{NARROW NO-BREAK SPACE}% de sol nu, 1234")
+    assert sum(word in speech.digits for word in words) == 6
+    assert speech.text(words) == "le NDVI moyen de −0,07 ; 12\N{NARROW NO-BREAK SPACE}% de sol nu, 1234"
+    made = small_language_model(SmallModelSettings(width=64, layers=1, heads=2, hidden=64), speech)
+    code = Code.of(64, 0.02)
+    settle_numbers(made, code, 0.02)
+    french = [word for word, (kind, _) in known.items() if kind == "value fr"]
+    table = made.model.get_input_embeddings().weight[speech.tokenizer.convert_tokens_to_ids(french)]  # type: ignore[operator]
+    wanted = torch.tensor([-0.5, 0.0, 0.43, 0.8])
+    nearest = (code.point(wanted) @ table.T).argmax(dim=1)
+    assert [known[french[one]][1] for one in nearest.tolist()] == pytest.approx(wanted.tolist(), abs=0.1)
 
 
 # What is not there, or is something else ----------------------------------------------------------------------------

@@ -22,6 +22,10 @@ class CaptionSettings(Settings):
     """Texts of each parcel, date and language."""
     changes: bool = False
     """Tell also how the vegetation has moved since the date before, where the table has several dates."""
+    wordings: Annotated[int, Field(ge=1)] | None = None
+    """Ways of saying the same; any if not given. Few are learnt sooner by a small model, and make dull reading."""
+    number_first: bool = False
+    """Say each number before the word of the class that follows from it; a small model learns that sooner."""
     seed: int = 0
     """Chooses the wordings; the same seed writes the same texts."""
     language: Language = "en"

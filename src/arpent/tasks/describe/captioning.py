@@ -143,7 +143,16 @@ def _new_text(
             str(measured.taken),
         ]
         seed = int.from_bytes(hashlib.sha256(json.dumps(key).encode()).digest()[:4]) >> 1
-        said = compose(measured, language, seed=seed, axes=axes, before=before, profile=settings.profile)
+        seed %= settings.wordings or 1 << 31
+        said = compose(
+            measured,
+            language,
+            seed=seed,
+            axes=axes,
+            before=before,
+            profile=settings.profile,
+            number_first=settings.number_first,
+        )
         _vouch(said, measured, before, settings.profile)
         words = text(said)
         if words not in written:

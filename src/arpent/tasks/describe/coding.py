@@ -1,10 +1,12 @@
 """Numbers as vectors: the code in which the vectors of an image carry what was measured.
 
-Each number has a direction of its own, and every cell of a parcel carries all of them along these, so that a model
-may look at the cells as a whole. Besides, each cell carries one number in full: a direction says which, and others, the
-same for all numbers, which marks it lies above; there a model can look a number up as it looks up a word. The small
-language model learns the code before it sees any image; an adapter then learns to write it, which is far easier than to
-learn from words alone what they speak of.
+Every cell of a parcel carries all numbers, each along a direction of its own, so that a model may look at the cells as
+a whole. Besides, each cell carries one number in full: a direction says which, and where the number lies on a few
+circles is written along others, the same for all numbers. Numbers that are near each other lie near each other there,
+however often the circle is gone round others are told apart, and the likeness of two places falls with the distance of
+the numbers. Words that are numbers begin at the same places (`point`), so that to read a number is to find its cell and
+to hand on what stands there. The small language model learns the code before it sees any image; an adapter then learns
+to write it, which is far easier than to learn from words alone what they speak of.
 """
 
 from __future__ import annotations
@@ -25,10 +27,12 @@ __all__ = ["Code"]
 _SHARES = ("soil", "vegetation", "water")
 _CENTRE, _SPREAD = 0.2, 0.35
 """What brings indices and shares of land to about -2…2."""
-_MARKS = torch.arange(-0.95, 1, 0.1)
-"""Values beside which a number is told to be above or below."""
-_SOFTNESS = 0.07
-"""How far from a mark the answer is clear."""
+_ROUNDS = (1, 3)
+"""How many quarters of a circle a number of one is away from nought, circle by circle."""
+_ALONG, _POINT = 0.3, 2.0
+"""How long the directions of all numbers, and the places on the circles, are beside the names."""
+_NEAR = 0.01
+"""A distance below which it counts by its square, where it would have no slope."""
 _SEED = 20_150_623
 
 
@@ -40,13 +44,13 @@ class Code:
         indices: names of the indices that texts state, in order; the shares of the ground follow them.
         along: (numbers, words), the direction of each number in all cells.
         names: (numbers, words), which number a cell carries in full.
-        marks: (marks, words), above which marks that number lies.
+        circles: (circles, 2, words), the axes of each circle.
     """
 
     indices: tuple[str, ...]
     along: Tensor
     names: Tensor
-    marks: Tensor
+    circles: Tensor
 
     @classmethod
     def of(cls, words: int, deviation: float, profile: Profile = "arpent") -> Code:
@@ -54,9 +58,9 @@ class Code:
         indices = tuple(dict.fromkeys(axis.index for axis in axes_of(profile).values()))
         chance = torch.Generator().manual_seed(_SEED)
         numbers = len(indices) + len(_SHARES)
-        along, names = torch.randn(2, numbers, words, generator=chance)
-        marks = torch.randn(len(_MARKS), words, generator=chance) / math.sqrt(len(_MARKS))
-        return cls(indices, along * deviation, names * deviation, marks * deviation)
+        along, names = torch.randn(2, numbers, words, generator=chance) * deviation
+        circles = torch.randn(len(_ROUNDS), 2, words, generator=chance) * deviation
+        return cls(indices, along * _ALONG, names, circles)
 
     def numbers(self, measured: Measured) -> NDArray[np.float32]:
         """What was measured (numbers,); NaN where it is not known."""
@@ -68,12 +72,17 @@ class Code:
         """Numbers (…, numbers) as vectors (…, cells, words): cell by cell; each cell has its own number."""
         known = numbers.nan_to_num(_CENTRE)
         number = torch.arange(cells, device=numbers.device) % len(self.names)
-        marks = torch.tanh((known[..., number, None] - _MARKS.to(numbers.device)) / _SOFTNESS)
         every = ((known - _CENTRE) / _SPREAD) @ self.along.to(numbers.device)
         vectors: Tensor = (
-            every[..., None, :] + self.names.to(numbers.device)[number] + marks @ self.marks.to(numbers.device)
+            every[..., None, :] + self.names.to(numbers.device)[number] + _POINT * self.point(known[..., number])
         )
         return vectors
+
+    def point(self, numbers: Tensor) -> Tensor:
+        """Where numbers (…) lie on the circles (…, words)."""
+        angles = numbers[..., None] * torch.tensor(_ROUNDS, device=numbers.device) * (math.pi / 2)
+        both = torch.stack([torch.sin(angles), torch.cos(angles)], dim=-1)
+        return both.flatten(-2) @ self.circles.to(numbers.device).flatten(0, 1)
 
     def shown(self, measured: Measured, cells: int, rng: np.random.Generator, by: float = 0.02) -> NDArray[np.float32]:
         """The vectors (cells, words) of what was measured, each number a little off, as an adapter writes them."""
@@ -85,11 +94,12 @@ class Code:
         return vectors
 
     def error(self, vectors: Tensor, numbers: Tensor) -> Tensor:
-        """Squared distance of vectors (B, cells, words) from the code of numbers (B, numbers), in parts of its spread.
+        """Distance of vectors (B, cells, words) from the code of numbers (B, numbers), in parts of a name's length.
 
-        Images of which a number is not known do not count.
+        The distance itself and not its square, so that the few parcels that no adapter can read, of which half is open
+        water, do not decide for all others. Images of which a number is not known do not count.
         """
         known = torch.isfinite(numbers).all(dim=1)
-        spread = self.along.square().mean() * len(self.along)
-        apart = (vectors - self.vectors(numbers, vectors.shape[1])).square().mean(dim=(1, 2)) / spread
-        return (apart * known).sum() / known.sum().clamp(min=1)
+        apart = (vectors - self.vectors(numbers, vectors.shape[1])).square().mean(dim=(1, 2))
+        distance = (apart / self.names.square().mean() + _NEAR**2).sqrt() - _NEAR
+        return (distance * known).sum() / known.sum().clamp(min=1)

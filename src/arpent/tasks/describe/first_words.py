@@ -9,14 +9,16 @@ import torch
 
 from arpent.core import Language, Progress
 from arpent.engine import FitSettings, OptimiserSettings, Start, fit
+from arpent.language import Measured
 from arpent.language.axes import Profile
 from arpent.language.grammar import compose, text
 from arpent.language.lexicon import LANGUAGES
 from arpent.models.describer import Listener
-from arpent.models.language_model import LanguageModel, Speech, small_language_model, train_tokenizer
+from arpent.models.language_model import LanguageModel, Speech, small_language_model, train_tokenizer, turns
 from arpent.tasks.describe.coding import Code
 from arpent.tasks.describe.invented import invented
 from arpent.tasks.describe.lessons import Lesson, Lessons
+from arpent.tasks.describe.number_words import number_words, settle_numbers
 from arpent.tasks.describe.sequences import dialogue, facts_of, request_of
 from arpent.tasks.describe.speaking_task import SpeakingTask
 from arpent.tasks.describe.train_settings import SmallLessonSettings
@@ -46,6 +48,7 @@ class FirstWords:
         seed: of its weights and texts.
         stress: how much more a digit counts than another word.
         wordings: ways of saying the same; any if not given.
+        number_first: whether each number is said before the word that follows from it.
     """
 
     def __init__(
@@ -57,9 +60,10 @@ class FirstWords:
         *,
         stress: float = 1.0,
         wordings: int | None = None,
+        number_first: bool = False,
     ) -> None:
         self._settings, self._cells, self._profile, self._seed = settings, cells, profile, seed
-        self._stress, self._wordings = stress, wordings or _ANY
+        self._stress, self._wordings, self._number_first = stress, wordings or _ANY, number_first
         self.speech = self._tokenizer()
 
     def taught(
@@ -78,6 +82,7 @@ class FirstWords:
         fresh = small_language_model(settings.model, self.speech)
         code = Code.of(fresh.width, word_deviation(fresh), self._profile)
         listener = Listener(fresh.model, self.speech.placeholder)
+        settle_numbers(fresh, code, word_deviation(fresh))
         task = SpeakingTask(settings, lambda: listener, self.speech.digits, stress=self._stress)
         rule = FitSettings(
             epochs=1,
@@ -111,19 +116,25 @@ class FirstWords:
         language: Language = LANGUAGES[int(rng.integers(len(LANGUAGES)))]
         facts = facts_of(measured, language, self._profile)
         seed = int(rng.integers(self._wordings))
-        written = compose(measured, language, seed=seed, profile=self._profile)
-        answer = facts if listed else text(written)
+        answer = facts if listed else self._written(measured, language, seed)
         request = request_of(language, cells=self._cells, facts=facts if told else "", listed=listed)
         return Lesson(measured.parcel, dialogue(self.speech, request, answer), code.shown(measured, self._cells, rng))
 
+    def _written(self, measured: Measured, language: Language, seed: int) -> str:
+        return text(compose(measured, language, seed=seed, profile=self._profile, number_first=self._number_first))
+
     def _tokenizer(self) -> Speech:
-        rng = np.random.default_rng((self._seed, 17))
+        rng, settings = np.random.default_rng((self._seed, 17)), self._settings
         texts = []
-        for number in range(min(_SAMPLE, 4 * self._settings.texts)):
-            measured, language = invented(rng, met=True), LANGUAGES[number % len(LANGUAGES)]
-            texts.append(text(compose(measured, language, seed=number % self._wordings, profile=self._profile)))
-            texts.append(request_of(language, cells=0, facts=facts_of(measured, language, self._profile)))
-        return train_tokenizer(texts, self._settings.model.vocabulary)
+        for number in range(min(_SAMPLE, 4 * settings.texts)):
+            # Each way of saying a thing in each language: one that is missing here would have to be spelt.
+            language, seed = LANGUAGES[number % len(LANGUAGES)], number // len(LANGUAGES) % self._wordings
+            told = bool(rng.random() < settings.told)
+            measured = invented(rng, met=told)
+            texts.append(self._written(measured, language, seed))
+            facts = facts_of(measured, language, self._profile)
+            texts += [facts, *turns(request_of(language, cells=0, facts=facts if told else "", listed=not number % 4))]
+        return train_tokenizer(texts, settings.model.vocabulary, tuple(number_words()))
 
 
 def word_deviation(language: LanguageModel) -> float:

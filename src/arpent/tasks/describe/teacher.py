@@ -35,7 +35,6 @@ class _Entry:
     example: Example
     language: Language
     text: str
-    beyond: bool  # it says what no image shows
 
 
 class Teacher:
@@ -60,7 +59,7 @@ class Teacher:
             shuffled: in another order, and told otherwise, in each epoch.
         """
         entries = [
-            _Entry(one, language, written, self._is_beyond(written, language))
+            _Entry(one, language, written)
             for one in examples
             for language, several in one.texts.items()
             for written in several
@@ -79,10 +78,12 @@ class Teacher:
         profile, example = self._settings.profile, entry.example
         told, answer = bool(rng.random() < self._settings.grounded), entry.text
         facts = facts_of(example.measured, entry.language, profile) if told else ""
-        if entry.beyond and not told:
+        if not told and self._is_beyond(entry.text, entry.language):
             # Who sees the image alone is not to learn to guess the day: the grammar says it anew without.
-            seed = int(rng.integers(self._settings.wordings or 1 << 30))
-            answer = text(compose(as_seen(example.measured), entry.language, seed=seed, profile=profile))
+            seed, first = int(rng.integers(self._settings.wordings or 1 << 30)), self._settings.number_first
+            answer = text(
+                compose(as_seen(example.measured), entry.language, seed=seed, profile=profile, number_first=first)
+            )
         request = request_of(entry.language, cells=self._cells, facts=facts)
         return Lesson(
             f"{example.key.parcel} {example.key.taken or ''}".strip(),

@@ -89,6 +89,9 @@ class DescribeTrainSettings(Settings):
     """How much more a digit counts than another word."""
     wordings: Annotated[int, Field(ge=1)] | None = None
     """Ways of saying the same, where the grammar writes lessons itself; any if not given. Few are learnt sooner."""
+    number_first: bool = False
+    """Where the grammar writes lessons itself, each number comes before the word that follows from it, so that a small
+    model need not know the word before it has looked the number up."""
     samples: Annotated[int, Field(ge=1)] | None = None
     """Samples per epoch; every text once if not given."""
     batch_size: Annotated[int, Field(ge=1)] = 8

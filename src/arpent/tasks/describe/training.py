@@ -29,7 +29,7 @@ from arpent.version import __version__
 
 __all__ = ["train_describer"]
 
-_FIRST_RATE, _FIRST_SIGHTS = 2e-3, 8_000
+_FIRST_RATE, _FIRST_SIGHTS = 1e-2, 48_000
 """Learning rate and images of the adapter's own lesson."""
 
 _ROOM = 1.5
@@ -98,6 +98,7 @@ class _Training:
                 settings.fit.seed,
                 stress=settings.stress,
                 wordings=settings.wordings,
+                number_first=settings.number_first,
             )
             self.language: LanguageModel
         elif settings.quantise == "4bit":
