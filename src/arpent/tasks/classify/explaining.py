@@ -20,6 +20,7 @@ from arpent.store import Place, Run, RunFolder
 from arpent.tasks.classify.asking import Asked
 from arpent.tasks.classify.attention import Seen, heat_of, seen_by, word_weights
 from arpent.tasks.classify.explain_settings import ExplainSettings
+from arpent.tasks.classify.label_work import NOTES_APART
 
 __all__ = ["Explained", "explain_labels"]
 
@@ -152,6 +153,6 @@ def _figure(
         path,
         title=say("classify_report.explain_title", language, label=name, chance=chance, least=least),
         heads=(heads[0], heads[1], heads[2]),
-        note="; ".join([*notes, *asked.opened.cautions(language)]),
+        note=NOTES_APART[language].join([*notes, *asked.opened.cautions(language)]),
         language=language,
     )

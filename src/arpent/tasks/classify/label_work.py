@@ -23,10 +23,13 @@ if TYPE_CHECKING:
 
 Number = TypeVar("Number", np.float32, np.int64)
 
-__all__ = ["LINES", "PLACES", "TABLE", "LabelWork", "label_schemas"]
+__all__ = ["LINES", "NOTES_APART", "PLACES", "TABLE", "LabelWork", "label_schemas"]
 
 TABLE, LINES, PLACES = "labels.csv", "labels.jsonl", "places.parquet"
 """Files of a run: a row for each picture, the same as JSON, and those that have a place on earth."""
+
+NOTES_APART: Mapping[Language, str] = {"en": "; ", "fr": "\N{NARROW NO-BREAK SPACE}; "}
+"""What stands between two notes."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,7 @@ class LabelWork:
             "labels": ranked,
             "given": "; ".join(ranked),
             "caption": ready.of.caption,
-            "notes": "; ".join(ready.notes),
+            "notes": NOTES_APART[self.language].join(ready.notes),
             "longitude": None if spot is None else float(spot.x),
             "latitude": None if spot is None else float(spot.y),
             "chances": told,

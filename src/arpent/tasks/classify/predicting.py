@@ -24,7 +24,7 @@ from arpent.language import say
 from arpent.report.labelled import LabelBar, labelled
 from arpent.store import Place, Run, RunFolder, content_of
 from arpent.tasks.classify.asking import Asked
-from arpent.tasks.classify.label_work import LINES, PLACES, LabelWork
+from arpent.tasks.classify.label_work import LINES, NOTES_APART, PLACES, LabelWork
 from arpent.tasks.classify.picture_list import Listed, ListedPicture, listed
 from arpent.tasks.classify.predict_settings import LabelSettings
 
@@ -212,7 +212,9 @@ class _Work:
                 self.run.scratch / f"{_plain(name)}.png",
                 title=", ".join(one.labels) or say("classify_report.no_label", self.settings.language),
                 caption=one.caption or "",
-                note="; ".join(filter(None, (one.notes, *self.labeller.opened.cautions(self.settings.language)))),
+                note=NOTES_APART[self.settings.language].join(
+                    filter(None, (one.notes, *self.labeller.opened.cautions(self.settings.language)))
+                ),
                 language=self.settings.language,
             )
             drawn.append((one.picture, self.run.path / self.run.publish(file, kind="picture").file))
