@@ -269,8 +269,8 @@ class _Work:
         if not valid.any():
             raise NoValidPixels(
                 "no pixel of any parcel has a value",
-                found=f"{len(valid)} parcels that are all no-data, or left out by --exclude",
-                cure="Give images that see them.",
+                found=f"{len(valid)} parcels that are all no-data, left out by --exclude, or as bright as cloud",
+                cure="Give images that see them, or --quality no if what is bright is no cloud.",
             )
         if settings.profile == "xvision":
             self._write_array(file)

@@ -242,8 +242,8 @@ class _Work:
         if not any(row.measured.valid or row.measured.cloud for row in self._rows):
             raise NoValidPixels(
                 "no pixel of any parcel has a value",
-                found=f"{len(self._rows)} parcels that are all no-data, or left out by --exclude",
-                cure="Give images that see them.",
+                found=f"{len(self._rows)} parcels that are all no-data, left out by --exclude, or as bright as cloud",
+                cure="Give images that see them, or --quality no if what is bright is no cloud.",
             )
         return table_of(self._rows, self._ordered())
 
