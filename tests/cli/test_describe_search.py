@@ -98,3 +98,27 @@ def test_mistakes_are_told_in_one_line(arpent, runs, words, code, told):
     assert told in said.err
     assert said.out == ""
     assert said.err.strip().count("\n") == 0
+
+
+def test_citations_have_the_numbers_of_the_results_even_beside_a_parcel_that_was_only_told(arpent, runs):
+    told = {"place": "valley", "image": "S2", "taken": "2022-06-01", "language": "en"}
+    lines = [
+        told | {"parcel": "hearsay", "text": "Hedges."},
+        told | {"parcel": "meadow", "text": "With hedges beside it."},
+    ]
+    (runs / "told.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    said = arpent("describe", "search", "hedges", "--in", runs, "--answer", "--json")
+    document = json.loads(said.out)
+    places = {hit["parcel"]: place for place, hit in enumerate(document["results"], start=1)}
+    assert set(places) == {"hearsay", "meadow"}
+    measured = [one for one in document["answer"]["statements"] if "NDVI" in one["text"]]
+    assert measured
+    assert all(one["cited"] == [places["meadow"]] for one in measured)
+
+
+def test_an_answer_keeps_to_what_meets_all_that_is_asked(arpent, runs):
+    said = arpent("describe", "search", "dense, dry", "--in", runs, "--answer", "--json")
+    document = json.loads(said.out)
+    assert [hit["parcel"] for hit in document["results"]][:2] == ["maize", "meadow"]
+    assert "meadow" not in document["answer"]["text"]
+    assert document["answer"]["text"].count("1 June 2022") == 1

@@ -52,7 +52,7 @@ def write_hits(path: Path, hits: Sequence[Hit]) -> Path:
     rows = [_row(hit) for hit in hits]
     if path.suffix.lower() == ".geojson":
         features = [_feature(row) for row in rows]
-        return _json(path, {"type": "FeatureCollection", "features": features})
+        return _json(path, {"type": "FeatureCollection", "features": features}, indent=None)  # corners fill lines
     if path.suffix.lower() == ".json":
         return _json(path, [{name: value for name, value in row.items() if name != "geometry"} for row in rows])
     from arpent.io import RowWriter
@@ -90,10 +90,10 @@ def _feature(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "Feature", "geometry": shape, "properties": properties | {"reasons": json.loads(row["reasons"])}}
 
 
-def _json(path: Path, document: object) -> Path:
+def _json(path: Path, document: object, *, indent: int | None = 1) -> Path:
     def known(value: object) -> str:
         if isinstance(value, date):
             return value.isoformat()
         raise TypeError(type(value).__name__)
 
-    return write_file(path, json.dumps(document, ensure_ascii=False, indent=1, default=known) + "\n")
+    return write_file(path, json.dumps(document, ensure_ascii=False, indent=indent, default=known) + "\n")
