@@ -1,4 +1,4 @@
-"""A model made and taught here tells dates it has never seen from the image alone, if not yet as well as A4 asks."""
+"""A model made and taught here tells dates it has never seen from the image alone, as well as A4 asks."""
 
 import os
 import re
@@ -12,18 +12,28 @@ import pytest
 @pytest.mark.slow
 @pytest.mark.alone
 @pytest.mark.requires("data")
-def test_blind_texts_about_held_out_dates_depend_on_the_image(root: Path, data_folder: Path) -> None:
-    """They are right where the same texts about other images, and a caption that never changes, are wrong."""
+def test_blind_texts_about_held_out_dates_say_what_the_image_shows(root: Path, data_folder: Path) -> None:
+    """The smoke goals of A4: right where the same texts of other images, and a caption that never changes, are not."""
     done = subprocess.run(
-        [sys.executable, "bench/describe.py", "faithful", "--budget", "smoke"],
+        [sys.executable, "bench/describe.py", "faithful", "--budget", "smoke", "--every", "5"],
         cwd=root,
         env=os.environ | {"ARPENT_DATA": str(data_folder), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=1800,
     )
-    hits = {method: float(value) for method, value in re.findall(r"blind (\w+) +dates.* hit05 ([\d.]+)", done.stdout)}
-    assert hits["model"] > 0.45, done.stdout + done.stderr
-    assert hits["model"] > hits["constant"] + 0.15
-    assert hits["permuted"] <= 0.30
-    assert hits["oracle"] == 1.0
+    told = done.stdout + done.stderr
+    figures = {
+        method: {name: float(value) for name, value in re.findall(r"(\w+) ([\d.]+)", rest)}
+        for method, rest in re.findall(r"blind (\w+) +dates +\d+ texts: (.*)", told)
+    }
+    model = figures["model"]
+    assert model["hit05"] >= 0.85, told
+    assert model["classes"] >= 0.88, told
+    assert model["contradiction"] <= 0.02, told
+    assert model["stated"] >= 0.98, told
+    assert figures["oracle"]["hit05"] == 1.0
+    # What is left when texts are swapped is what a caption that never changes would have reached.
+    assert figures["permuted"]["hit05"] <= max(0.30, figures["constant"]["hit05"] + 0.03)
+    assert model["hit05"] > figures["constant"]["hit05"] + 0.4
+    assert {"nearest", "probe"} <= set(figures)

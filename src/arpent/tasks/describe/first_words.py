@@ -34,6 +34,9 @@ _JUDGED = 64
 _ANY = 1 << 30
 """Ways of saying the same that are never used up."""
 
+_CLEAR, _DIM = 0.02, 0.4
+"""How far numbers are off in the vectors of an image: where they alone tell, and beside numbers that are told."""
+
 _UNSEEN = 1_000_003
 """Number of the epoch that validation texts are drawn for; no training comes so far."""
 
@@ -117,8 +120,10 @@ class FirstWords:
         facts = facts_of(measured, language, self._profile)
         seed = int(rng.integers(self._wordings))
         answer = facts if listed else self._written(measured, language, seed)
+        # Who is told the numbers is to take them from there: what it sees beside them is too dim to be read.
+        shown = code.shown(measured, self._cells, rng, by=_DIM if told else _CLEAR)
         request = request_of(language, cells=self._cells, facts=facts if told else "", listed=listed)
-        return Lesson(measured.parcel, dialogue(self.speech, request, answer), code.shown(measured, self._cells, rng))
+        return Lesson(measured.parcel, dialogue(self.speech, request, answer), shown)
 
     def _written(self, measured: Measured, language: Language, seed: int) -> str:
         return text(compose(measured, language, seed=seed, profile=self._profile, number_first=self._number_first))
