@@ -265,7 +265,7 @@ def test_every_word_of_the_grammar_is_known_to_the_reader() -> None:
 
 @pytest.mark.parametrize("language", ["fr", "en"])
 @pytest.mark.parametrize("seed", range(12))
-def test_numbers_may_come_before_the_words_that_follow_from_them(language, seed):
+def test_numbers_may_come_before_the_words_that_follow_from_them(language: Language, seed: int) -> None:
     """As a small model asks for: of each axis the number stands first, and the class after it."""
     measured = Measured(
         "a", {"NDVI": 0.52, "NDMI": 0.04, "EVI2": 0.31, "BSI": -0.1, "NDRE": 0.3}, {"soil": 0.2, "vegetation": 0.7}

@@ -174,7 +174,7 @@ def test_numbers_are_words_that_lie_where_the_code_has_them() -> None:
     code = Code.of(64, 0.02)
     settle_numbers(made, code, 0.02)
     french = [word for word, (kind, _) in known.items() if kind == "value fr"]
-    table = made.model.get_input_embeddings().weight[speech.tokenizer.convert_tokens_to_ids(french)]  # type: ignore[operator]
+    table = made.model.get_parameter("model.embed_tokens.weight")[speech.tokenizer.convert_tokens_to_ids(french)]
     wanted = torch.tensor([-0.5, 0.0, 0.43, 0.8])
     nearest = (code.point(wanted) @ table.T).argmax(dim=1)
     assert [known[french[one]][1] for one in nearest.tolist()] == pytest.approx(wanted.tolist(), abs=0.1)
