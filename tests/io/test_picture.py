@@ -131,6 +131,27 @@ def test_sixteen_bits_are_eight(tmp_path, name):
     assert (read_picture(tmp_path / name) == QUARTERS).all()
 
 
+@pytest.mark.parametrize(("name", "options"), [("dark.png", {}), ("deep.tif", {}), ("marked.tif", {"nbits": 12})])
+def test_what_is_dark_stays_dark_and_twelve_bits_are_told(tmp_path, name, options):
+    profile = {"driver": "PNG" if name.endswith("png") else "GTiff", "width": 4, "height": 4, "count": 1, **options}
+    with (
+        pytest.warns(rasterio.errors.NotGeoreferencedWarning),
+        rasterio.open(tmp_path / name, "w", dtype="uint16", **profile) as file,
+    ):
+        file.write(np.full((1, 4, 4), 1028, np.uint16))
+    assert (read_picture(tmp_path / name) == (4 if name == "dark.png" else 64)).all()
+
+
+def test_a_negative_is_turned(tmp_path):
+    profile = {"driver": "GTiff", "width": 4, "height": 4, "count": 1, "photometric": "MINISWHITE"}
+    with (
+        pytest.warns(rasterio.errors.NotGeoreferencedWarning),
+        rasterio.open(tmp_path / "m.tif", "w", dtype="uint8", **profile) as file,
+    ):
+        file.write(np.full((1, 4, 4), 100, np.uint8))
+    assert (read_picture(tmp_path / "m.tif") == 155).all()
+
+
 def placed(path, pixels, **profile):
     """A GeoTIFF."""
     count, height, width = pixels.shape

@@ -80,6 +80,11 @@ def test_what_is_masked_names_no_label(text):
         assert left == cleaned(text)
 
 
+def test_words_written_together_and_synonyms_name_a_label_too():
+    assert masked("Mobilehomes on baresoil", ["mobile-home", "bare-soil"], "en") == "on"
+    assert masked("a plane, two aircraft, automobiles", ["airplane", "cars"], "en") == "a two"
+
+
 def test_masking_goes_on_where_the_rest_closes_up():
     assert masked("a mobile mobile home home", ["mobile-home"], "en") == "a"
 
@@ -99,6 +104,8 @@ def test_a_long_caption_is_cut_and_an_empty_one_is_absent():
     assert known.codes("a b a b b").ids.tolist() == [2, 3, 2]
     assert known.codes("a b a b b").cut == 2
     assert not known.codes(" !? ").present
+    assert known.codes("x y b").present
+    assert not known.codes("x y").present, "words that nobody knows say nothing"
 
 
 @given(st.lists(st.text(max_size=20), max_size=8), st.integers(1, 40))

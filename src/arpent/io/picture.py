@@ -44,7 +44,7 @@ _AT_ONCE = 1 << 25
 
 _COLOURS = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 _WHITE = 255
-_DEPTHS = (10, 12, 14, 16)
+_DEEP, _DEEPEST = 2**12 - 1, 2**16 - 1
 _ENDS = (2.0, 98.0)
 
 
@@ -141,7 +141,10 @@ def _bands(dataset: Any, shape: tuple[int, int], name: str) -> NDArray[np.uint8]
     if values.dtype.kind in "fc":
         values = values.real
         opaque = np.where(np.isfinite(values).all(axis=0), opaque, 0)
-    seen = _eight_bits(values, opaque > 0, _bits(dataset), placed=_is_placed(dataset))
+    full = dataset.driver == "PNG"
+    seen = _eight_bits(values, opaque > 0, _bits(dataset), placed=_is_placed(dataset), full=full)
+    if dataset.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES":
+        seen = _WHITE - seen
     return _on_white(np.broadcast_to(seen, (3, *shape)).transpose(1, 2, 0), opaque)
 
 
@@ -202,8 +205,10 @@ def _is_placed(dataset: Any) -> bool:  # noqa: ANN401 - untyped
     return dataset.crs is not None or not dataset.transform.is_identity
 
 
-def _eight_bits(values: NDArray[Any], valid: NDArray[np.bool_], bits: int | None, *, placed: bool) -> NDArray[np.uint8]:
-    """Values ``(bands, h, w)`` of any type as bytes."""
+def _eight_bits(
+    values: NDArray[Any], valid: NDArray[np.bool_], bits: int | None, *, placed: bool, full: bool
+) -> NDArray[np.uint8]:
+    """Values ``(bands, h, w)`` of any type as bytes; `full`: white is the greatest number of the type."""
     if bits is not None and bits < 8:
         return np.asarray(values * (_WHITE // (2**bits - 1)), np.uint8)
     if values.dtype == np.uint8:
@@ -213,7 +218,8 @@ def _eight_bits(values: NDArray[Any], valid: NDArray[np.bool_], bits: int | None
         return np.zeros(values.shape, np.uint8)
     low, high = 0.0, float(known.max())
     if values.dtype == np.uint16 and not placed:
-        high = float(next(2**depth - 1 for depth in _DEPTHS if high < 2**depth))
+        # A TIFF may hold the twelve bits of a camera as they are; a PNG never does.
+        high = float(2**bits - 1 if bits else _DEEP if high <= _DEEP and not full else _DEEPEST)
     elif values.dtype.kind == "f" and not placed and known.min() >= 0 and high <= 1:
         high = 1.0
     else:

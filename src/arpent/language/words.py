@@ -127,8 +127,8 @@ class Codes:
 
     @property
     def present(self) -> bool:
-        """Whether there is any word at all."""
-        return self.known + self.unknown > 0
+        """Whether it says anything to whoever knows the vocabulary: a caption of unknown words is none."""
+        return self.known > 0
 
 
 @dataclass(frozen=True)
@@ -211,9 +211,11 @@ def _phrases(labels: tuple[str, ...], language: Language) -> _Phrases:
     """Labels as phrases of concepts, by the first of them."""
     found: dict[str, list[tuple[tuple[str, ...], str]]] = {}
     for label in labels:
-        phrase = tuple(concept(word, language) for word in words_of(label))
-        if phrase:
-            found.setdefault(phrase[0], []).append((phrase, label))
+        parts = words_of(label)
+        if parts:
+            together = (concept("".join(parts), language),)  # "mobilehomes"
+            for phrase in {tuple(concept(word, language) for word in parts), together}:
+                found.setdefault(phrase[0], []).append((phrase, label))
     return {first: tuple(phrases) for first, phrases in found.items()}
 
 
