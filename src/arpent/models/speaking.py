@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -74,7 +74,7 @@ def speak(
     rows: list[list[int]] = [[] for _ in range(len(vectors))]
     open_rows, ended = set(range(len(rows))), set()
     # Room for all keys and values at once: a cache that grows is copied for every word, which takes half of the time.
-    kept = StaticCache(config=language.config, max_cache_len=attended.shape[1] + rule.longest)
+    kept = StaticCache(cast(Any, language.config), attended.shape[1] + rule.longest)
     places, mask = positions(attended), attended
     for _ in range(rule.longest):
         seen = body(
