@@ -17,37 +17,69 @@ from arpent.models.openvino import openvino
 
 def made(branch: str) -> Bundle:
     torch.manual_seed(4)
-    image = None if branch == "text" else ImageBranchSettings(encoder="mobilenetv2_035", side=64)
+    image = None if branch == "text" else ImageBranchSettings(encoder="test_efficientnet", side=32)
     text = None if branch == "image" else TextBranchSettings(words=50, length=4)
     fusion: FusionName | None = None if image is None or text is None else branch  # type: ignore[assignment]
     settings = LabellerSettings(labels=4, image=image, text=text, fusion=fusion)
     model = build_labeller(settings).eval()
-    model.head.set_temperatures(1.3, 0.8, 1.1)
+    _stir(model.head)
     recipe = {"labels": ["airplane", "sea", "bare soil", "été"]}
     described = {"task": "classify", "architecture": "labeller", "settings": settings.model_dump(mode="json")}
     contract = Contract.model_validate({**described, "bands": (), "recipe": recipe, "arpent": "0"})
     return Bundle(model, contract)
 
 
+def _stir(head: torch.nn.Module) -> None:
+    """Numbers of their own for every weight: a new head begins with zeros, behind which anything could be lost."""
+    with torch.no_grad():
+        for weight in head.parameters():
+            weight.copy_(torch.randn(weight.shape) / weight.shape[-1] ** 0.5)
+        for name, buffer in head.named_buffers():
+            if buffer.is_floating_point():
+                shift = 0.0 if name.endswith(("mean", "usual")) else 1.0  # what is divided by, or counts, is above 0
+                buffer.copy_(shift + torch.rand(buffer.shape))
+
+
 def given(bundle: Bundle) -> dict[str, torch.Tensor]:
-    """Three pictures and captions, of which one lacks the first and one the second."""
+    """Four pictures and captions, of which one lacks the first, one the second, and one both."""
     settings = bundle.model.settings
     tensors = {}
     if settings.image is not None:
-        tensors["images"] = torch.randn(3, 3, 64, 64)
+        tensors["images"] = torch.randn(4, 3, 32, 32)
     if settings.text is not None:
-        tensors["words"] = torch.randint(0, 50, (3, 4))
+        tensors["words"] = torch.randint(0, 50, (4, 4))
     if len(tensors) == 2:
-        tensors["present"] = torch.tensor([[True, True], [False, True], [True, False]])
+        tensors["present"] = torch.tensor([[True, True], [False, True], [True, False], [False, False]])
     return tensors
 
 
-def expected(bundle: Bundle, tensors: dict[str, torch.Tensor]) -> torch.Tensor:
+def scores(bundle: Bundle, tensors: dict[str, torch.Tensor]) -> torch.Tensor:
     first = next(iter(tensors.values()))
-    every = torch.ones(3, 2, dtype=torch.bool)
+    every = torch.ones(4, 2, dtype=torch.bool)
     with torch.inference_mode():
         parts = (tensors.get("images", first), tensors.get("words", first), tensors.get("present", every))
-        return torch.sigmoid(bundle.model(*parts).logits)
+        return bundle.model(*parts).logits
+
+
+def expected(bundle: Bundle, tensors: dict[str, torch.Tensor]) -> torch.Tensor:
+    return torch.sigmoid(scores(bundle, tensors))
+
+
+@pytest.mark.parametrize("branch", ["concat", "gated", "late"])
+def test_every_weight_of_what_is_exported_counts(branch: str) -> None:
+    """Else the tests below could not fail for one that is lost."""
+    bundle = made(branch)
+    tensors = given(bundle)
+    before = scores(bundle, tensors)
+    assert before.std(dim=0).min() > 1e-3, "rows differ"
+    for name, weight in bundle.model.head.named_parameters():
+        kept = weight.detach().clone()
+        with torch.no_grad():
+            weight.add_(1.0)
+        moved = (scores(bundle, tensors) - before).abs().max()
+        with torch.no_grad():
+            weight.copy_(kept)
+        assert moved > 1e-4, name
 
 
 @pytest.mark.parametrize("branch", ["image", "text", "concat", "gated", "late"])
