@@ -87,7 +87,8 @@ def test_a_data_set_of_human_labels(made, farm):
     assert dataset.facts.labels_file == "labels.csv"
     assert not dataset.facts.leaks
     assert any("cannot be learnt: sea" in note for note in found.notes)
-    assert any("10% of the captions name a label" in note for note in found.notes)
+    told = "10% of the captions name a label of their own picture; the labels come from labels.csv"
+    assert any(told in note for note in found.notes)
     trained = {word for one in dataset.of_split("train") for text in one.captions for word in words_of(text)}
     assert set(dataset.vocabulary.words) == trained, "the vocabulary is of the training split alone"
     assert dataset.is_known(dataset.of_split("train")[0].captions[0].upper() + " !")
@@ -172,6 +173,33 @@ def test_captions_that_tell_the_labels_are_refused(made, tmp_path):
     assert not hidden.facts.leaks
     assert {text for one in hidden.pictures for text in one.captions} == {"a here", "a and here"}
     assert Dataset.read(hidden.folder, hide=False).facts.leaks
+
+
+@pytest.mark.parametrize("told", ["first", "third", "agreed", "all"])
+def test_labels_made_elsewhere_of_some_captions_are_found_out(made, tmp_path, told):
+    words = ["dog", "grass", "lake", "boat", "tree", "rock"]
+    rng = np.random.default_rng(7)
+    lines, rows = [], ["name," + ",".join(words)]
+    for number in range(20):
+        said = [set(rng.choice(words, 2, replace=False)) for _ in range(5)]
+        lines += [f"p{number:02}.png#{k}\tsome {' with '.join(sorted(one))}" for k, one in enumerate(said)]
+        counts = {word: sum(word in one for one in said) for word in words}
+        least = {"agreed": 2, "all": 1}.get(told)
+        chosen = {word for word in words if counts[word] >= least} if least else said[0 if told == "first" else 2]
+        rows.append(f"p{number:02}," + ",".join(str(int(word in chosen)) for word in words))
+    (tmp_path / "captions.csv").write_text("\n".join(lines))
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    with pytest.raises(DatasetError, match=r"F1 of 1\.00"):
+        made()
+
+
+def test_labels_that_captions_always_name_are_refused_though_they_name_more(made, tmp_path):
+    rows = list(csv.DictReader((tmp_path / "labels.csv").read_text().splitlines()))
+    (tmp_path / "captions.csv").write_text(
+        "image,caption\n" + "".join(f"{row['name']},dog and grass and sea\n" for row in rows)
+    )
+    with pytest.raises(DatasetError, match=r"recall of 1\.00"):
+        made()
 
 
 def test_labels_of_the_captions_that_are_read_leak(made):

@@ -241,10 +241,12 @@ class Dataset:
         said = []
         if self.facts.leaks:
             key = "made_leak" if self.facts.labels_from == "same-captions" else "read_leak"
-            said.append(say(f"classify_data.{key}", language, share=self.facts.readable.f1))
+            read = self.facts.readable
+            said.append(say(f"classify_data.{key}", language, share=read.f1, recall=read.recall))
         elif self.facts.readable.named > 0:
-            key = "hidden" if self.facts.masked else "named"
-            said.append(say(f"classify_data.{key}", language, share=self.facts.readable.named))
+            others = "named" if self.facts.labels_from == "file" else "named_others"
+            key, file = "hidden" if self.facts.masked else others, self.facts.labels_file or "a file"
+            said.append(say(f"classify_data.{key}", language, share=self.facts.readable.named, file=file))
         if self.facts.repeated:
             said.append(say("classify_data.repeated", language, share=self.facts.repeated))
         unlearnt = [name for name, count in zip(self.labels, self.positives.tolist(), strict=True) if not count]

@@ -190,9 +190,8 @@ def _of_pictures(labels: LabelTable | None, pictures: NamedPictures, settings: P
 def _check_readable(found: Readable, settings: PrepareSettings) -> None:
     """Refuses labels that a reader of their names finds in the captions, one and all."""
     if found.tells_all:
-        _refuse_leak(
-            settings, f"who looks for their names there finds them with an F1 of {found.f1:.2f} (limit {TELLS_ALL})"
-        )
+        figures = f"an F1 of {found.f1:.2f} and a recall of {found.recall:.2f}"
+        _refuse_leak(settings, f"who looks for their names there finds them with {figures} (limit {TELLS_ALL})")
 
 
 def _readable(captions: Mapping[str, tuple[str, ...]], labels: LabelTable, language: Language) -> Readable:
