@@ -86,6 +86,8 @@ def test_a_table_may_say_the_sides(tmp_path):
         (b"name,label\na.jpg,dog\n", DatasetError, "columns name, label"),
         (b"a.jpg#0\tdog\nrubbish\n", DatasetError, "line 2"),
         (b"image,caption\na.jpg,one, two\n", UnreadableFile, "row 2"),
+        (b'image,caption\na.jpg,x\nb.jpg,"\nc.jpg,a beach\n', UnreadableFile, "row 3 on .*unexpected end"),
+        (b'image,caption\na.jpg,"one\nb.jpg,"two\n', UnreadableFile, "row 2 on"),
     ],
 )
 def test_what_is_no_captions_is_refused(tmp_path, content, kind, told):

@@ -68,10 +68,16 @@ def parse_table(text: str, path: Path) -> TextTable:
     first = next(line for line in lines if line.strip())
     separator = max(_SEPARATORS, key=lambda one: (first.count(one), -_SEPARATORS.index(one)))
     csv.field_size_limit(_LONGEST_CELL)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
+    listed: list[list[str]] = []
     try:
-        listed = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True))
+        listed.extend(reader)
     except csv.Error as problem:
-        raise UnreadableFile(f"{path} is no table", found=problem, cure="Save it as CSV in UTF-8.") from None
+        raise UnreadableFile(
+            f"{path} is no table from row {len(listed) + 1} on",
+            found=problem,
+            cure="Close the quotation marks that are opened there, double those inside a cell, or save it as CSV anew.",
+        ) from None
     rows = [[cell.strip() for cell in row] for row in listed if any(cell.strip() for cell in row)]
     columns = _bare(rows[0])
     return TextTable(columns, tuple(_fitted(row, columns, number, path) for number, row in enumerate(rows[1:], 2)))
