@@ -8,6 +8,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,9 +21,10 @@ from affine import Affine
 
 from arpent.cli.app import main
 from arpent.core import Contract, Normalisation, sensor
-from arpent.errors import DatasetError, InputError, UnknownName
+from arpent.engine import TorchNetwork
+from arpent.errors import DatasetError, InputError, Interrupted, UnknownName
 from arpent.io import validate_stac
-from arpent.models import LabellerSettings, save_bundle
+from arpent.models import LabellerSettings, LabellingHead, save_bundle
 from arpent.models.labelling import build_labeller
 from arpent.models.labelling_settings import ImageBranchSettings, TextBranchSettings
 from arpent.store import Place, open_run
@@ -33,9 +35,10 @@ from arpent.tasks.classify.evaluate_settings import LabelEvaluationSettings
 from arpent.tasks.classify.evaluating import evaluate_labeller
 from arpent.tasks.classify.explain_settings import ExplainSettings
 from arpent.tasks.classify.explaining import explain_labels
+from arpent.tasks.classify.labelling import OpenedLabeller
 from arpent.tasks.classify.pixels import Squares
 from arpent.tasks.classify.predict_settings import LabelSettings
-from arpent.tasks.classify.predicting import label_pictures
+from arpent.tasks.classify.predicting import LabelRun, label_pictures
 
 SIDE = 32
 BYTES = Normalisation(origin="test", scale=1 / 255, mean=(0.5,) * 3, std=(0.25,) * 3)
@@ -130,7 +133,12 @@ def bomb(path: Path) -> Path:
 
 
 def test_a_folder_becomes_tables_figures_and_places(bundle, photos: Path, tmp_path: Path) -> None:
-    captions = {"plain.jpg": ("a place with fire",), "deep.tif": ("!?",), "nobody.jpg": ("fire",)}
+    captions = {
+        "plain.jpg": ("a place with fire",),
+        "deep.tif": ("!?",),
+        "placed.tif": ("zzz qqq",),
+        "nobody.jpg": ("fire",),
+    }
     settings = LabelSettings(runtime="torch", figures=2)
     made = label_pictures([str(photos)], bundle("late"), Place(exact=tmp_path / "run"), settings, captions=captions)
     manifest = made.run.manifest
@@ -142,7 +150,8 @@ def test_a_folder_becomes_tables_figures_and_places(bundle, photos: Path, tmp_pa
     assert list(rows) == ["deep.tif", "placed.tif", "plain.jpg"]
     given = {name: row["labels"] for name, row in rows.items()}
     assert set(given.values()) == {"red"}, f"red in any depth of colour: {rows}"
-    assert "counts as absent" in rows["deep.tif"]["notes"]
+    assert rows["deep.tif"]["notes"] == "the caption has no word, and counts as absent"
+    assert rows["placed.tif"]["notes"] == "no word of the caption is known to the model: it counts as absent"
     assert float(rows["plain.jpg"]["chance_red"]) > 0.5 > float(rows["plain.jpg"]["chance_striped"])
     lines = [json.loads(line) for line in (tmp_path / "run" / "labels.jsonl").read_text("utf-8").splitlines()]
     assert [line["labels"] for line in lines] == [["red"]] * 3
@@ -230,7 +239,8 @@ def test_an_evaluation_counts_what_absence_costs(bundle, red_or_striped: Path, t
     assert "labels may leak" in (tmp_path / "run" / "report.html").read_text("utf-8")
     one = ["classify", "evaluate", red_or_striped, "-m", bundle("image"), "-o", tmp_path / "image", "--draws", "20"]
     assert main([*map(str, one), "--runtime", "torch", "--language", "fr"]) == 0
-    assert "image seule" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "image seule" in told and "image et légende" not in told, "it reads no captions"
 
 
 def test_a_model_with_other_labels_is_not_judged(bundle, red_or_striped: Path, tmp_path: Path) -> None:
@@ -264,27 +274,80 @@ def test_a_label_is_explained_by_places_and_by_words(bundle, photos: Path, tmp_p
     assert not (tmp_path / "d").exists()
 
 
-def test_heat_is_where_the_score_comes_from(bundle, tmp_path: Path) -> None:
-    """Grad-CAM by hand, from the gradient of the score with respect to the maps, finds the same places."""
-    picture = np.full((SIDE, SIDE, 3), 100, np.uint8)
+class _Colours(torch.nn.Module):
+    """An encoder whose maps are the colours themselves."""
+
+    def forward_features(self, image: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.avg_pool2d(image, 4)
+
+    def forward_head(self, maps: torch.Tensor, *, pre_logits: bool) -> torch.Tensor:
+        assert pre_logits
+        return maps.mean((2, 3))
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return self.forward_head(self.forward_features(image), pre_logits=True)
+
+
+@pytest.fixture
+def sees_red() -> Asked:
+    """A labeller by hand: the first label is redness, the second the lack of it."""
+    settings = LabellerSettings(labels=2, image=ImageBranchSettings(encoder="test_efficientnet", side=SIDE, hidden=2))
+    model = build_labeller(settings)
+    model.encoder, model.head = _Colours(), LabellingHead(settings, 3)
+    with torch.no_grad():
+        model.head.image.vector.weight.copy_(torch.tensor([[1.0, 0, 0], [-1.0, 0, 0]]))
+        model.head.image.vector.bias.fill_(3.0)  # so that neither is cut off at zero
+        model.head.image.scores.weight.copy_(torch.tensor([[2.0, 0], [0, 2.0]]))
+    contract = Contract(
+        task="classify", architecture="labeller", bands=(), recipe={"labels": ("red", "not")}, arpent="0"
+    )
+    opened = OpenedLabeller(model.eval(), contract, Path("by-hand"), None, Squares(SIDE, BYTES))
+    return Asked(opened, TorchNetwork(model.encoder, torch.device("cpu")))
+
+
+def test_heat_lies_where_the_label_comes_from(sees_red: Asked, tmp_path: Path) -> None:
+    picture = np.full((SIDE, SIDE, 3), 60, np.uint8)
     picture[:, : SIDE // 2, 2] = 230
     cv2.imwrite(str(tmp_path / "half.png"), picture)
-    asked = Asked.open(bundle("image"), runtime="torch")
-    seen = seen_by(asked, tmp_path / "half.png", None)
-    heat = heat_of(asked, seen, 0)
-    assert heat is not None and heat.shape == (SIDE, SIDE)
-    assert heat.min() >= 0.0 and heat.max() <= 1.0
-    model = asked.opened.labeller
-    maps = model.encoder.forward_features(torch.from_numpy(seen.image[None]))
-    maps = maps.detach().requires_grad_()
-    there = torch.tensor([[True, False]])
-    logits = model.head(model.encoder.forward_head(maps, pre_logits=True), torch.zeros(1, 1), there).logits
-    slopes = torch.autograd.grad(logits[0, 0], maps)[0]
-    assert np.allclose(torch.sigmoid(logits)[0].detach().numpy(), seen.chances, atol=1e-5), "the same network is asked"
-    rough = torch.relu((slopes.mean((2, 3), keepdim=True) * maps).sum(1))[0].detach().numpy()
-    if rough.max() > 0:
-        expected = cv2.resize((rough / rough.max()).astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
-        assert np.allclose(heat, np.clip(expected, 0, 1), atol=1e-5)
+    seen = seen_by(sees_red, tmp_path / "half.png", None)
+    red, other = (heat_of(sees_red, seen, label) for label in (0, 1))
+    assert red is not None and other is not None
+    half = SIDE // 2
+    assert red[:, : half - 4].min() > 0.9 and red[:, half + 4 :].max() < 0.1
+    assert other[:, half + 4 :].min() > 0.9 and other[:, : half - 4].max() < 0.1
+    cv2.imwrite(str(tmp_path / "grey.png"), np.full((SIDE, SIDE, 3), 60, np.uint8))
+    painted = heat_of(sees_red, seen_by(sees_red, tmp_path / "grey.png", None), 0)
+    assert painted is not None and not painted.any(), "no place speaks for red where nothing is"
+
+
+def test_a_run_that_was_stopped_goes_on_to_the_same_tables(
+    bundle, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = LabelSettings(runtime="torch", figures=1, batch_size=1)
+
+    def run(name: str, *, resume: bool = False) -> LabelRun:
+        return label_pictures([str(photos)], bundle("image"), Place(exact=tmp_path / name, resume=resume), settings)
+
+    whole = run("whole")
+    asked: list[int] = []
+    chances = Asked.chances
+
+    def stopped(self: Asked, *given: Any, **more: Any) -> Any:
+        asked.append(1)
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return chances(self, *given, **more)
+
+    monkeypatch.setattr(Asked, "chances", stopped)
+    monkeypatch.setattr("arpent.tasks.classify.predicting.KEPT_EVERY", 0.0)
+    with pytest.raises(Interrupted):
+        run("stopped")
+    assert not (tmp_path / "stopped" / "labels.csv").exists(), "what is not finished does not look so"
+    again = run("stopped", resume=True)
+    assert len(asked) == 2 + 2, "the first picture is not asked again"
+    assert (again.count, again.first) == (whole.count, whole.first)
+    for name in ("labels.csv", "labels.jsonl", "places.parquet"):
+        assert (tmp_path / "stopped" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
 
 def test_openvino_gives_the_labels_of_torch(bundle, photos: Path, tmp_path: Path) -> None:

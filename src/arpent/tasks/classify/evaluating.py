@@ -40,7 +40,7 @@ class LabelEvaluation:
 
     Attributes:
         run: its run folder.
-        reached: how good the model is, by condition.
+        reached: how good the model is, by condition; of a single branch there is but what it reads.
         unseen: the same with both, where the sentence does not stand in training; None where all do, or none does.
         words: what the figures say, sentence by sentence.
         cautions: what every report on the DATASET says.
@@ -121,12 +121,9 @@ class _Work:
 
     def __init__(self, labeller: Asked, order: Sequence[int]) -> None:
         self._labeller, self._order = labeller, list(order)
-        asked = {
-            "complete": True,
-            "text_absent": labeller.reads_images,
-            "image_absent": labeller.reads_text,
-        }
-        self.conditions: tuple[Condition, ...] = tuple(one for one in CONDITIONS if asked[one])
+        both = labeller.reads_images and labeller.reads_text
+        alone: Condition = "text_absent" if labeller.reads_images else "image_absent"
+        self.conditions: tuple[Condition, ...] = CONDITIONS if both else (alone,)
         numbers = pa.list_(pa.float64())
         self.schema = pa.schema([("picture", pa.string()), *((one, numbers) for one in self.conditions)])
 
@@ -218,8 +215,9 @@ class _Evaluation:
         fresh = np.array([bool(one.captions) and not self.dataset.is_known(one.captions[0]) for one in judged], bool)
         if not self.labeller.reads_text or not fresh.any() or fresh.all():
             return None
-        part = Answers({"complete": answers.chances["complete"][fresh]}, answers.thresholds)
-        return judge.among(fresh).reached([part], "complete")
+        first = next(iter(answers.chances))
+        part = Answers({first: answers.chances[first][fresh]}, answers.thresholds)
+        return judge.among(fresh).reached([part], first)
 
     def _footer(self) -> str:
         return say("report.made_by", self.settings.language, version=__version__, when=datetime.now(UTC).date())

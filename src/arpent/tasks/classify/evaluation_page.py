@@ -49,7 +49,7 @@ class About:
 
 def plain_words(reached: Mapping[Condition, Reached], unseen: Reached | None, language: Language) -> list[str]:
     """What the figures say, sentence by sentence."""
-    whole = reached["complete"]
+    whole = _whole(reached)
     scores = whole.scores[0]
     told = [
         say(
@@ -62,7 +62,7 @@ def plain_words(reached: Mapping[Condition, Reached], unseen: Reached | None, la
     ]
     for condition in ("text_absent", "image_absent"):
         own = reached.get(condition)
-        if own is not None and len(reached) > 2:
+        if own is not None and len(reached) > 1:
             away = own.mean_average_precision.value - whole.mean_average_precision.value
             value = interval_told(own.mean_average_precision, language)
             told.append(say(f"classify_report.{condition}_is", language, map=value, away=_signed(away, language)))
@@ -75,6 +75,11 @@ def plain_words(reached: Mapping[Condition, Reached], unseen: Reached | None, la
         names = ", ".join(scores.left_out)
         told.append(say("classify_report.left_out", language, count=len(scores.left_out), names=names))
     return told
+
+
+def _whole(reached: Mapping[Condition, Reached]) -> Reached:
+    """With all that the model reads."""
+    return next(iter(reached.values()))
 
 
 def draw_evaluation(
@@ -94,7 +99,7 @@ def draw_evaluation(
     heads = tuple(say(f"classify_report.{word}", language) for word in ("hits", "misses", "alarms"))
     rows = [
         LabelCount(one.name, one.counted.hits, one.counted.misses, one.counted.alarms)
-        for one in _commonest(reached["complete"].scores[0])
+        for one in _commonest(_whole(reached).scores[0])
     ]
     return {
         "curves": detection(lines, folder / "curves.png", language=language),
@@ -128,7 +133,7 @@ def write_evaluation_page(
         Section(title("conditions_title"), [_conditions(reached, unseen, language)]),
         Section(title("curves_title"), [picture("curves")]),
         Section(title("reliability_title"), [picture("reliability")]),
-        Section(title("labels_title"), [picture("labels"), _by_label(reached["complete"].scores[0], language)]),
+        Section(title("labels_title"), [picture("labels"), _by_label(_whole(reached).scores[0], language)]),
         Section(title("how"), how(about.draws, language)),
     ]
     if about.cautions:

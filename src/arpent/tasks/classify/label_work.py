@@ -100,13 +100,11 @@ class LabelWork:
             return None
         codes = self.labeller.opened.codes(caption)
         if not codes.present:
-            notes.append(say("classify_report.no_words", self.language))
+            notes.append(say(f"classify_report.{'all_unknown' if codes.unknown else 'no_words'}", self.language))
             return None
         if codes.cut:
             notes.append(say("classify_report.cut", self.language, kept=len(codes.ids), cut=codes.cut))
-        if not codes.known:
-            notes.append(say("classify_report.all_unknown", self.language))
-        elif codes.unknown:
+        if codes.unknown:
             notes.append(say("classify_report.some_unknown", self.language, count=codes.unknown))
         return codes.ids
 

@@ -33,6 +33,8 @@ __all__ = ["GivenLabels", "LabelRun", "label_pictures"]
 _DEGREES = CRS("EPSG:4326")
 _SHOWN = 640
 """Pixels of the shorter side of a picture on a figure, at least."""
+KEPT_EVERY = 5.0
+"""Seconds of work that a kill may cost."""
 _NAMED = 5
 _MOST_TOLD = 1000
 """Pictures whose labels are told one by one; the tables hold all."""
@@ -154,6 +156,7 @@ class _Work:
             ),
             title=say("classify_report.labelling", settings.language),
             unit="pictures",
+            every=KEPT_EVERY,
             progress=self.progress,
         )
         work = LabelWork(self.labeller, settings.language)
