@@ -75,6 +75,23 @@ def test_what_is_transparent_is_white(tmp_path, name):
     assert (seen[20:] == QUARTERS[20:]).all()
 
 
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+def test_what_hides_behind_transparency_has_no_part_in_a_smaller_picture(tmp_path, name):
+    pixels = np.zeros((64, 64, 4), np.uint8)
+    pixels[:, :30] = (255, 64, 64, 255)
+    Image.fromarray(pixels).save(tmp_path / name)
+    seen = read_picture(tmp_path / name, side=16)[:, 7].astype(int)
+    assert seen.shape == (16, 3)
+    assert np.abs(seen - (255, 160, 160)).max() <= 1, "half red, half paper"
+
+
+def test_an_animation_is_called_so(tmp_path):
+    frames = [Image.fromarray(np.full((16, 16, 3), value, np.uint8)) for value in (50, 200)]
+    frames[0].save(tmp_path / "a.webp", save_all=True, append_images=frames[1:], lossless=True)
+    with pytest.raises(UnreadableFile, match="is an animation"):
+        read_picture(tmp_path / "a.webp")
+
+
 def test_a_transparent_colour_of_a_palette_is_white(tmp_path):
     image = Image.fromarray(QUARTERS).quantize(8)
     image.save(tmp_path / "a.png", transparency=image.getpixel((0, 0)))
@@ -244,8 +261,9 @@ def test_what_cannot_be_read_is_named(tmp_path):
     (tmp_path / "empty.jpg").write_bytes(b"")
     (tmp_path / "text.jpg").write_text("no picture")
     for name in ("cut.jpg", "empty.jpg", "text.jpg"):
-        with pytest.raises(UnreadableFile, match=name):
+        with pytest.raises(UnreadableFile, match=name) as told:
             read_picture(tmp_path / name)
+        assert "GDAL_" not in str(told.value)
         with pytest.raises(UnreadableFile, match=name):
             read_picture(tmp_path / name, side=16)
     with pytest.raises(FileMissing, match="whole"):

@@ -39,7 +39,7 @@ _LOCAL = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",
     # The reader has threads of its own; more inside GDAL would only compete with them.
     "GDAL_NUM_THREADS": 1,
-    # GDAL's own short cut for small PNGs takes one that is cut short for whole, and shows old memory for what is missing.
+    # GDAL's short cut for small PNGs takes one that is cut short for whole, and shows old memory for what is missing.
     "GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO",
     # A warped image is then made in fixed blocks, each from the same source pixels whatever window is asked for.
     # Without this, GDAL warps each window by itself, and two windows disagree on the pixels that they share.
@@ -67,6 +67,9 @@ _SIGNS = {
     "network": re.compile(r"CURL error|response code: \d+|timed? ?out|does not exist in the file system", re.I),
     "format": re.compile(r"not recognized as being in a supported file format"),
 }
+_ASIDE = re.compile(r"\s*\(this error can be[^)]*\)")
+"""How GDAL's programmers may silence an error: nothing for who has the file."""
+
 _GDAL_ERRORS = (RasterioError, CPLE_BaseError)
 
 Result = TypeVar("Result")
@@ -220,7 +223,7 @@ def _kind(story: str, *, remote: bool) -> str:
 
 
 def _translation(story: str, source: str, *, remote: bool) -> InputError | NetworkMissing:
-    last = story.rpartition(" | ")[2][:160]
+    last = _ASIDE.sub("", story.rpartition(" | ")[2])[:160]
     match _kind(story, remote=remote):
         case "missing":
             return FileMissing(f"there is nothing at {source}", cure="Check the address.")

@@ -93,6 +93,8 @@ def read_picture(
                 expected="JPEG, PNG, WebP, TIFF, JPEG 2000, BMP or GIF",
                 cure="Save it in one of these formats.",
             )
+        if dataset.driver == "WEBP" and _is_animated(name):
+            raise UnreadableFile(f"{name} is an animation", expected="a picture", cure="Save one picture of it.")
         if dataset.width * dataset.height > most_pixels:
             raise UnreadableFile(
                 f"{name} is too large for a picture",
@@ -104,6 +106,16 @@ def read_picture(
         seen = _palette(dataset, shape) if _has_palette(dataset) else _bands(dataset, shape, name)
         turn = 1 if _is_placed(dataset) else orientation_in(dataset, name)
     return np.array(turned(seen.transpose(2, 0, 1), turn).transpose(1, 2, 0), np.uint8, order="C")
+
+
+def _is_animated(name: str) -> bool:
+    """Whether the header of a WebP on this machine says that it moves, which GDAL calls damaged."""
+    path = Path(name)
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        head = stream.read(21)
+    return head[12:16] == b"VP8X" and len(head) == 21 and bool(head[20] & 2)
 
 
 def _shape(height: int, width: int, side: int | None) -> tuple[int, int]:
@@ -135,6 +147,10 @@ def _palette(dataset: Any, shape: tuple[int, int]) -> NDArray[np.uint8]:  # noqa
 
 def _bands(dataset: Any, shape: tuple[int, int], name: str) -> NDArray[np.uint8]:  # noqa: ANN401 - untyped
     """Bands of numbers as colours."""
+    whole = (dataset.height, dataset.width)
+    if shape != whole and whole[0] * whole[1] <= _AT_ONCE and not _is_full(dataset):
+        # What hides behind transparency has no part in a mean: paper first, then smaller.
+        return _smaller(_bands(dataset, whole, name), shape)
     chosen = _chosen(dataset, name)
     values = _reduced(dataset, chosen, shape)
     opaque = _opaque(dataset, shape)
@@ -153,11 +169,20 @@ def _reduced(dataset: Any, bands: list[int], shape: tuple[int, int]) -> NDArray[
     height, width = dataset.height, dataset.width
     if shape == (height, width) or dataset.driver not in _IN_ORDER or height * width > _AT_ONCE:
         return np.asarray(dataset.read(bands, out_shape=(len(bands), *shape), resampling=Resampling.average))
-    import cv2  # only pictures of these kinds wait for it
-
-    whole = np.ascontiguousarray(dataset.read(bands).transpose(1, 2, 0))
-    small = np.asarray(cv2.resize(whole, shape[::-1], interpolation=cv2.INTER_AREA))
+    small = _smaller(dataset.read(bands).transpose(1, 2, 0), shape)
     return small.reshape(*shape, len(bands)).transpose(2, 0, 1)
+
+
+def _smaller(pixels: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
+    """Pixels ``(h, w, …)`` at a smaller size, each the mean of those that it stands for."""
+    import cv2  # only pictures that need it wait for it
+
+    return np.asarray(cv2.resize(np.ascontiguousarray(pixels), shape[::-1], interpolation=cv2.INTER_AREA))
+
+
+def _is_full(dataset: Any) -> bool:  # noqa: ANN401 - untyped
+    """Whether no pixel is transparent or without data."""
+    return all(MaskFlags.all_valid in flags for flags in dataset.mask_flag_enums)
 
 
 def _chosen(dataset: Any, name: str) -> list[int]:  # noqa: ANN401 - untyped
@@ -184,7 +209,7 @@ def _indices(layers: Iterable[Layer], colour: str) -> list[int]:
 
 def _opaque(dataset: Any, shape: tuple[int, int]) -> NDArray[np.uint8]:  # noqa: ANN401 - untyped
     """How far each pixel covers the paper, 0 to 255."""
-    if all(MaskFlags.all_valid in flags for flags in dataset.mask_flag_enums):
+    if _is_full(dataset):
         return np.full(shape, _WHITE, np.uint8)
     if ColorInterp.alpha in dataset.colorinterp:
         band = dataset.colorinterp.index(ColorInterp.alpha) + 1
