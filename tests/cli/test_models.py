@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import torch
 
 from arpent.core import BUNDLE_FORMAT, Contract, Normalisation, nomenclature, sensor
 from arpent.models import UNet, UNetSettings, load_bundle, published_names, save_bundle
+from arpent.store import RunFolder
 
 Run = Callable[..., Any]
 SETTINGS = UNetSettings(channels=4, classes=11, widths=(4, 6))
@@ -230,6 +232,16 @@ def test_export_writes_beside_and_checks_the_format(arpent: Run, bundle: Path, t
     assert (tmp_path / "commune.onnx").is_file()
     assert arpent("models", "export", bundle, "--to", "onyx").code == 2
     assert arpent("models", "export", bundle, "--to", "safetensors", "-o", bundle).code == 2
+
+
+def test_export_takes_the_run_that_trained_a_model(arpent: Run, bundle: Path, tmp_path: Path) -> None:
+    with RunFolder.create(tmp_path / "runs" / "mine", "landcover-train", "mine", exact=True) as run:
+        run.scratch.mkdir(exist_ok=True)
+        run.publish(shutil.copy(bundle, run.scratch / "model.safetensors"), kind="model")
+        run.finish()
+    said = arpent("models", "export", tmp_path / "runs" / "mine", "--to", "onnx")
+    assert said.code == 0, said.err
+    assert (tmp_path / "mine.onnx").is_file()
 
 
 def test_export_of_a_model_that_is_not_here_says_how_to_get_it(arpent: Run) -> None:

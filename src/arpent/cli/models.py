@@ -156,13 +156,15 @@ def export_model(
     """Writes a model for other programs, with its contract inside."""
     from arpent.errors import InvalidSetting, UnknownName
     from arpent.models import EXPORTS, export, open_model
+    from arpent.store import bundle_in
 
     if to not in EXPORTS:
         raise UnknownName.among(to, EXPORTS, "export format")
     target = output or Path(f"{Path(model).stem if Path(model).exists() else model}{EXPORTS[to][0]}")
     if target.resolve() == Path(model).resolve():
         raise InvalidSetting(f"{target} is the bundle itself", cure="Name another file with --output.")
-    written = export(open_model(model), target, to)
+    source = str(bundle_in(model)) if Path(model).exists() else model
+    written = export(open_model(source), target, to)
     show({"model": model, "format": to, "path": written}, f"{written} is written.")
 
 
