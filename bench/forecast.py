@@ -16,7 +16,7 @@ landscapes; with `--learn-variants` each of them is then learnt, too, and judged
 With `--folder`, simulated rivers are kept there and used again; `--validation` judges on the rivers that pick the epoch
 instead of those of the other landscapes, which is how a recipe is to be looked for.
 
-Usage: python bench/forecast.py [--seeds 0 1 2] [--variants noisy permuted family] [--hidden 512] [--threads 2]
+Usage: python bench/forecast.py [--seeds 0 1 2] [--judges 101 55] [--variants noisy permuted family] [--threads 2]
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ COMPARED: Sequence[tuple[str, Method, Method]] = (
     ("  own - true", "predicted", "persistence"),
 )
 """Which method is held against which on steady scenes."""
-LEARN, JUDGE = 7, 101
-"""Seeds of the landscapes that are learnt from, and of those that judge."""
+LEARN, JUDGES = 7, (101, 55)
+"""Seeds of the landscape that is learnt from, and of those that judge."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,7 @@ class Asked:
         filter: against speckle.
         classes: nomenclature that is learnt.
         validation: whether the rivers that pick the epoch judge.
+        judges: seeds of the landscapes that do otherwise.
     """
 
     scenes: int
@@ -86,6 +87,7 @@ class Asked:
     filter: str
     classes: str
     validation: bool
+    judges: tuple[int, ...] = JUDGES
 
     @property
     def judging(self) -> int:
@@ -179,10 +181,27 @@ def issues_on(data: Path, model: ForecastModel, side: str) -> Sequence[Issue]:
     return issues_of((found if side == "all" else divided(found)).places, model.settings, side)
 
 
+def grounds(folder: Path, asked: Asked, learnt: str, kind: str) -> dict[str, tuple[Path, str]]:
+    """Data sets that judge, each with the side of it that does, by their names."""
+    if asked.validation and kind == learnt:
+        return {f"{kind} validation": (dataset(folder, asked, kind, LEARN, asked.scenes), "val")}
+    return {f"{kind} {seed}": (dataset(folder, asked, kind, seed, asked.judging), "all") for seed in asked.judges}
+
+
+def joined(parts: Sequence[Judged]) -> Judged:
+    """Forecasts of several landscapes as those of one; the first part is used up."""
+    first, *rest = parts
+    for part in rest:
+        first.today.merge(part.today)
+        for method, tally in part.tallies.items():
+            first.tallies[method].merge(tally)
+    return replace(first, issues=tuple(issue for part in parts for issue in part.issues))
+
+
 def run(learnt: str, judged_on: Sequence[str], seeds: Sequence[int], asked: Asked, folder: Path) -> None:
     """All seeds of a training on rivers of one kind, each judged on rivers of several."""
     learn = dataset(folder, asked, learnt, LEARN, asked.scenes)
-    found: dict[str, list[list[float]]] = {kind: [] for kind in judged_on}
+    found: dict[str, list[list[float]]] = {}
     for seed in seeds:
         begun, spent = time.perf_counter(), cpu_seconds()
         model = open_forecaster(trained(learn, folder / learnt, asked, seed), precision="bf16")
@@ -190,15 +209,17 @@ def run(learnt: str, judged_on: Sequence[str], seeds: Sequence[int], asked: Aske
         print(f"\nlearnt on {learnt}, seed {seed}: {spent:.0f} s of CPU time, {begun:.0f} s of clock time")
         print("  beliefs", model.bundle.contract.recipe["beliefs"], flush=True)
         for kind in judged_on:
-            side = "val" if asked.validation and kind == learnt else "all"
-            data = learn if side == "val" else dataset(folder, asked, kind, JUDGE, asked.judging)
-            issues = issues_on(data, model, side)
-            judged = judge(model, issues)
-            report(f"learnt on {learnt}, judged on {kind}, seed {seed}", judged)
-            found[kind].append(gains(judged))
+            parts = []
+            for name, (data, side) in grounds(folder, asked, learnt, kind).items():
+                issues = issues_on(data, model, side)
+                parts.append(judge(model, issues))
+                report(f"learnt on {learnt}, judged on {name}, seed {seed}", parts[-1])
+                found.setdefault(name, []).append(gains(parts[-1]))
+            if len(parts) > 1:
+                report(f"learnt on {learnt}, judged on {kind}, all of it, seed {seed}", joined(parts))
         if seed == seeds[0]:
             lost = gains(judge(zeroed(model), issues))
-            print(f"  LSTM zeroed, on {judged_on[-1]}:", "  ".join(f"{one:+.3f}" for one in lost), flush=True)
+            print(f"  LSTM zeroed, on {name}:", "  ".join(f"{one:+.3f}" for one in lost), flush=True)
     for kind, columns in found.items():
         means = [statistics.mean(column) for column in zip(*columns, strict=True)]
         worst = [min(column) for column in zip(*columns, strict=True)]
@@ -223,6 +244,7 @@ def main() -> None:
     parser.add_argument("--classes", choices=["water", "sar"], default="water")
     parser.add_argument("--no-covariates", action="store_true")
     parser.add_argument("--validation", action="store_true")
+    parser.add_argument("--judges", type=int, nargs="+", default=JUDGES, help="seeds of the landscapes that judge")
     parser.add_argument("--folder", type=Path, help="where rivers and runs are kept")
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
@@ -237,6 +259,7 @@ def main() -> None:
         filter=given.filter,
         classes=given.classes,
         validation=given.validation,
+        judges=tuple(given.judges),
     )
     with tempfile.TemporaryDirectory() as folder:
         where = given.folder or Path(folder)
