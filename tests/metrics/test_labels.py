@@ -75,6 +75,8 @@ def test_figures_are_those_of_scikit_learn() -> None:
     assert scores.roc_auc == pytest.approx(metrics.roc_auc_score(truth, chances))
     assert scores.accuracy == pytest.approx((truth == said).mean())
     assert scores.always_no == pytest.approx((truth == 0).mean())
+    each = score_labels(Labelled(chances, truth, np.tile(thresholds, (60, 1))), "abcdef")
+    assert each == scores, "thresholds may be given for every image"
 
 
 def test_a_label_that_no_image_bears_is_named_and_left_out_of_the_means() -> None:

@@ -96,7 +96,8 @@ class Labelled:
     Args:
         chances: ``(images, labels)`` probabilities.
         truth: ``(images, labels)``, 1 where the image bears the label.
-        thresholds: ``(labels,)``: a label is said where its chance is at least that; 0.5 if not given.
+        thresholds: ``(labels,)``, or ``(images, labels)`` where they are not the same for all images: a label is said
+            where its chance is at least that; 0.5 if not given.
 
     Raises:
         InvalidSetting: the shapes do not fit.
@@ -122,7 +123,7 @@ class Labelled:
                 expected="numbers from 0 to 1",
                 cure="Give probabilities, not logits; a network that gives NaN must be trained again.",
             )
-        self.thresholds = np.broadcast_to(np.asarray(thresholds, np.float64), self.chances.shape[1:])
+        self.thresholds = np.broadcast_to(np.asarray(thresholds, np.float64), self.chances.shape)
         self.said = self.chances >= self.thresholds
 
     @property
@@ -206,7 +207,9 @@ def score_labels(labelled: Labelled, names: Sequence[str]) -> LabelScores:
     each = labelled.average_precisions()
     figures = []
     for place, name in enumerate(names):
-        counted = _counted(labelled.said[:, place], labelled.truth[:, place], float(labelled.thresholds[place]))
+        counted = _counted(
+            labelled.said[:, place], labelled.truth[:, place], float(np.median(labelled.thresholds[:, place]))
+        )
         curve = label_curve(labelled.chances[:, place], labelled.truth[:, place])
         figures.append(LabelFigures(name, counted, float(each[place]), curve.roc_auc))
     borne = [one for one in figures if one.positives]
