@@ -54,17 +54,20 @@ class Goal:
         title: of the figure.
         value: reached.
         least, most: bounds; None where there is none.
+        above: whether the lower one must be passed, and not only be reached.
     """
 
     title: str
     value: float
     least: float | None = None
     most: float | None = None
+    above: bool = False
 
     @property
     def met(self) -> bool:
         """Whether it lies there."""
-        return (self.least is None or self.value >= self.least) and (self.most is None or self.value <= self.most)
+        low = self.least is None or self.value > self.least or (self.value == self.least and not self.above)
+        return low and (self.most is None or self.value <= self.most)
 
     def told(self) -> str:
         """One line."""
@@ -157,9 +160,8 @@ def _flickr(asked: argparse.Namespace, folder: Path) -> None:
         best = comparison.reached[comparison.chosen, "complete"]
         goals = [Goal(f"mAP of {comparison.chosen}", best.mean("map"), least=0.62)]
         if name == "leaky":
-            text = comparison.reached["text", "complete"]
-            found = {figure: max(best.mean(figure), text.mean(figure)) for figure in ("micro_f1", "macro_f1")}
-            goals = [Goal("micro-F1", found["micro_f1"], least=0.67), Goal("macro-F1", found["macro_f1"], least=0.55)]
+            bounds = {"micro_f1": 0.67, "macro_f1": 0.55}
+            goals = [Goal(f"{name} of {comparison.chosen}", best.mean(name), least=low) for name, low in bounds.items()]
         for goal in goals:
             print(goal.told())
         for line in (*done.cautions, *done.words):
@@ -192,7 +194,7 @@ def _goals(comparison: Comparison) -> Iterator[Goal]:
     yield Goal("mAP of text", comparison.reached["text", "complete"].mean("map"), least=0.93)
     yield Goal(f"mAP of {chosen}", fused.mean("map"), least=0.945)
     yield Goal(f"micro-F1 of {chosen}", fused.mean("micro_f1"), least=0.86)
-    yield Goal(f"low end of {chosen} - {comparison.best_single}", comparison.gains[chosen].low, least=0.0)
+    yield Goal(f"low end of {chosen} - {comparison.best_single}", comparison.gains[chosen].low, least=0.0, above=True)
     yield Goal(f"calibration error of {chosen}", fused.mean("ece"), most=0.02)
     for condition in ("text_absent", "image_absent"):
         lost = -comparison.costs[chosen, condition].value

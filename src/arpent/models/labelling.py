@@ -89,7 +89,7 @@ class LabellingHead(nn.Module):
         self.register_buffer("temperatures", torch.ones(3))
         self.register_buffer("tempers", torch.ones(2))
         self.register_buffer("usual", torch.zeros(settings.labels))
-        self.register_buffer("thresholds", torch.full((settings.labels,), 0.5))
+        self.register_buffer("thresholds", torch.full((3, settings.labels), 0.5))
 
     def set_temperatures(self, image: float, text: float, both: float) -> None:
         """By what scores are divided where there is an image alone, a caption alone, or both."""
@@ -100,8 +100,16 @@ class LabellingHead(nn.Module):
         self.get_buffer("tempers").copy_(torch.tensor([image, text]))
 
     def set_thresholds(self, thresholds: Tensor) -> None:
-        """Of each label ``(labels,)``, the chance from which on it is given."""
+        """Of each label the chance from which on it is given, ``(3, labels)``.
+
+        The rows are for an image alone, a caption alone, and both; one row ``(labels,)`` is for all of them.
+        """
         self.get_buffer("thresholds").copy_(thresholds)
+
+    def thresholds_for(self, present: Tensor) -> Tensor:
+        """Those that count where what is `present` ``(B, 2)`` is: ``(B, labels)``."""
+        at = torch.where(present[:, 1], torch.where(present[:, 0], _BOTH, _TEXT), _IMAGE)
+        return self.get_buffer("thresholds")[at]
 
     def set_usual(self, shares: Tensor) -> None:
         """Of each label ``(labels,)``, how often training images have it: the answer where nothing is to be seen."""
@@ -128,7 +136,7 @@ class LabellingHead(nn.Module):
         scores = self.image.score(seen) / tempers[_IMAGE], read.scores / tempers[_TEXT]
         assert self.fusion is not None  # two branches are fused
         fused = self.fusion(Seen((seen, read.vectors), scores, present))
-        at = torch.where(has_text, torch.where(has_image, _BOTH, _TEXT), _IMAGE).squeeze(1)
+        at = torch.where(present[:, 1], torch.where(present[:, 0], _BOTH, _TEXT), _IMAGE)
         told = fused / self.get_buffer("temperatures")[at].unsqueeze(1)
         told = torch.where(has_image | has_text, told, self.get_buffer("usual"))
         return Labelling(told, scores[0] / self._temperature(_IMAGE), scores[1] / self._temperature(_TEXT))

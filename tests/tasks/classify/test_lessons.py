@@ -158,6 +158,13 @@ def test_one_of_both_is_lost_as_often_as_asked_and_never_both(dataset, tmp_path)
     assert torch.cat([batch["present"] for batch in judged.epoch(0)])[:, 0].all()
 
 
+def test_a_caption_of_words_that_are_not_known_is_none(dataset) -> None:
+    strange = [replace(one, captions=("une photographie",)) for one in dataset.of_split("val")]
+    batch = next(Lessons(strange, Shown(coder=dataset.vocabulary), 16).epoch(0))
+    assert (batch["words"] > 0).any()
+    assert not batch["present"].any()
+
+
 def test_processes_share_a_batch(dataset) -> None:
     learnt = lessons(dataset, absent=0.5, batch_size=10)
     whole = next(learnt.epoch(0))

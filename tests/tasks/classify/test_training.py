@@ -1,13 +1,23 @@
 """Labels learnt from a DATASET: by what pictures show, by what captions say, and by both."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from arpent.core import Normalisation
-from arpent.errors import ContractMismatch, InvalidSetting, RunExists, UnknownName, UnreadableFile, WeightsMissing
+from arpent.errors import (
+    ContractMismatch,
+    DatasetError,
+    EmptySplit,
+    InvalidSetting,
+    RunExists,
+    UnknownName,
+    UnreadableFile,
+    WeightsMissing,
+)
 from arpent.models import Labeller, build, load_bundle, save_bundle
 from arpent.store import Place
 from arpent.store.bundle import read_contract
@@ -87,7 +97,11 @@ def test_a_bundle_says_all_that_a_prediction_needs(fusion, red_or_striped) -> No
     assert recipe["masked"] is False
     opened = OpenedLabeller.open(fusion.path)
     assert opened.thresholds == pytest.approx(recipe["thresholds"], abs=1e-4)
-    assert (opened.side, opened.channels, opened.leaks) == (32, 3, tuple(recipe["cautions"]["en"]))
+    kept = opened.labeller.head.get_buffer("thresholds")
+    shown = np.array([[True, False], [False, True], [True, True]])
+    assert opened.thresholds_for(shown) == pytest.approx(kept.numpy())  # each has its own
+    assert kept.shape == (3, 2)
+    assert (opened.side, opened.channels, opened.leaks("en")) == (32, 3, ())
     assert len(opened.identity) == 64
 
 
@@ -225,6 +239,25 @@ def test_what_cannot_be_is_said_before_anything_is_learnt(train, tmp_path, chang
         train(tmp_path / "run", **{"epochs": 1, **changes})
 
 
+def test_a_data_set_without_captions_or_labels_says_what_can_be_learnt(train, red_or_striped, tmp_path) -> None:
+    whole = Dataset.read(red_or_striped)
+    for name, change in (
+        ("silent", {"captions": ()}),
+        ("masked", {"captions": ("",)}),
+        ("plain", {"labels": np.zeros(2, np.uint8)}),
+    ):
+        (tmp_path / name).mkdir()
+        facts = whole.facts.model_copy(update={"root": str(whole.pictures[0].path.parent)})
+        pictures = [replace(one, **(change if name != "plain" or one.split == "val" else {})) for one in whole.pictures]
+        Dataset.write(tmp_path / name, facts, pictures)
+    for name in ("silent", "masked"):
+        with pytest.raises(EmptySplit, match=r"no picture in the split 'train' .* has a caption with words"):
+            train(tmp_path / "run", dataset=str(tmp_path / name), branch="text", epochs=1)
+    with pytest.raises(DatasetError, match="bears a label, so mAP cannot pick the best epoch"):
+        train(tmp_path / "run", dataset=str(tmp_path / "plain"), branch="text", epochs=1)
+    train(tmp_path / "run", dataset=str(tmp_path / "plain"), branch="text", epochs=1, best="loss")
+
+
 def test_branches_that_do_not_fit_are_refused(train, branches, fusion, tmp_path) -> None:
     image, text = str(branches / "image"), str(branches / "text")
     with pytest.raises(InvalidSetting, match="two models of the image branch"):
@@ -240,6 +273,10 @@ def test_branches_that_do_not_fit_are_refused(train, branches, fusion, tmp_path)
     save_bundle(tmp_path / "other.safetensors", bundle.model, other)
     with pytest.raises(ContractMismatch, match="gives other labels"):
         train(tmp_path / "e", start=(str(tmp_path / "other.safetensors"),))
+    other = bundle.contract.model_copy(update={"recipe": {**bundle.contract.recipe, "learnt_from": "others"}})
+    save_bundle(tmp_path / "others.safetensors", bundle.model, other)
+    with pytest.raises(ContractMismatch, match="learnt from other pictures"):
+        train(tmp_path / "f", start=(str(tmp_path / "others.safetensors"),))
 
 
 def test_a_model_of_another_kind_gives_no_labels(tmp_path, small_contract_bundle) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -23,7 +24,7 @@ from arpent.tasks.classify.pixels import Squares, measured
 from arpent.tasks.classify.train_settings import LSTM, ClassifyTrainSettings
 from arpent.tasks.classify.ways import Branches, Lesson
 
-__all__ = ["Begun", "Given", "begin", "features_folder", "given_branches", "heads_of", "looked"]
+__all__ = ["Begun", "Given", "begin", "features_folder", "given_branches", "heads_of", "learnt_from", "looked"]
 
 _MEASURED: Final = 400
 """Pictures that statistics of their bands are taken from, evenly spread."""
@@ -92,6 +93,12 @@ def _require_fitting(opened: OpenedLabeller, name: Literal["image", "text"], dat
             expected=", ".join(dataset.labels),
             cure="Train the branch on this DATASET.",
         )
+    if opened.contract.recipe["learnt_from"] != learnt_from(dataset):
+        raise ContractMismatch(
+            f"{source} has learnt from other pictures than those of the training split of {dataset.folder}",
+            expected="the same pictures, so that none of the validation or test split has been learnt",
+            cure="Train the branch on this DATASET.",
+        )
     if name == "text" and opened.masked != dataset.facts.masked:
         raise ContractMismatch(
             f"{source} learnt from captions {'without' if opened.masked else 'with'} the words of labels",
@@ -140,6 +147,11 @@ def looked(begun: Begun, *, progress: Progress | None = None) -> Begun:
 def features_folder(settings: ClassifyTrainSettings, dataset: Dataset) -> Path:
     """Where features are kept."""
     return Path(settings.features) if settings.features else dataset.folder / "features"
+
+
+def learnt_from(dataset: Dataset) -> str:
+    """Names the pictures of the training split by their content."""
+    return sha256("|".join(sorted(one.sha256 for one in dataset.of_split("train"))).encode()).hexdigest()
 
 
 def _eye(

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from arpent.core import Contract, Language, file_sha256
@@ -69,8 +70,14 @@ class OpenedLabeller:
 
     @cached_property
     def thresholds(self) -> NDArray[np.float64]:
-        """Of each label, the chance from which on it is given, ``(labels,)``."""
-        return np.asarray(self.labeller.head.get_buffer("thresholds").cpu().numpy(), np.float64)
+        """Of each label, the chance from which on it is given where there are both, ``(labels,)``."""
+        where_both: NDArray[np.float64] = self.thresholds_for(np.ones((1, 2), np.bool_))[0]
+        return where_both
+
+    def thresholds_for(self, present: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """The same, where what is `present` ``(B, 2)`` (a picture, a caption) is: ``(B, labels)``."""
+        found = self.labeller.head.thresholds_for(torch.from_numpy(present))
+        return np.asarray(found.cpu().numpy(), np.float64)
 
     @property
     def reads_images(self) -> bool:
@@ -106,10 +113,9 @@ class OpenedLabeller:
         """What every report on this model says, for one that labels could be read in the captions it learnt from."""
         return tuple(self.contract.recipe["cautions"][language])
 
-    @property
-    def leaks(self) -> tuple[str, ...]:
-        """The same, in English."""
-        return self.cautions("en")
+    def leaks(self, language: Language) -> tuple[str, ...]:
+        """The same where the labels leaked, which whoever uses the model must know; else nothing."""
+        return self.cautions(language)[:1] if self.contract.recipe.get("leaks") else ()
 
     def codes(self, caption: str) -> Codes:
         """A caption as the model reads it."""

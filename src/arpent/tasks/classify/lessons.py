@@ -111,10 +111,14 @@ class Lessons:
     def _batch(self, places: I64, captions: I64, drawn: NDArray[np.float64]) -> dict[str, object]:
         chosen = [self.pictures[place] for place in places]
         texts = [one.captions[at] if one.captions else "" for one, at in zip(chosen, captions, strict=True)]
-        words = torch.zeros(len(chosen), 0, dtype=torch.long)
+        words, told = torch.zeros(len(chosen), 0, dtype=torch.long), np.zeros(len(chosen), np.bool_)
         if self.shown.coder is not None:
-            words = torch.from_numpy(np.stack([self.shown.coder.codes(text).ids for text in texts]))
-        present = np.stack([np.full(len(chosen), self.shown.images), (words > 0).any(1).numpy()], axis=1)
+            codes = [self.shown.coder.codes(text) for text in texts]
+            words, told = (
+                torch.from_numpy(np.stack([one.ids for one in codes])),
+                np.array([one.present for one in codes]),
+            )
+        present = np.stack([np.full(len(chosen), self.shown.images), told], axis=1)
         if self.seed is not None and self.absent and present.all(axis=1).any():
             lost = np.stack([drawn[0] < self.absent / 2, (drawn[0] >= self.absent / 2) & (drawn[0] < self.absent)], 1)
             present &= ~(lost & present.all(axis=1, keepdims=True))

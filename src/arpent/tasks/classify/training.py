@@ -11,9 +11,10 @@ from torch import nn
 
 from arpent.core import Contract, Progress
 from arpent.engine import Fit, Processes, Start, Tuning, fit, publish_history, train_run
+from arpent.errors import DatasetError
 from arpent.models import Labeller, LabellingHead, save_bundle
 from arpent.store import Place, Run, RunFolder
-from arpent.tasks.classify.beginning import Begun, Given, begin, given_branches, heads_of, looked
+from arpent.tasks.classify.beginning import Begun, Given, begin, given_branches, heads_of, learnt_from, looked
 from arpent.tasks.classify.dataset import Dataset
 from arpent.tasks.classify.learning import LabelTask
 from arpent.tasks.classify.lessons import Lessons, Shown
@@ -22,6 +23,8 @@ from arpent.tasks.classify.ways import Trained, Way, temper, train_way
 from arpent.version import __version__
 
 __all__ = ["train_labeller"]
+
+_BOTH: Final = 2
 
 _BRANCHES: Final[tuple[Way, Way]] = ("image", "text")
 
@@ -52,6 +55,7 @@ def train_labeller(
     """
     processes = Processes.joined(settings.device)
     dataset = processes.told(lambda: Dataset.read(settings.dataset, hide=settings.mask_labels))
+    _require_judgeable(settings, dataset)
     given = given_branches(start, dataset, settings)
     training = _Training(settings, dataset, given, progress, place.resume)
 
@@ -186,12 +190,14 @@ class _Training:
         recipe: dict[str, Any] = {
             "settings": settings.model_dump(mode="json"),
             "labels": list(self._dataset.labels),
-            "thresholds": _rounded(model.head, "thresholds"),
+            "thresholds": _rounded(model.head, "thresholds")[_BOTH],
             "temperatures": _rounded(model.head, "temperatures"),
             "vocabulary": self._begun.lesson.coder.document() if model.settings.text is not None else None,
             "masked": facts.masked,
             "caption_language": facts.caption_language,
             "labels_from": facts.labels_from,
+            "learnt_from": learnt_from(self._dataset),
+            "leaks": facts.leaks,
             "cautions": {language: list(self._dataset.cautions(language)) for language in ("en", "fr")},
             "encoder": eye.origin if eye is not None and looks else None,
             "sensor": settings.sensor,
@@ -211,6 +217,15 @@ class _Training:
             metrics=dict(fitted.best.validation),
             licence=eye.licence if eye is not None and looks else None,
             arpent=__version__,
+        )
+
+
+def _require_judgeable(settings: ClassifyTrainSettings, dataset: Dataset) -> None:
+    """Refuses to pick an epoch by a ranking of pictures of which none bears any label."""
+    if settings.best == "map" and not dataset.truth(dataset.of_split("val")).any():
+        raise DatasetError(
+            f"no picture in the split 'val' of {dataset.folder} bears a label, so mAP cannot pick the best epoch",
+            cure="Give more pictures, or say --best loss.",
         )
 
 
@@ -234,5 +249,5 @@ def last_blocks(encoder: nn.Module, count: int) -> tuple[str, ...]:
     return tuple(reversed(names))
 
 
-def _rounded(head: LabellingHead, buffer: str) -> list[float]:
-    return [round(float(value), 4) for value in head.get_buffer(buffer)]
+def _rounded(head: LabellingHead, buffer: str) -> Any:  # noqa: ANN401 - nested lists of numbers
+    return head.get_buffer(buffer).double().round(decimals=4).tolist()

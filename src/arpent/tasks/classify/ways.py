@@ -14,6 +14,7 @@ from torch import Tensor
 
 from arpent.core import Progress
 from arpent.engine import Fit, Start, Tuning, choose_device, fit
+from arpent.errors import EmptySplit
 from arpent.models import (
     FusionName,
     ImageBranchSettings,
@@ -80,7 +81,15 @@ class Lesson:
     def pictures(self, side: Literal["train", "val"], way: Way) -> Sequence[Picture]:
         """The pictures of a side that a way can learn from: a reader of captions, from those that have any."""
         found = self.dataset.of_split(side)
-        return [one for one in found if one.captions] if way == "text" else found
+        if way != "text":
+            return found
+        told = [one for one in found if any(self.coder.codes(text).present for text in one.captions)]
+        if not told:
+            raise EmptySplit(
+                f"no picture in the split '{side}' of {self.dataset.folder} has a caption with words to learn from",
+                cure="Learn from pictures alone: --branch image.",
+            )
+        return told
 
     def shown(self, way: Way) -> Shown:
         """What a way is shown of them."""
@@ -103,8 +112,13 @@ class Trained:
 
     @property
     def thresholds(self) -> F64:
-        """Of each label, the chance from which on it is given, ``(labels,)``."""
-        return np.asarray(self.head.get_buffer("thresholds").numpy(), np.float64)
+        """Of each label, the chance from which on it is given where there are both, ``(labels,)``."""
+        where_both: F64 = self.thresholds_for(np.ones((1, 2), np.bool_))[0]
+        return where_both
+
+    def thresholds_for(self, present: NDArray[np.bool_]) -> F64:
+        """The same, where what is `present` ``(N, 2)`` is: ``(N, labels)``."""
+        return np.asarray(self.head.thresholds_for(torch.from_numpy(present)).numpy(), np.float64)
 
     def chances(self, features: Tensor | NDArray[np.float32], codes: Tensor | I64, present: NDArray[np.bool_]) -> F64:
         """Chances ``(N, labels)``; see `chances_of`."""
@@ -194,25 +208,27 @@ def _new_head(lesson: Lesson, way: Way, branches: Branches | None) -> LabellingH
 def temper(head: LabellingHead, judged: Lessons, settings: ClassifyTrainSettings) -> None:
     """Sets temperatures and thresholds of a head by its validation set.
 
-    Each of what it may be shown (both, the picture alone, the caption alone) has a temperature of its own.
+    What it may be shown (the picture alone, the caption alone, both) has a temperature and thresholds of its own each.
     """
     head.set_temperatures(1.0, 1.0, 1.0)
     batches = list(judged.epoch(0))
     truth = np.concatenate([batch["target"].numpy() for batch in batches])
     features, words = (torch.cat([batch[name] for batch in batches]) for name in ("features", "words"))
     present = torch.cat([batch["present"] for batch in batches]).numpy()
-    patterns = {"image": (True, False), "text": (False, True), "both": (True, True)}
-    found = {}
-    for name, shown in patterns.items():
-        there = present.copy()
-        there &= np.array(shown)
+    alone = {"image": (True, False), "text": (False, True)}
+    asked = {**alone, "both": (True, True)} if head.settings.fusion else alone
+    heat, cuts = dict.fromkeys(_SHOWN, 1.0), {}
+    for name, shown in asked.items():
+        there = present & np.array(shown)
         rows = (there == np.array(shown)).all(axis=1)
-        if rows.any() and settings.calibrate:
-            scores = _scores(head, features, words, there)
-            found[name] = temperature(scores[rows], truth[rows])
-    head.set_temperatures(found.get("image", 1.0), found.get("text", 1.0), found.get("both", 1.0))
-    chances = chances_of(head, features, words, present)
-    head.set_thresholds(torch.from_numpy(thresholds(chances, truth)).float())
+        if rows.any():
+            scores = _scores(head, features, words, there)[rows]
+            heat[name] = temperature(scores, truth[rows]) if settings.calibrate else 1.0
+            chances = torch.sigmoid(torch.from_numpy(scores / heat[name])).numpy()
+            cuts[name] = thresholds(chances, truth[rows])
+    head.set_temperatures(*(heat[name] for name in _SHOWN))
+    usual = cuts.get("both", next(iter(cuts.values()), np.full(head.settings.labels, 0.5)))
+    head.set_thresholds(torch.from_numpy(np.stack([cuts.get(name, usual) for name in _SHOWN])).float())
 
 
 def chances_of(
@@ -231,6 +247,7 @@ def chances_of(
 
 
 _AT_ONCE = 512
+_SHOWN: Final = ("image", "text", "both")
 
 
 def _scores(
