@@ -33,7 +33,7 @@ def answers(truth: NDArray[np.uint8], skill: float, seeds: int = 2, absent: floa
     return [
         Answers(
             {name: chances(truth, own, 10 * n + place) for place, (name, own) in enumerate(skills.items())},
-            np.full(4, 0.5),
+            dict.fromkeys(CONDITIONS, np.full(truth.shape, 0.5)),
         )
         for n in range(seeds)
     ]

@@ -105,11 +105,9 @@ class _Asked:
             shown["text_absent"] = (True, False)
         if trained.way != "image":
             shown["image_absent"] = (False, True)
-        chances = {
-            condition: trained.chances(self.features, self.codes, self.present & np.array(kept))
-            for condition, kept in shown.items()
-        }
-        return Answers(chances, trained.thresholds)
+        there = {condition: self.present & np.array(kept) for condition, kept in shown.items()}
+        chances = {name: trained.chances(self.features, self.codes, own) for name, own in there.items()}
+        return Answers(chances, {name: trained.thresholds_for(own) for name, own in there.items()})
 
 
 @dataclass

@@ -78,11 +78,6 @@ class Asked:
         """Names of the labels."""
         return self.opened.labels
 
-    @property
-    def thresholds(self) -> NDArray[np.float64]:
-        """``(L,)``: chance from which on each label is given."""
-        return self.opened.thresholds
-
     def codes(self, caption: str | None) -> NDArray[np.int64] | None:
         """A caption as the model reads it; None where there is none, or no word in it, or where it reads none."""
         if caption is None or not self.reads_text:

@@ -30,12 +30,14 @@ class Seen:
         codes: ``(length,)``; None without caption, or without a word in it.
         caption: as it was given.
         chances: ``(L,)`` of both together.
+        thresholds: ``(L,)``, chance from which on each label is given.
     """
 
     image: NDArray[np.float32] | None
     codes: NDArray[np.int64] | None
     caption: str
     chances: NDArray[np.float64]
+    thresholds: NDArray[np.float64]
 
 
 def seen_by(asked: Asked, path: Path | None, caption: str | None) -> Seen:
@@ -48,7 +50,8 @@ def seen_by(asked: Asked, path: Path | None, caption: str | None) -> Seen:
     codes = asked.codes(caption)
     features = None if image is None else asked.features(image[None])
     chances = asked.chances(features, None if codes is None else codes[None], count=1)[0]
-    return Seen(image, codes, caption or "", chances)
+    thresholds = asked.opened.thresholds_for(np.array([[image is not None, codes is not None]]))[0]
+    return Seen(image, codes, caption or "", chances, thresholds)
 
 
 def heat_of(asked: Asked, seen: Seen, label: int) -> NDArray[np.float32] | None:

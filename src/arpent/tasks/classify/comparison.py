@@ -60,8 +60,7 @@ class Comparison:
         judge = self.judge.among(self.fresh)
         found = {}
         for way, own in self.answers.items():
-            part = [Answers({"complete": one.chances["complete"][self.fresh]}, one.thresholds) for one in own]
-            found[way] = judge.reached(part, "complete")
+            found[way] = judge.reached([one.among(self.fresh, "complete") for one in own], "complete")
         return found
 
     @cached_property

@@ -206,7 +206,12 @@ class _Evaluation:
         known = {one.name: one for one in pictures}
         judged = [known[name] for name in table["picture"].to_pylist()]
         chances = {one: np.array(table[one].to_pylist(), np.float64) for one in conditions}
-        answers = Answers(chances, np.asarray(self.labeller.thresholds, np.float64)[list(self.order)])
+        told = [self.labeller.codes(one.captions[0] if one.captions else None) is not None for one in judged]
+        both = np.column_stack([np.full(len(judged), self.labeller.reads_images), np.array(told, bool)])
+        kept = {"complete": (True, True), "text_absent": (True, False), "image_absent": (False, True)}
+        order = list(self.order)
+        cuts = {one: self.labeller.opened.thresholds_for(both & np.array(kept[one]))[:, order] for one in conditions}
+        answers = Answers(chances, cuts)
         judge = Judge(self.dataset.truth(judged), self.dataset.labels, self.settings.draws, self.settings.seed)
         return judged, answers, judge
 
@@ -216,8 +221,7 @@ class _Evaluation:
         if not self.labeller.reads_text or not fresh.any() or fresh.all():
             return None
         first = next(iter(answers.chances))
-        part = Answers({first: answers.chances[first][fresh]}, answers.thresholds)
-        return judge.among(fresh).reached([part], first)
+        return judge.among(fresh).reached([answers.among(fresh, first)], first)
 
     def _footer(self) -> str:
         return say("report.made_by", self.settings.language, version=__version__, when=datetime.now(UTC).date())

@@ -82,7 +82,7 @@ def explain_labels(
 def _explained(
     run: RunFolder, asked: Asked, picture: str | None, caption: str | None, settings: ExplainSettings
 ) -> Explained:
-    for leak in asked.opened.cautions(settings.language):
+    for leak in asked.opened.leaks(settings.language):
         run.warn(leak)
     run.use_bundle(asked.opened.source, asked.opened.identity)
     pixels = None
@@ -122,7 +122,7 @@ def _chosen(asked: Asked, seen: Seen, settings: ExplainSettings) -> list[str]:
     if settings.labels:
         return list(dict.fromkeys(settings.labels))
     ranked = np.argsort(-seen.chances, kind="stable")
-    given = [int(place) for place in ranked if seen.chances[place] >= asked.thresholds[place]]
+    given = [int(place) for place in ranked if seen.chances[place] >= seen.thresholds[place]]
     return [asked.labels[place] for place in (given or [int(ranked[0])])[: settings.most]]
 
 
@@ -141,7 +141,7 @@ def _figure(
     if heat is not None and shown is not None:
         height, width = shown.shape[:2]
         heat = np.asarray(cv2.resize(heat, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
-    chance, least = (percent(float(one[label]), language, 0) for one in (seen.chances, asked.thresholds))
+    chance, least = (percent(float(one[label]), language, 0) for one in (seen.chances, seen.thresholds))
     heads = tuple(say(f"classify_report.{word}", language) for word in ("picture", "what_counts", "words_count"))
     notes = [say("classify_report.explain_note", language)] if words else []
     if heat is not None and not heat.any():
@@ -153,6 +153,6 @@ def _figure(
         path,
         title=say("classify_report.explain_title", language, label=name, chance=chance, least=least),
         heads=(heads[0], heads[1], heads[2]),
-        note=NOTES_APART[language].join([*notes, *asked.opened.cautions(language)]),
+        note=NOTES_APART[language].join([*notes, *asked.opened.leaks(language)]),
         language=language,
     )

@@ -32,11 +32,15 @@ class Answers:
 
     Attributes:
         chances: ``(N, L)`` by condition; conditions under which it has nothing to read are missing.
-        thresholds: ``(L,)``.
+        thresholds: ``(N, L)`` by condition; they differ with what is there of a picture and its caption.
     """
 
     chances: Mapping[Condition, NDArray[np.float64]]
-    thresholds: NDArray[np.float64]
+    thresholds: Mapping[Condition, NDArray[np.float64]]
+
+    def among(self, chosen: NDArray[np.bool_], condition: Condition) -> Answers:
+        """What it says of some of the pictures under one condition."""
+        return Answers({condition: self.chances[condition][chosen]}, {condition: self.thresholds[condition][chosen]})
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,7 @@ class Judge:
     def _labelled(self, answers: Sequence[Answers], condition: Condition) -> list[Labelled]:
         if not len(self.truth):
             raise DatasetError("there is no picture to judge labels on", cure="Give a split that has pictures.")
-        return [Labelled(one.chances[condition], self.truth, one.thresholds) for one in answers]
+        return [Labelled(one.chances[condition], self.truth, one.thresholds[condition]) for one in answers]
 
     def _interval(self, figure: Figure) -> Interval:
         return bootstrap(figure, len(self.truth), draws=self.draws, seed=self.seed)

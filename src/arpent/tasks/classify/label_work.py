@@ -119,17 +119,21 @@ class LabelWork:
         images = _stacked(seen)
         features = None if images is None else self.labeller.features(images)
         chances = self.labeller.chances(features, _stacked(read), present)
-        rows = [self._row(ready, own) for ready, own in zip(batch, chances, strict=True)]
+        cuts = self.labeller.opened.thresholds_for(present)
+        rows = [self._row(*one) for one in zip(batch, chances, cuts, strict=True)]
         placed = [row for row in rows if row["geometry"] is not None]
         tables = {"table": rows, "lines": rows, "places": placed}
         return {name: Rows(_table(self.schemas[name], own)) for name, own in tables.items()}
 
-    def _row(self, ready: _Ready, chances: NDArray[np.float64]) -> dict[str, object]:
+    def _row(self, ready: _Ready, chances: NDArray[np.float64], thresholds: NDArray[np.float64]) -> dict[str, object]:
         labels = self.labeller.labels
-        given = np.flatnonzero(chances >= self.labeller.thresholds)
+        given = np.flatnonzero(chances >= thresholds)
         ranked = [labels[place] for place in sorted(given, key=lambda place: -chances[place])]
         spot = None if ready.place is None else shapely.point_on_surface(ready.place)
-        told = {name: round(float(value), 6) for name, value in zip(labels, chances, strict=True)}
+        told, cuts = (
+            {name: round(float(value), 6) for name, value in zip(labels, own, strict=True)}
+            for own in (chances, thresholds)
+        )
         return {
             "picture": ready.of.name,
             "labels": ranked,
@@ -139,6 +143,7 @@ class LabelWork:
             "longitude": None if spot is None else float(spot.x),
             "latitude": None if spot is None else float(spot.y),
             "chances": told,
+            "thresholds": cuts,
             "geometry": None if ready.place is None else shapely.to_wkb(ready.place),
         }
 
@@ -149,11 +154,12 @@ def label_schemas(labels: Sequence[str]) -> dict[str, pa.Schema]:
     first = [("picture", text)]
     rest = [("caption", text), ("notes", text)]
     spot = [("longitude", number), ("latitude", number)]
-    chances = [("chances", pa.struct([(name, number) for name in labels]))]
+    each = pa.struct([(name, number) for name in labels])
+    chances, cuts = [("chances", each)], [("thresholds", each)]
     listed = [("labels", pa.list_(text))]
     return {
         "table": pa.schema([*first, ("labels", text), *rest, *spot, *((f"chance_{name}", number) for name in labels)]),
-        "lines": pa.schema([*first, *listed, *rest, *spot, *chances]),
+        "lines": pa.schema([*first, *listed, *rest, *spot, *chances, *cuts]),
         "places": pa.schema([*first, ("labels", text), *rest, *chances, ("geometry", pa.binary())]),
     }
 

@@ -48,6 +48,7 @@ class GivenLabels:
         picture: its name.
         labels: that it got, the likeliest first.
         chances: of every label.
+        thresholds: chance from which on each is given, with what there was of picture and caption.
         caption: that was read with it.
         notes: what people should know.
     """
@@ -55,6 +56,7 @@ class GivenLabels:
     picture: str
     labels: tuple[str, ...]
     chances: Mapping[str, float]
+    thresholds: Mapping[str, float]
     caption: str | None = None
     notes: str = ""
 
@@ -176,7 +178,7 @@ class _Work:
     def _tell(self) -> None:
         """Notes what people should know before anything is done."""
         wanted, language = self.wanted, self.settings.language
-        for leak in self.labeller.opened.cautions(language):
+        for leak in self.labeller.opened.leaks(language):
             self.run.warn(leak)
         if wanted.twice:
             self.run.warn(say("classify_report.twice", language, count=wanted.twice))
@@ -211,22 +213,21 @@ class _Work:
             name = f"{number:02d}-{Path(one.picture).stem}" if len(known) > 1 else "figure"
             file = labelled(
                 None if path is None else read_picture(path, side=_SHOWN),
-                self._bars(one.chances),
+                self._bars(one),
                 self.run.scratch / f"{_plain(name)}.png",
                 title=", ".join(one.labels) or say("classify_report.no_label", self.settings.language),
                 caption=one.caption or "",
                 note=NOTES_APART[self.settings.language].join(
-                    filter(None, (one.notes, *self.labeller.opened.cautions(self.settings.language)))
+                    filter(None, (one.notes, *self.labeller.opened.leaks(self.settings.language)))
                 ),
                 language=self.settings.language,
             )
             drawn.append((one.picture, self.run.path / self.run.publish(file, kind="picture").file))
         return drawn
 
-    def _bars(self, chances: Mapping[str, float]) -> list[LabelBar]:
+    def _bars(self, one: GivenLabels) -> list[LabelBar]:
         """The labels that are given, then the likeliest of the others."""
-        thresholds = self.labeller.thresholds.tolist()
-        bars = [LabelBar(name, chances[name], by) for name, by in zip(self.labeller.labels, thresholds, strict=True)]
+        bars = [LabelBar(name, chance, one.thresholds[name]) for name, chance in one.chances.items()]
         return sorted(bars, key=lambda bar: (not bar.given, -bar.chance))[: self.settings.bars]
 
 
@@ -236,7 +237,14 @@ def _told(file: Path, most: int) -> Sequence[GivenLabels]:
     with file.open(encoding="utf-8") as lines:
         for _, line in zip(range(most), lines, strict=False):
             row: dict[str, Any] = json.loads(line)
-            given = (row["picture"], tuple(row["labels"]), row["chances"], row["caption"], row["notes"])
+            given = (
+                row["picture"],
+                tuple(row["labels"]),
+                row["chances"],
+                row["thresholds"],
+                row["caption"],
+                row["notes"],
+            )
             told.append(GivenLabels(*given))
     return told
 
