@@ -68,6 +68,16 @@ def test_the_adapter_has_the_size_of_the_published_chain_and_not_of_its_first_on
     assert sum(one.numel() for one in adapter.parameters()) == layers + 26 * 1536
 
 
+def test_a_parcel_is_the_mean_of_its_cells_until_a_cell_of_its_own_is_learnt() -> None:
+    torch.manual_seed(0)
+    adapter, visual = VisionAdapter(SHAPE), torch.randn(2, 4, 8)
+    turned = visual[:, [2, 0, 3, 1]]
+    torch.testing.assert_close(adapter(visual), adapter(turned))
+    assert not torch.allclose(adapter(visual)[:, 0], adapter(visual)[:, 1])  # each place passes on what it pleases
+    nn.init.constant_(adapter.own, 0.5)
+    assert not torch.allclose(adapter(visual), adapter(turned), atol=1e-3)
+
+
 def test_lora_on_qwen2_has_the_published_counts() -> None:
     """36 929 536 trainable of 1 580 643 840, counted on Qwen2-1.5B's own configuration."""
     from transformers import Qwen2Config, Qwen2ForCausalLM

@@ -28,8 +28,8 @@ def test_blind_texts_about_held_out_dates_say_what_the_image_shows(root: Path, d
         for method, rest in re.findall(r"blind (\w+) +dates +\d+ texts: (.*)", told)
     }
     model = figures["model"]
-    assert model["hit05"] >= 0.85, told
-    assert model["classes"] >= 0.88, told
+    assert model["hit05"] >= 0.87, told
+    assert model["classes"] >= 0.89, told
     assert model["contradiction"] <= 0.02, told
     assert model["stated"] >= 0.98, told
     assert figures["oracle"]["hit05"] == 1.0

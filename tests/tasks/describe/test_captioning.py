@@ -71,6 +71,15 @@ def test_several_texts_of_a_parcel_differ_and_the_seed_decides_them(written: Wri
     assert not list(tmp_path.glob(".*"))
 
 
+def test_few_wordings_with_the_number_first_suit_small_models(written: Write, tmp_path: Path) -> None:
+    table = written([replace(FIELD, parcel=f"p{number}") for number in range(40)])
+    settings = CaptionSettings(lang="en", wordings=2, number_first=True)
+    lines = lines_of(caption_table(table, tmp_path / "a.jsonl", settings).file)
+    assert {line["seed"] for line in lines} == {0, 1}
+    expected = {text(compose(FIELD, "en", seed=seed, number_first=True)) for seed in range(2)}
+    assert {line["text"] for line in lines} == expected
+
+
 def test_changes_are_counted_from_the_date_before_of_the_same_parcel(written: Write, tmp_path: Path) -> None:
     march = replace(FIELD, taken=date(2021, 3, 1), indices={**INDICES, "NDVI": 0.25})
     neighbour = replace(march, parcel="south", taken=date(2021, 5, 1))
