@@ -21,6 +21,7 @@ from arpent.tasks.describe.lessons import Lesson, Lessons
 from arpent.tasks.describe.number_words import number_words, settle_numbers
 from arpent.tasks.describe.sequences import dialogue, facts_of, request_of
 from arpent.tasks.describe.speaking_task import SpeakingTask
+from arpent.tasks.describe.teacher import as_seen
 from arpent.tasks.describe.train_settings import SmallLessonSettings
 
 __all__ = ["FirstWords", "word_deviation"]
@@ -34,7 +35,7 @@ _JUDGED = 64
 _ANY = 1 << 30
 """Ways of saying the same that are never used up."""
 
-_CLEAR, _DIM = 0.02, 0.4
+_CLEAR, _DIM = 0.02, 3.0
 """How far numbers are off in the vectors of an image: where they alone tell, and beside numbers that are told."""
 
 _UNSEEN = 1_000_003
@@ -85,7 +86,7 @@ class FirstWords:
         fresh = small_language_model(settings.model, self.speech)
         code = Code.of(fresh.width, word_deviation(fresh), self._profile)
         listener = Listener(fresh.model, self.speech.placeholder)
-        settle_numbers(fresh, code, word_deviation(fresh))
+        settle_numbers(fresh, code, word_deviation(fresh), copied=settings.told > 0)
         task = SpeakingTask(settings, lambda: listener, self.speech.digits, stress=self._stress)
         rule = FitSettings(
             epochs=1,
@@ -126,6 +127,7 @@ class FirstWords:
         return Lesson(measured.parcel, dialogue(self.speech, request, answer), shown)
 
     def _written(self, measured: Measured, language: Language, seed: int) -> str:
+        measured = measured if self._settings.days else as_seen(measured)
         return text(compose(measured, language, seed=seed, profile=self._profile, number_first=self._number_first))
 
     def _tokenizer(self) -> Speech:

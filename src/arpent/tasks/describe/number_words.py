@@ -18,8 +18,8 @@ __all__ = ["number_words", "settle_numbers"]
 _SEED = 20_150_624
 _LENGTH = 8.0
 """How long the place of a number is in its word, beside what other words are."""
-_ITSELF = 0.5
-"""How much of a number's word belongs to it alone, so that it can be copied to the last digit."""
+_ITSELF, _COPIED = 0.5, 1.5
+"""How much of a number's word belongs to it alone; more where it is to be copied to the last digit."""
 
 
 @cache
@@ -34,13 +34,14 @@ def number_words() -> Mapping[str, tuple[str, float]]:
     return found
 
 
-def settle_numbers(language: LanguageModel, code: Code, deviation: float) -> None:
+def settle_numbers(language: LanguageModel, code: Code, deviation: float, *, copied: bool = False) -> None:
     """Puts the words that are numbers where the code has them, before anything is learnt.
 
     Args:
         language: a small model, which is changed.
         code: that images will be told in.
         deviation: of the numbers in the vectors of words.
+        copied: whether the model will be told numbers in words.
     """
     table: Tensor = language.model.get_input_embeddings().weight.data  # type: ignore[operator]  # transformers' method
     words = number_words()
@@ -49,4 +50,4 @@ def settle_numbers(language: LanguageModel, code: Code, deviation: float) -> Non
     places = language.speech.tokenizer.convert_tokens_to_ids(list(words))
     points = code.point(torch.tensor([value for _, value in words.values()]))
     kind = torch.stack([kinds[one] for one, _ in words.values()])
-    table[places] = _ITSELF * table[places] + (kind + _LENGTH * points).to(table)
+    table[places] = (_COPIED if copied else _ITSELF) * table[places] + (kind + _LENGTH * points).to(table)

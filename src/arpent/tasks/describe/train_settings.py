@@ -52,6 +52,8 @@ class SmallLessonSettings(Settings):
     """Learning rate at its peak."""
     listed: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Share of the lessons that are bare lists of numbers, from which digits are learnt fastest."""
+    days: bool = True
+    """Whether its texts speak of the day that it is told; a wrong one makes all that is said of it wrong."""
     told: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Share of the texts before which it is told the measurements in words; before the others, in vectors alone."""
 
