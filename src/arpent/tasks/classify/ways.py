@@ -46,6 +46,9 @@ Branches = Mapping[Literal["image", "text"], LabellingHead]
 _TIMES: Final = 2
 """How often a picture comes in an epoch of a lesson that looks at it: another part, and with another caption."""
 
+_READINGS: Final = 5
+"""How often a picture comes in an epoch of a lesson that reads captions alone: each of five once, or one five times."""
+
 
 @dataclass(frozen=True)
 class Lesson:
@@ -165,7 +168,7 @@ def train_way(
         shown,
         settings.batch_size,
         seed=settings.seed,
-        times=None if way == "text" else _TIMES,
+        times=_READINGS if way == "text" else _TIMES,
         absent=settings.modality_dropout if branch == "fusion" else 0.0,
     )
     judged = Lessons(lesson.pictures("val", way), shown, settings.batch_size)
