@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +145,7 @@ def _new_text(
         seed = int.from_bytes(hashlib.sha256(json.dumps(key).encode()).digest()[:4]) >> 1
         seed %= settings.wordings or 1 << 31
         said = compose(
-            measured,
+            measured if settings.days else replace(measured, taken=None),
             language,
             seed=seed,
             axes=axes,
