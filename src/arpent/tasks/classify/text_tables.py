@@ -17,7 +17,6 @@ __all__ = ["TextTable", "parse_json", "parse_table", "read_text"]
 
 _MOST_BYTES = 1 << 29
 _SEPARATORS = "\t,;|"
-_LONGEST_CELL = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,6 @@ def parse_table(text: str, path: Path) -> TextTable:
     lines = text.splitlines()
     first = next(line for line in lines if line.strip())
     separator = max(_SEPARATORS, key=lambda one: (first.count(one), -_SEPARATORS.index(one)))
-    csv.field_size_limit(_LONGEST_CELL)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
     listed: list[list[str]] = []
     try:
