@@ -9,7 +9,7 @@ not read) and the leaky one (labels are words of the captions that are read) sid
 
 What is read of a picture in the test is its first caption. The fusion that the goals are about is the one that the
 validation split prefers. Figures of the test split were seen while the ways were built, though the choices were made on
-the validation split; so the same is printed for other sides, drawn by picture, on which nothing was ever tried.
+the validation split; so the same is printed for other sides, drawn by picture, on which nothing was chosen.
 
 Usage: python bench/classify_ablation.py [--seeds 3] [--data FOLDER] [--folder FOLDER] [--only ucm|flickr8k] [--fast]
 """
