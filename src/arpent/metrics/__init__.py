@@ -5,7 +5,7 @@ from arpent.metrics.belief import believed
 from arpent.metrics.calibration import Reliability, reliability
 from arpent.metrics.change import BlockCounts, Detection
 from arpent.metrics.curves import Curve, ScoreHistogram
-from arpent.metrics.dense import Absent, ConfusionMatrix, DenseScores, DomainMatrices, Interval
+from arpent.metrics.dense import Absent, ConfusionMatrix, DenseScores, DomainMatrices
 from arpent.metrics.faithfulness import (
     FIGURES,
     Faithfulness,
@@ -20,7 +20,7 @@ from arpent.metrics.faithfulness import (
 from arpent.metrics.forecast import REGIMES, ForecastTally, HorizonScores, Regime, Shares, regime_of
 from arpent.metrics.jackknife import jackknife
 from arpent.metrics.labels import LabelFigures, Labelled, LabelScores, label_curve, label_reliability, score_labels
-from arpent.metrics.resampling import bootstrap
+from arpent.metrics.resampling import Interval, bootstrap, redrawn, within
 from arpent.metrics.temperature import calibrate
 from arpent.metrics.texts import TextScores, bleu4, cider, compare_texts, rouge_l, words
 
@@ -64,10 +64,12 @@ __all__ = [
     "label_curve",
     "label_reliability",
     "numbers_of",
+    "redrawn",
     "regime_of",
     "reliability",
     "rouge_l",
     "score_labels",
     "slope",
+    "within",
     "words",
 ]

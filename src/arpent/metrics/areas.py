@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from arpent.errors import InvalidSetting
-from arpent.metrics.dense import ConfusionMatrix, Interval
+from arpent.metrics.dense import ConfusionMatrix
+from arpent.metrics.resampling import Interval
 
 __all__ = ["AdjustedAreas", "Estimate", "adjust_areas"]
 

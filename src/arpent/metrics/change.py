@@ -8,12 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from arpent.errors import DatasetError
-from arpent.metrics.dense import Interval
+from arpent.metrics.resampling import Interval, redrawn, within
 
 __all__ = ["BlockCounts", "Detection"]
-
-_ENDS = (2.5, 97.5)
-"""Percentiles between which 95 % of the draws lie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +105,9 @@ class BlockCounts:
             raise DatasetError("no block holds a pixel", cure="Check that the truth lies over the map.")
         blocks = np.stack([self._counts[key] for key in sorted(self._counts)]).astype(np.float64)
         count = len(blocks)
-        weights = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws)
-        drawn = np.einsum("db,bse->dse", weights.astype(np.float64), blocks)
+        drawn = np.einsum("db,bse->dse", redrawn(count, draws, seed), blocks)
         values, spread = self._figures(blocks.sum(axis=0)[None]), self._figures(drawn)
-        return {name: _interval(float(values[name][0]), spread[name]) for name in values}
+        return {name: within(float(values[name][0]), spread[name]) for name in values}
 
     def _figures(self, counts: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         """Figures of a stack of counts ``(n, 2, edges + 1)``."""
@@ -135,8 +131,3 @@ class BlockCounts:
 
 def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.divide(part, whole, out=np.zeros(np.broadcast(part, whole).shape), where=whole > 0)
-
-
-def _interval(value: float, draws: NDArray[np.float64]) -> Interval:
-    low, high = np.percentile(draws, _ENDS)
-    return Interval(value, float(low), float(high))

@@ -11,20 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from arpent.core import ClassMap
 from arpent.errors import InvalidSetting
+from arpent.metrics.resampling import Interval, redrawn, within
 
-__all__ = ["Absent", "ConfusionMatrix", "DenseScores", "DomainMatrices", "Interval"]
+__all__ = ["Absent", "ConfusionMatrix", "DenseScores", "DomainMatrices"]
 
 Absent = Literal["exclude", "zero"]
 """What a class without any true pixel does to a mean over classes: it is left out, or it counts as 0."""
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A measured value with the ends of its interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -276,13 +268,6 @@ class DomainMatrices:
         if count < 2:
             return {name: Interval(value, np.nan, np.nan) for name, value in whole.items()}
         stack = np.stack([matrix.counts.ravel() for matrix in self.by_domain.values()]).astype(np.float64)
-        times = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws)
-        drawn = (times @ stack).reshape(draws, self._size, self._size)
+        drawn = (redrawn(count, draws, seed) @ stack).reshape(draws, self._size, self._size)
         replicas = _scores(drawn, absent, _kept(self._size, leave_out))
-        ends = [(1 - level) / 2, (1 + level) / 2]
-        result = {}
-        for name in _MEANS:
-            finite = replicas[name][np.isfinite(replicas[name])]
-            low, high = np.quantile(finite, ends) if finite.size else (np.nan, np.nan)
-            result[name] = Interval(whole[name], float(low), float(high))
-        return result
+        return {name: within(whole[name], replicas[name], level) for name in _MEANS}

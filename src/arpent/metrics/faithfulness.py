@@ -45,7 +45,7 @@ from arpent.language import Measured
 from arpent.language.axes import AXES, Axis, Profile, axes_of
 from arpent.language.checking import abstains, check
 from arpent.language.claims import Claim, Finding, Sentence
-from arpent.metrics.dense import Interval
+from arpent.metrics.resampling import Interval, redrawn, within
 
 __all__ = [
     "FIGURES",
@@ -85,7 +85,6 @@ _SHARES: Mapping[Figure, tuple[str, str]] = MappingProxyType(
 )
 _COUNTS = tuple(sorted({name for pair in _SHARES.values() for name in pair} | {"texts"}))
 _PLACE = {name: place for place, name in enumerate(_COUNTS)}
-_ENDS = (2.5, 97.5)
 _FAR = 0.15
 """A number further away than this contradicts the pixels; a nearer one may still be a miss."""
 _STEPS = 2
@@ -190,7 +189,7 @@ class FaithfulnessTally:
         """
         parcels = self._parcels(split, language)
         counts = np.stack([parcels[key] for key in sorted(parcels)])
-        whole, drawn = counts.sum(axis=0), _drawn(len(counts), draws, seed) @ counts
+        whole, drawn = counts.sum(axis=0), redrawn(len(counts), draws, seed) @ counts
         figures = {
             name: _interval(float(_share(whole[None], name)[0]), _share(drawn, name), len(counts)) for name in FIGURES
         }
@@ -221,7 +220,7 @@ class FaithfulnessTally:
                 cure="Judge both on the same parcels.",
             )
         one, two = (np.stack([parcels[key] for key in sorted(parcels)]) for parcels in (ours, theirs))
-        draw = _drawn(len(one), draws, seed)
+        draw = redrawn(len(one), draws, seed)
         value = _share(one.sum(axis=0)[None], figure) - _share(two.sum(axis=0)[None], figure)
         return _interval(float(value[0]), _share(draw @ one, figure) - _share(draw @ two, figure), len(one))
 
@@ -343,7 +342,7 @@ def slope(pairs: Mapping[str, Sequence[tuple[float | None, float]]], *, draws: i
     if not pairs:
         raise DatasetError("no parcel's pixels were changed", cure="Give the pairs of one parcel at least.")
     found = np.array([_followed(pairs[parcel]) for parcel in sorted(pairs)])
-    return _interval(float(found.mean()), _drawn(len(found), draws, seed) @ found / len(found), len(found))
+    return _interval(float(found.mean()), redrawn(len(found), draws, seed) @ found / len(found), len(found))
 
 
 def _followed(pairs: Sequence[tuple[float | None, float]]) -> float:
@@ -365,12 +364,6 @@ def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return ranks[which]
 
 
-def _drawn(count: int, draws: int, seed: int) -> NDArray[np.float64]:
-    """How often each of `count` parcels is in each draw, ``(draws, count)``."""
-    times = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws)
-    return times.astype(np.float64)
-
-
 def _share(counts: NDArray[np.float64], figure: Figure) -> NDArray[np.float64]:
     part, whole = (counts[:, _PLACE[name]] for name in _SHARES[figure])
     shares = np.full(len(counts), np.nan)
@@ -380,8 +373,6 @@ def _share(counts: NDArray[np.float64], figure: Figure) -> NDArray[np.float64]:
 
 def _interval(value: float, draws: NDArray[np.float64], parcels: int) -> Interval:
     """A figure with its ends; of one parcel alone nobody knows them."""
-    known = draws[np.isfinite(draws)]
-    if not math.isfinite(value) or parcels < 2 or not known.size:
+    if not math.isfinite(value) or parcels < 2:
         return Interval(value, math.nan, math.nan)
-    low, high = np.percentile(known, _ENDS)
-    return Interval(value, float(low), float(high))
+    return within(value, draws)

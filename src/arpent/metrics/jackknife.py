@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from arpent.metrics.dense import Interval
+from arpent.metrics.resampling import Interval
 
 __all__ = ["jackknife"]
 

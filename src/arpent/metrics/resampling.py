@@ -1,16 +1,43 @@
-"""How sure a figure is that was counted on a few hundred images: what it is on images drawn anew from them."""
+"""How sure a figure is: what it is on images, places or blocks that are drawn anew from those at hand (Efron 1979)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from arpent.errors import InvalidSetting
-from arpent.metrics.dense import Interval
 
-__all__ = ["bootstrap"]
+__all__ = ["Interval", "bootstrap", "redrawn", "within"]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A measured value with the ends of its interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def redrawn(count: int, draws: int, seed: int = 0) -> NDArray[np.float64]:
+    """How often each of `count` things is in each draw of as many, with replacement, ``(draws, count)``.
+
+    Equal arguments draw the same, so that two figures can be held against each other draw by draw.
+    """
+    times = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws)
+    return times.astype(np.float64)
+
+
+def within(value: float, drawn: NDArray[np.float64], level: float = 0.95) -> Interval:
+    """A figure with the ends between which that share of its draws lies; NaN where no draw is known."""
+    known = drawn[np.isfinite(drawn)]
+    if not known.size:
+        return Interval(value, float("nan"), float("nan"))
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(value, float(low), float(high))
 
 
 def bootstrap(
@@ -21,7 +48,7 @@ def bootstrap(
     seed: int = 0,
     level: float = 0.95,
 ) -> Interval:
-    """A figure with its percentile interval over images (Efron 1979).
+    """A figure with its percentile interval over images.
 
     Equal arguments draw the same images: of two figures over the same images, the interval of their difference is that
     of ``lambda weights: one(weights) - other(weights)``, which is far narrower than two intervals side by side.
@@ -40,13 +67,4 @@ def bootstrap(
         raise InvalidSetting(
             "an interval needs images and draws", found=f"{images} and {draws}", cure="Give at least one of each."
         )
-    random = np.random.default_rng(seed)
-    value = figure(None)
-    drawn = np.array(
-        [figure(random.multinomial(images, np.full(images, 1 / images)).astype(np.float64)) for _ in range(draws)]
-    )
-    known = drawn[np.isfinite(drawn)]
-    if not known.size:
-        return Interval(value, float("nan"), float("nan"))
-    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(value, float(low), float(high))
+    return within(figure(None), np.array([figure(weights) for weights in redrawn(images, draws, seed)]), level)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from arpent.data.folds import block_folds, near
 from arpent.data.split import METRES_PER_DEGREE
 from arpent.errors import EmptySplit, SplitLeak
-from arpent.metrics import DomainMatrices, Interval
+from arpent.metrics import DomainMatrices, Interval, redrawn, within
 from arpent.models.linear_probe import LinearProbe, best_penalty, fit_probe
 from arpent.tasks.change.embedding_settings import ProbeSettings
 
@@ -195,6 +195,5 @@ def _difference(first: NDArray[np.bool_], second: NDArray[np.bool_], blocks: I64
     _, at = np.unique(blocks, return_inverse=True)
     gains = np.bincount(at, first.astype(np.float64) - second)
     sizes = np.bincount(at)
-    drawn = np.random.default_rng(0).multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), size=draws)
-    low, high = np.quantile(drawn @ gains / (drawn @ sizes), [0.025, 0.975])
-    return Interval(float(gains.sum() / sizes.sum()), float(low), float(high))
+    drawn = redrawn(len(sizes), draws)
+    return within(float(gains.sum() / sizes.sum()), drawn @ gains / (drawn @ sizes))

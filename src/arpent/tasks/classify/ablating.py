@@ -27,12 +27,13 @@ from arpent.tasks.classify.ablation_page import (
     write_ablation_page,
 )
 from arpent.tasks.classify.beginning import Begun, begin, features_folder
-from arpent.tasks.classify.comparison import FUSED, WAYS, Comparison, View, WayName
+from arpent.tasks.classify.comparison import FUSED, WAYS, Comparison, View
 from arpent.tasks.classify.dataset import Dataset, Picture
 from arpent.tasks.classify.evaluating import of_reached
 from arpent.tasks.classify.evaluation_page import About
 from arpent.tasks.classify.features import Looks, features_of
 from arpent.tasks.classify.judging import Answers, Condition, Judge
+from arpent.tasks.classify.train_settings import Way
 from arpent.tasks.classify.ways import Branches, Trained, train_way
 from arpent.version import __version__
 
@@ -144,8 +145,8 @@ class _Work:
         with self.run.timed("features"):
             begun = begin(asked, dataset, progress=self.progress)
             sides = {side: self._asked(begun, dataset.of_split(side)) for side in ("val", "test")}
-        found: dict[WayName, list[Answers]] = {way: [] for way in WAYS}
-        liked: dict[WayName, list[float]] = {way: [] for way in FUSED}
+        found: dict[Way, list[Answers]] = {way: [] for way in WAYS}
+        liked: dict[Way, list[float]] = {way: [] for way in FUSED}
         held = Judge(dataset.truth(dataset.of_split("val")), dataset.labels, 1)
         for seed in range(first, first + settings.seeds):
             lesson = replace(begun.lesson, settings=asked.model_copy(update={"seed": seed}))
@@ -160,9 +161,9 @@ class _Work:
         chosen = max(FUSED, key=lambda way: float(np.mean(liked[way])))
         return Comparison(judge, found, np.array(fresh, bool), chosen)
 
-    def _trained(self, begun: Begun, view: View, seed: int, bar: Bar) -> dict[WayName, Trained]:
+    def _trained(self, begun: Begun, view: View, seed: int, bar: Bar) -> dict[Way, Trained]:
         """Every way with one seed; fusions are built on the branches."""
-        made: dict[WayName, Trained] = {}
+        made: dict[Way, Trained] = {}
         for way in WAYS:
             branches: Branches | None = None
             if way in FUSED:

@@ -9,9 +9,10 @@ from arpent.core import Language
 from arpent.language import number, say
 from arpent.report import Picture, Section, Table, Text, write_page
 from arpent.report.ranges import Range, ranges
-from arpent.tasks.classify.comparison import WAYS, Comparison, View, WayName
+from arpent.tasks.classify.comparison import WAYS, Comparison, View
 from arpent.tasks.classify.evaluation_page import About, how, interval_told
 from arpent.tasks.classify.judging import CONDITIONS, Condition, Reached
+from arpent.tasks.classify.train_settings import Way
 
 __all__ = ["TABLE", "ablation_rows", "ablation_words", "draw_ablation", "write_ablation_page"]
 
@@ -72,16 +73,16 @@ def _rows(one: Comparison, language: Language) -> list[list[str | float | None]]
     ]
 
 
-def _ordered(one: Comparison) -> list[tuple[tuple[WayName, Condition], Reached]]:
+def _ordered(one: Comparison) -> list[tuple[tuple[Way, Condition], Reached]]:
     order = [(way, condition) for way in WAYS for condition in CONDITIONS]
     return [(key, one.reached[key]) for key in order if key in one.reached]
 
 
-def _named(way: WayName, condition: Condition, language: Language) -> list[str]:
+def _named(way: Way, condition: Condition, language: Language) -> list[str]:
     return [say(f"classify_report.{kind}", language) for kind in (f"way_{way}", condition)]
 
 
-def _gain(one: Comparison, way: WayName, condition: Condition, language: Language) -> str | None:
+def _gain(one: Comparison, way: Way, condition: Condition, language: Language) -> str | None:
     if way not in one.gains:
         return None
     return interval_told(one.gains[way] if condition == "complete" else one.costs[way, condition], language)

@@ -12,18 +12,16 @@ from numpy.typing import NDArray
 
 from arpent.metrics import Interval
 from arpent.tasks.classify.judging import CONDITIONS, Answers, Condition, Judge, Reached
+from arpent.tasks.classify.train_settings import Way
 
-__all__ = ["FUSED", "SINGLE", "WAYS", "Comparison", "View", "WayName"]
-
-WayName = Literal["image", "text", "concat", "gated", "late"]
-"""A branch alone, or a fusion of both."""
+__all__ = ["FUSED", "SINGLE", "WAYS", "Comparison", "View"]
 
 View = Literal["open", "masked"]
 """Captions as they were written, or without the words that name labels."""
 
-WAYS: Final[tuple[WayName, ...]] = get_args(WayName)
-SINGLE: Final[tuple[WayName, ...]] = ("image", "text")
-FUSED: Final[tuple[WayName, ...]] = ("concat", "gated", "late")
+WAYS: Final[tuple[Way, ...]] = get_args(Way)
+SINGLE: Final[tuple[Way, ...]] = ("image", "text")
+FUSED: Final[tuple[Way, ...]] = ("concat", "gated", "late")
 
 
 @dataclass(frozen=True)
@@ -38,12 +36,12 @@ class Comparison:
     """
 
     judge: Judge
-    answers: Mapping[WayName, Sequence[Answers]]
+    answers: Mapping[Way, Sequence[Answers]]
     fresh: NDArray[np.bool_]
-    chosen: WayName
+    chosen: Way
 
     @cached_property
-    def reached(self) -> dict[tuple[WayName, Condition], Reached]:
+    def reached(self) -> dict[tuple[Way, Condition], Reached]:
         """How good each way is under each condition that it answers under."""
         return {
             (way, condition): self.judge.reached(own, condition)
@@ -53,7 +51,7 @@ class Comparison:
         }
 
     @cached_property
-    def unseen(self) -> dict[WayName, Reached]:
+    def unseen(self) -> dict[Way, Reached]:
         """How good each way is with both, on pictures whose caption is new; nothing where all or none are."""
         if self.fresh.all() or not self.fresh.any():
             return {}
@@ -64,20 +62,20 @@ class Comparison:
         return found
 
     @cached_property
-    def best_single(self) -> WayName:
+    def best_single(self) -> Way:
         """The branch with the greater mAP on these very pictures: the hardest that a fusion can be held against."""
         return max(SINGLE, key=lambda way: self.reached[way, "complete"].mean_average_precision.value)
 
     @cached_property
-    def gains(self) -> dict[WayName, Interval]:
+    def gains(self) -> dict[Way, Interval]:
         """By how much each fusion has more mAP than the better branch."""
         rival = (self.answers[self.best_single], CONDITIONS[0])
         return {way: self.judge.gain((self.answers[way], "complete"), rival) for way in FUSED if way in self.answers}
 
     @cached_property
-    def costs(self) -> dict[tuple[WayName, Condition], Interval]:
+    def costs(self) -> dict[tuple[Way, Condition], Interval]:
         """Of each fusion without captions, or without pictures, its mAP less that of the branch alone."""
-        alone: dict[Condition, WayName] = {"text_absent": "image", "image_absent": "text"}
+        alone: dict[Condition, Way] = {"text_absent": "image", "image_absent": "text"}
         return {
             (way, condition): self.judge.gain((self.answers[way], condition), (self.answers[branch], condition))
             for way in FUSED

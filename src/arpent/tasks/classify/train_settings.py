@@ -11,10 +11,13 @@ from arpent.core import Language, Settings
 from arpent.engine import FitSettings, OptimiserSettings
 from arpent.models.labelling_settings import EncoderPadding, FusionName
 
-__all__ = ["LSTM", "RGB", "BranchName", "ClassifyTrainSettings", "PixelRule"]
+__all__ = ["LSTM", "RGB", "BranchName", "ClassifyTrainSettings", "PixelRule", "Way"]
 
 BranchName = Literal["image", "text", "fusion"]
 """What is trained: what looks at the image, what reads the caption, or what fuses both."""
+
+Way = Literal["image", "text", "concat", "gated", "late"]
+"""A branch alone, or a fusion of both by its name."""
 
 PixelRule = Literal["imagenet", "symmetric", "unit"]
 """How bytes become network input: by ImageNet's statistics, to -1…1, or to 0…1."""

@@ -18,8 +18,8 @@ from arpent.tasks.classify.beginning import Begun, Given, begin, given_branches,
 from arpent.tasks.classify.dataset import Dataset
 from arpent.tasks.classify.learning import LabelTask
 from arpent.tasks.classify.lessons import Lessons, Shown
-from arpent.tasks.classify.train_settings import ClassifyTrainSettings
-from arpent.tasks.classify.ways import Trained, Way, temper, train_way
+from arpent.tasks.classify.train_settings import ClassifyTrainSettings, Way
+from arpent.tasks.classify.ways import Trained, temper, train_way
 from arpent.version import __version__
 
 __all__ = ["train_labeller"]

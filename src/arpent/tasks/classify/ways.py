@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 import numpy as np
 import torch
@@ -29,14 +29,9 @@ from arpent.tasks.classify.features import Features
 from arpent.tasks.classify.learning import LabelTask
 from arpent.tasks.classify.lessons import Lessons, Shown
 from arpent.tasks.classify.tempering import temperature, thresholds
-from arpent.tasks.classify.train_settings import BranchName, ClassifyTrainSettings
+from arpent.tasks.classify.train_settings import BranchName, ClassifyTrainSettings, Way
 
-__all__ = ["WAYS", "Branches", "Lesson", "Trained", "Way", "chances_of", "temper", "train_way"]
-
-Way = Literal["image", "text", "concat", "gated", "late"]
-"""A branch, or a fusion of both by its name."""
-
-WAYS: Final[tuple[Way, ...]] = get_args(Way)
+__all__ = ["Branches", "Lesson", "Trained", "chances_of", "temper", "train_way"]
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
