@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import median
 
 WITHIN, FASTER = 0.9, 2.0
-SIDE, BATCH = 256, 16
+SIDE, BATCH = 256, 8
 
 
 def main(argv: list[str]) -> int:

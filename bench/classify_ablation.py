@@ -38,6 +38,7 @@ from arpent.tasks.classify.prepare_settings import PrepareSettings
 from arpent.tasks.classify.preparing import prepare
 from arpent.tasks.classify.train_settings import ClassifyTrainSettings
 
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 WEIGHTS = "mobilenet_v2_1.0_224_imagenet_float32_torchvision_layout.pt"
 FIGURES = ("map", "micro_f1", "macro_f1", "roc_auc", "ece")
 PROBE = {"image": 0.854, "text": 0.927, "concat": 0.908, "late": 0.929}
@@ -78,6 +79,8 @@ class Goal:
 def main() -> None:
     """Prepares both, trains, judges and prints."""
     asked = _asked()
+    if not (asked.data / "classify").is_dir():
+        raise SystemExit(f"the real images are not here ({asked.data}): set ARPENT_DATA to their folder")
     torch.set_num_threads(asked.threads)
     with tempfile.TemporaryDirectory() as scratch:
         folder = asked.folder or Path(scratch)
@@ -91,7 +94,7 @@ def main() -> None:
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("ARPENT_DATA", "../shared/data")))
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("ARPENT_DATA") or DATA))
     parser.add_argument("--folder", type=Path, help="where data sets, features and runs are kept")
     parser.add_argument("--only", choices=("ucm", "flickr8k"))
     parser.add_argument("--threads", type=int, default=2)

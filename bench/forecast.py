@@ -16,7 +16,7 @@ landscapes; with `--learn-variants` each of them is then learnt, too, and judged
 With `--folder`, simulated rivers are kept there and used again; `--validation` judges on the rivers that pick the epoch
 instead of those of the other landscapes, which is how a recipe is to be looked for.
 
-Usage: python bench/forecast.py [--seeds 0 1 2] [--judges 101 55] [--variants noisy permuted family] [--threads 2]
+Usage: python bench/forecast.py [--seeds 0 1 2] [--judges 202 303] [--variants noisy permuted family] [--threads 2]
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ COMPARED: Sequence[tuple[str, Method, Method]] = (
     ("  own - true", "predicted", "persistence"),
 )
 """Which method is held against which on steady scenes."""
-LEARN, JUDGES = 7, (101, 55)
+LEARN, JUDGES = 7, (202, 303)
 """Seeds of the landscape that is learnt from, and of those that judge."""
 
 
@@ -66,7 +66,8 @@ class Asked:
     """What is to be run.
 
     Attributes:
-        scenes: rivers to learn from; half as many judge.
+        scenes: rivers to learn from.
+        judging: rivers of each landscape that judge.
         size: pixels on a side of a scene.
         dates: of a series.
         hidden: numbers of the LSTM's state.
@@ -79,6 +80,7 @@ class Asked:
     """
 
     scenes: int
+    judging: int
     size: int
     dates: int
     hidden: int
@@ -88,11 +90,6 @@ class Asked:
     classes: str
     validation: bool
     judges: tuple[int, ...] = JUDGES
-
-    @property
-    def judging(self) -> int:
-        """How many rivers judge."""
-        return max(3, self.scenes // 2)
 
 
 def dataset(folder: Path, asked: Asked, variant: str, seed: int, scenes: int) -> Path:
@@ -236,7 +233,8 @@ def main() -> None:
     parser.add_argument("--variants", nargs="+", choices=[kind for kind in VARIANTS if kind != "plain"], default=[])
     parser.add_argument("--learn-variants", action="store_true")
     parser.add_argument("--hidden", type=int, default=512)
-    parser.add_argument("--scenes", type=int, default=20)
+    parser.add_argument("--scenes", type=int, default=40, help="rivers to learn from")
+    parser.add_argument("--judging", type=int, default=10, help="rivers of each landscape that judges")
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--dates", type=int, default=12)
     parser.add_argument("--steps", type=int, nargs=2, default=(200, 240), metavar=("SEGMENT", "FORECAST"))
@@ -251,6 +249,7 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     asked = Asked(
         given.scenes,
+        given.judging,
         given.size,
         given.dates,
         given.hidden,

@@ -143,7 +143,8 @@ def _error_rows(kind: type[errors.ArpentError]) -> Iterator[str]:
 def settings_page() -> str:
     """Every group of settings that a user can write."""
     for found in walk_packages(arpent.__path__, "arpent."):
-        if not found.name.endswith("__main__"):
+        # The map has its settings from the environment, and most of it needs a configured Django.
+        if not found.name.endswith("__main__") and not found.name.startswith("arpent.web."):
             import_module(found.name)
     lines = [
         "# Settings",

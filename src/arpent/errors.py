@@ -34,7 +34,8 @@ An error says three things: what was found, what was expected, and the cure. ::
     ├── EnvironmentLack         this machine lacks something
     │   ├── ExtraMissing            an optional part of Arpent is not installed
     │   ├── DeviceMissing           no such GPU, or a runtime that cannot start
-    │   └── NetworkMissing          an address that cannot be reached
+    │   ├── NetworkMissing          an address that cannot be reached
+    │   └── ClusterLost             a Ray cluster that cannot be joined, or whose workers end again and again
     ├── PartialFailure          some items failed, the others are done
     └── Interrupted             stopped by the user; what is finished is kept
 """
@@ -48,6 +49,7 @@ __all__ = [
     "ArpentError",
     "BandMismatch",
     "BundleInvalid",
+    "ClusterLost",
     "ConfigError",
     "ContractMismatch",
     "DatasetError",
@@ -296,6 +298,10 @@ class DeviceMissing(EnvironmentLack):
 
 class NetworkMissing(EnvironmentLack):
     """An address that cannot be reached."""
+
+
+class ClusterLost(EnvironmentLack):
+    """A Ray cluster that cannot be joined, or whose workers end again and again."""
 
 
 class PartialFailure(ArpentError):

@@ -15,8 +15,8 @@ import typer
 
 from arpent import __version__
 from arpent.cli import app as application
+from arpent.cli import console
 from arpent.cli.console import flags, note, progress, show
-from arpent.core import Silent
 from arpent.errors import FileMissing, PartialFailure
 
 Run = Callable[..., Any]
@@ -65,7 +65,7 @@ def test_every_command_of_the_table_opens(arpent: Run, name: str) -> None:
 def test_the_whole_tree_can_be_walked() -> None:
     root = application.tree()
     assert set(root.commands) == set(application.COMMANDS)
-    assert set(root.commands["runs"].commands) == {"list", "show", "verify"}
+    assert set(root.commands["runs"].commands) == {"catalog", "list", "publish", "show", "verify"}
 
 
 @pytest.mark.parametrize("words", [["--version"], ["runs", "--version"], ["runs", "list", "--version"]])
@@ -104,12 +104,28 @@ def test_people_get_text_and_machines_get_their_help_as_text(arpent: Run, probe:
 def test_notes_and_progress_are_for_people_who_look(arpent: Run, probe: Run) -> None:
     def action() -> None:
         note("by the way\x1b[2J")
-        assert isinstance(progress(), Silent)  # standard error is no terminal here
+        with progress().bar("reading", 3, "files") as bar:
+            bar.advance(3)  # standard error is no terminal here, and what takes less than a minute leaves no line
 
     probe(action)
     assert arpent("probe").err == "by the way\\x1b[2J\n"
     assert arpent("probe", "--quiet").err == ""
     assert arpent("probe", "--json").err == ""
+
+
+def test_a_log_is_told_how_far_long_work_is(arpent: Run, probe: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "LOGGED", 0.0)
+
+    def action() -> None:
+        with progress().bar("reading", 8, "files") as bar:
+            bar.advance(0)
+            bar.note("slowly")
+            bar.advance(2)
+
+    probe(action)
+    lines = arpent("probe").err.splitlines()
+    assert lines == ["reading: 0 files", "reading: 2/8 files, 0:00 left  slowly"]
+    assert arpent("probe", "--quiet").err == ""
 
 
 def test_an_error_is_one_line_and_one_document(arpent: Run, probe: Run) -> None:
@@ -282,7 +298,11 @@ sys.exit(app.main(["slow"]))
 
 @pytest.mark.parametrize(
     ("typed", "expected"),
-    [("arpent ru", {"runs"}), ("arpent runs ", {"list", "show", "verify"}), ("arpent runs list --js", {"--json"})],
+    [
+        ("arpent ru", {"runs"}),
+        ("arpent runs ", {"catalog", "list", "publish", "show", "verify"}),
+        ("arpent runs list --js", {"--json"}),
+    ],
 )
 def test_the_shell_completes(arpent_process: Run, typed: str, expected: set[str]) -> None:
     words = typed.split(" ")

@@ -112,7 +112,7 @@ def test_failures_are_told_and_end_with_nine(arpent, place):
         (("--date0", "20230231"), 2, "is not a date"),
         (("--profile", "reference"), 2, "reference"),
         (("--exclude", "clouds"), 2, "Did you mean 'cloud'"),
-        (("--engine", "ray"), 2, "arpent[cluster]"),
+        (("--address", "auto"), 2, "Add --engine ray"),
         (("--set", "model_params.bands=[a, b]", "--set", "model_params.data_mean=[1, 1]", "--set",
           "model_params.data_std=[1, 1]"), 4, "--reset-patch-embedding"),
     ],

@@ -87,7 +87,7 @@ def test_a_mosaic_tells_of_pairs_in_doubt(arpent, dated, colours, tmp_path):
         (("--overlap", "64", "--ring", "16", "--halo", "8"), "overlap 48"),
         (("--overlap", "7"), "even number"),
         (("--overlap", "8", "--profile", "planaura"), "half of a tile"),
-        (("--engine", "ray"), "arpent[cluster]"),
+        (("--workers", "2"), "Add --engine ray"),
         (("--box", "1,2,3"), "'box' takes 4 values"),
         (("--box", "1,2,3,4,5"), "left, bottom, right, top"),
         (("--exclude", "clouds"), "Did you mean 'cloud'"),

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from arpent.cli.console import Flags, Session, console, facts, follows, note, plain, printable, progress, show, table
 from arpent.core import Settings, Window
+from arpent.core.progress import Retitled
 
 
 class _Choice(Settings):
@@ -95,6 +96,29 @@ def test_the_bar_shows_itself_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> 
     assert "1 files" in said
     assert "inside [x]" in said
     assert "1/2" in said
+
+
+def test_a_log_is_told_now_and_then_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("arpent.cli.console.time.monotonic", lambda: clock[0])
+
+    def told(here: Flags, total: float | None) -> list[str]:
+        with Session(here).active(), Retitled(progress(), "lesson 1").bar("train", total, "batches") as bar:
+            bar.note("loss 0.312")
+            for _ in range(10):
+                clock[0] += 25
+                bar.advance(20)
+        return capsys.readouterr().err.splitlines()
+
+    assert told(Flags(), 400) == [
+        "lesson 1: 60/400 batches, 7:05 left  loss 0.312",
+        "lesson 1: 120/400 batches, 5:50 left  loss 0.312",
+        "lesson 1: 180/400 batches, 4:35 left  loss 0.312",
+    ]
+    assert told(Flags(), None)[0] == "lesson 1: 60 batches  loss 0.312"
+    assert told(Flags(quiet=True), 400) == told(Flags(json=True), 400) == []
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def test_the_settings_of_the_guide_are_accepted_in_both_languages(root, tmp_path
 
 SMALL = (
     "small.model.width=32 small.model.layers=1 small.model.heads=4 small.model.hidden=48 small.model.vocabulary=400"
-    " small.texts=64 lora.rank=4 lora.alpha=8 samples=24 fit.epochs=1 fit.device=cpu"
+    " small.texts=64 small.sights=640 lora.rank=4 lora.alpha=8 samples=24 fit.epochs=1 fit.device=cpu"
 )
 """Sizes at which the chain runs in seconds, and learns nothing."""
 
@@ -115,7 +115,13 @@ def taught(root, done):
 def test_the_guides_describer_is_trained_writes_and_is_judged(taught, capsys):
     folder, ended = taught
     # A model that has learnt nothing fails, and both commands say so with their exit codes; their runs are whole.
-    assert ended == {"train": 0, "generate": exit_code(PartialFailure), "evaluate": exit_code(PartialFailure)}
+    assert ended == {
+        "caption": 0,
+        "embed": 0,
+        "train": 0,
+        "generate": exit_code(PartialFailure),
+        "evaluate": exit_code(PartialFailure),
+    }
     for run in ("describer", "texts", "evaluation"):
         verify(open_run(folder / "runs" / run))
     texts = read_texts(folder / "runs" / "texts")

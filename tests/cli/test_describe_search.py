@@ -27,7 +27,7 @@ def runs(tmp_path):
             ),
             "S2",
             100,
-            geometry=shapely.to_wkb(shapely.box(0, 0, 1, 1)),
+            geometry=shapely.to_wkb(shapely.segmentize(shapely.box(0, 0, 1, 1), 0.05)),  # as squares come
         )
         for name, values, soil in rows
     ]
@@ -69,6 +69,7 @@ def test_results_are_written_in_every_format(arpent, runs, tmp_path, ending):
         features = json.loads(target.read_text())["features"]
         assert [feature["properties"]["parcel"] for feature in features] == ["meadow", "maize"]
         assert features[0]["geometry"]["type"] == "Polygon"
+        assert len(features[0]["geometry"]["coordinates"][0]) == 5, "points that do not bend it are left out"
         assert features[0]["properties"]["reasons"][0]["named"] == "high"
 
 

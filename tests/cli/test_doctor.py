@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -15,7 +14,7 @@ Run = Callable[..., Any]
 
 
 @pytest.fixture
-def status(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
+def status(running: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
     """A server on loopback in the place of Hugging Face, which answers with a status."""
     answers = [200]
 
@@ -28,13 +27,9 @@ def status(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
             pass
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
     monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
-    yield lambda code: answers.__setitem__(0, code)
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with running(server):
+        yield lambda code: answers.__setitem__(0, code)
 
 
 def by_name(findings: list[Finding]) -> dict[str, Finding]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import re
 from http import HTTPStatus
+from pathlib import Path
 
 import pytest
 
@@ -66,6 +67,7 @@ def test_the_documented_table_is_the_table() -> None:
         (PermissionError(errno.EACCES, "Permission denied", "map.tif"), NotWritable),
         (OSError(errno.EROFS, "Read-only file system", "map.tif"), NotWritable),
         (MemoryError(), EnvironmentLack),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), EnvironmentLack),
         (KeyboardInterrupt(), Interrupted),
         (ModuleNotFoundError("no torch", name="torch.nn"), ExtraMissing),
         (ModuleNotFoundError("no ray", name="ray"), ExtraMissing),
@@ -85,6 +87,13 @@ def test_foreign_exceptions_are_told_in_our_words(problem: BaseException, expect
 )
 def test_what_nobody_foresaw_stays_a_defect(problem: BaseException) -> None:
     assert in_our_words(problem) is None
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a\0b"])
+def test_a_name_that_no_file_can_have_is_said(name: str, tmp_path: Path) -> None:
+    with pytest.raises((OSError, ValueError)) as met:
+        (tmp_path / name).open()
+    assert type(in_our_words(met.value)) is FileMissing
 
 
 def test_our_own_errors_pass_unchanged() -> None:

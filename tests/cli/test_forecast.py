@@ -11,7 +11,7 @@ from arpent.cli.app import main
 from arpent.store import open_run, verify
 
 SMALLER = {
-    "simulate": "--size 64 --dates 8 --scenes 3",
+    "simulate": "--size 64 --scenes 3",
     "prepare": "--patch 48",
     "train-segmentation": "--epochs 2 --batch-size 2 --widths 4,8 --patches 6",
     "features": "",
@@ -35,6 +35,14 @@ def lava(root):
     text = (root / "docs" / "howto" / "forecast.md").read_text("utf-8")
     lines = re.findall(r"^\$ arpent (.*\b(?:la_palma|rivers_vv|lava)\b.*)$", text, re.MULTILINE)
     return [shlex.split(line) for line in lines]
+
+
+@pytest.fixture(scope="module")
+def rest(root):
+    """The text of the guide after "Try it", without what it says of La Palma."""
+    text = (root / "docs" / "howto" / "forecast.md").read_text("utf-8")
+    after = text[text.index("## Remove speckle") :]
+    return re.sub(r"^\$ arpent .*\b(?:la_palma|rivers_vv|lava)\b.*\n", "", after, flags=re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +105,32 @@ def test_a_series_that_nobody_prepared_is_prepared_and_foretold(done, monkeypatc
     assert [one["horizon"] for one in dates] == [-2, -1, 0, 1, 2, 3]
     run = open_run(done / "runs" / "raw")
     assert not any(".scratch" in one.source for one in run.manifest.inputs)
+
+
+def test_the_rest_of_the_guide_can_be_typed_as_it_stands(done, rest, tmp_path, monkeypatch):
+    """Other encoders and heads, other issue dates, a rain that is foretold, and an image without its speckle."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "series").symlink_to(done / "rivers")
+    (tmp_path / "scene.tif").symlink_to(sorted((done / "rivers").glob("*/image_*.tif"))[0])
+    (tmp_path / "coming.csv").write_text(re.search(r"^\$ cat coming.csv\n(.*?)^\$", rest, re.DOTALL | re.MULTILINE)[1])
+    quick = {"train-segmentation": "--epochs 1 --batch-size 2 --patches 2", "evaluate": "--examples 0"}
+    quick |= {"train": "--epochs 1 --batch-size 2 --hidden 8 --layers 1 --patches 2", "predict": "--no-vector"}
+    typed = [shlex.split(line) for line in re.findall(r"^\$ arpent (.*)$", rest, re.MULTILINE)]
+    assert {words[1] for words in typed} == {*quick, "despeckle", "prepare"}
+    for words in typed:
+        assert main([*words, *shlex.split({**quick, "prepare": "--patch 48"}.get(words[1], ""))]) == 0, words
+    for run in (path for path in (tmp_path / "runs").iterdir() if not path.name.startswith(".")):
+        verify(open_run(run))
+    known = {one["horizon"]: one for one in _timeline(tmp_path / "runs" / "then")["dates"]}
+    assert (known[0]["date"], sorted(known)) == ("2021-02-15", [-2, -1, 0, 1, 2])
+    assert (tmp_path / "runs" / "foretold").is_dir()
+
+
+def _timeline(run):
+    """That of the first of its places."""
+    found = open_run(run)
+    first = min(product.name for product in found.manifest.products if product.name.startswith("timeline"))
+    return json.loads(found.file(first).read_text())
 
 
 @pytest.mark.requires("data")

@@ -1,6 +1,7 @@
 """One training in several processes, as typed: two of them on this machine's processor, and how they end."""
 
 import json
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -291,9 +292,18 @@ def test_what_fails_in_all_is_told_once(ended, case, code, words):
 
 @pytest.mark.slow
 def test_torchrun_as_the_guide_says(ended, folder):
-    words = ["--standalone", "--nproc-per-node", "2", "-m", "arpent", "landcover", "train", "train.yaml", "-o", "run"]
+    """By ``accelerate launch``, which hands over to torchrun."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    start = ["--cpu", "--num_processes", "2", "--num_machines", "1", "--main_process_port", port]
+    words = ["-m", "arpent", "landcover", "train", "train.yaml", "-o", "run"]
     done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", *words], cwd=folder, capture_output=True, text=True, timeout=120
+        [sys.executable, "-m", "accelerate.commands.launch", *start, *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("best by mIoU") == 1

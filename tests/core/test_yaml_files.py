@@ -72,6 +72,12 @@ def test_missing_and_unreadable_files(tmp_path: Path) -> None:
         load_yaml(tmp_path)
 
 
+@pytest.mark.parametrize("value", ["!!timestamp 99999-99-99", "!!bool maybe", "!!int ''", "!!int x", "!!float x"])
+def test_a_value_that_its_tag_belies_is_refused(written, value: str) -> None:
+    with pytest.raises(InvalidSetting):
+        load_yaml(written(f"a: {value}"))
+
+
 @given(st.text() | st.text(alphabet="ab:[]{},&*!|>-?\"'#% \n\t1"))
 def test_any_text_is_a_value_or_one_of_our_errors(text: str) -> None:
     try:

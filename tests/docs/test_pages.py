@@ -63,11 +63,14 @@ def test_every_command_in_the_pages_exists(pages: list[Any], commands: Any) -> N
     for page in pages:
         for line in page.commands():
             words = shlex.split(line)
-            if words[0] == "torchrun":  # … -m arpent …
+            if words[0] in ("accelerate", "torchrun"):  # … -m arpent …
                 words = words[words.index("arpent") :]
             if words[0].rpartition("/")[2] != "arpent":
                 continue
-            unknown += [f"{page.path.name}: {line}: {word}" for word in _unknown_words(commands, words[1:])]
+            wrong = _unknown_words(commands, words[1:])
+            if words[1] == "plan":  # is followed by a command with options of its own
+                wrong = [word for word in wrong if word in _unknown_words(commands, words[2:])]
+            unknown += [f"{page.path.name}: {line}: {word}" for word in wrong]
     assert unknown == []
 
 
@@ -84,9 +87,13 @@ def _unknown_words(command: Any, words: list[str]) -> list[str]:
     return [word for word in words if word.startswith("-") and word.partition("=")[0] not in known]
 
 
+LAUNCHERS = {"--cpu", "--multi_gpu", "--nproc-per-node", "--num_processes", "--standalone"}
+"""Options of accelerate and torchrun that pages speak of."""
+
+
 def test_every_option_in_the_text_exists(pages: list[Any], commands: Any) -> None:
     """Options that a page names in passing, such as `--resume`: some command has them."""
-    known = {"--help"} | set(_all_options(commands))
+    known = {"--help"} | LAUNCHERS | set(_all_options(commands))
     for page in pages:
         if page.path.name == "CONTRIBUTING.md" or "decisions" in page.path.parts:
             continue
@@ -136,17 +143,18 @@ def test_pictures_are_there_and_described(pages: list[Any]) -> None:
 
 def test_settings_shown_in_the_land_cover_pages_are_accepted(pages: list[Any], tmp_path: Path) -> None:
     """Each YAML block is a whole file, word for word; its first line names it, and what it holds says of what."""
-    from arpent.core import nomenclature
+    from arpent.core import nomenclature, sensor
     from arpent.core.settings import parse
     from arpent.tasks.landcover import FinetuneSettings, TrainSettings
     from arpent.tasks.landcover.transfer_settings import TransferSettings
 
     def accepted(block: str) -> object:
         document = yaml.safe_load(block)
-        if "classes" in document:
-            file = tmp_path / "classes.yaml"
+        read = {"classes": nomenclature, "gsd": sensor}
+        for key in read.keys() & document.keys():
+            file = tmp_path / f"{key}.yaml"
             file.write_text(block, "utf-8")
-            return nomenclature(str(file))
+            return read[key](str(file))
         kind = TransferSettings if "target" in document else FinetuneSettings if "start" in document else TrainSettings
         return parse(kind, document, "the page")
 
@@ -155,7 +163,7 @@ def test_settings_shown_in_the_land_cover_pages_are_accepted(pages: list[Any], t
         for page in pages
         if page.path.name.startswith("landcover.")
     }
-    assert len(shown["landcover.md"]) == 5
+    assert len(shown["landcover.md"]) == 6
     assert shown["landcover.md"] == shown["landcover.fr.md"]
 
 

@@ -48,10 +48,13 @@ class Totals:
 
     def answer(self, batch):
         time.sleep(self.seconds)
+        return tuple((int(ready[0]), len(batch)) for ready in batch)
+
+    def take(self, told):
         rows = []
-        for ready in batch:
-            self.total += ready[0]
-            rows.append({"item": int(ready[0]), "total": int(self.total[0]), "batch": len(batch)})
+        for item, size in told:
+            self.total += item
+            rows.append({"item": item, "total": int(self.total[0]), "batch": size})
         return {"totals": Rows(pa.Table.from_pylist(rows, SCHEMA))}
 
     def state(self):

@@ -168,25 +168,27 @@ def test_images_of_any_size_are_mapped(bundle, tmp_path, shape):
         assert (made.read(1) > 0).all()
 
 
-@pytest.mark.alone
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_height_of_the_image(bundle, tmp_path):
-    """Peak resident memory at 4 000 × 4 000 and at 4 000 × 40 000, within a tenth."""
-    peaks = {}
-    for height in (4_000, 40_000):
-        image = write_image(tmp_path / f"{height}.tif", height, 4_000)
-        script = (
-            f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-            "import test_job\n"
-            "from arpent.testing.memory import peak_memory\n"
-            f"run, image, bundle = {str(tmp_path / f'run{height}')!r}, {str(image)!r}, {str(bundle)!r}\n"
-            "test_job.predict_into(run, image, bundle, probabilities=False, tile=512)\n"
-            "print(peak_memory())\n"
-        )
-        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-        peaks[height] = int(done.stdout.split()[-1])
-        image.unlink()
-    assert peaks[40_000] <= 1.1 * peaks[4_000], peaks
+    """Of 12 000 rows more, the network's input alone would take 384 MB.
+
+    One process does both; its heap and GDAL's cache grow until they are full.
+    """
+    runs = []
+    for height in (2_000, 14_000):
+        image = write_image(tmp_path / f"{height}.tif", height, 2_000)
+        runs.append((str(tmp_path / f"run{height}"), str(image), str(bundle)))
+    script = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "import test_job\n"
+        "from arpent.testing.memory import peak_memory\n"
+        f"for run, image, bundle in {runs!r}:\n"
+        "    test_job.predict_into(run, image, bundle, probabilities=False, tile=512)\n"
+        "    print(peak_memory())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    short, tall = map(int, done.stdout.split())
+    assert tall - short < 256 * 2**20, (short, tall)
 
 
 class CountingTask(LandcoverTask):

@@ -42,3 +42,28 @@ def test_each_process_needs_a_gpu_of_its_own(monkeypatch):
     _require_one_each(torch.device("cpu"))
     with pytest.raises(DeviceMissing, match="65 processes need a GPU each"):
         _require_one_each(torch.device("cuda"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("ACCELERATE_MIXED_PRECISION", "bf16", "asks for a precision"),
+        ("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "4", "accumulated gradients"),
+        ("ACCELERATE_USE_FSDP", "true", "FSDP"),
+        ("ACCELERATE_USE_DEEPSPEED", "true", "DeepSpeed"),
+        ("ACCELERATE_DYNAMO_BACKEND", "INDUCTOR", "a compiler"),
+    ],
+)
+def test_what_a_launcher_would_change_behind_the_settings_is_refused(monkeypatch, name, value, told):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidSetting, match=told):
+        Processes.joined("cpu")
+    monkeypatch.setenv(
+        name, {"ACCELERATE_GRADIENT_ACCUMULATION_STEPS": "1"}.get(name, "NO" if "USE" not in name else "false")
+    )
+    assert Processes.joined("cpu").world == 1
+
+
+def test_a_launcher_that_asks_for_the_processor_gets_it(monkeypatch):
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "True")
+    assert Processes.joined().device.type == "cpu"

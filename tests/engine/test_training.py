@@ -252,6 +252,10 @@ def test_a_damaged_checkpoint_is_refused_and_no_code_in_it_runs(tmp_path):
     with pytest.raises(RunDamaged, match="start the training again"):
         read_checkpoint(path)
 
+    path.write_bytes(b"J")  # pickle's word for a number, which is missing
+    with pytest.raises(RunDamaged, match="start the training again"):
+        read_checkpoint(path)
+
     class Trap:
         def __reduce__(self):
             return os.mkdir, (str(tmp_path / "trapped"),)

@@ -1,9 +1,8 @@
-"""Small images to read and write, and two servers on loopback: one of files, one of S3."""
+"""Small images to read and write, a web server on loopback, and a bucket of the S3 server that all tests share."""
 
 from __future__ import annotations
 
 import re
-import threading
 import warnings
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -137,46 +136,19 @@ class _Answer(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
+def web(straight_to_loopback: None, running: Callable[..., Any]) -> Iterator[FileServer]:
     """A web server on loopback."""
-    _straight_to_loopback(monkeypatch)
     server = FileServer()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-def _straight_to_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests run behind a proxy that answers nothing; loopback is reached without it."""
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(name, "127.0.0.1,localhost")
-    for name in ("GDAL_HTTP_PROXY", "GDAL_HTTPS_PROXY", "HTTP_PROXY", "http_proxy"):
-        monkeypatch.delenv(name, raising=False)
+    with running(server):
+        yield server
 
 
 @pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def bucket(s3: Any) -> Any:
     """An S3 bucket on loopback, named "land", with the environment that leads to it; a boto3 resource."""
     import boto3
-    from moto.server import ThreadedMotoServer
 
-    _straight_to_loopback(monkeypatch)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    for name in ("AWS_PROFILE", "AWS_S3_ENDPOINT", "AWS_SESSION_TOKEN", "AWS_NO_SIGN_REQUEST"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    land = boto3.resource("s3").Bucket("land")
-    land.create()
-    yield land
-    server.stop()
+    return boto3.resource("s3").Bucket("land")
 
 
 @pytest.fixture

@@ -451,7 +451,6 @@ print(peak_memory())
 """
 
 
-@pytest.mark.alone
 def test_memory_does_not_grow_with_height(tmp_path: Path) -> None:
     peaks = []
     for height in (2000, 12_000):

@@ -310,7 +310,6 @@ print(peak_memory())
 """
 
 
-@pytest.mark.alone
 def test_memory_does_not_grow_with_the_height_of_the_image(tmp_path, utm):
     peaks = []
     for height in (4096, 20_480):

@@ -143,6 +143,20 @@ def test_s3_that_cannot_be_reached(bucket, monkeypatch):
         open_image("s3://elsewhere/none.tif")
 
 
+def test_s3_that_is_away_is_waited_for(bucket, s3, cog_bytes, monkeypatch):
+    """GDAL notes of a store that does not answer that the file is empty; the note must not outlive the absence."""
+    bucket.put_object(Key="away.tif", Body=cog_bytes)
+    bucket.put_object(Key="there.tif", Body=cog_bytes)
+    monkeypatch.setattr(retry, "PAUSES", (0.01, 0.01, 1.0, 1.0))
+    window = Window(512, 512, 256, 256)
+    with open_image("s3://land/there.tif") as image:
+        with s3.away(0.5):
+            found = image.read(window)
+        np.testing.assert_array_equal(found.pixels, expected(cog_bytes, window))
+    with s3.away(0.5), open_image("s3://land/away.tif") as image:
+        np.testing.assert_array_equal(image.read(window).pixels, found.pixels)
+
+
 def test_a_stac_item_at_an_address(web, cog_bytes):
     web.files["/items/cog.tif"] = cog_bytes
     bands = [{"name": name, "eo:common_name": name} for name in ("red", "green", "blue")]

@@ -5,10 +5,12 @@ GNDVI .655, soil 4.2 %, vegetation 93.1 %, cloud 3 %, valid 97 %, 2.53 ha of win
 its NDVI was .304 and its NDMI .28.
 """
 
+from dataclasses import replace
+
 import pytest
 
 from arpent.core import Language
-from arpent.language import Finding, Measured, check, contradictions, parse
+from arpent.language import Finding, Measured, check, compose, contradictions, parse
 
 WRONG: list[tuple[Language, str, dict[str, str]]] = [
     # a wrong number
@@ -197,6 +199,56 @@ RIGHT: list[tuple[Language, str, int]] = [
 
 def _findings(language: Language, text: str, field: Measured, earlier: Measured) -> list[Finding]:
     return list(check(parse(text, language), field, before=[earlier]))
+
+
+LAKE = Measured(
+    "lake",
+    {"NDVI": -0.2, "NDMI": 0.43, "EVI2": -0.05, "NDRE": -0.1, "BSI": -0.4},
+    {"water": 0.96, "soil": 0.01, "vegetation": 0.03},
+)
+BARE = Measured(
+    "bare",
+    {"NDVI": 0.12, "NDMI": -0.08, "EVI2": 0.1, "NDRE": 0.1, "BSI": 0.2},
+    {"water": 0.0, "soil": 0.92, "vegetation": 0.01},
+)
+MEANINGLESS: list[tuple[Measured, Language, str]] = [
+    (LAKE, "en", "Canopy moisture is high (mean NDMI of 0.43)."),
+    (LAKE, "fr", "L’humidité du couvert est élevée (NDMI moyen de 0,43)."),
+    (LAKE, "en", "The canopy is well supplied with water."),
+    (LAKE, "fr", "Le couvert est bien alimenté en eau."),
+    (LAKE, "en", "The mean NDVI of −0.20 points to negligible vigour."),
+    (LAKE, "fr", "La biomasse est faible."),
+    (LAKE, "en", "Growth is just beginning."),
+    (LAKE, "fr", "Le sol est bien couvert."),
+    (BARE, "en", "The canopy is rather dry, with a mean NDMI of −0.08."),
+    (BARE, "fr", "Le couvert est plutôt sec, avec un NDMI moyen de −0,08."),
+    (BARE, "en", "Growth is just beginning."),
+    (BARE, "fr", "La croissance est peu avancée."),
+]
+
+
+@pytest.mark.parametrize(("ground", "language", "text"), MEANINGLESS)
+def test_of_lakes_and_bare_soil_nothing_is_said_that_only_plants_can_be(
+    ground: Measured, language: Language, text: str
+) -> None:
+    """The same words hold of a meadow with the same numbers: the ground alone makes them mean nothing."""
+    said = [one for one in check(parse(text, language), ground) if one.claim.kind == "class"]
+    assert [one.verdict for one in said] == ["unsupported"]
+    meadow = replace(ground, shares={"water": 0.0, "soil": 0.1, "vegetation": 0.8})
+    assert {one.verdict for one in check(parse(text, language), meadow)} == {"supported"}
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_of_lakes_and_bare_soil_the_grammar_says_numbers(language: Language) -> None:
+    for seed in range(20):
+        lake = compose(LAKE, language, seed=seed)
+        claims = [claim for sentence in lake for claim in sentence.claims]
+        assert not [claim for claim in claims if claim.kind == "class"]
+        assert {claim.index for claim in claims if claim.index} == set(LAKE.indices)
+        assert any(claim.named == "water" for claim in lake[0].claims), "what it is comes first"
+        bare = [claim for sentence in compose(BARE, language, seed=seed) for claim in sentence.claims]
+        assert {claim.axis for claim in bare if claim.kind == "class"} == {"vigour", "biomass", "soil"}
+        assert {"NDMI", "NDRE"} <= {claim.index for claim in bare}
 
 
 @pytest.mark.parametrize(("language", "text", "wrong"), WRONG)

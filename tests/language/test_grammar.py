@@ -275,3 +275,30 @@ def test_numbers_may_come_before_the_words_that_follow_from_them(language: Langu
         own = [claim for claim in claims if claim.axis == axis]
         assert own[0].kind in ("value", "extent")
         assert {"class"} < {claim.kind for claim in own}
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+@pytest.mark.parametrize("seed", range(12))
+def test_with_the_number_first_how_things_are_worded_hangs_on_the_seed_alone(language: Language, seed: int) -> None:
+    """Two fields of other classes are told in the same words, but for the numbers and those of the classes."""
+    indices = {"NDVI": 0.62, "NDMI": 0.24, "EVI2": 0.51, "BSI": -0.1, "NDRE": 0.5}
+    green = Measured("a", indices, {"soil": 0.0, "vegetation": 1.0})
+    thin = Measured("b", dict.fromkeys(indices, 0.05), {"soil": 0.62, "vegetation": 0.2})
+    said = [
+        "".join(_worded(one) for one in compose(field, language, seed=seed, number_first=True))
+        for field in (green, thin)
+    ]
+    assert said[0] == said[1]
+    assert not re.search(r"(^|\. |, |; |et |and |while |que )\*", said[0]), "a number stands after what it is of"
+
+
+def _worded(sentence: Sentence) -> str:
+    """A sentence with a star for each number, and nothing for the words of classes."""
+    words = sentence.text
+    for claim in sorted(sentence.claims, key=lambda one: -one.start):
+        words = (
+            words[: claim.start - sentence.start]
+            + "*" * (claim.value is not None)
+            + words[claim.end - sentence.start :]
+        )
+    return words

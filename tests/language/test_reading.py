@@ -43,14 +43,19 @@ HOSTILE = {
 def test_time_grows_with_the_length_and_no_faster(name: str, language: str) -> None:
     """Twice four times as long may take four times as long each time, with room for a busy machine; not sixteen."""
     text = HOSTILE[name]
-    times = []
-    for part in (text[: len(text) // 16], text[: len(text) // 4], text):
-        begun = time.process_time()
-        sentences = parse(part, language)  # type: ignore[arg-type]
-        list(contradictions(sentences))
-        times.append(time.process_time() - begun)
+    times = [seconds(part, language) for part in (text[: len(text) // 16], text[: len(text) // 4], text)]
     assert times[2] < 1.5, times
     assert times[2] < 8 * max(times[1], 0.02) or times[1] < 8 * max(times[0], 0.01), times
+
+
+def seconds(text: str, language: str) -> float:
+    """Processor time of a reading; the least of three, for Python may collect the garbage of other tests in any."""
+    taken = []
+    for _ in range(3):
+        begun = time.process_time()
+        list(contradictions(parse(text, language)))  # type: ignore[arg-type]
+        taken.append(time.process_time() - begun)
+    return min(taken)
 
 
 def test_a_million_characters_without_an_end() -> None:

@@ -99,6 +99,15 @@ def test_a_vocabulary_is_of_the_commonest_words():
     assert (codes.known, codes.unknown, codes.cut, codes.present) == (3, 2, 0, True)
 
 
+def test_words_of_one_meaning_may_be_taken_for_one():
+    known = Vocabulary.of(["two kids", "a child and dogs", "the dog"], concepts="en")
+    assert set(known.words) == {"two", "a", "and", "the", "child", "dog"}
+    codes = known.codes("Dogs, puppies, a guy")
+    assert codes.ids[0] == codes.ids[1] == known.numbers["dog"]
+    assert (codes.known, codes.unknown) == (3, 1)
+    assert Vocabulary.of_document(known.document()) == known
+
+
 def test_a_long_caption_is_cut_and_an_empty_one_is_absent():
     known = Vocabulary(("a", "b"), length=3)
     assert known.codes("a b a b b").ids.tolist() == [2, 3, 2]
@@ -121,7 +130,10 @@ def test_a_vocabulary_outlives_json(texts, length):
 
 @pytest.mark.parametrize(
     "document",
-    [None, [], {}, {"words": ["a", "a"], "length": 3}, {"words": ["a"], "length": 0}, {"words": [1], "length": 3}],
+    [
+        *(None, [], {}, {"words": ["a", "a"], "length": 3}, {"words": ["a"], "length": 0}),
+        *({"words": [1], "length": 3}, {"words": ["a"], "length": 3, "concepts": "de"}),
+    ],
 )
 def test_what_is_no_vocabulary_is_refused(document):
     with pytest.raises(InvalidSetting, match="no vocabulary"):

@@ -190,6 +190,17 @@ def test_nothing_judged_is_an_error():
         scored(told(TRUE), split="dates")
 
 
+def test_of_a_lake_the_numbers_are_due_and_no_class():
+    lake = dataclasses.replace(FIELD, shares={"soil": 0.0, "vegetation": 0.1, "water": 0.9})
+    numbers = "NDVI 0.64. NDMI 0.10. EVI2 0.41. BSI −0.10. NDRE 0.35. Water covers 90% of the parcel."
+    found = scored(told(numbers, lake))
+    assert (found["hit05"], found["coverage"], found["unsupported"]) == (1, 1, 0)
+    assert math.isnan(found["classes"])
+    worded = scored(told(numbers.replace("NDMI 0.10", "The canopy is moist (NDMI 0.10)"), lake))
+    assert worded["unsupported"] == pytest.approx(1 / 7)
+    assert scored(told(numbers.replace("0.35", "0.55"), lake))["hit05"] == pytest.approx(0.8)
+
+
 def test_french_texts_are_judged_alike():
     text = (
         "La végétation est dense, avec un NDVI de 0,64. Le couvert est assez humide (NDMI de 0,10). La biomasse est "

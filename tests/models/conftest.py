@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -123,19 +123,15 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
 
 
 @pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+def hub(running: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A Hugging Face of our own, which the real client downloads from."""
     served = Hub()
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(served))
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
     served.address = f"http://127.0.0.1:{server.server_port}"
     monkeypatch.setenv("HF_ENDPOINT", served.address)
-    yield served
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with running(server):
+        yield served
 
 
 @pytest.fixture

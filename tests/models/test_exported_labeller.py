@@ -17,8 +17,12 @@ from arpent.models.openvino import openvino
 
 def made(branch: str) -> Bundle:
     torch.manual_seed(4)
-    image = None if branch == "text" else ImageBranchSettings(encoder="test_efficientnet", side=32)
-    text = None if branch == "image" else TextBranchSettings(words=50, length=4)
+    image = None if branch in ("text", "words") else ImageBranchSettings(encoder="test_efficientnet", side=32)
+    text = (
+        None
+        if branch == "image"
+        else TextBranchSettings(words=50, length=4, reader="words" if branch == "words" else "lstm")
+    )
     fusion: FusionName | None = None if image is None or text is None else branch  # type: ignore[assignment]
     settings = LabellerSettings(labels=4, image=image, text=text, fusion=fusion)
     model = build_labeller(settings).eval()
@@ -65,7 +69,7 @@ def expected(bundle: Bundle, tensors: dict[str, torch.Tensor]) -> torch.Tensor:
     return torch.sigmoid(scores(bundle, tensors))
 
 
-@pytest.mark.parametrize("branch", ["concat", "gated", "late"])
+@pytest.mark.parametrize("branch", ["words", "concat", "gated", "late"])
 def test_every_weight_of_what_is_exported_counts(branch: str) -> None:
     """Else the tests below could not fail for one that is lost."""
     bundle = made(branch)
@@ -82,7 +86,7 @@ def test_every_weight_of_what_is_exported_counts(branch: str) -> None:
         assert moved > 1e-4, name
 
 
-@pytest.mark.parametrize("branch", ["image", "text", "concat", "gated", "late"])
+@pytest.mark.parametrize("branch", ["image", "text", "words", "concat", "gated", "late"])
 def test_onnx_gives_the_chances_of_torch(branch: str, tmp_path: Path) -> None:
     import onnxruntime
 

@@ -22,13 +22,15 @@ BERT = {
 
 @pytest.fixture
 def head():
-    def make(fusion=None, *, image=True, text=True, transformer=None):
+    def make(fusion=None, *, image=True, text=True, transformer=None, reader="lstm"):
         torch.manual_seed(3)
         settings = LabellerSettings.model_validate(
             {
                 "labels": 4,
                 "image": {"hidden": 8} if image else None,
-                "text": {"words": 40, "hidden": 6, "embedding": 5, "transformer": transformer or {}} if text else None,
+                "text": {"words": 40, "hidden": 6, "embedding": 5, "transformer": transformer or {}, "reader": reader}
+                if text
+                else None,
                 "fusion": fusion,
             }
         )
@@ -69,9 +71,9 @@ def test_late_fusion_without_one_is_the_other_branch_itself(head, batch) -> None
     model = head("late")
     model.set_temperatures(1.5, 0.7, 2.0)
     answer = model(*batch, present(True, False))
-    assert torch.equal(answer.logits, answer.image)
+    assert torch.equal(answer.logits, answer.image / 1.5)
     answer = model(*batch, present(False, True))
-    assert torch.equal(answer.logits, answer.text)
+    assert torch.equal(answer.logits, answer.text / torch.tensor(0.7))
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
@@ -82,8 +84,27 @@ def test_each_answer_has_the_temperature_of_what_there_is(head, batch, fusion) -
     after = [model(*batch, present(*there)) for there in ((True, False), (False, True), (True, True))]
     for heat, cold, hot in zip((2.0, 3.0, 5.0), before, after, strict=True):
         torch.testing.assert_close(cold.logits, hot.logits * heat)
-        torch.testing.assert_close(cold.image, hot.image * 2)
-        torch.testing.assert_close(cold.text, hot.text * 3)
+        torch.testing.assert_close(cold.image, hot.image)
+
+
+@pytest.mark.parametrize("kind", [{"image": False}, {"text": False}, {"fusion": "late"}, {"fusion": "gated"}])
+def test_labels_speak_for_one_another_as_far_as_their_scores_are_there(head, batch, kind) -> None:
+    model = head(**kind)
+    weights = torch.randn(3, 9, 4)
+    for there in ((True, False), (False, True), (True, True)):
+        model.mending.set_weights(torch.zeros_like(weights))
+        plain = model(*batch, present(*there))
+        model.mending.set_weights(weights)
+        mended = model(*batch, present(*there)).logits
+        none = torch.zeros(3, 4)
+        image = none if plain.image is None or not there[0] else plain.image
+        text = none if plain.text is None or not there[1] else plain.text
+        if not image.any() and not text.any():
+            assert torch.equal(mended, plain.logits), "there is nothing to be mended"
+            continue
+        row = 2 if image.any() and text.any() else 0 if image.any() else 1
+        expected = plain.logits + torch.cat([image, text, torch.ones(3, 1)], 1) @ weights[row]
+        torch.testing.assert_close(mended, expected)
 
 
 def test_branches_are_tempered_before_they_are_fused(head, batch) -> None:
@@ -122,14 +143,30 @@ def test_where_there_is_nothing_the_answer_is_how_often_labels_are(head, batch, 
     torch.testing.assert_close(answer, shares.expand(3, 4), atol=1e-3, rtol=0)
 
 
-@pytest.mark.parametrize("transformer", [None, BERT])
-def test_padding_is_not_read(head, batch, transformer) -> None:
-    model, codes = head(image=False, transformer=transformer), batch[1]
+@pytest.mark.parametrize("own", [{}, {"reader": "words"}, {"transformer": BERT}])
+def test_padding_is_not_read(head, batch, own) -> None:
+    model, codes = head(image=False, **own), batch[1]
     nothing = torch.zeros(3, 0)
     short = model(nothing, codes[:, :4], present(False, True)).logits
     torch.testing.assert_close(model(nothing, codes, present(False, True)).logits, short)
     empty = model(nothing, torch.zeros_like(codes), present(False, True)).logits
     assert empty.isfinite().all()
+
+
+def test_without_an_lstm_words_have_no_order_and_those_that_name_a_label_speak_for_it(head) -> None:
+    codes = torch.tensor([[5, 6, 7, 0], [7, 5, 6, 0]])
+    model, lstm = (head(image=False, reader=reader).text for reader in ("words", "lstm"))
+    torch.testing.assert_close(*model(codes).scores)
+    assert not torch.allclose(*lstm(codes).scores)
+    before, names = model(codes).scores, torch.zeros(40, 4)
+    names[6, 2] = names[7, 2] = 1  # two names of one label count once
+    model.set_names(names)
+    gained = model(codes).scores - before
+    assert gained[:, [0, 1, 3]].abs().max() == 0
+    torch.testing.assert_close(gained[:, 2], (10 * model.named.weight).expand(2))
+    kept = lstm(codes).scores
+    lstm.set_names(names)
+    assert torch.equal(lstm(codes).scores, kept), "an LSTM learns what words mean by itself"
 
 
 def test_words_are_forgotten_in_training_alone(head, batch) -> None:

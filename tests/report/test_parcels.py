@@ -154,28 +154,24 @@ def test_five_hundred_parcels_fit_on_a_page():
 
 
 @pytest.mark.requires("chromium")
-def test_people_can_find_sort_and_follow(chromium, tmp_path):
+def test_people_can_find_sort_and_follow(browser, tmp_path):
     """In a real browser: no error, searching, sorting, and a link that opens the measurements it leads to."""
-    from playwright.sync_api import sync_playwright
-
     cards = [card(f"p{n}", order=n / 10, facts=[("été", "hiver")[n % 2]]) for n in range(1, 6)]
     path = write_parcel_page(tmp_path / "page.html", ParcelPage("Parcels", cards))
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        tab = browser.new_page(viewport={"width": 1100, "height": 800})
-        faults = []
-        tab.on("pageerror", lambda fault: faults.append(str(fault)))
-        tab.goto(path.as_uri())
-        assert tab.locator("article:visible").count() == 5
-        tab.fill("input[type=search]", "ETE")
-        assert tab.locator("article:visible").count() == 2
-        tab.fill("input[type=search]", "")
-        tab.select_option("select", "order")
-        assert tab.locator("article").first.get_attribute("id") == "p5"
-        tab.goto(f"{path.as_uri()}#p3-evi")
-        tab.evaluate("dispatchEvent(new HashChangeEvent('hashchange'))")
-        assert tab.locator("#p3 details").get_attribute("open") is not None
-        wide = json.loads(tab.evaluate("JSON.stringify([document.documentElement.scrollWidth, innerWidth])"))
-        assert wide[0] <= wide[1]
-        browser.close()
+    tab = browser.new_page(viewport={"width": 1100, "height": 800})
+    faults = []
+    tab.on("pageerror", lambda fault: faults.append(str(fault)))
+    tab.goto(path.as_uri())
+    assert tab.locator("article:visible").count() == 5
+    tab.fill("input[type=search]", "ETE")
+    assert tab.locator("article:visible").count() == 2
+    tab.fill("input[type=search]", "")
+    tab.select_option("select", "order")
+    assert tab.locator("article").first.get_attribute("id") == "p5"
+    tab.goto(f"{path.as_uri()}#p3-evi")
+    tab.evaluate("dispatchEvent(new HashChangeEvent('hashchange'))")
+    assert tab.locator("#p3 details").get_attribute("open") is not None
+    wide = json.loads(tab.evaluate("JSON.stringify([document.documentElement.scrollWidth, innerWidth])"))
+    assert wide[0] <= wide[1]
+    tab.close()
     assert faults == []

@@ -6,11 +6,13 @@ import math
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from arpent.core import Grid, Raster, nomenclature
 from arpent.errors import InvalidSetting
 from arpent.report import Course, Table, Tile, class_bars, courses, page_html, tiles
+from arpent.report.charts import draw_lines
 from arpent.report.page import Section
 
 CLASSES = nomenclature("commune")
@@ -65,3 +67,13 @@ def test_differences_carry_their_sign_and_unknown_numbers_a_dash():
     assert '<td class="number">+3.26</td>' in html
     assert "−1.52" in html or "-1.52" in html
     assert '<td class="number">–</td>' in html
+
+
+def test_steps_that_are_no_whole_numbers_are_written_as_the_language_does():
+    axes = Figure().add_subplot()
+    axes.plot([1.5, 3.0], [0.2, 0.9])
+    draw_lines(axes, "fr", whole=False)
+    written = [axes.xaxis.get_major_formatter()(tick, 0) for tick in axes.get_xticks()]
+    assert "2,0" in written
+    draw_lines(axes, "en", whole=True)
+    assert [axes.xaxis.get_major_formatter()(tick, 0) for tick in (2.0, 3.0)] == ["2", "3"]

@@ -126,7 +126,7 @@ def test_what_is_no_manifest_is_one_line(run: Run, text: bytes) -> None:
 
 
 def test_too_large_and_unreadable_manifests(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(manifest, "_MOST_BYTES", 10)
+    monkeypatch.setattr(manifest, "MOST_BYTES", 10)
     with pytest.raises(RunDamaged, match="more than"):
         open_run(run.path)
     (run.path / "manifest.json").unlink()

@@ -119,6 +119,8 @@ def test_the_model_of_a_map_knows_its_place(informed, commune_folder):
     assert groups == {"place": 1, "altitude": 0, "camera": 0, "date": 1, "time": 0}
     by_file = told(informed, grid, MapSettings(), datetime(2021, 7, 1), "bd-ortho")
     assert by_file.model.known[0, -3] == 1  # the camera
+    by_name = told(informed, grid, MapSettings(sensor="cameras/ours.yaml"), datetime(2021, 7, 1), "bd-ortho")
+    assert by_name.model.known[0, -3] == 1, "a sensor from a file goes by its name, not by that of the file"
     sample = Sample(str(image_of(commune_folder)), sensor="bd-ortho")
     described = describer(informed.contract.settings)(sample)
     assert np.array_equal(described[:32], known[:32])

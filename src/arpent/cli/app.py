@@ -18,6 +18,8 @@ from typer.core import TyperCommand, TyperGroup
 
 from arpent.cli.console import Flags, Session, show
 from arpent.cli.ending import Ending
+from arpent.cli.fetched import fetched
+from arpent.cli.together import require_training
 from arpent.errors import UnknownName
 from arpent.version import __version__
 
@@ -45,8 +47,10 @@ COMMANDS: dict[str, CommandEntry] = {
     "embed": CommandEntry("arpent.cli.embed", "Embeddings put to use: cluster, probe."),
     "forecast": CommandEntry("arpent.cli.forecast", "Radar series: despeckle, segment, predict the next steps."),
     "landcover": CommandEntry("arpent.cli.landcover", "Land-cover maps: train a model, make a map."),
+    "map": CommandEntry("arpent.cli.map", "Every result on one map in the browser."),
     "models": CommandEntry("arpent.cli.models", "Model bundles: list, show, import, fetch, export."),
-    "runs": CommandEntry("arpent.cli.runs", "Run folders: list, show, verify."),
+    "plan": CommandEntry("arpent.cli.plan", "What a job takes, from a few parts of it; and its shards."),
+    "runs": CommandEntry("arpent.cli.runs", "Run folders: list, show, verify, catalog, publish."),
     "simulate": CommandEntry("arpent.cli.simulate", "Synthetic landscapes with exact truth, for any sensor."),
     "stats": CommandEntry("arpent.cli.stats", "Statistics of images, band by band, with their histograms."),
     "doctor": CommandEntry("arpent.cli.doctor", "Look at this machine and say what to improve."),
@@ -68,6 +72,8 @@ def _dress(command: Any) -> None:  # noqa: ANN401 - typer does not publish the c
     command.rich_markup_mode = None  # rich's own import takes longer than the budget of a help page
     command.params = [p for p in command.params if not p.opts or not p.opts[0].endswith("-completion")]
     taken = {flag for parameter in command.params for flag in parameter.opts}
+    for parameter in command.params:
+        parameter.callback = parameter.callback or fetched
     command.params.extend(p for p in _global_options() if not taken & set(p.opts))
     for inner in getattr(command, "commands", {}).values():
         _dress(inner)
@@ -146,5 +152,6 @@ def _run(words: list[str], flags: Flags) -> None:
     elif flags.version:
         show({"arpent": __version__}, f"arpent {__version__}")
     else:
+        require_training(words)
         with root.make_context("arpent", words) as context:
             root.invoke(context)

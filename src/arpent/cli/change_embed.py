@@ -18,8 +18,9 @@ from arpent.cli.comparisons import (
     with_quality,
 )
 from arpent.cli.console import facts, note, progress, show
-from arpent.cli.options import with_settings
+from arpent.cli.options import with_engine, with_settings
 from arpent.cli.places import Force, Name, Output, Resume, place
+from arpent.cli.searches import with_search
 from arpent.language import say
 from arpent.tasks.change.embedding_settings import EmbedSettings
 
@@ -29,6 +30,8 @@ app = typer.Typer()
 
 
 @app.command()
+@with_engine
+@with_search
 @with_settings
 def embed(
     source: Annotated[str, typer.Argument(help="Image, folder of bands, STAC item or address.", metavar="IMAGE")],

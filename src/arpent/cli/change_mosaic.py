@@ -9,7 +9,7 @@ import typer
 
 from arpent.cli.comparisons import where_to_find
 from arpent.cli.console import note, progress, show
-from arpent.cli.options import with_settings
+from arpent.cli.options import with_engine, with_settings
 from arpent.cli.places import Force, Name, Output, Resume, place
 from arpent.errors import PartialFailure
 from arpent.language import say
@@ -21,6 +21,7 @@ app = typer.Typer()
 
 
 @app.command()
+@with_engine
 @with_settings
 def mosaic(
     runs: Annotated[list[Path], typer.Argument(help="Run folders of pairs, or folders of products.", metavar="RUN")],

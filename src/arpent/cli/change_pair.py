@@ -21,7 +21,7 @@ from arpent.cli.comparisons import (
     with_quality,
 )
 from arpent.cli.console import facts, note, progress, show
-from arpent.cli.options import with_settings
+from arpent.cli.options import with_engine, with_settings
 from arpent.cli.places import Force, Name, Output, Resume, place
 from arpent.language import say
 from arpent.tasks.change.settings import ChangeSettings
@@ -43,6 +43,7 @@ _DAY = "YYYYDDD|YYYYMMDD"
 
 
 @app.command()
+@with_engine
 @with_settings
 def pair(
     before: Before,

@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from arpent.cli.comparisons import DryRun, Replace, Reset, stride_table, where_to_find
 from arpent.cli.console import facts, note, progress, show, table
+from arpent.cli.options import with_engine
 from arpent.cli.places import Name, Output, place
 from arpent.core import Language
 from arpent.engine.settings import Precision, RuntimeName
@@ -34,10 +35,6 @@ app = typer.Typer()
 
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run, or do what has failed.")]
 
-Engine = Annotated[
-    Literal["local", "ray"],
-    typer.Option("--engine", help="Who does the work: local; ray for several machines, which is to come."),
-]
 Date0 = Annotated[
     int | None,
     typer.Option("--date0", metavar="YYYYDDD|YYYYMMDD", help="Date of all first images, instead of their names'."),
@@ -47,6 +44,7 @@ Date2 = Annotated[int | None, typer.Option("--date2", metavar="YYYYDDD|YYYYMMDD"
 
 
 @app.command()
+@with_engine
 def run(
     config: Annotated[Path, typer.Argument(help="Configuration of Planaura's infer_geotiff.", metavar="CONFIG.yaml")],
     assignments: Annotated[
@@ -58,7 +56,6 @@ def run(
     ] = "arpent",
     runtime: Annotated[RuntimeName, typer.Option("--runtime", help="What runs the network.")] = "auto",
     precision: Annotated[Precision, typer.Option("--precision", help="Arithmetic of the network.")] = "f32",
-    engine: Engine = "local",
     exclude: Annotated[
         str, typer.Option("--exclude", metavar="A,B,…", help="Qualities not compared, such as cloud,shadow,snow.")
     ] = "",
@@ -82,7 +79,6 @@ def run(
         "profile": profile,
         "runtime": runtime,
         "precision": precision,
-        "engine": engine,
         "missing_quality": missing_quality,
         "language": language,
     }

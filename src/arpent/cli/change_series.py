@@ -9,8 +9,9 @@ import typer
 
 from arpent.cli.comparisons import DateRegex, Layer, Model, Quality, where_to_find, with_quality
 from arpent.cli.console import note, progress, show, table
-from arpent.cli.options import with_settings
+from arpent.cli.options import with_engine, with_settings
 from arpent.cli.places import Force, Name, Output, Resume, place
+from arpent.cli.searches import with_search
 from arpent.errors import InvalidSetting
 from arpent.language import area, say
 from arpent.tasks.change.asking import PairImages, order_of, pair_of
@@ -23,6 +24,8 @@ app = typer.Typer()
 
 
 @app.command()
+@with_engine
+@with_search
 @with_settings
 def series(
     images: Annotated[

@@ -10,7 +10,7 @@ from arpent.cli.classify_evaluate import DatasetFolder
 from arpent.cli.comparisons import where_to_find
 from arpent.cli.console import progress, show, table
 from arpent.cli.options import with_settings
-from arpent.cli.places import Force, Name, Output, place
+from arpent.cli.places import Force, Name, Output, Resume, place
 from arpent.language import number, say
 from arpent.tasks.classify.ablate_settings import AblateSettings
 
@@ -33,15 +33,16 @@ def ablate(
     output: Output = None,
     name: Name = None,
     force: Force = False,
+    resume: Resume = False,
 ) -> None:
     """Trains image, caption and every fusion of both with several seeds, and says in plain words what fusing gains.
 
     Each is judged with both, without captions and without pictures, on captions as written and without the words that
-    name labels. One table, one report.
+    name labels. One table, one report. What was stopped goes on with --resume: finished trainings are kept.
     """
     from arpent.tasks.classify.ablating import ablate_labellers
 
-    done = ablate_labellers(dataset, place(output, name, force=force), settings, progress=progress())
+    done = ablate_labellers(dataset, place(output, name, force=force, resume=resume), settings, progress=progress())
     language = settings.language
     places = [(say("word.report", language), done.run.file("report")), (say("word.run", language), done.run.path)]
     show(_document(done), _table(done, language), *done.words, *where_to_find(places))

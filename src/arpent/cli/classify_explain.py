@@ -24,6 +24,8 @@ __all__ = ["app"]
 
 app = typer.Typer()
 
+_DECIMALS = 2
+
 
 @app.command()
 @with_settings
@@ -51,7 +53,8 @@ def _words(done: Explained, language: Language) -> Table:
     rows = []
     for label, chance in done.chances.items():
         ranked = sorted(done.words[label], key=lambda one: -one[1])[:3]
-        told = ", ".join(f"{word} {number(weight, language, 2)}" for word, weight in ranked if weight > 0)
+        counting = [one for one in ranked if round(one[1], _DECIMALS) > 0]
+        told = ", ".join(f"{word} {number(weight, language, _DECIMALS)}" for word, weight in counting)
         rows.append([label, percent(chance, language, 0), told or "–"])
     return table([say(f"classify_report.{head}", language) for head in ("label", "chance", "words_count")], rows)
 

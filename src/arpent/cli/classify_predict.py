@@ -9,7 +9,7 @@ import typer
 
 from arpent.cli.comparisons import where_to_find
 from arpent.cli.console import progress, show, table
-from arpent.cli.options import with_settings
+from arpent.cli.options import with_engine, with_settings
 from arpent.cli.places import Force, Name, Output, Resume, place
 from arpent.errors import PartialFailure
 from arpent.language import percent, say
@@ -33,6 +33,7 @@ _LISTED = 20
 
 
 @app.command()
+@with_engine
 @with_settings
 def predict(
     settings: LabelSettings,

@@ -10,6 +10,7 @@ import dataclasses
 import math
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -29,10 +30,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Flags",
     "Session",
+    "call",
     "console",
     "facts",
     "flags",
     "follows",
+    "named",
     "note",
     "plain",
     "printable",
@@ -73,10 +76,12 @@ class Session:
     Attributes:
         flags: the global options.
         document: what `show` was given; None before.
+        names: what folders are called in front of people, where that is not their path.
     """
 
     flags: Flags = field(default_factory=Flags)
     document: object = None
+    names: dict[str, str] = field(default_factory=dict)
 
     @contextmanager
     def active(self) -> Iterator[Session]:
@@ -101,8 +106,20 @@ def flags() -> Flags:
     return session().flags
 
 
+def call(folder: PurePath, name: str) -> None:
+    """From now on a folder, and what is in it, is called by another name: the address that it is sent to."""
+    session().names[str(folder)] = name
+
+
+def named(text: str) -> str:
+    """The text with folders by the names that people know them by."""
+    for folder, name in session().names.items():
+        text = text.replace(folder, name)
+    return text
+
+
 def follows() -> bool:
-    """Whether this process was started beside others (by torchrun, say) and is not the first: then it stays silent.
+    """Whether this process was started beside others (by a launcher, say) and is not the first: then it stays silent.
 
     It computes its share, and the first one speaks for all.
     """
@@ -133,7 +150,7 @@ def show(document: object, *people: RenderableType) -> None:
         return
     out = console()
     for part in people:
-        out.print(part, markup=False, soft_wrap=isinstance(part, str))
+        out.print(named(part) if isinstance(part, str) else part, markup=False, soft_wrap=isinstance(part, str))
 
 
 def note(text: str) -> None:
@@ -173,13 +190,50 @@ def facts(rows: Iterable[tuple[str, object]]) -> Table:
 
 
 def progress() -> Progress:
-    """The one progress bar, on standard error; silent when quiet, for machines, or when nobody looks."""
+    """The one progress bar, on standard error; a line now and then in a log; silent when quiet or for machines."""
     from arpent.core.progress import Silent
 
     here = flags()
-    if here.quiet or here.json or follows() or not sys.stderr.isatty():
+    if here.quiet or here.json or follows():
         return Silent()
-    return _Shown()
+    return _Shown() if sys.stderr.isatty() else _Logged()
+
+
+LOGGED = 60.0
+"""Seconds between the lines of a log; what takes less leaves none."""
+
+
+class _Logged:
+    """Lines in a log: title, done of total, time left."""
+
+    @contextmanager
+    def bar(self, title: str, total: float | None = None, unit: str = "") -> Iterator[Bar]:
+        """A bar whose state is written down now and then."""
+        yield _LoggedBar(title, total, unit)
+
+
+class _LoggedBar:
+    def __init__(self, title: str, total: float | None, unit: str) -> None:
+        self._title, self._total, self._unit = title, total, unit
+        self._done, self._words = 0.0, ""
+        self._began = self._last = time.monotonic()
+
+    def advance(self, amount: float = 1) -> None:
+        self._done += amount
+        now = time.monotonic()
+        if now - self._last < LOGGED:
+            return
+        self._last = now
+        told = f"{self._title}: {self._done:,.0f}"
+        if self._total and self._done:
+            seconds = (now - self._began) * max(self._total - self._done, 0) / self._done
+            told += f"/{self._total:,.0f} {self._unit}, {seconds // 60:.0f}:{seconds % 60:02.0f} left"
+        else:
+            told += f" {self._unit}"
+        note(f"{told}  {self._words}".rstrip())
+
+    def note(self, text: str) -> None:
+        self._words = text
 
 
 class _Shown:
@@ -250,21 +304,24 @@ _SPACES = "\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"
 
 def printable(text: str) -> str:
     """The text with control characters made visible: a file name must not steer anybody's terminal."""
-    return "".join(c if c.isprintable() or c in _SPACES else c.encode("unicode_escape").decode("ascii") for c in text)
+    shown = named(text)
+    return "".join(c if c.isprintable() or c in _SPACES else c.encode("unicode_escape").decode("ascii") for c in shown)
 
 
 def plain(value: object) -> object:
     """The value as JSON knows it; numbers that are not finite become null."""
     if isinstance(value, Enum):
         return plain(value.value)
-    if isinstance(value, bool | int | str | None):
+    if isinstance(value, bool | int | None):
         return value
+    if isinstance(value, str):
+        return named(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, PurePath):
-        return str(value)
+        return named(str(value))
     if isinstance(value, date):
         return value.isoformat()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -8,8 +8,9 @@ import typer
 
 from arpent.cli.comparisons import where_to_find
 from arpent.cli.console import progress, show
-from arpent.cli.options import with_settings
+from arpent.cli.options import with_engine, with_settings
 from arpent.cli.places import Force, Name, Output, ParcelFile, Resume, place
+from arpent.cli.searches import with_search
 from arpent.errors import PartialFailure
 from arpent.language import say
 from arpent.tasks.describe.embed_settings import EmbedSettings
@@ -23,6 +24,8 @@ app = typer.Typer()
 
 
 @app.command()
+@with_engine
+@with_search
 @with_settings
 def embed(
     images: Annotated[

@@ -10,8 +10,9 @@ import typer
 
 from arpent.cli.comparisons import where_to_find
 from arpent.cli.console import progress, show
-from arpent.cli.options import with_settings
+from arpent.cli.options import with_engine, with_settings
 from arpent.cli.places import Force, Name, Output, Resume, place
+from arpent.cli.searches import with_search
 from arpent.core import Language
 from arpent.errors import PartialFailure
 from arpent.language import percent, say
@@ -33,6 +34,8 @@ _FILES = ("texts", "descriptions", "report")
 
 
 @app.command()
+@with_engine
+@with_search
 @with_settings
 def generate(
     images: Annotated[

@@ -9,8 +9,10 @@ import typer
 
 from arpent.cli.comparisons import where_to_find
 from arpent.cli.console import note, progress, show, table
+from arpent.cli.fetched import refuse_address
 from arpent.cli.options import with_settings
-from arpent.cli.places import Force, Name, ParcelFile, place
+from arpent.cli.places import Force, Name, ParcelFile, as_said, place
+from arpent.cli.searches import with_search
 from arpent.errors import PartialFailure
 from arpent.language import number, percent, say
 from arpent.tasks.describe.scene_settings import IndexSettings
@@ -33,6 +35,7 @@ _SHOWN = ("NDVI", "NDMI", "EVI2", "BSI", "NDRE")
 
 
 @app.command()
+@with_search
 @with_settings
 def indices(
     images: Annotated[
@@ -47,6 +50,7 @@ def indices(
             "-o",
             metavar="TABLE|RUN",
             help="A table (.parquet, .gpkg, .csv, .jsonl), or a run folder; a dated one under runs/ if not given.",
+            callback=as_said,
         ),
     ] = None,
     parcels: ParcelFile = None,
@@ -60,6 +64,7 @@ def indices(
     from arpent.tasks.describe.indexing import TABLE_FILES, index_run, index_table
 
     if output is not None and output.suffix.lower() in (*TABLE_FILES, *_FOREIGN):
+        refuse_address(output)
         made = index_table(images, output, settings, parcels=parcels, progress=progress())
         for line in made.notes:
             note(line)

@@ -35,7 +35,7 @@ _EXTRAS = {
     "language": ("transformers", "peft"),
     "web": ("django", "ninja", "rio_tiler"),
     "fast": ("openvino", "onnxruntime"),
-    "cluster": ("ray", "s3fs"),
+    "cluster": ("ray",),
 }
 """The modules by which each optional part of Arpent is recognised."""
 

@@ -13,7 +13,7 @@ from typing import TextIO
 
 import typer
 
-from arpent.cli.console import Session, follows, printable
+from arpent.cli.console import Session, follows, named, printable
 from arpent.cli.exits import BUG, CLOSED_PIPE, USAGE, exit_code, in_our_words
 from arpent.errors import ArpentError, ConfigError, Interrupted, LossNotFinite, ProcessLost
 
@@ -39,8 +39,11 @@ class Ending:
         _ready_streams()
         self._stdout = sys.stdout
         self._stray = StringIO()
+        self._unraisable = sys.unraisablehook
 
     def __enter__(self) -> Ending:
+        if not self.session.flags.debug:
+            sys.unraisablehook = _unsaid
         if self.session.flags.json:
             sys.stdout = self._stray  # one document alone may reach the real one, whatever libraries print
         return self
@@ -49,6 +52,7 @@ class Ending:
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> bool:
         sys.stdout = self._stdout
+        sys.unraisablehook = self._unraisable
         if problem is None:
             return False
         if isinstance(problem, typer.Exit):
@@ -123,14 +127,22 @@ class Ending:
         told: dict[str, object] = {
             "error": {
                 "class": type(self.error).__name__,
-                "what": self.error.what,
-                "found": None if self.error.found is None else str(self.error.found),
-                "expected": None if self.error.expected is None else str(self.error.expected),
-                "cure": self.error.cure,
+                "what": named(self.error.what),
+                "found": None if self.error.found is None else named(str(self.error.found)),
+                "expected": None if self.error.expected is None else named(str(self.error.expected)),
+                "cure": named(self.error.cure),
                 "exit_code": self.code,
             }
         }
         return told if result is None else told | {"result": result}
+
+
+def _unsaid(unraisable: object) -> None:
+    """Keeps silent about what nobody could be told of by an exception, such as rasterio's log of names it cannot read.
+
+    What matters of it is raised besides; ``--debug`` shows all.
+    """
+    del unraisable
 
 
 def _ready_streams() -> None:

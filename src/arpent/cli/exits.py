@@ -20,12 +20,15 @@ code  meaning
 
 from __future__ import annotations
 
+import errno
+
 from arpent.errors import (
     ArpentError,
     ConfigError,
     DatasetError,
     EnvironmentLack,
     ExtraMissing,
+    FileMissing,
     InputError,
     Interrupted,
     ModelError,
@@ -77,8 +80,11 @@ _EXTRA_OF_MODULE = {
     "onnxruntime": "fast",
     "openvino": "fast",
     "ray": "cluster",
-    "s3fs": "cluster",
 }
+
+
+_NO_MEMORY = ("can't allocate memory", "not enough memory", "can't start new thread")
+"""What libraries say that have no exception of their own for it."""
 
 
 def exit_code(error: type[ArpentError]) -> int:
@@ -97,7 +103,9 @@ def in_our_words(problem: BaseException) -> ArpentError | None:
         return Interrupted(
             "stopped on request", cure="No unfinished product is left in place; run the command again when you like."
         )
-    if isinstance(problem, MemoryError):
+    if isinstance(problem, MemoryError) or (
+        isinstance(problem, RuntimeError) and any(words in str(problem) for words in _NO_MEMORY)
+    ):
         return EnvironmentLack(
             "this machine has not enough memory for that",
             cure="Use smaller tiles or batches, or close other programs.",
@@ -105,9 +113,20 @@ def in_our_words(problem: BaseException) -> ArpentError | None:
     if isinstance(problem, ModuleNotFoundError) and problem.name:
         extra = _EXTRA_OF_MODULE.get(problem.name.partition(".")[0])
         return ExtraMissing.of(extra, "this command") if extra else None
+    if _is_no_name(problem):
+        return FileMissing(
+            "no file can have that name", found=str(problem)[:120], cure="Check the paths you have given."
+        )
     if isinstance(problem, OSError):
         # Imported here: `core` brings numpy along, which a healthy command may not need.
         from arpent.core.writing import output_error
 
         return output_error(problem, problem.filename or "the output")
     return None
+
+
+def _is_no_name(problem: BaseException) -> bool:
+    """Whether the system has refused a path for what it is: too long, or with a zero in it."""
+    if isinstance(problem, OSError):
+        return problem.errno == errno.ENAMETOOLONG
+    return isinstance(problem, ValueError) and "embedded null" in str(problem)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from arpent.cli.console import note, progress, show, table
-from arpent.cli.options import with_settings
+from arpent.cli.options import with_engine, with_settings
 from arpent.cli.places import Force, Name, Output, Resume, place
 from arpent.core import Language
 from arpent.language import percent, say
@@ -23,6 +23,7 @@ app = typer.Typer()
 
 
 @app.command()
+@with_engine
 @with_settings
 def predict(
     series: Annotated[

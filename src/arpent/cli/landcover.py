@@ -11,8 +11,9 @@ import typer
 from arpent.cli import landcover_budget, landcover_evaluate, landcover_finetune, landcover_moved, landcover_transfer
 from arpent.cli.console import note, progress, show
 from arpent.cli.groups import grouped
-from arpent.cli.options import assemble, with_settings
+from arpent.cli.options import assemble, with_engine, with_settings
 from arpent.cli.places import Assignments, Force, Name, Output, Resume, place
+from arpent.cli.searches import with_search
 from arpent.cli.tables import adjusted_document, class_table, notes_on_areas
 from arpent.cli.trainings import training_document, training_lines
 from arpent.language import say
@@ -49,6 +50,8 @@ def train(
 
 
 @app.command()
+@with_engine
+@with_search
 @with_settings
 def predict(
     image: Annotated[

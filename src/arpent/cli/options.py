@@ -20,8 +20,9 @@ import typer
 
 from arpent.core.settings import Setting, Settings, parse, settings_of
 from arpent.core.yaml_files import load_yaml, merge, place
+from arpent.errors import InvalidSetting
 
-__all__ = ["assemble", "with_settings"]
+__all__ = ["assemble", "with_engine", "with_settings"]
 
 Model = TypeVar("Model", bound=Settings)
 
@@ -64,6 +65,53 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
     run.__signature__ = inspect.Signature(parameters, return_annotation=None)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
+
+
+def with_engine(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds to a command that predicts the options that say who does the work: this process, or a Ray cluster."""
+    hints = typing.get_type_hints(command, include_extras=True)
+    own = [
+        parameter.replace(annotation=hints.get(key, parameter.annotation), kind=inspect.Parameter.KEYWORD_ONLY)
+        for key, parameter in inspect.signature(command).parameters.items()
+    ]
+
+    @functools.wraps(command)
+    def run(*, engine: str, address: str | None, workers: int, gpus: float, **values: Any) -> None:  # noqa: ANN401
+        if engine == "local":
+            _refuse_idle({"--address": address, "--workers": workers, "--gpus": gpus})
+            command(**values)
+            return
+        from arpent.engine import on_cluster
+
+        with on_cluster(address, workers=workers, gpus=gpus):
+            command(**values)
+
+    parameters = [*own, *_engine_options()]
+    run.__signature__ = inspect.Signature(parameters, return_annotation=None)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
+
+
+def _refuse_idle(options: Mapping[str, object]) -> None:
+    """Refuses what would say something about a cluster that is not asked for."""
+    for name, value in options.items():
+        if value:
+            raise InvalidSetting(f"{name} is about a Ray cluster", cure=f"Add --engine ray, or leave out {name}.")
+
+
+def _engine_options() -> list[inspect.Parameter]:
+    engine = typer.Option("--engine", help="Who does the work: local, this process; ray, the workers of a Ray cluster.")
+    address = typer.Option(
+        "--address", metavar="HOST:PORT|auto", help="The Ray cluster; one of this machine alone if not given."
+    )
+    workers = typer.Option("--workers", min=0, help="How many workers; 0 for all that the cluster has room for.")
+    gpus = typer.Option("--gpus", min=0.0, help="GPUs of each worker, also parts of one; 0 computes on CPUs.")
+    return [
+        _keyword("engine", typing.Annotated[Literal["local", "ray"], engine], "local"),
+        _keyword("address", typing.Annotated[str | None, address], None),
+        _keyword("workers", typing.Annotated[int, workers], 0),
+        _keyword("gpus", typing.Annotated[float, gpus], 0.0),
+    ]
 
 
 def assemble(model: type[Model], config: Path | None, assignments: Sequence[str], options: Mapping[str, Any]) -> Model:

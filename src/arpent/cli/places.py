@@ -7,19 +7,33 @@ from typing import Annotated
 
 import typer
 
-from arpent.cli.console import note
+from arpent.cli.console import call, note
+from arpent.core import object_address
 from arpent.errors import InvalidSetting
-from arpent.store import Place
+from arpent.store import Place, stage_of
 
-__all__ = ["Assignments", "Force", "Name", "Output", "ParcelFile", "Resume", "place"]
+__all__ = ["Assignments", "Force", "Name", "Output", "ParcelFile", "Resume", "as_said", "place"]
 
 _IMAGES = frozenset({".tif", ".tiff", ".jp2", ".vrt", ".png", ".jpg", ".jpeg"})
 
 Assignments = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting; may be repeated.")
 ]
+
+
+def as_said(value: Path | None) -> Path | None:
+    """Leaves an address an address, where whoever gets it knows what to do with one."""
+    return value
+
+
 Output = Annotated[
-    Path | None, typer.Option("--output", "-o", help="Run folder; a dated one under runs/ if not given.")
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="Run folder, or its address (s3://…, gs://…); a dated one under runs/ if not given.",
+        callback=as_said,
+    ),
 ]
 Name = Annotated[str | None, typer.Option("--name", help="Name of the run; one that fits what it does if not given.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace a run that is there.")]
@@ -47,4 +61,7 @@ def place(output: Path | None, name: str | None = None, *, force: bool = False, 
             expected="-o FOLDER",
             cure=f"Say -o {output.with_suffix('')}: the image will lie in it, beside what is told of it.",
         )
+    address = object_address(output) if output is not None else None
+    if address is not None:
+        call(stage_of(address), address)
     return Place(exact=output, name=name, force=force, resume=resume, tell=note)

@@ -1,4 +1,4 @@
-"""``arpent runs``: which runs there are, what they hold, whether they are whole."""
+"""``arpent runs``: which runs there are, what they hold, whether they are whole, and how others find them."""
 
 from __future__ import annotations
 
@@ -7,19 +7,25 @@ from typing import Annotated
 
 import typer
 
+from arpent.cli import runs_publish
 from arpent.cli.console import facts, note, progress, show, table
+from arpent.cli.groups import grouped
+from arpent.cli.places import as_said
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Run folders: list, show, verify.", no_args_is_help=True)
+app = grouped("Run folders: list, show, verify, catalog, publish.", runs_publish)
 
-Folder = Annotated[Path, typer.Argument(help="The run folder.", metavar="RUN")]
+Folder = Annotated[Path, typer.Argument(help="The run folder, or its address.", metavar="RUN", callback=as_said)]
 
 
 @app.command("list")
 def list_runs(
     folder: Annotated[
-        Path | None, typer.Argument(help="Folder that holds the runs, or a run; runs/ if not given.", metavar="FOLDER")
+        Path | None,
+        typer.Argument(
+            help="Folder that holds the runs, or a run; runs/ if not given.", metavar="FOLDER", callback=as_said
+        ),
     ] = None,
 ) -> None:
     """The runs in a folder, with the state that each is in."""
@@ -30,7 +36,7 @@ def list_runs(
     entries = runs_under(root) if folder or root.exists() else []
     document = [
         {
-            "path": entry.path,
+            "path": entry.place,
             "state": entry.state,
             "task": entry.run and entry.run.manifest.task,
             "created": entry.run and entry.run.manifest.created,
@@ -41,7 +47,7 @@ def list_runs(
     ]
     rows = [
         (
-            entry.path.name,
+            entry.title,
             entry.state,
             entry.run.manifest.task if entry.run else "",
             ", ".join(p.name for p in entry.run.manifest.products) if entry.run else "",
@@ -55,9 +61,9 @@ def list_runs(
     show(document, table(["run", "state", "task", "products"], rows))
     for entry in entries:
         if entry.state == "unfinished":
-            note(f"{entry.path.name} can be resumed: repeat its command with --resume.")
+            note(f"{entry.title} can be resumed: repeat its command with --resume.")
         elif entry.state == "damaged":
-            note(f"{entry.path.name}: {entry.problem}")
+            note(f"{entry.title}: {entry.problem}")
 
 
 @app.command("show")
@@ -65,7 +71,8 @@ def show_run(run: Folder) -> None:
     """What a run was made from, how, and what came out."""
     from arpent.store import open_run
 
-    manifest = open_run(run).manifest
+    opened = open_run(run)
+    manifest = opened.manifest
     told = [
         ("task", manifest.task),
         ("name", manifest.name),
@@ -80,7 +87,7 @@ def show_run(run: Folder) -> None:
     ]
     products = [(p.name, p.kind, p.bytes, p.file) for p in manifest.products]
     show(
-        {"path": run} | manifest.model_dump(mode="json"),
+        {"path": opened.place} | manifest.model_dump(mode="json"),
         facts(told),
         table(["product", "kind", "bytes", "file"], products),
     )
@@ -91,8 +98,9 @@ def verify_run(run: Folder) -> None:
     """Reads every product again and compares it with the manifest's hashes."""
     from arpent.store import open_run, verify
 
-    checked = verify(open_run(run), progress())
+    opened = open_run(run)
+    checked = verify(opened, progress())
     show(
-        {"path": run, "whole": True, "files": checked.files, "bytes": checked.bytes},
-        f"{run} is whole: {checked.files} files, {checked.bytes:,} bytes.",
+        {"path": opened.place, "whole": True, "files": checked.files, "bytes": checked.bytes},
+        f"{opened.place} is whole: {checked.files} files, {checked.bytes:,} bytes.",
     )

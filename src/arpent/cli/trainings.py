@@ -52,12 +52,13 @@ def _row(key: str, figures: Mapping[str, float], loss: str, miou: str, epoch: st
 def figure_lines(figures: Mapping[str, float], language: Language) -> list[str]:
     """Figures by name, one below the other."""
     width = max((len(name) for name in figures), default=0)
-    return [f"{name:{width}}  {_told(value, language)}" for name, value in figures.items()]
+    return [f"{name:{width}}  {_told(name, value, language)}" for name, value in figures.items()]
 
 
-def _told(value: float, language: Language) -> str:
-    """Epochs and parameters are counted, and have no decimals."""
-    return number(value, language, 0 if float(value).is_integer() and value > 1 else 4)
+def _told(name: str, value: float, language: Language) -> str:
+    """Epochs and parameters are counted, and have no decimals; the best epoch may be the first."""
+    counted = float(value).is_integer() and (value > 1 or name in ("epoch", "epochs"))
+    return number(value, language, 0 if counted else 4)
 
 
 def show_training(run: Run, language: Language) -> None:

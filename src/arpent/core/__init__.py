@@ -1,5 +1,6 @@
 """The words that every room speaks: grids, windows, rasters, bands, sensors, nomenclatures, model contracts."""
 
+from arpent.core.addresses import object_address
 from arpent.core.areas import ground_area, ground_outline, ground_sampling_distance, pixel_area
 from arpent.core.byte_scale import ByteScale
 from arpent.core.classes import ClassMap, LandClass, Language, nomenclature, nomenclature_names
@@ -8,6 +9,7 @@ from arpent.core.contract import BUNDLE_FORMAT, Contract, Normalisation, Normali
 from arpent.core.dates import date_pattern, day_in_name, day_of_text, guessed_day
 from arpent.core.grid import Bounds, Grid
 from arpent.core.hashing import file_sha256
+from arpent.core.names import is_document
 from arpent.core.progress import Bar, Progress, Silent
 from arpent.core.raster import Raster, Strip
 from arpent.core.sensors import Band, Sensor, sensor, sensor_names
@@ -47,10 +49,12 @@ __all__ = [
     "ground_outline",
     "ground_sampling_distance",
     "guessed_day",
+    "is_document",
     "load_yaml",
     "merge",
     "nomenclature",
     "nomenclature_names",
+    "object_address",
     "output_error",
     "parse",
     "pixel_area",

@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from arpent.core.names import load_toml, table
+from arpent.core.names import is_document, load_document, table
 from arpent.core.settings import parse
-from arpent.core.yaml_files import load_yaml
 from arpent.errors import InvalidSetting, UnknownName
 
 __all__ = ["ClassMap", "LandClass", "Language", "nomenclature", "nomenclature_names"]
@@ -197,7 +196,7 @@ def nomenclature(name: str) -> ClassMap:
     A file gives ``classes``, a list of `LandClass`; ``name`` (its own if not given) and ``nodata``. A class may say
     ``name`` for both languages, and do without a colour.
     """
-    if Path(name).suffix.casefold() in _FILES:
+    if is_document(name):
         return _from_file(Path(name))
     known = _nomenclatures()
     if name not in known:
@@ -205,14 +204,13 @@ def nomenclature(name: str) -> ClassMap:
     return known[name]
 
 
-_FILES = {".toml", ".yaml", ".yml"}
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442", "#4d4d4d")
 """For classes of people's own that have none; the palette of Okabe and Ito (2008)."""
 
 
 def _from_file(path: Path) -> ClassMap:
     """The nomenclature in a file of somebody's own."""
-    document = load_toml(path) if path.suffix.casefold() == ".toml" else load_yaml(path)
+    document = load_document(path)
     entries = document.get("classes")
     if not isinstance(entries, list) or not entries or not all(isinstance(one, Mapping) for one in entries):
         raise InvalidSetting(

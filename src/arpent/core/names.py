@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from arpent.core.small_files import read_small
+from arpent.core.yaml_files import load_yaml
 from arpent.errors import InvalidSetting
 
-__all__ = ["load_toml", "table"]
+__all__ = ["is_document", "load_document", "table"]
+
+_TOML, _YAML = {".toml"}, {".yaml", ".yml"}
 
 
 @cache
@@ -20,14 +23,23 @@ def table(name: str) -> dict[str, Any]:
     return tomllib.loads(files("arpent.core").joinpath("tables", f"{name}.toml").read_text("utf-8"))
 
 
-def load_toml(path: Path) -> dict[str, Any]:
-    """The content of a TOML file of somebody's own.
+def is_document(name: str) -> bool:
+    """Whether a name is that of a file of somebody's own (``mine.yaml``), not of an entry of Arpent's tables."""
+    return Path(name).suffix.casefold() in _TOML | _YAML
+
+
+def load_document(path: Path) -> dict[str, Any]:
+    """The content of a TOML or YAML file of somebody's own.
 
     Raises:
         FileMissing: nothing is there.
         UnreadableFile: a folder, or a file that may not be read.
-        InvalidSetting: what is there is not TOML, or too large for a table.
+        InvalidSetting: what is there is neither TOML nor YAML, or too large for a table.
     """
+    return _load_toml(path) if path.suffix.casefold() in _TOML else load_yaml(path)
+
+
+def _load_toml(path: Path) -> dict[str, Any]:
     content = read_small(path, "TOML file")
     try:
         return tomllib.loads(content.decode("utf-8-sig"))

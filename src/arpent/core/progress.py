@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
-__all__ = ["Bar", "Progress", "Silent"]
+__all__ = ["Bar", "Progress", "Retitled", "Silent"]
 
 
 class Bar(Protocol):
@@ -41,3 +41,19 @@ class Silent:
     def bar(self, title: str, total: float | None = None, unit: str = "") -> Iterator[Bar]:
         """A bar that shows nothing."""
         yield _NoBar()
+
+
+class Retitled:
+    """Shows every bar under a title of its own: work of several parts that call theirs by one name.
+
+    Args:
+        progress: that shows them.
+        title: for people.
+    """
+
+    def __init__(self, progress: Progress, title: str) -> None:
+        self._progress, self._title = progress, title
+
+    def bar(self, title: str, total: float | None = None, unit: str = "") -> AbstractContextManager[Bar]:
+        """A bar under the title given at first."""
+        return self._progress.bar(self._title, total, unit)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from arpent.core.names import table
-from arpent.errors import UnknownName
+from arpent.core.names import is_document, load_document, table
+from arpent.core.settings import parse
+from arpent.errors import InvalidSetting, UnknownName
 
 __all__ = ["Band", "Sensor", "sensor", "sensor_names"]
 
@@ -59,9 +61,9 @@ class Sensor(BaseModel):
 
     name: str
     title: str
-    bands: tuple[Band, ...]
-    gsd: float
-    bits: int
+    bands: tuple[Band, ...] = Field(min_length=1)
+    gsd: float = Field(gt=0)
+    bits: int = Field(ge=1, le=64)
     scale: float = 1.0
     offset: float = 0.0
     nodata: float | None = None
@@ -90,13 +92,47 @@ def _sensors() -> dict[str, Sensor]:
 
 
 def sensor_names() -> tuple[str, ...]:
-    """Every sensor that Arpent knows."""
+    """Every sensor that Arpent knows by itself."""
     return tuple(_sensors())
 
 
 def sensor(name: str) -> Sensor:
-    """The sensor of that name."""
-    known = _sensors()
+    """The sensor of that name, or the one in a file of somebody's own (``drone.yaml``).
+
+    A sensor from a file answers to its name from then on, as those of Arpent do.
+
+    Raises:
+        UnknownName: no sensor is called so.
+        FileMissing: there is no such file.
+        InvalidSetting: the file does not describe a sensor, or another than before under the same name.
+    """
+    if is_document(name):
+        return _remembered(_from_file(Path(name)))
+    known = {**_sensors(), **_OWN}
     if name not in known:
         raise UnknownName.among(name, known, "sensor")
     return known[name]
+
+
+_OWN: dict[str, Sensor] = {}
+"""Sensors that were read from files, by name."""
+
+
+def _from_file(path: Path) -> Sensor:
+    document = {"name": path.stem, "title": path.stem, **load_document(path)}
+    if isinstance(bands := document.get("bands"), list):
+        document["bands"] = [{"name": one} if isinstance(one, str) else one for one in bands]
+    read = parse(Sensor, document, path.name)
+    for band in read.bands:
+        for word in (band.name, band.common or band.name, *band.aliases):
+            if [other.name for other in read.bands if other.answers_to(word)] != [band.name]:
+                raise InvalidSetting(f"{path.name} has two bands that answer to '{word}'", cure="Rename one of them.")
+    return read
+
+
+def _remembered(own: Sensor) -> Sensor:
+    if own.name in _sensors() or _OWN.get(own.name, own) != own:
+        raise InvalidSetting(
+            f"there is another sensor called '{own.name}'", cure="Give this one a name of its own: name: my-drone."
+        )
+    return _OWN.setdefault(own.name, own)

@@ -109,7 +109,8 @@ def _plain(content: bytes, where: str) -> object:
             found=" ".join(filter(None, (problem.context, problem.problem))),
             cure="Correct that line.",
         ) from problem
-    except (yaml.YAMLError, ValueError) as problem:  # ValueError: not UTF-8, or no such date or number
+    # ValueError: not UTF-8, or no such date or number. The others: a value that its tag belies (!!bool maybe).
+    except (yaml.YAMLError, ValueError, AttributeError, LookupError, TypeError) as problem:
         raise InvalidSetting(
             f"{where} is not YAML that can be used", found=problem, cure="Save it as plain UTF-8 text."
         ) from problem

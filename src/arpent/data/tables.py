@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from arpent.core import Window, write_file
+from arpent.core import Window, is_document, sensor, write_file
 from arpent.data.sample import SPLITS, Sample
 from arpent.errors import DatasetError, FileMissing, InvalidSetting, UnreadableFile, nearest
 
@@ -69,7 +69,7 @@ def sample_of_row(row: Mapping[str, Any], folder: Path) -> Sample:
         mask=_resolved(text["mask"], folder) if text.get("mask") else None,
         name=text.get("name", ""),
         domain=text.get("domain", ""),
-        sensor=text.get("sensor", ""),
+        sensor=_sensor_of(text.get("sensor", ""), folder),
         date=day,
         split=split,
         window=window,
@@ -141,3 +141,8 @@ def _check_suffix(path: Path) -> None:
         raise InvalidSetting(
             f"{path.name} is no index", expected="a .csv or .parquet file or a folder", cure="Name one of these."
         )
+
+
+def _sensor_of(name: str, folder: Path) -> str:
+    """A sensor that is described in a file of somebody's own is read from there and goes by its name."""
+    return sensor(str(_resolved(name, folder))).name if is_document(name) else name

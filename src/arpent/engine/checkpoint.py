@@ -11,6 +11,7 @@ import torch
 
 from arpent.core.writing import write_file
 from arpent.errors import RunDamaged
+from arpent.models.importers import DAMAGE
 
 __all__ = ["CHECKPOINT", "read_checkpoint", "write_checkpoint"]
 
@@ -18,6 +19,7 @@ CHECKPOINT = "checkpoint.pt"
 """Name of the file that a training goes on from."""
 
 _FORMAT = 1
+_UNREADABLE: tuple[type[Exception], ...] = (*DAMAGE, pickle.UnpicklingError)
 
 
 def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -36,7 +38,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except _UNREADABLE as error:
         raise RunDamaged(
             f"{path} is not a readable training checkpoint", cure="Delete it and start the training again."
         ) from error

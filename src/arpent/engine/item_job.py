@@ -10,10 +10,12 @@ from typing import Generic, TypeVar
 import pyarrow as pa
 from odc.geo.crs import CRS
 
+from arpent.core import Language
 from arpent.core.writing import writing
 from arpent.engine.items import ItemOptions, ItemsDone, ItemWork, Memory, predict_items
 from arpent.engine.job import table_sinks
 from arpent.engine.ledger import Ledger
+from arpent.language import say
 from arpent.store import RunFolder
 
 __all__ = ["ItemJob", "run_items"]
@@ -35,6 +37,7 @@ class ItemJob(Generic[Item, Ready]):
         crs: of geometries in the rows.
         memory: what the work carries from batch to batch, if it does.
         folder: for unfinished files and the ledger; jobs that share a run have one each. None: that of the run.
+        language: of what the run is warned of.
     """
 
     work: ItemWork[Item, Ready]
@@ -45,6 +48,7 @@ class ItemJob(Generic[Item, Ready]):
     crs: CRS | None = None
     memory: Memory | None = None
     folder: Path | None = None
+    language: Language = "en"
 
 
 def run_items(job: ItemJob[Item, Ready]) -> ItemsDone:
@@ -66,6 +70,8 @@ def run_items(job: ItemJob[Item, Ready]) -> ItemsDone:
         memory=job.memory,
         options=job.options,
     )
+    if done.halved:
+        job.run.warn(say("engine.halved", job.language, count=done.halved))
     for product in job.work.products():
         job.run.publish(done.files[product.name], kind="table", name=product.name)
     for failed in done.failures:

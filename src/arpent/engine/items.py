@@ -8,10 +8,11 @@ was, to the same bytes.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,61 +20,17 @@ from numpy.typing import NDArray
 from arpent import errors
 from arpent.core.progress import Bar, Progress, Silent
 from arpent.engine.behind import Behind, gathered, kept_if_stopped
+from arpent.engine.crew import Opener, Reading, answers_of_items, items_made_ready
+from arpent.engine.item_work import OF_ONE_ITEM, Entry, ItemsAnswered, ItemWork, Listed, Memory
 from arpent.engine.ledger import Ledger, Progressed
 from arpent.engine.outputs import Sink, TableOutput
 from arpent.engine.prediction import SinkFactory
-from arpent.engine.task import Answer, Product
-from arpent.errors import ArpentError, ContractMismatch, DatasetError, InputError, PartialFailure, RunDamaged
-from arpent.io import read_ahead
+from arpent.errors import ArpentError, PartialFailure, RunDamaged
 
 __all__ = ["OF_ONE_ITEM", "FailedItem", "ItemOptions", "ItemWork", "ItemsDone", "Memory", "predict_items"]
 
-OF_ONE_ITEM = (InputError, ContractMismatch, DatasetError)
-"""What is wrong with an item; all else, such as a full disk, is wrong with the run."""
-
 Item = TypeVar("Item")
 Ready = TypeVar("Ready")
-Item_contra = TypeVar("Item_contra", contravariant=True)
-
-
-class ItemWork(Protocol[Item_contra, Ready]):
-    """What is done with the items of a list; owned by a task."""
-
-    def products(self) -> Sequence[Product]:
-        """The tables that a run makes."""
-        ...
-
-    def name(self, item: Item_contra, /) -> str:
-        """What people call an item. Items of one name stand and fall together: when one fails, the later ones do."""
-        ...
-
-    def prepare(self, item: Item_contra, /) -> Ready:
-        """Reads an item and makes it ready; called from several threads.
-
-        Raises:
-            An error of `OF_ONE_ITEM`: the item is noted as failed.
-        """
-        ...
-
-    def alike(self, ready: Ready, /) -> Hashable:
-        """Only items for which this is equal share a batch: the shape of an image; None where all may."""
-        ...
-
-    def answer(self, batch: Sequence[Ready], /) -> Answer:
-        """Rows for a batch, by the source that products name; as many of them as the task likes."""
-        ...
-
-
-class Memory(Protocol):
-    """What a task carries from batch to batch; kept with the ledger."""
-
-    def state(self) -> Mapping[str, NDArray[np.generic]]:
-        """Copies of all that the next batch needs."""
-        ...
-
-    def restore(self, arrays: Mapping[str, NDArray[np.generic]], /) -> None:
-        """Goes on from what `state` gave."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -88,6 +45,7 @@ class ItemOptions:
         unit: what is counted there ("parcels").
         every: seconds of work that a kill may cost.
         progress: who is told how far it is.
+        opener: opens the same work in another process; None for work that is done in this one alone.
     """
 
     batch_size: int = 8
@@ -97,6 +55,7 @@ class ItemOptions:
     unit: str = "items"
     every: float = 5.0
     progress: Progress = field(default_factory=Silent)
+    opener: Opener | None = None
 
 
 @dataclass(frozen=True)
@@ -123,7 +82,8 @@ class ItemsDone:
         count: items that are done, those of earlier attempts among them.
         failures: the first failed item of each name.
         seconds: of the whole loop in this process.
-        network_seconds: spent in the task's answers.
+        network_seconds: spent in the task's answers, of all who gave them.
+        halved: batches that were asked for in parts, for want of memory.
     """
 
     files: Mapping[str, Path]
@@ -131,6 +91,7 @@ class ItemsDone:
     failures: tuple[FailedItem, ...]
     seconds: float
     network_seconds: float
+    halved: int = 0
 
 
 def predict_items(
@@ -167,17 +128,8 @@ def predict_items(
         loop.run(done)
         _refuse_nothing(loop.failures, loop.done, options.unit)
         closed = {name: sink.close() for name, sink in files.items()}
-    return ItemsDone(closed, loop.done, tuple(loop.failures), time.perf_counter() - began, loop.network_seconds)
-
-
-@dataclass(frozen=True)
-class _Entry(Generic[Ready]):
-    """An item that is ready, or why it is not."""
-
-    number: int
-    name: str
-    ready: Ready | None
-    error: ArpentError | None = None
+    seconds = time.perf_counter() - began
+    return ItemsDone(closed, loop.done, tuple(loop.failures), seconds, loop.network_seconds, loop.halved)
 
 
 @dataclass
@@ -195,6 +147,7 @@ class _Loop(Generic[Item, Ready]):
     fallen: set[str] = field(default_factory=set)  # their names
     done: int = 0
     network_seconds: float = 0.0
+    halved: int = 0
 
     def run(self, done: Progressed) -> None:
         """All items from `done` on. Files are written beside the network, one batch behind it."""
@@ -205,17 +158,16 @@ class _Loop(Generic[Item, Ready]):
         if self.memory is not None and done.arrays is not None:
             self.memory.restore(self.ledger.arrays(done))
         title = self.options.title or self.options.unit
-        with self.options.progress.bar(title, len(self.items) - first, self.options.unit) as bar, Behind() as behind:
-            reading = read_ahead(
-                self._prepared,
-                range(first, len(self.items)),
-                threads=self.options.read_threads,
-                ahead=2 * self.options.batch_size,
-            )
+        with (
+            self.options.progress.bar(title, len(self.items) - first, self.options.unit) as bar,
+            Behind() as behind,
+            closing(self._ready(first)) as reading,
+        ):
+            batches = gathered(self._good(reading, bar), self.options.batch_size, lambda entry: entry.alike)
             last = time.monotonic()
-            try:
-                for batch in gathered(self._good(reading, bar), self.options.batch_size, self._alike):
-                    rows = self._answered(batch)
+            with closing(answers_of_items(self.work, self.options.opener, batches)) as answers:
+                for batch, answered in answers:
+                    rows = self._rows(answered)
                     self.done += len(batch)
                     bar.advance(len(batch))
                     if time.monotonic() - last < self.options.every:
@@ -225,21 +177,19 @@ class _Loop(Generic[Item, Ready]):
                     state = {} if self.memory is None else self.memory.state()
                     behind.do(self._keep, rows, state, self._progressed(done, batch[-1].number + 1))
                 behind.catch_up()
-            finally:
-                reading.close()
 
-    def _prepared(self, number: int) -> _Entry[Ready]:
-        """Makes an item ready; runs in the reading threads."""
-        item = self.items[number]
-        name = self.work.name(item)
-        if name in self.fallen:  # which spares the reading
-            return _Entry(number, name, None)
-        try:
-            return _Entry(number, name, self.work.prepare(item))
-        except OF_ONE_ITEM as error:
-            return _Entry(number, name, None, error)
+    def _ready(self, first: int) -> Generator[Entry, None, None]:
+        """The items from `first` on, read ahead."""
+        reading = Reading(self.options.read_threads, 2 * self.options.batch_size)
+        return items_made_ready(self.work, self.options.opener, self._listed(first), reading)
 
-    def _good(self, reading: Generator[_Entry[Ready], None, None], bar: Bar) -> Iterator[_Entry[Ready]]:
+    def _listed(self, first: int) -> Iterator[Listed]:
+        for number in range(first, len(self.items)):
+            item = self.items[number]
+            name = self.work.name(item)
+            yield Listed(number, name, item, name not in self.fallen)  # which spares the reading
+
+    def _good(self, reading: Iterator[Entry], bar: Bar) -> Iterator[Entry]:
         """The entries that can be used; the others are noted."""
         for entry in reading:
             if entry.name not in self.fallen and entry.error is None:
@@ -253,15 +203,11 @@ class _Loop(Generic[Item, Ready]):
         self.failures.append(failed)
         self.fallen.add(failed.name)
 
-    def _alike(self, entry: _Entry[Ready]) -> Hashable:
-        assert entry.ready is not None  # the others have been sorted out
-        return self.work.alike(entry.ready)
-
-    def _answered(self, batch: Sequence[_Entry[Ready]]) -> list[tuple[str, Any]]:
-        """What the sinks get for a batch."""
-        began = time.perf_counter()
-        answer = self.work.answer([entry.ready for entry in batch if entry.ready is not None])
-        self.network_seconds += time.perf_counter() - began
+    def _rows(self, answered: ItemsAnswered) -> list[tuple[str, Any]]:
+        """What the sinks get of the answer for a batch."""
+        answer = answered.told if self.memory is None else self.memory.take(answered.told)
+        self.network_seconds += answered.seconds
+        self.halved += answered.parts > 1
         for table in self.tables:
             table.add(answer)
         return [(table.product.name, rows) for table in self.tables for rows in table.taken()]

@@ -17,21 +17,34 @@ from arpent.core import Contract, Grid, Language
 from arpent.core.progress import Progress, Silent
 from arpent.core.writing import writing
 from arpent.data import Normaliser, glance
+from arpent.engine.calibration import seen_by
 from arpent.engine.caution import far_from_training
+from arpent.engine.crew import Opener, hired, settings_there
 from arpent.engine.ledger import Ledger, fingerprint
 from arpent.engine.outputs import Sink
-from arpent.engine.prediction import Image, Pad, Prediction, PredictOptions, Prepare, predict
+from arpent.engine.prediction import Prediction, PredictOptions, predict
 from arpent.engine.runtime import start_network
 from arpent.engine.settings import PredictSettings
 from arpent.engine.task import Network, Product, Task
+from arpent.engine.tile_work import Image, Pad, Prepare, TileWork
 from arpent.errors import ContractMismatch
 from arpent.io import CogWriter, RasterSpec, RowWriter, quicklook, recorded_shares, recorded_statistics, stac_item
+from arpent.language import say
 from arpent.models import Bundle, tile_needs
 from arpent.report import figures
 from arpent.store import RunFolder
 from arpent.tiling import TilePlan, TileShape, pad_by_reflection
 
-__all__ = ["Job", "SensedImage", "check_contract", "product_sinks", "raster_spec", "run_job", "table_sinks"]
+__all__ = [
+    "Job",
+    "SensedImage",
+    "check_contract",
+    "plain_work",
+    "product_sinks",
+    "raster_spec",
+    "run_job",
+    "table_sinks",
+]
 
 
 class SensedImage(Image, Protocol):
@@ -75,6 +88,8 @@ class Job:
         network: the model as it runs, where it has been started already.
         folder: for unfinished files and the ledger; jobs that share a run have one each. None: that of the run.
         pictures: whether each map gets a picture, the first of them as the preview of the run.
+        opener: opens the same work in the workers of a cluster, told which settings they are to run it with; None for
+            what this process does alone.
     """
 
     task: Task
@@ -93,6 +108,7 @@ class Job:
     network: Network | None = None
     folder: Path | None = None
     pictures: bool = True
+    opener: Callable[[PredictSettings], Opener] | None = None
 
 
 def check_contract(contract: Contract, image: SensedImage) -> None:
@@ -208,7 +224,8 @@ def run_job(job: Job) -> Prediction:
     if job.prepare is None:
         check_contract(job.bundle.contract, image)
         _look(job)
-    shape = job.shape or _shape(job, products)
+    shape = job.shape or _shape(job.bundle.contract, settings, products)
+    seen_by(image.grid, shape)
     network = job.network or _started(job, shape)
     folder = job.folder or job.run.scratch
     with writing(folder):
@@ -227,13 +244,31 @@ def run_job(job: Job) -> Prediction:
             fingerprint=_identity(job, network.name, shape),
             progress=job.progress,
             pad=job.pad,
+            opener=_opener(job, network),
         ),
     )
+    if done.halved:
+        job.run.warn(say("engine.halved", job.language, count=done.halved))
     for number, product in enumerate(products):
         _publish(job, product, done.files[product.name])
         if job.pictures and product.kind == "raster":
             _draw(job, product, "preview" if number == 0 else f"{product.name}_view")
     return done
+
+
+def plain_work(task: Task, bundle: Bundle, image: Image, settings: PredictSettings) -> TileWork:
+    """What `run_job` does with the tiles of an image, for whoever does it in another process."""
+    contract = bundle.contract
+    fixed = _shape(contract, settings, task.products()).fixed
+    network = start_network(bundle.model, settings.runtime, settings.device, settings.precision, fixed=fixed)
+    return TileWork(task, network, image, _prepare(contract))
+
+
+def _opener(job: Job, network: Network) -> Opener | None:
+    """How others open the work, where others do it."""
+    if job.opener is None or hired() is None:
+        return None
+    return job.opener(settings_there(job.settings, network))
 
 
 def _look(job: Job) -> None:
@@ -247,10 +282,9 @@ def _look(job: Job) -> None:
         job.run.warn(warning)
 
 
-def _shape(job: Job, products: Sequence[Product]) -> TileShape:
-    contract = job.bundle.contract
+def _shape(contract: Contract, settings: PredictSettings, products: Sequence[Product]) -> TileShape:
     needs = tile_needs(contract.architecture, contract.settings)
-    return job.settings.shape(needs.stride, tuple(product.scale for product in products))
+    return settings.shape(needs.stride, tuple(product.scale for product in products))
 
 
 def _started(job: Job, shape: TileShape) -> Network:

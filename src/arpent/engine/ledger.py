@@ -73,7 +73,7 @@ class Ledger:
             return Progressed(fingerprint)
         try:
             progressed = Progressed(**json.loads(path.read_text("utf-8")))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise RunDamaged(f"{path} cannot be read", found=str(error), cure="Start again with --force.") from error
         if progressed.fingerprint != fingerprint:
             raise InvalidSetting(

@@ -6,54 +6,29 @@ interruption from the last finished row, to the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from arpent.core import Grid, Raster, Window
+from arpent.core import Grid
 from arpent.core.progress import Progress, Silent
 from arpent.engine.behind import Behind, gathered, kept_if_stopped
+from arpent.engine.crew import Opener, Reading, answers_of_tiles
 from arpent.engine.ledger import Ledger, Progressed
 from arpent.engine.outputs import DenseOutput, Sink, TableOutput
-from arpent.engine.task import Answer, Batch, Network, Product, Task
+from arpent.engine.task import Network, Product, Task
+from arpent.engine.tile_work import Answered, Image, Pad, Prepare, TileWork
 from arpent.errors import NoValidPixels
-from arpent.io import read_ahead
 from arpent.tiling import Tile, TilePlan, TileShape, pad_by_reflection
 
 __all__ = ["Image", "Pad", "PredictOptions", "Prediction", "Prepare", "SinkFactory", "predict"]
 
-
-class Image(Protocol):
-    """What the loop reads from; `io.ImageReader` satisfies it."""
-
-    @property
-    def grid(self) -> Grid:
-        """Where its pixels lie."""
-        ...
-
-    @property
-    def source(self) -> str:
-        """Its name, for people."""
-        ...
-
-    def read(self, window: Window, /) -> Raster:
-        """The pixels of a window inside the grid; from any thread."""
-        ...
-
-
-Prepare = Callable[[NDArray[np.generic], NDArray[np.bool_]], NDArray[np.float32]]
-"""Pixels ``(C, H, W)`` and mask ``(H, W)`` as read → what the network takes. Runs in the reading threads."""
-
-Pad = Callable[[NDArray[np.float32], Window, Window], NDArray[np.float32]]
-"""Network input ``(C, h, w)`` of the window inside the image, that window, and the tile's, which reaches beyond the
-image at the bottom or on the right → the input for the whole tile. Runs in the reading threads."""
 
 SinkFactory = Callable[[Product, Mapping[str, Any] | None], Sink[Any]]
 """A new sink for a product or, when given what it said at its last checkpoint, one that goes on from there."""
@@ -67,8 +42,9 @@ class Prediction:
         files: the published file of each product.
         tiles: that went through the network in this process.
         seconds: of the whole loop in this process.
-        network_seconds: spent waiting for the network.
+        network_seconds: spent in the network, of all who ran it.
         cost: pixels read per pixel of the image.
+        halved: batches that went through the network in parts, for want of memory.
     """
 
     files: Mapping[str, Path]
@@ -76,15 +52,7 @@ class Prediction:
     seconds: float
     network_seconds: float
     cost: float
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    """A tile as the network takes it."""
-
-    tile: Tile
-    image: NDArray[np.float32]
-    valid: NDArray[np.bool_]
+    halved: int = 0
 
 
 @dataclass
@@ -94,6 +62,7 @@ class _Clock:
     started: float = field(default_factory=perf_counter)
     network: float = 0.0
     tiles: int = 0
+    halved: int = 0
 
 
 @dataclass(frozen=True)
@@ -153,11 +122,12 @@ def predict(
     plan = TilePlan.of(grid.height, grid.width, shape)
     done = ledger.read(options.fingerprint)
     outputs = _open_outputs(task.products(), grid, shape, sinks, done)
-    loop = _Loop(task, network, image, prepare, plan, outputs, ledger, options, clock)
+    work = TileWork(task, network, image, prepare, options.pad)
+    loop = _Loop(work, plan, outputs, ledger, options, clock)
     with kept_if_stopped(outputs.sinks, f"stopped while predicting {image.source}; the finished rows are kept"):
         loop.run(done)
         files = {name: sink.close() for name, sink in outputs.sinks.items()}
-    return Prediction(files, clock.tiles, perf_counter() - clock.started, clock.network, plan.cost)
+    return Prediction(files, clock.tiles, perf_counter() - clock.started, clock.network, plan.cost, clock.halved)
 
 
 @dataclass(frozen=True)
@@ -170,6 +140,7 @@ class PredictOptions:
         fingerprint: hash of all that decides the pixels; a ledger with another one is refused.
         progress: who is told how far it is.
         pad: what the network sees beyond the image's edges.
+        opener: opens the same work in another process; None for work that is done in this one alone.
     """
 
     batch_size: int = 2
@@ -177,6 +148,7 @@ class PredictOptions:
     fingerprint: str = ""
     progress: Progress = field(default_factory=Silent)
     pad: Pad = pad_by_reflection
+    opener: Opener | None = None
 
 
 def _open_outputs(
@@ -198,10 +170,7 @@ def _open_outputs(
 class _Loop:
     """The state of one call of `predict`."""
 
-    task: Task
-    network: Network
-    image: Image
-    prepare: Prepare
+    work: TileWork
     plan: TilePlan
     outputs: _Outputs
     ledger: Ledger
@@ -215,72 +184,52 @@ class _Loop:
             for output in self.outputs.dense:
                 output.restore(done.next_row, arrays)
         rows = range(done.next_row, len(self.plan.rows))
-        tiles = (tile for row in rows for tile in self.plan.row_of_tiles(row))
-        title, count = Path(self.image.source).name, len(rows) * len(self.plan.cols)
-        with self.options.progress.bar(title, count, "tiles") as bar, Behind() as behind:
-            reading = read_ahead(
-                self._prepared, tiles, threads=self.options.read_threads, ahead=2 * self.options.batch_size
-            )
+        title, count = Path(self.work.image.source).name, len(rows) * len(self.plan.cols)
+        batches = (batch for row in rows for batch in self._batches(row))
+        reading = Reading(self.options.read_threads, 2 * self.options.batch_size)
+        with (
+            self.options.progress.bar(title, count, "tiles") as bar,
+            Behind() as behind,
+            closing(answers_of_tiles(self.work, self.options.opener, batches, reading)) as answers,
+        ):
             seen = done.seen_valid
-            try:
-                for row in rows:
-                    self.outputs.begin_row(row)
-                    of_row = islice(reading, len(self.plan.cols))
-                    for batch in gathered(of_row, self.options.batch_size, lambda entry: entry.valid.shape):
-                        seen |= self._process(batch)
-                        if self.outputs.tables:
-                            behind.do(self._write, self.outputs.rows())
-                        bar.advance(len(batch))
-                    progressed = replace(done, next_row=row + 1, seen_valid=seen)
-                    behind.do(self._finish_row, self.outputs.strips(), self.outputs.state(), progressed)
-                behind.catch_up()
-            finally:
-                reading.close()
+            for row in rows:
+                self.outputs.begin_row(row)
+                for batch in self._batches(row):
+                    seen |= self._take(batch, next(answers))
+                    if self.outputs.tables:
+                        behind.do(self._write, self.outputs.rows())
+                    bar.advance(len(batch))
+                progressed = replace(done, next_row=row + 1, seen_valid=seen)
+                behind.do(self._finish_row, self.outputs.strips(), self.outputs.state(), progressed)
+            behind.catch_up()
         if not seen:
             raise NoValidPixels(
-                f"{self.image.source} has no pixel with data",
+                f"{self.work.image.source} has no pixel with data",
                 cure="Check the image's no-data value, its mask and the area asked for.",
             )
 
-    def _prepared(self, tile: Tile) -> _Prepared:
-        """Reads a tile; runs in the reading threads."""
-        inside = tile.window.intersect(self.image.grid.window)
-        raster = self.image.read(inside)
-        pixels = self.prepare(raster.pixels, raster.valid)
-        valid = np.zeros(tile.window.shape, bool)
-        valid[: inside.height, : inside.width] = raster.valid
-        return _Prepared(tile, self.options.pad(pixels, inside, tile.window), valid)
+    def _batches(self, row: int) -> Iterator[list[Tile]]:
+        """The tiles of a row that go through the network together."""
+        return gathered(self.plan.row_of_tiles(row), self.options.batch_size, lambda tile: tile.window.shape)
 
-    def _process(self, prepared: Sequence[_Prepared]) -> bool:
-        """Runs a batch through the network and feeds the outputs; whether it had any valid pixel."""
-        seen = [entry for entry in prepared if entry.valid.any()]
-        answer = self._answer(seen) if seen else {}
+    def _take(self, batch: Sequence[Tile], answered: Answered) -> bool:
+        """Feeds the outputs with the answers for a batch; whether it had any valid pixel."""
         number = 0
-        for entry in prepared:
-            blank = number >= len(seen) or entry is not seen[number]
+        for tile, valid in zip(batch, answered.valid, strict=True):
             for output in self.outputs.dense:
-                if blank:
-                    output.add_nothing(entry.tile)
+                if valid is None:
+                    output.add_nothing(tile)
                 else:
-                    output.add(entry.tile, number, answer, entry.valid)
-            number += not blank
-        if seen:
+                    output.add(tile, number, answered.answer, valid)
+            number += valid is not None
+        if number:
             for table in self.outputs.tables:
-                table.add(answer)
-        return bool(seen)
-
-    def _answer(self, seen: Sequence[_Prepared]) -> Answer:
-        started = perf_counter()
-        batch: Batch = {
-            "image": torch.from_numpy(np.stack([entry.image for entry in seen])),
-            "valid": torch.from_numpy(np.stack([entry.valid for entry in seen])),
-            "windows": [entry.tile.window for entry in seen],
-            "tiles": [entry.tile for entry in seen],
-        }
-        answer = self.task.infer(self.network, batch)
-        self.clock.network += perf_counter() - started
-        self.clock.tiles += len(seen)
-        return answer
+                table.add(answered.answer)
+        self.clock.network += answered.seconds
+        self.clock.tiles += number
+        self.clock.halved += answered.parts > 1
+        return bool(number)
 
     def _write(self, ready: Sequence[tuple[str, Any]]) -> None:
         """Hands the sinks what is theirs; runs in the writing thread."""

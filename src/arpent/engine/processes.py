@@ -1,14 +1,15 @@
 """The processes that train one model together: how they join, what they tell each other, and how they end.
 
-Each is started with the same command, by ``torchrun`` or whatever sets the same variables. The first one leads: it
-alone opens the run folder, writes, and speaks to the user. Whatever fails in it ends the others too, so that nobody
-waits for news that will not come.
+Each is started with the same command, by ``accelerate launch``, ``torchrun`` or whatever sets the same variables. The
+first one leads: it alone opens the run folder, writes, and speaks to the user. Whatever fails in it ends the others
+too, so that nobody waits for news that will not come.
 """
 
 from __future__ import annotations
 
 import atexit
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -27,6 +28,17 @@ from arpent.errors import DeviceMissing, InvalidSetting, ProcessLost
 __all__ = ["Processes", "peers"]
 
 T = TypeVar("T")
+
+_FOREIGN = {
+    "ACCELERATE_MIXED_PRECISION": ("no", "a precision", "'precision' among the settings of the training"),
+    "ACCELERATE_GRADIENT_ACCUMULATION_STEPS": ("1", "accumulated gradients", "'fit.accumulate'"),
+    "ACCELERATE_DYNAMO_BACKEND": ("no", "a compiler", "no compiler"),
+    "ACCELERATE_USE_DEEPSPEED": ("false", "DeepSpeed", "plain processes, each with the whole network"),
+    "ACCELERATE_USE_FSDP": ("false", "FSDP", "plain processes, each with the whole network"),
+    "ACCELERATE_USE_MEGATRON_LM": ("false", "Megatron-LM", "plain processes, each with the whole network"),
+}
+"""What ``accelerate launch`` and its configuration may ask for and trainings here do otherwise, or not at all: the
+value that asks for nothing, what it is for people, and what there is in its place."""
 
 _PATIENCE = timedelta(days=30)
 """How long the others wait for the first process: statistics of a large set take hours."""
@@ -63,9 +75,12 @@ class Processes:
 
         Raises:
             DeviceMissing: fewer GPUs than processes on this machine.
-            InvalidSetting: the device cannot be shared.
+            InvalidSetting: the device cannot be shared, or the launcher asks for what a training does not do.
             ProcessLost: the others cannot be reached.
         """
+        _require_plain_launch()
+        if device == "auto" and os.environ.get("ACCELERATE_USE_CPU", "").lower() == "true":
+            device = "cpu"
         chosen = choose_device(device)
         _require_one_each(chosen)
         if chosen.type == "cuda" and chosen.index is not None:
@@ -73,6 +88,8 @@ class Processes:
         with peers():
             state = PartialState(cpu=chosen.type == "cpu")
             if state.num_processes > 1:
+                # Said of parameters with sides of one number, for which order in memory means nothing.
+                warnings.filterwarnings("ignore", "Grad strides do not match bucket view")
                 _line()
         return cls(state.process_index, state.num_processes, state.device)
 
@@ -161,6 +178,19 @@ def peers() -> Iterator[None]:
 
 def _lost(what: str) -> ProcessLost:
     return ProcessLost(what, cure="Its own last line says why; finished epochs are kept: go on with --resume.")
+
+
+def _require_plain_launch() -> None:
+    """Refuses what the launcher would change about a training behind the back of its settings."""
+    for name, (nothing, what, instead) in _FOREIGN.items():
+        asked = os.environ.get(name, nothing).lower()
+        if asked != nothing:
+            raise InvalidSetting(
+                f"the launcher asks for {what}",
+                found=f"{name}={asked}",
+                expected=instead,
+                cure="Change it with 'accelerate config', or start with torchrun.",
+            )
 
 
 def _require_one_each(device: torch.device) -> None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
+from threading import Lock
 from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
 
+from arpent.engine.crew import hired
 from arpent.engine.devices import as_channels_last, channels_last, choose_device
 from arpent.engine.settings import Precision, RuntimeName
 from arpent.engine.task import Network
 from arpent.errors import ExtraMissing, InvalidSetting, UnknownName
 from arpent.models.openvino import openvino
 
-__all__ = ["RUNTIMES", "OpenVinoNetwork", "TorchNetwork", "start_network"]
+__all__ = ["RUNTIMES", "DeferredNetwork", "OpenVinoNetwork", "TorchNetwork", "start_network"]
 
 RUNTIMES: tuple[RuntimeName, ...] = get_args(RuntimeName)
 
@@ -34,6 +37,27 @@ class TorchNetwork:
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self._reduced):
             out = self._model(*(as_channels_last(tensor.to(self.device)) for tensor in inputs))
         return out.float() if isinstance(out, Tensor) and self._reduced else out
+
+
+class DeferredNetwork:
+    """A network that others run: here it is started only if it is asked all the same.
+
+    Args:
+        name: of the runtime.
+        device: on which the others run it.
+        start: makes it ready here.
+    """
+
+    def __init__(self, name: str, device: torch.device, start: Callable[[], Network]) -> None:
+        self.name, self.device = name, device
+        self._start, self._lock = start, Lock()
+        self._started: Network | None = None
+
+    def __call__(self, *inputs: Tensor) -> Any:  # noqa: ANN401 - models answer with tensors, tuples or mappings
+        """One forward pass in this process."""
+        with self._lock:
+            self._started = self._started or self._start()
+        return self._started(*inputs)
 
 
 _MOST_COMPILED = 12
@@ -143,7 +167,8 @@ def start_network(
     """
     if runtime not in RUNTIMES:
         raise UnknownName.among(runtime, RUNTIMES, "runtime")
-    chosen = choose_device(device)
+    others = hired()
+    chosen = choose_device(device) if others is None else others.device
     installed = importlib.util.find_spec("openvino") is not None
     if runtime == "openvino" and not installed:
         raise ExtraMissing.of("fast", "the OpenVINO runtime")
@@ -154,6 +179,11 @@ def start_network(
             )
         chosen = torch.device("cpu")
     worth = installed and chosen.type == "cpu" and (tiles is None or tiles * saved >= _WORTH_STARTING)
-    if runtime == "openvino" or (runtime == "auto" and worth):
-        return OpenVinoNetwork(model, precision, fixed=fixed)
-    return TorchNetwork(model, chosen, precision)
+    name: RuntimeName = "openvino" if runtime == "openvino" or (runtime == "auto" and worth) else "torch"
+
+    def start() -> Network:
+        if name == "openvino":
+            return OpenVinoNetwork(model, precision, fixed=fixed)
+        return TorchNetwork(model, choose_device(device), precision)
+
+    return start() if others is None else DeferredNetwork(name, chosen, start)

@@ -114,9 +114,9 @@ def fit(
         progress: who is told how far it is.
         resume: go on from the checkpoint in `folder`, if there is one.
 
-    Started in several processes (``torchrun``), each computes its share of every batch and their gradients are
-    averaged: the batch is that of one process, not larger. The first process alone uses `folder`, and tells the others
-    what is in it. All of them return the same.
+    Started in several processes (``accelerate launch``, ``torchrun``), each computes its share of every batch and
+    their gradients are averaged: the batch is that of one process, not larger. The first process alone uses `folder`,
+    and tells the others what is in it. All of them return the same.
 
     Raises:
         UnknownName: the best epoch is to be picked by a figure that there is not.

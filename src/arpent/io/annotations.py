@@ -26,7 +26,10 @@ ANNOTATION_FILES = VECTOR_FILES
 
 _OWN_FIELD = "numero"
 _STEPS = 64  # parts in which a line as long as the image is followed into another reference system
+_MOST_STEPS = 1 << 16  # parts of any line: outlines may be far larger than the image, by mistake or by malice
 _UNITS = 1 << 16  # parts of a pixel that corners are kept to, so that windows round as the whole does
+_ENDLESS = 1e100  # lengths whose squares are too large for GEOS; no place is meant
+_FAR = 1e9  # pixels; no image is as large
 _SHOWN = 8
 
 
@@ -155,20 +158,31 @@ def in_pixels(geometry: NDArray[Any], own: str, grid: Grid, crs: str) -> NDArray
     between = Transformer.from_crs(own, crs, always_xy=True)
     # A straight line is a curve in another system: it is followed in short steps.
     bounds = between.transform_bounds(*_box(grid), direction="INVERSE", densify_pts=20)
-    longest = max(bounds[2] - bounds[0], bounds[3] - bounds[1]) / _STEPS
-    if math.isfinite(longest) and longest > 0:
+    longest = max((bounds[2] - bounds[0]) / _STEPS, (bounds[3] - bounds[1]) / _STEPS, _widest(geometry) / _MOST_STEPS)
+    if 0 < longest < _ENDLESS:
         geometry = shapely.segmentize(geometry, longest)
     inverse = ~grid.transform
 
     def placed(points: NDArray[np.float64]) -> NDArray[np.float64]:
         x, y = between.transform(points[:, 0], points[:, 1])
-        cols = inverse.a * x + inverse.b * y + inverse.c
-        rows = inverse.d * x + inverse.e * y + inverse.f
-        kept: NDArray[np.float64] = np.rint(np.column_stack([cols, rows]) * _UNITS) / _UNITS
+        with np.errstate(invalid="ignore"):
+            cols = inverse.a * x + inverse.b * y + inverse.c
+            rows = inverse.d * x + inverse.e * y + inverse.f
+        # What the image's system has no place for lies far outside; a ring must stay closed there too.
+        near = np.nan_to_num(np.column_stack([cols, rows]), nan=_FAR, posinf=_FAR, neginf=-_FAR).clip(-_FAR, _FAR)
+        kept: NDArray[np.float64] = np.rint(near * _UNITS) / _UNITS
         return kept
 
     moved = shapely.transform(shapely.force_2d(geometry), placed)
     return np.asarray(moved, object)
+
+
+def _widest(geometry: NDArray[Any]) -> float:
+    """Width or height of the largest outline, in its own units; 0 where all are empty."""
+    boxes = shapely.bounds(geometry)
+    with np.errstate(over="ignore", invalid="ignore"):
+        sides = boxes[:, 2:] - boxes[:, :2]
+    return float(np.nanmax(sides, initial=0.0))
 
 
 def _box(grid: Grid) -> tuple[float, float, float, float]:

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.parse import urljoin, urlsplit
-from urllib.request import Request, urlopen
+from urllib.parse import urlsplit
 
 from arpent.core import Sensor, sensor
-from arpent.errors import BandMismatch, FileMissing, NetworkMissing, UnreadableFile
+from arpent.errors import BandMismatch, UnreadableFile
 from arpent.io.bands import Layer, is_quality, named_by
-from arpent.io.gdal import address_of, file_missing
-from arpent.io.retry import persistently
+from arpent.io.documents import beside, document_at
+from arpent.io.gdal import address_of
 
-__all__ = ["Listed", "asset_layers", "is_item", "load_items"]
+__all__ = ["Listed", "asset_layers", "checked_item", "is_item", "load_items"]
 
-_TIMEOUT = 30.0  # seconds
-_GONE = frozenset({404, 410})
-_BUSY = 429  # too many requests; from here on another try may help
 _IMAGES = ("image/tiff", "image/jp2", "image/vnd.stac.geotiff", "image/x.geotiff")
 _PICTURES = frozenset({"thumbnail", "overview", "visual", "metadata"})
 _CONSTELLATIONS = {"sentinel-2": "sentinel-2-l2a", "sentinel-1": "sentinel-1", "landsat-8": "landsat-8-9"}
 _CONSTELLATIONS |= {"landsat-9": "landsat-8-9"}
-_UNREACHED = (URLError, TimeoutError, ConnectionError)
 
 Item = Mapping[str, Any]
 
@@ -51,40 +43,35 @@ class Listed:
 
 
 def load_items(source: str) -> tuple[Listed, ...]:
-    """The item at a path or an ``http(s)://`` address, or all those of a collection or an item collection.
+    """The item at a path or an address, or all those of a collection or an item collection.
 
     Raises:
         FileMissing: nothing there.
         NetworkMissing: the address cannot be reached.
         UnreadableFile: no STAC item, or none in the list.
     """
-    document = _document(source)
+    document = document_at(source)
     kind = document.get("type") if isinstance(document, dict) else type(document).__name__
     found: tuple[Listed, ...] = ()
     if kind == "FeatureCollection":
-        found = tuple(Listed(_checked(item, source), source) for item in document.get("features") or ())
+        found = tuple(Listed(checked_item(item, source), source) for item in document.get("features") or ())
     elif kind in ("Collection", "Catalog"):
         links = [link for link in document.get("links") or () if link.get("rel") == "item" and link.get("href")]
-        places = [_beside(str(link["href"]), source) for link in links]
-        found = tuple(Listed(_checked(_document(place), place), place) for place in places)
+        places = [beside(str(link["href"]), source) for link in links]
+        found = tuple(Listed(checked_item(document_at(place), place), place) for place in places)
     else:
-        return (Listed(_checked(document, source), source),)
+        return (Listed(checked_item(document, source), source),)
     if not found:
         raise UnreadableFile(f"{source} lists no item", found=kind, cure="Name an item, or a collection that has some.")
     return found
 
 
-def _document(source: str) -> Any:  # noqa: ANN401 - whatever the JSON holds
-    content = _fetch(source) if source.startswith(("http://", "https://")) else _read(source)
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise UnreadableFile(
-            f"{source} is not JSON", found=str(error), cure="Give a STAC item, or an image."
-        ) from error
+def checked_item(item: object, source: str) -> Item:
+    """What should be an item, if it is one.
 
-
-def _checked(item: object, source: str) -> Item:
+    Raises:
+        UnreadableFile: it is not.
+    """
     if not isinstance(item, dict) or item.get("type") != "Feature" or not isinstance(item.get("assets"), dict):
         raise UnreadableFile(
             f"{source} is not a STAC item",
@@ -93,55 +80,6 @@ def _checked(item: object, source: str) -> Item:
             cure="Give an item, a collection with links to its items, or an item collection.",
         )
     return item
-
-
-def _beside(href: str, source: str) -> str:
-    """What a link means that was found at `source`."""
-    if "://" in href:
-        return href
-    if source.startswith(("http://", "https://")):
-        return urljoin(source, href)
-    return str(Path(source.removeprefix("file://")).absolute().parent / href)
-
-
-def _read(source: str) -> bytes:
-    path = Path(source.removeprefix("file://"))
-    if not path.is_file():
-        raise file_missing(path, source)
-    return path.read_bytes()
-
-
-def _fetch(source: str) -> bytes:
-    request = Request(source, headers={"Accept": "application/geo+json, application/json"})  # noqa: S310 http(s) only
-    try:
-        return persistently(lambda: _answer(request), _UNREACHED, _may_pass)
-    except HTTPError as error:
-        error.close()
-        if error.code in _GONE:
-            raise FileMissing(f"there is nothing at {source}", cure="Check the address.") from error
-        raise _unreachable(source, f"HTTP {error.code}") from error
-    except _UNREACHED as error:
-        raise _unreachable(source, str(getattr(error, "reason", error))) from error
-
-
-def _answer(request: Request) -> bytes:
-    with urlopen(request, timeout=_TIMEOUT) as answer:  # noqa: S310 http(s) only
-        return bytes(answer.read())
-
-
-def _may_pass(error: Exception) -> bool:
-    if isinstance(error, HTTPError):
-        error.close()
-        return error.code >= _BUSY
-    return True
-
-
-def _unreachable(source: str, reason: str) -> NetworkMissing:
-    return NetworkMissing(
-        f"{source} cannot be read",
-        found=reason,
-        cure="Check the address and the network, or download the item and name the copy.",
-    )
 
 
 def asset_layers(item: Item, source: str, declared: Sensor | None) -> tuple[Layer, ...]:
@@ -228,7 +166,7 @@ def _layers_of(key: str, asset: Mapping[str, Any], source: str, known: Sensor | 
 
 
 def _address(href: str, source: str) -> str:
-    return href if href.startswith("/vsi") else address_of(_beside(href, source))
+    return href if href.startswith("/vsi") else address_of(beside(href, source))
 
 
 def _place(layer: Layer, known: Sensor) -> int:

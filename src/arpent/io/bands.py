@@ -204,7 +204,8 @@ def _pick_one(layers: Sequence[Layer], name: str, source: str) -> Layer:
         cure = f"Did you mean '{guess}'?"
     elif nameless:
         cure = (
-            "The file does not name its bands: say which sensor made it (--sensor, or the column 'sensor' of an index)."
+            "The file does not name its bands: say which sensor made it (--sensor, or the column 'sensor' of an "
+            "index), or describe your own in a file (--sensor mine.yaml)."
         )
     else:
         cure = "Ask for bands that it has, or give an image with this one."

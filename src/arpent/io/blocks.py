@@ -47,7 +47,7 @@ class BlockCodec:
     def of(cls, spec: RasterSpec) -> BlockCodec:
         """The codec that suits a product."""
         # Neighbouring class numbers are equal or unrelated: their differences compress worse than they do.
-        plain = spec.classes is not None or spec.overviews == "mode"
+        plain = spec.classes is not None or spec.overviews in ("mode", "shares")
         predictor = 1 if plain else 3 if spec.is_float else 2
         return cls(spec.dtype, predictor, spec.compression)
 

@@ -7,6 +7,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
@@ -17,8 +18,10 @@ from rasterio._err import CPLE_BaseError  # the class has no public address, and
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.session import DummySession
 
+from arpent.core import object_address
 from arpent.errors import FileMissing, InputError, NetworkMissing, UnreadableFile, nearest
 from arpent.io import cache
+from arpent.io.access import gs_access, s3_access
 from arpent.io.retry import persistently
 
 __all__ = [
@@ -32,7 +35,8 @@ __all__ = [
     "translated",
 ]
 
-_SCHEMES = {"http": "/vsicurl/http://", "https": "/vsicurl/https://", "s3": "/vsis3/"}
+_SCHEMES = {"http": "/vsicurl/http://", "https": "/vsicurl/https://", "s3": "/vsis3/", "gs": "/vsigs/"}
+_NETWORKED = ("/vsicurl", "/vsis3", "/vsigs")
 
 _LOCAL = {
     # Look for the sidecars of a file by name: listing a folder of 100 000 tiles takes longer than reading one.
@@ -70,7 +74,8 @@ _SIGNS = {
 _ASIDE = re.compile(r"\s*\(this error can be[^)]*\)")
 """How GDAL's programmers may silence an error: nothing for who has the file."""
 
-_GDAL_ERRORS = (RasterioError, CPLE_BaseError)
+# What a broken file says of itself need not be text: rasterio then fails to decode it.
+_GDAL_ERRORS = (RasterioError, CPLE_BaseError, UnicodeDecodeError)
 
 Result = TypeVar("Result")
 
@@ -81,12 +86,13 @@ _opening = Lock()
 def is_remote(source: str) -> bool:
     """Whether a source is read over the network; of the text of a VRT, whether a part of it is."""
     if source.startswith("<"):
-        return "/vsicurl" in source or "/vsis3" in source
-    return urlsplit(source).scheme in _SCHEMES or source.startswith(("/vsicurl", "/vsis3"))
+        return any(name in source for name in _NETWORKED)
+    return urlsplit(source).scheme in _SCHEMES or source.startswith(_NETWORKED)
 
 
 def address_of(source: str) -> str:
     """What GDAL calls a source: ``https://host/a.tif`` is ``/vsicurl/https://host/a.tif``."""
+    source = object_address(source) or source
     scheme, colon, rest = source.partition("://")
     if not colon:
         return source
@@ -94,42 +100,39 @@ def address_of(source: str) -> str:
         return rest
     if scheme not in _SCHEMES:
         return source
-    return _SCHEMES[scheme] + (rest if scheme == "s3" else rest.replace(" ", "%20"))
+    return _SCHEMES[scheme] + (rest.replace(" ", "%20") if scheme.startswith("http") else rest)
 
 
 @contextmanager
-def environment(*, remote: bool = False) -> Iterator[None]:
-    """GDAL as the reader wants it, for the calling thread, until the block ends."""
-    options: dict[str, Any] = {**_REMOTE, **_object_store(os.environ)} if remote else dict(_LOCAL)
-    options |= cache.limit()
+def environment(*, remote: bool = False, keep: int | None = None) -> Iterator[None]:
+    """GDAL as the reader wants it, for the calling thread, until the block ends.
+
+    Args:
+        remote: whether the network is needed.
+        keep: bytes of decoded pixels that GDAL may keep; what the open images need if None, or what the user has set.
+    """
+    options: dict[str, Any] = {**_REMOTE, **_object_stores(os.environ)} if remote else dict(_LOCAL)
+    options |= cache.limit() if keep is None or "GDAL_CACHEMAX" in os.environ else {"GDAL_CACHEMAX": keep}
     # GDAL finds AWS credentials by itself: the session that does nothing keeps boto3 out of it.
     with rasterio.Env(session=DummySession(), **options):
         yield
 
 
-def _object_store(environ: Mapping[str, str]) -> dict[str, str]:
-    """GDAL's words for what the AWS_* variables say, as other tools understand them."""
+def _object_stores(environ: Mapping[str, str]) -> dict[str, str]:
+    """GDAL's words for how the object stores are reached."""
     options: dict[str, str] = {}
-    endpoint = environ.get("AWS_S3_ENDPOINT") or environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
-    if endpoint:
-        scheme, colon, host = endpoint.rpartition("://")
-        options["AWS_S3_ENDPOINT"] = host.rstrip("/")
-        if colon:
-            options["AWS_HTTPS"] = "NO" if scheme == "http" else "YES"
-        if "amazonaws.com" not in host:
-            options["AWS_VIRTUAL_HOSTING"] = environ.get("AWS_VIRTUAL_HOSTING", "FALSE")
-    if "AWS_NO_SIGN_REQUEST" not in environ and not _has_credentials(environ):
-        options["AWS_NO_SIGN_REQUEST"] = "YES"
+    s3, gs = s3_access(environ), gs_access(environ)
+    if s3.host:
+        options["AWS_S3_ENDPOINT"] = s3.host
+    if s3.scheme:
+        options["AWS_HTTPS"] = "NO" if s3.scheme == "http" else "YES"
+    if s3.virtual is not None:
+        options["AWS_VIRTUAL_HOSTING"] = str(s3.virtual).upper()
+    if gs.host:
+        options["CPL_GS_ENDPOINT"] = f"{gs.scheme or 'https'}://{gs.host}/"
+    options["AWS_NO_SIGN_REQUEST"] = "YES" if s3.anonymous else "NO"
+    options["GS_NO_SIGN_REQUEST"] = "YES" if gs.anonymous else "NO"
     return options
-
-
-def _has_credentials(environ: Mapping[str, str]) -> bool:
-    given = ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE")
-    container = ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI")
-    if any(environ.get(name) for name in (*given, *container)):
-        return True
-    kept = environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials"
-    return Path(kept).expanduser().is_file()
 
 
 def open_dataset(address: str, source: str, *, remote: bool | None = None) -> rasterio.DatasetReader:
@@ -169,8 +172,19 @@ def placeless() -> Iterator[None]:
 
 
 def persevering(action: Callable[[], Result], *, remote: bool) -> Result:
-    """The result of `action`; three tries, when it is `remote` and the failure may pass."""
-    return persistently(action, _GDAL_ERRORS, _may_pass) if remote else action()
+    """The result of `action`; several tries, when it is `remote` and the failure may pass."""
+    if not remote:
+        return action()
+    tries = count()
+
+    def once_more() -> Result:
+        if next(tries) == 0:
+            return action()
+        # GDAL notes of an object store that did not answer that the file is empty, and would go on to believe it.
+        with rasterio.Env(session=DummySession(), CPL_VSIL_CURL_NON_CACHED="/vsis3/:/vsigs/"):
+            return action()
+
+    return persistently(once_more, _GDAL_ERRORS, _may_pass)
 
 
 def _may_pass(error: Exception) -> bool:
@@ -185,6 +199,18 @@ def _check_on_disk(address: str, source: str) -> None:
         raise file_missing(path, source)
     if path.is_file() and path.stat().st_size == 0:
         raise UnreadableFile(f"{source} is empty", found="0 bytes", cure="Copy or download it again.")
+    if path.suffix.lower() == ".vrt" and path.is_file():
+        _check_text(path, source)
+
+
+def _check_text(path: Path, source: str) -> None:
+    """Refuses a VRT with names that are no text: GDAL's errors about them are lost on their way through rasterio."""
+    try:
+        path.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise UnreadableFile(
+            f"{source} is no text in UTF-8", found=error.reason, cure="Make it again, or save it as UTF-8."
+        ) from None
 
 
 def file_missing(path: Path, source: str) -> FileMissing:

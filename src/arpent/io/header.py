@@ -94,11 +94,18 @@ def header_of(dataset: rasterio.DatasetReader, address: str, source: str) -> Hea
             found=f"{len(inside)} images inside" if inside else "no bands",
             cure=f"Name one of them, for example {inside[0]}." if inside else "Give a raster.",
         )
+    turned = dataset.transform
+    if not (all(map(math.isfinite, turned)) and turned.determinant):
+        raise UnreadableFile(
+            f"the georeference of {source} gives its pixels no size",
+            found=f"{turned.a:g} × {turned.e:g}",
+            cure="Take a fresh copy, or correct it: gdal_edit.py -a_ullr LEFT TOP RIGHT BOTTOM FILE.",
+        )
     header = Header(
         address=address,
         source=source,
         grid=Grid(dataset.height, dataset.width, dataset.transform, _crs(dataset)),
-        bands=tuple(_band(dataset, index) for index in dataset.indexes),
+        bands=_bands(dataset),
         tags=dataset.tags(),
     )
     if header.called_alpha and not header.alpha and MaskFlags.alpha in dataset.mask_flag_enums[0]:
@@ -128,23 +135,36 @@ def _crs(dataset: rasterio.DatasetReader) -> CRS | None:
     return short if short == exact else exact
 
 
-def _band(dataset: rasterio.DatasetReader, index: int) -> BandHeader:
-    at = index - 1
-    dtype = np.dtype(dataset.dtypes[at])
-    tags = dataset.tags(index)
-    name = dataset.descriptions[at] or tags.get("long_name") or tags.get("BAND_NAME") or tags.get("name") or ""
-    flags = dataset.mask_flag_enums[at]
-    colour = dataset.colorinterp[at]
-    return BandHeader(
-        index=index,
-        dtype=dtype,
-        nodata=_representable(dataset.nodatavals[at], dtype),
-        scale=dataset.scales[at],
-        offset=dataset.offsets[at],
-        description=name.strip(),
-        colour=colour.name if isinstance(colour, ColorInterp) else "undefined",
-        masked=MaskFlags.per_dataset in flags,
+def _bands(dataset: rasterio.DatasetReader) -> tuple[BandHeader, ...]:
+    # Each of these lists is made anew whenever it is asked for: with 65,535 bands, once must do.
+    facts = zip(
+        dataset.indexes,
+        map(np.dtype, dataset.dtypes),
+        dataset.nodatavals,
+        dataset.scales,
+        dataset.offsets,
+        dataset.descriptions,
+        dataset.colorinterp,
+        dataset.mask_flag_enums,
+        strict=True,
     )
+    return tuple(
+        BandHeader(
+            index=index,
+            dtype=dtype,
+            nodata=_representable(nodata, dtype),
+            scale=scale,
+            offset=offset,
+            description=(description or _told_name(dataset.tags(index))).strip(),
+            colour=colour.name if isinstance(colour, ColorInterp) else "undefined",
+            masked=MaskFlags.per_dataset in flags,
+        )
+        for index, dtype, nodata, scale, offset, description, colour, flags in facts
+    )
+
+
+def _told_name(tags: Mapping[str, str]) -> str:
+    return tags.get("long_name") or tags.get("BAND_NAME") or tags.get("name") or ""
 
 
 def _representable(nodata: float | None, dtype: np.dtype[Any]) -> float | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,14 @@ from numpy.typing import NDArray
 
 from arpent.errors import FileMissing, GeoreferenceMissing, UnknownName, UnreadableFile
 
-__all__ = ["VECTOR_FILES", "NamedShapes", "Shapes", "read_named_shapes", "read_shapes"]
+__all__ = ["VECTOR_FILES", "NamedShapes", "ShapeBatch", "Shapes", "read_named_shapes", "read_shapes", "shape_batches"]
 
 VECTOR_FILES = (".fgb", ".geojson", ".geoparquet", ".gpkg", ".json", ".parquet", ".shp")
 """Endings of the files that `read_named_shapes` reads."""
 
 _PARQUET = {".parquet", ".geoparquet"}
+_BATCH = 2048
+_READ = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,21 @@ class Shapes:
     crs: str
 
 
+@dataclass(frozen=True)
+class ShapeBatch:
+    """Some of the shapes of a file.
+
+    Attributes:
+        geometry: ``(n,)`` of shapely geometries.
+        columns: the other columns, as Arrow has them.
+        crs: the reference system.
+    """
+
+    geometry: NDArray[Any]
+    columns: pa.RecordBatch
+    crs: str
+
+
 def read_named_shapes(path: Path, column: str, kind: str, layer: str | None = None) -> NamedShapes:
     """The shapes of a GeoPackage, GeoParquet, GeoJSON, FlatGeobuf or shapefile, with the values of one column.
 
@@ -76,11 +94,44 @@ def read_shapes(path: Path, kind: str, layer: str | None = None) -> Shapes:
     return _read(path, None, kind, layer)
 
 
+def shape_batches(path: Path, kind: str, *, bare: bool = False, nested: Collection[str] = ()) -> Iterator[ShapeBatch]:
+    """The shapes of such a file in its order, a few thousand at a time: memory does not grow with their number.
+
+    Args:
+        path: the file.
+        kind: of shapes, for messages.
+        bare: whether the shapes alone are wanted, without the other columns.
+        nested: columns of lists or structs to read besides, where a Parquet file has them; else there are none.
+
+    Raises:
+        FileMissing, UnreadableFile, GeoreferenceMissing: see `read_named_shapes`; also on the way, where the damage is.
+    """
+    with _told(path, kind, None):
+        batches = _parquet_batches if path.suffix.lower() in _PARQUET else _batches_with_gdal
+        for geometry, table, crs in batches(path, bare, nested):
+            yield ShapeBatch(geometry, table, _known(crs, path))
+
+
 def _read(path: Path, column: str | None, kind: str, layer: str | None) -> Shapes:
+    with _told(path, kind, layer):
+        read = _parquet(path, column) if path.suffix.lower() in _PARQUET else _with_gdal(path, column, layer)
+    geometry, columns, crs = read
+    return Shapes(geometry, columns, _known(crs, path))
+
+
+def _known(crs: str | None, path: Path) -> str:
+    if crs is None:
+        raise GeoreferenceMissing(f"{path.name} has no coordinate reference system", cure="Assign one first.")
+    return crs
+
+
+@contextmanager
+def _told(path: Path, kind: str, layer: str | None) -> Iterator[None]:
+    """Turns what a library says of a file into an error of the house."""
     if not path.exists():
         raise FileMissing(f"there is no file {path}", cure=f"Give a file of {kind}.")
     try:
-        read = _parquet(path, column) if path.suffix.lower() in _PARQUET else _with_gdal(path, column, layer)
+        yield
     except _Foreign as problem:
         raise UnreadableFile(
             f"{path} holds no {kind} that can be read",
@@ -88,10 +139,6 @@ def _read(path: Path, column: str | None, kind: str, layer: str | None) -> Shape
             expected=f"a vector file ({', '.join(VECTOR_FILES)})",
             cure="Check the file." if layer is None else "Check the file, and the name of its layer.",
         ) from problem.__cause__
-    geometry, columns, crs = read
-    if crs is None:
-        raise GeoreferenceMissing(f"{path.name} has no coordinate reference system", cure="Assign one first.")
-    return Shapes(geometry, columns, crs)
 
 
 class _Foreign(Exception):
@@ -102,6 +149,7 @@ class _Foreign(Exception):
 
 
 _Read = tuple[NDArray[Any], dict[str, list[Any]], str | None]
+_Batch = tuple[NDArray[Any], pa.RecordBatch, str | None]
 
 
 def _with_gdal(path: Path, column: str | None, layer: str | None) -> _Read:
@@ -119,23 +167,77 @@ def _with_gdal(path: Path, column: str | None, layer: str | None) -> _Read:
     return geometry, {name: table[name].to_pylist() for name in wanted}, facts["crs"]
 
 
-def _parquet(path: Path, column: str | None) -> _Read:
+def _batches_with_gdal(path: Path, bare: bool, nested: Collection[str]) -> Iterator[_Batch]:
+    del nested  # GDAL's formats have none
+    import pyogrio
+    from pyogrio.errors import DataLayerError, DataSourceError
+
+    try:
+        with pyogrio.open_arrow(path, columns=[] if bare else None, batch_size=_BATCH, use_pyarrow=True) as (
+            facts,
+            batches,
+        ):
+            place = facts["geometry_name"] or "wkb_geometry"
+            for batch in batches:
+                yield _shapes_of(batch[place]), batch.select(list(facts["fields"])), facts["crs"]
+    except (DataSourceError, DataLayerError, pa.ArrowException, shapely.errors.GEOSException) as problem:
+        raise _Foreign(problem) from problem
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What a GeoParquet file says of itself: its geometry, the columns without and with lists, its system."""
+
+    primary: str
+    plain: list[str]
+    nested: list[str]
+    crs: str | None
+
+
+def _header(path: Path) -> _Header:
     try:
         header = pq.read_metadata(path)
         geo = json.loads((header.metadata or {})[b"geo"])
         primary = geo["primary_column"]
-        own = geo["columns"][primary].get("crs", "OGC:CRS84")
-    except (pa.ArrowInvalid, OSError, KeyError, ValueError) as problem:
+        crs = geo["columns"][primary].get("crs", "OGC:CRS84")
+        schema = header.schema.to_arrow_schema()
+        plain = [field.name for field in schema if not pa.types.is_nested(field.type)]
+        return _Header(
+            primary,
+            [name for name in plain if name not in geo["columns"]],
+            [name for name in schema.names if name not in plain],
+            crs if crs is None or isinstance(crs, str) else json.dumps(crs),
+        )
+    except (pa.ArrowException, OSError, KeyError, ValueError) as problem:
         raise _Foreign(problem) from problem
-    plain = [field.name for field in header.schema.to_arrow_schema() if not pa.types.is_nested(field.type)]
-    wanted = _wanted(column, [name for name in plain if name not in geo["columns"]], path)
-    table = pq.read_table(path, columns=[primary, *wanted])
-    crs = own if own is None or isinstance(own, str) else json.dumps(own)
+
+
+def _parquet(path: Path, column: str | None) -> _Read:
+    header = _header(path)
+    wanted = _wanted(column, header.plain, path)
     try:
-        geometry = shapely.from_wkb(table[primary].to_numpy())
-    except shapely.errors.GEOSException as problem:
+        table = pq.read_table(path, columns=[header.primary, *wanted])
+        geometry = shapely.from_wkb(table[header.primary].to_numpy())
+    except (pa.ArrowException, OSError, shapely.errors.GEOSException) as problem:
         raise _Foreign(problem) from problem
-    return geometry, {name: table[name].to_pylist() for name in wanted}, crs
+    return geometry, {name: table[name].to_pylist() for name in wanted}, header.crs
+
+
+def _parquet_batches(path: Path, bare: bool, nested: Collection[str]) -> Iterator[_Batch]:
+    header = _header(path)
+    wanted = [] if bare else [*header.plain, *(name for name in header.nested if name in nested)]
+    try:
+        # Arrow would fetch the whole file beforehand, and groups of rows whole.
+        with pq.ParquetFile(path, pre_buffer=False, buffer_size=_READ) as file:
+            for batch in file.iter_batches(_BATCH, columns=[header.primary, *wanted]):
+                yield _shapes_of(batch[header.primary]), batch.select(wanted), header.crs
+    except (pa.ArrowException, OSError, shapely.errors.GEOSException) as problem:
+        raise _Foreign(problem) from problem
+
+
+def _shapes_of(column: pa.Array) -> NDArray[Any]:
+    shapes: NDArray[Any] = shapely.from_wkb(column.to_numpy(zero_copy_only=False))
+    return shapes
 
 
 def _wanted(column: str | None, known: list[str], path: Path) -> list[str]:

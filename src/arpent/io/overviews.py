@@ -32,6 +32,8 @@ def halved(pixels: NDArray[np.generic], method: Overviews, nodata: float | None)
         return np.ascontiguousarray(corners[0])
     if method == "mode":
         return _majority(corners, nodata)
+    if method == "shares":
+        return _shares(corners, nodata)
     return _mean(corners, nodata)
 
 
@@ -98,3 +100,51 @@ def _mean(corners: Corners, nodata: float | None) -> NDArray[np.generic]:
         mean = (2 * total + shares) // (2 * shares)
         nothing = 0 if nodata is None else nodata
     return np.where(count > 0, mean, nothing).astype(dtype)
+
+
+def _shares(corners: Corners, nodata: float | None) -> NDArray[np.generic]:
+    """The most frequent valid byte, and rarer ones at so many places that each covers what it covered before.
+
+    Majorities alone let hedges and single trees vanish level by level, and with them their share of the map.
+    """
+    result = _majority(corners, nodata)
+    for band, chosen in enumerate(result):
+        _even_out(chosen.reshape(-1), [corner[band].reshape(-1) for corner in corners], nodata)
+    return result
+
+
+def _even_out(chosen: NDArray[np.generic], parts: list[NDArray[np.generic]], nodata: float | None) -> None:
+    """Gives places to values that have come off badly, from those that have too many; `chosen` is changed.
+
+    Args:
+        chosen: ``(n,)``, the most frequent of four.
+        parts: the four, ``(n,)`` each.
+        nodata: counts for nothing.
+    """
+    had = np.sum([np.bincount(part, minlength=256) for part in parts], axis=0).astype(np.float64)
+    has = np.bincount(chosen, minlength=256).astype(np.float64)
+    if nodata is not None:
+        had[int(nodata)] = has[int(nodata)] = 0
+    owed = had * (has.sum() / max(had.sum(), 1)) - has
+    for value in np.argsort(-owed):
+        if owed[value] < 1:
+            break
+        votes = np.sum([part == value for part in parts], axis=0, dtype=np.uint8)
+        # Where it has half of the four first, then where it has a quarter.
+        for least in (2, 1):
+            places = np.flatnonzero((votes == least) & (chosen != value))
+            places = places[owed[chosen[places]] <= -1]
+            _hand_over(chosen, places, int(value), owed)
+
+
+def _hand_over(chosen: NDArray[np.generic], places: NDArray[np.intp], value: int, owed: NDArray[np.float64]) -> None:
+    """Gives some of the places to `value`, evenly spread, until nobody is owed one or has one to give."""
+    givers = chosen[places]
+    for giver in np.unique(givers):
+        own = places[givers == giver]
+        count = int(min(owed[value], -owed[giver], len(own)))
+        if count < 1:
+            continue
+        chosen[own[np.arange(count) * len(own) // count]] = value
+        owed[value] -= count
+        owed[giver] += count

@@ -105,7 +105,8 @@ def read_picture(
         shape = _shape(dataset.height, dataset.width, side)
         seen = _palette(dataset, shape) if _has_palette(dataset) else _bands(dataset, shape, name)
         turn = 1 if _is_placed(dataset) else orientation_in(dataset, name)
-    return np.array(turned(seen.transpose(2, 0, 1), turn).transpose(1, 2, 0), np.uint8, order="C")
+    planes = turned(seen.transpose(2, 0, 1), turn)
+    return np.stack([np.asarray(plane, np.uint8) for plane in planes], axis=-1)
 
 
 def _is_animated(name: str) -> bool:

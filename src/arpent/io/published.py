@@ -54,12 +54,12 @@ def recorded_statistics(path: str | PathLike[str]) -> tuple[BandStatistics, ...]
     with open_dataset(address_of(source), source) as dataset:
         for number in dataset.indexes:
             tags = dataset.tags(number)
-            if "STATISTICS_VALID_PERCENT" not in tags:
+            percent = _number(tags, "VALID_PERCENT")
+            if percent is None:
                 continue
             low, high, mean, std = (_number(tags, name) for name in ("MINIMUM", "MAXIMUM", "MEAN", "STDDEV"))
             name = dataset.descriptions[number - 1] or f"band_{number}"
-            share = float(tags["STATISTICS_VALID_PERCENT"]) / 100
-            found.append(BandStatistics(name, share, low, high, mean, std))
+            found.append(BandStatistics(name, percent / 100, low, high, mean, std))
     return tuple(found)
 
 
@@ -70,7 +70,7 @@ def recorded_classes(path: str | PathLike[str], language: Language = "en") -> di
         text = dataset.tags().get("CLASSES", "{}")
     try:
         return {int(number): str(names[language]) for number, names in json.loads(text).items()}
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}  # metadata of that name, but of another origin
 
 
@@ -104,5 +104,7 @@ def recorded_shares(path: str | PathLike[str]) -> dict[int, float]:
 
 
 def _number(tags: Mapping[str, str], name: str) -> float | None:
-    text = tags.get(f"STATISTICS_{name}")
-    return None if text is None else float(text)
+    try:
+        return float(tags[f"STATISTICS_{name}"])
+    except (KeyError, ValueError):
+        return None  # not written, or by nobody who counts

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 __all__ = ["PAUSES", "persistently"]
 
-PAUSES = (0.5, 1.0)
-"""Seconds of rest before the second and the third try."""
+PAUSES = (0.5, 1.0, 2.0, 3.0, 4.0, 5.0)
+"""Seconds of rest before the second try and those after it: who is back within a quarter of a minute is waited for."""
 
 Result = TypeVar("Result")
 

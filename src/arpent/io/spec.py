@@ -17,11 +17,11 @@ from arpent.errors import InvalidSetting
 
 __all__ = ["Compression", "Overviews", "RasterSpec", "scratch_bytes"]
 
-Overviews = Literal["average", "mode", "nearest"]
+Overviews = Literal["average", "mode", "nearest", "shares"]
 Compression = Literal["deflate", "zstd"]
 
 _DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
-_METHODS = ("average", "mode", "nearest")
+_METHODS = ("average", "mode", "nearest", "shares")
 _BLOCKS = (512, 384, 256, 192, 128, 96, 64)
 _ROW_OF_BLOCKS = 256 << 20  # bytes that one row of blocks may take in memory
 _INTERLEAVED = 16  # up to as many bands lie together in a block; above, each band has blocks of its own
@@ -40,12 +40,15 @@ class RasterSpec:
         nodata: the value that means "nothing here"; NaN is allowed for floats, None means that all pixels count.
         classes: what the numbers of a class map mean; gives palette, names and histogram.
         overviews: how four pixels become one. "average" of the valid ones, rounded half up for integers; "mode" takes
-            the value that most of the valid ones have, the smallest on a tie; "nearest" takes the upper left one.
+            the value that most of the valid ones have, the smallest on a tie; "nearest" takes the upper left one;
+            "shares", for bytes, takes the most frequent one too, and lets rarer values keep so many pixels that each
+            covers as much of a level as of the one before.
         unit: of the values ("dB"), for people.
         title: of the product, for people.
         tags: further metadata, name to text.
         compression: "deflate", which everything reads, or "zstd", which is some five times faster to write.
         language: of the category names that GIS programs show; the other language is kept beside it.
+        side: of a block, and at most of the coarsest overview, in pixels; None leaves both to `block` and `levels`.
     """
 
     grid: Grid
@@ -59,6 +62,7 @@ class RasterSpec:
     tags: Mapping[str, str] = field(default_factory=dict)
     compression: Compression = "deflate"
     language: Language = "en"
+    side: int | None = None
 
     def __post_init__(self) -> None:
         if str(self.dtype) not in _DTYPES:
@@ -79,6 +83,20 @@ class RasterSpec:
                 cure="Choose one of them.",
             )
         self._check_nodata()
+        if self.side is not None and (self.side < 16 or self.side % 16):
+            raise InvalidSetting(
+                "a TIFF has no blocks of this size",
+                found=self.side,
+                expected="a multiple of 16",
+                cure="Choose another.",
+            )
+        if self.overviews == "shares" and self.dtype != "uint8":
+            raise InvalidSetting(
+                "shares are counted in bytes",
+                found=self.dtype,
+                expected="uint8",
+                cure="Choose 'mode' or 'nearest' for the overviews.",
+            )
         if self.classes is not None and self.dtype != "uint8":
             raise InvalidSetting(
                 "a class map is kept in bytes", found=self.dtype, expected="uint8", cure="Set the type to uint8."
@@ -122,12 +140,12 @@ class RasterSpec:
 
     @cached_property
     def levels(self) -> tuple[Grid, ...]:
-        """The grids of the image and its overviews, each twice as coarse, down to 512 pixels.
+        """The grids of the image and its overviews, each twice as coarse, down to 512 pixels, or to `side`.
 
         A single column has no overviews: readers tell their factor from the width.
         """
         grids = [self.grid]
-        while self.grid.width > 1 and max(grids[-1].shape) > _LARGEST_OVERVIEW:
+        while self.grid.width > 1 and max(grids[-1].shape) > (self.side or _LARGEST_OVERVIEW):
             grids.append(grids[-1].coarsened(2))
         return tuple(grids)
 
@@ -135,8 +153,11 @@ class RasterSpec:
     def block(self) -> int:
         """Side of a block in pixels: 512, or less for small images and where a row of blocks would not fit in 256 MiB.
 
-        Never the exact width of a level that is taller than 512: validators take such blocks for strips.
+        Never the exact width of a level that is taller than 512, unless `side` says so: validators take such blocks for
+        strips.
         """
+        if self.side is not None:
+            return self.side
         strips = {level.width for level in self.levels if level.height > _LARGEST_OVERVIEW}
         largest = next((side for side in reversed(_BLOCKS) if side >= max(self.grid.shape)), _BLOCKS[0])
         allowed = [side for side in _BLOCKS if side not in strips and side <= largest]
@@ -157,6 +178,7 @@ class RasterSpec:
             self.classes.model_dump_json() if self.classes else None,
             [self.overviews, self.unit, self.title, self.compression, self.language],
             sorted(self.tags.items()),
+            *([self.side] if self.side is not None else []),
         ]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
 

@@ -6,7 +6,7 @@ import bisect
 import math
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
@@ -33,8 +33,8 @@ __all__ = [
 Profile = Literal["arpent", "xvision"]
 
 
-FLOODED = 0.5
-"""Where more than this share of the ground is water, it is called neither bare nor covered."""
+LAKE = 0.5
+"""Ground of which more than this share is water is told to be that before anything else."""
 
 KNOWN = 0.5
 """Where less than this share of the ground is of any kind, nothing is concluded from its shares."""
@@ -53,6 +53,7 @@ class Axis:
         source: where the bounds come from.
         share: the share of the ground that decides its class, instead of the index.
         written: how texts call the index, where not by its name.
+        silent: kinds of ground that leave the axis without a class where more than this share is of them.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Axis:
     source: str
     share: str | None = None
     written: str = ""
+    silent: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def index_word(self) -> str:
@@ -74,17 +76,25 @@ class Axis:
         return self.keys[bisect.bisect_right(self.bounds, round(value, 2))]
 
     def deciding(self, measured: Measured) -> float | None:
-        """What was measured that decides the class; None where it is not known.
+        """What was measured that decides the class; None where it is not known, or means nothing on such ground.
 
-        Nor is a share known where the ground is mostly water, or mostly of no kind: thin growth that is neither
-        vegetation nor soil leaves a soil that is neither covered nor bare.
+        Nor is a share known where the ground is mostly of no kind: thin growth that is neither vegetation nor soil
+        leaves a soil that is neither covered nor bare.
         """
-        if self.share and measured.shares.get("water", 0.0) > FLOODED:
+        if any(measured.shares.get(kind, 0.0) > most for kind, most in self.silent.items()):
             return None
         if self.share and "vegetation" in measured.shares and sum(measured.shares.values()) < KNOWN:
             return None
-        value = measured.shares.get(self.share) if self.share else measured.indices.get(self.index)
-        return value if value is not None and math.isfinite(value) else None
+        return _known(measured.shares.get(self.share) if self.share else measured.indices.get(self.index))
+
+    def stated(self, measured: Measured) -> float | None:
+        """The number that a text owes its reader: what decides the class or, where there is no class, the index."""
+        deciding = self.deciding(measured)
+        return _known(measured.indices.get(self.index)) if deciding is None else deciding
+
+
+def _known(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
 
 
 @dataclass(frozen=True)
@@ -133,6 +143,7 @@ def axes_of(profile: Profile = "arpent") -> Mapping[str, Axis]:
             source=entry["source"],
             share=entry.get("share"),
             written=entry.get("written", ""),
+            silent=entry.get("silent", {}),
         )
         for name, entry in word_table("axes")["axis" if profile == "arpent" else profile].items()
     }

@@ -12,7 +12,7 @@ from random import Random
 
 from arpent.core import Language
 from arpent.language.asserted import Claim, Sentence
-from arpent.language.axes import ABSTENTION, AXES, Axis, Profile, axes_of, word_table
+from arpent.language.axes import ABSTENTION, AXES, LAKE, Axis, Profile, axes_of, word_table
 from arpent.language.checking import abstains, direction_of
 from arpent.language.clauses import (
     Clause,
@@ -42,8 +42,8 @@ _LED = 0.25
 _WET = 0.05
 """Open water is spoken of from this share of the ground on."""
 _WORTH_NAMING = 0.01
-_NUMBER_FIRST = re.compile(r"(?:(?!\{[mfcl]\}).)*\{(?:value|share)\}")
-"""A template with a number before the word of a class."""
+_NUMBER_FIRST = re.compile(r"(?!\{(?:share|water)\})(?:(?!\{[mfcl]\}).)*\{(?:value|share|water)\}")
+"""A template that says what it speaks of, then a number, then the word of its class."""
 _GREEN = 0.25
 """How often the vegetation is called dense or sparse where its vigour could be called high or low."""
 
@@ -74,6 +74,7 @@ def compose(
     before: Sequence[Measured] = (),
     profile: Profile = "arpent",
     number_first: bool = False,
+    water: bool = True,
 ) -> tuple[Sentence, ...]:
     """Describes a parcel on one date.
 
@@ -86,9 +87,12 @@ def compose(
         axes: to speak of, in the order of their importance.
         before: the parcel on earlier dates, in order; with them the text tells how the vegetation has moved.
         profile: whose axes and thresholds.
-        number_first: state each number before the word of the class that follows from it.
+        number_first: state each number before the word of the class that follows from it, and after the words that say
+            what it is; how things are worded then hangs on the seed alone, never on what was measured.
+        water: speak of open water too, where there is some.
     """
-    return _Composer(measured, language, seed, profile, number_first=number_first).sentences(axes, before)
+    composer = _Composer(measured, language, seed, profile, number_first=number_first)
+    return composer.sentences(axes, before, water=water)
 
 
 class _Composer:
@@ -97,55 +101,64 @@ class _Composer:
     ) -> None:
         self.measured = measured
         self.language: Language = language
+        self.seed = seed
         self.chance = Random(seed)  # noqa: S311 - chooses words
         self.profile: Profile = profile
         self.axes = axes_of(profile)
         self.number_first = number_first
         self.table = word_table("grammar")
 
-    def sentences(self, names: Sequence[str], before: Sequence[Measured]) -> tuple[Sentence, ...]:
+    def sentences(self, names: Sequence[str], before: Sequence[Measured], *, water: bool) -> tuple[Sentence, ...]:
         if abstains(self.measured, self.profile):
             return laid_out([self._abstention()])
         clauses = [clause for name in self._ordered(names) if (clause := self._axis(self.axes[name]))]
-        water = self.measured.shares.get("water", 0.0)
-        if water >= _WET and (wet := self._water(water)):
-            clauses.append(wet)
+        share = self.measured.shares.get("water", 0.0)
+        if water and share >= _WET and (wet := self._water(share)):
+            clauses.insert(0 if share > LAKE else len(clauses), wet)
         if change := self._change(before):
             clauses.append(change)
         return laid_out(self._joined(clauses, self._opening()))
 
+    def _chance(self, topic: str) -> Random:
+        """What chooses the words of a topic: the same for all of a text, or its own, which no other topic moves on."""
+        return Random(f"{self.seed} {topic}") if self.number_first else self.chance  # noqa: S311 - chooses words
+
+    def _fitting(self, entries: Sequence[str]) -> Sequence[str]:
+        """The templates with the number first, where that is asked for and there are such."""
+        return [entry for entry in entries if not self.number_first or _NUMBER_FIRST.match(entry)] or entries
+
     def _ordered(self, names: Sequence[str]) -> list[str]:
-        order = [name for name in names if name in self.axes]
-        kept = 1 if self.chance.random() < _FIRST else 0
+        order, chance = [name for name in names if name in self.axes], self._chance("order")
+        kept = 1 if chance.random() < _FIRST else 0
         rest = order[kept:]
-        self.chance.shuffle(rest)
+        chance.shuffle(rest)
         return order[:kept] + rest
 
     def _joined(self, clauses: list[Clause], opening: Clause | None) -> list[Clause]:
         """Clauses as sentences of one or two, with a connective here and there."""
         sentences: list[Clause] = []
-        leading = list(self.table["leading"][self.language])
-        self.chance.shuffle(leading)
+        leading, chance = list(self.table["leading"][self.language]), self._chance("joints")
+        chance.shuffle(leading)
         while clauses:
             clause = clauses.pop(0)
             today = None
             if opening is not None:
                 today = next((claim.when for claim in opening.claims if claim.when), None)
                 clause, opening = opening.then(clause), None
-            elif sentences and self.chance.random() < _LED:
+            elif sentences and chance.random() < _LED:
                 words = self.table["closing"][self.language] if not clauses else leading
                 clause = Clause(words.pop() if words is leading else words[0]).then(clause) if words else clause
-            if clauses and self.chance.random() < _JOINED and ":" not in clause.text + clauses[0].text:
-                clause = clause.then(self._joint(clause.text, clauses[0].text)).then(clauses.pop(0))
+            if clauses and chance.random() < _JOINED and ":" not in clause.text + clauses[0].text:
+                clause = clause.then(self._joint(clause.text, clauses[0].text, chance)).then(clauses.pop(0))
             sentences.append(said_on(clause, today) if today else clause)
         return sentences
 
-    def _joint(self, one: str, other: str) -> Clause:
+    def _joint(self, one: str, other: str, chance: Random) -> Clause:
         """What stands between two clauses; not a second "and", and "qu’" before a vowel."""
         clauses = one + other
         joining = self.table["joining"][self.language]
         fitting = [words for words in joining if words.strip(" ,") not in clauses.split() or words.strip() == ";"]
-        words = self.chance.choice(fitting)
+        words = chance.choice(fitting)
         return Clause(
             f"{words.removesuffix('e ')}’" if words.endswith(" que ") and fold(other)[0] in "aeiouy" else words
         )
@@ -163,7 +176,8 @@ class _Composer:
         return chosen(self.table["abstention"][reason][self.language], slots, self.chance, claim)
 
     def _opening(self) -> Clause | None:
-        if self.chance.random() >= _OPENED:
+        chance = self._chance("opening")
+        if chance.random() >= _OPENED:
             return None
         slots: dict[str, Slot] = {}
         if self.measured.taken is not None:
@@ -171,28 +185,26 @@ class _Composer:
         crop = known_crop(self.measured.crop or "")
         if crop is not None and self.measured.crop is not None:
             slots["crop"] = crop_slot(crop, crop_name(self.measured.crop, self.language), self.language)
-        return chosen(self.table["opening"][self.language], slots, self.chance)
+        return chosen(self.table["opening"][self.language], slots, chance)
 
     def _axis(self, axis: Axis) -> Clause | None:
         """The clause of an axis, or None where nothing of it was measured."""
         slots = self._measured_slots(axis)
         deciding = axis.deciding(self.measured)
         if deciding is None:
-            return chosen(self.table["number"][self.language], slots, self.chance)
+            return chosen(self.table["number"][self.language], slots, self._chance(f"number {axis.name}"))
         green = axis.name == "vigour" and self.chance.random() < _GREEN and not self.number_first
         spoken = "vegetation" if green else axis.name
         key = axis.class_of(deciding)
         for form, words in self.table["words"][spoken][self.language].items():
-            slots[form] = class_slot(axis, key, self.chance.choice(words[key]))
+            slots[form] = class_slot(axis, key, self._chance(f"{axis.name} {form}").choice(words[key]))
         entries = self.table["axis"][spoken]
         fitting = entries[self.language]
-        if "share" in slots and deciding >= _WORTH_NAMING:  # "only 0%" is said by nobody
+        if "share" in slots and deciding >= _WORTH_NAMING and not self.number_first:  # "only 0%" is said by nobody
             fitting = fitting + entries.get(key, {}).get(self.language, [])
         if not axis.share:
             fitting = entries.get("index", entries)[self.language]
-        if self.number_first:
-            fitting = [entry for entry in fitting if _NUMBER_FIRST.match(entry)] or fitting
-        return chosen(fitting, slots, self.chance)
+        return chosen(self._fitting(fitting), slots, self._chance(axis.name))
 
     def _measured_slots(self, axis: Axis) -> dict[str, Slot]:
         """The slots for what was measured of an axis."""
@@ -207,7 +219,7 @@ class _Composer:
 
     def _water(self, share: float) -> Clause | None:
         slots = {"water": share_slot("water", share, self.language)}
-        return chosen(self.table["water"][self.language], slots, self.chance)
+        return chosen(self._fitting(self.table["water"][self.language]), slots, self._chance("water"))
 
     def _change(self, before: Sequence[Measured]) -> Clause | None:
         """What the index of vigour has done since the last date on which the parcel was seen."""

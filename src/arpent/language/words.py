@@ -138,17 +138,22 @@ class Vocabulary:
     Attributes:
         words: the commonest first.
         length: words of a caption that are read.
+        concepts: language in which words of one meaning are taken for one ("kids": "child"), and `words` are concepts;
+            None where each word is itself.
     """
 
     words: tuple[str, ...]
     length: int = LONGEST_CAPTION
+    concepts: Language | None = None
 
     @classmethod
-    def of(cls, texts: Iterable[str], most: int = 5000, length: int = LONGEST_CAPTION) -> Vocabulary:
+    def of(
+        cls, texts: Iterable[str], most: int = 5000, length: int = LONGEST_CAPTION, concepts: Language | None = None
+    ) -> Vocabulary:
         """The commonest words of some texts, those of the training split; equally common ones by alphabet."""
-        counts = Counter(word for text in texts for word in words_of(text))
+        counts = Counter(word for text in texts for word in _read(text, concepts))
         ranked = sorted(counts, key=lambda word: (-counts[word], word))
-        return cls(tuple(ranked[:most]), length)
+        return cls(tuple(ranked[:most]), length, concepts)
 
     @classmethod
     def of_document(cls, document: object) -> Vocabulary:
@@ -158,18 +163,19 @@ class Vocabulary:
             InvalidSetting: it describes none.
         """
         given: Mapping[str, Any] = document if isinstance(document, Mapping) else {}
-        found, length = given.get("words"), given.get("length")
-        if isinstance(found, list) and isinstance(length, int) and length > 0:
+        found, length, concepts = given.get("words"), given.get("length"), given.get("concepts")
+        if isinstance(found, list) and isinstance(length, int) and length > 0 and concepts in (None, "en", "fr"):
             known = [word for word in found if isinstance(word, str) and word]
             if len(set(known)) == len(found):
-                return cls(tuple(known), length)
+                return cls(tuple(known), length, concepts)
         raise InvalidSetting(
             "this is no vocabulary", expected="'words', each once, and 'length'", cure="Prepare the data set again."
         )
 
     def document(self) -> dict[str, Any]:
         """All of it, for JSON."""
-        return {"length": self.length, "words": list(self.words)}
+        told: dict[str, Any] = {"length": self.length, "words": list(self.words)}
+        return told if self.concepts is None else told | {"concepts": self.concepts}
 
     @property
     def size(self) -> int:
@@ -177,16 +183,23 @@ class Vocabulary:
         return len(self.words) + _RESERVED
 
     @cached_property
-    def _numbers(self) -> Mapping[str, int]:
+    def numbers(self) -> Mapping[str, int]:
+        """Of each word, its number."""
         return {word: number for number, word in enumerate(self.words, start=_RESERVED)}
 
     def codes(self, text: str) -> Codes:
         """A caption as numbers of words."""
-        said = words_of(text)
+        said = _read(text, self.concepts)
         ids = np.full(self.length, PADDING, np.int64)
         for place, word in enumerate(said[: self.length]):
-            ids[place] = self._numbers.get(word, UNKNOWN)
+            ids[place] = self.numbers.get(word, UNKNOWN)
         return Codes(ids, int((ids >= _RESERVED).sum()), int((ids == UNKNOWN).sum()), max(0, len(said) - self.length))
+
+
+def _read(text: str, concepts: Language | None) -> tuple[str, ...]:
+    """The words of a text, or their concepts."""
+    said = words_of(text)
+    return said if concepts is None else tuple(concept(word, concepts) for word in said)
 
 
 @cache

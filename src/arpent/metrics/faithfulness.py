@@ -9,7 +9,7 @@ drawing parcels anew. What each figure is a share of:
 ``stated``            axes with a number, of the axes due: of the axis' index, or of the share that decides it
 ``hit02``, ``hit05``  axes whose number is within .02 or .05 of the pixels, of the axes due: a number that is missing
                       is a miss, not left out
-``classes``           axes whose class is named and right, of the axes due
+``classes``           axes whose class is named and right, of the axes that have one
 ``mae``               mean distance of the numbers that are there from the pixels; read it beside ``stated``
 ``refused``           claims that fail the strict check by which grounded texts are repaired, of all claims: a number
                       that does not round to what was measured, a class that is not the true one
@@ -23,7 +23,8 @@ drawing parcels anew. What each figure is a share of:
 ``needless``          texts that decline, of the parcels that are to be described
 ====================  ================================================================================================
 
-One of the five axes is due where what decides its class was measured and the parcel is to be described. Of several
+One of the five axes is due where its number was measured and the parcel is to be described; its class only where the
+ground has one (nobody names the moisture of the canopy of a lake). Of several
 numbers or classes of one axis the worst counts. A text that declines although it should describe misses everything
 that is due.
 """
@@ -72,7 +73,7 @@ _SHARES: Mapping[Figure, tuple[str, str]] = MappingProxyType(
         "stated": ("stated", "due"),
         "hit02": ("within02", "due"),
         "hit05": ("within05", "due"),
-        "classes": ("named", "due"),
+        "classes": ("named", "classed"),
         "mae": ("distance", "stated"),
         "refused": ("refused", "claims"),
         "contradiction": ("contradicted", "claims"),
@@ -273,7 +274,7 @@ def _counted(told: Told) -> dict[str, float]:
         turns = [one for one in findings if one.claim.kind == "direction"]
         counts |= {"moved": 1, "turned": bool(turns) and all(one.verdict == "supported" for one in turns)}
     for axis in (axes_of(told.profile)[name] for name in AXES):
-        if axis.deciding(told.measured) is not None:
+        if axis.stated(told.measured) is not None:
             own = [one for one in findings if one.claim.axis == axis.name]
             for name, count in _of_axis(axis, own, told.measured).items():
                 counts[name] = counts.get(name, 0) + count
@@ -305,11 +306,9 @@ def _of_axis(axis: Axis, findings: Sequence[Finding], measured: Measured) -> dic
     """What one axis that is due adds to each count."""
     named = [one for one in findings if one.claim.kind == "class"]
     numbers = numbers_of(axis, findings, measured)
-    counts: dict[str, float] = {
-        "due": 1,
-        "covered": bool(findings),
-        "named": bool(named) and all(one.verdict == "supported" for one in named),
-    }
+    counts: dict[str, float] = {"due": 1, "covered": bool(findings)}
+    if axis.deciding(measured) is not None:
+        counts |= {"classed": 1, "named": bool(named) and all(one.verdict == "supported" for one in named)}
     if numbers:
         distance = max(abs((one.claim.value or 0.0) - (one.measured or 0.0)) for one in numbers)
         counts |= {"stated": 1, "distance": distance}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from arpent.models.labelling_settings import FusionName, ImageBranchSettings, LabellerSettings, TextBranchSettings
     from arpent.models.language_model import LanguageModel, Speech, open_language_model, train_tokenizer
     from arpent.models.layouts import layout_names
-    from arpent.models.load import Bundle, load_bundle, load_state, save_bundle
+    from arpent.models.load import Bundle, Origin, load_bundle, load_state, save_bundle
     from arpent.models.losses import cross_entropy, dice_loss, focal_loss, lovasz_loss
     from arpent.models.metadata import Acquisition, MetadataSettings
     from arpent.models.mlm import mlm_metadata
@@ -69,6 +69,7 @@ __all__ = [
     "MetadataSettings",
     "NextWords",
     "OpenedDescriber",
+    "Origin",
     "PartName",
     "Parts",
     "Planaura",
@@ -139,7 +140,7 @@ __getattr__ = on_demand(
         "labelling_settings": ("FusionName", "ImageBranchSettings", "LabellerSettings", "TextBranchSettings"),
         "language_model": ("LanguageModel", "Speech", "open_language_model", "train_tokenizer"),
         "layouts": ("layout_names",),
-        "load": ("Bundle", "load_bundle", "load_state", "save_bundle"),
+        "load": ("Bundle", "Origin", "load_bundle", "load_state", "save_bundle"),
         "losses": ("cross_entropy", "dice_loss", "focal_loss", "lovasz_loss"),
         "metadata": ("Acquisition", "MetadataSettings"),
         "mlm": ("mlm_metadata",),

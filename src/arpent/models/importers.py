@@ -26,10 +26,9 @@ from arpent.models.published import Published, models_folder, published_model, p
 from arpent.models.registry import build
 from arpent.version import __version__
 
-__all__ = ["import_weights", "open_model", "pixel_rule", "pretrained_encoder", "read_checkpoint"]
+__all__ = ["DAMAGE", "import_weights", "open_model", "pixel_rule", "pretrained_encoder", "read_checkpoint"]
 
-# What the readers of torch and safetensors raise on files that are cut short, overwritten, or something else.
-_DAMAGE = (
+DAMAGE: tuple[type[Exception], ...] = (
     SafetensorError,
     RuntimeError,
     EOFError,
@@ -41,6 +40,8 @@ _DAMAGE = (
     AssertionError,
     struct.error,
 )
+"""What the readers of torch and safetensors raise on files that are cut short, overwritten, or something else."""
+
 _TASKS = {"croma": "describe", "flair": "landcover", "planaura": "change", "smp": "landcover"}
 
 
@@ -134,7 +135,7 @@ def read_checkpoint(file: Path | str) -> Mapping[str, Any]:
             f"{file} holds more than tensors and was not opened, since opening it could run a stranger's code",
             cure="Ask its publisher for a .safetensors file, or for a state dict alone.",
         ) from error
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise UnreadableFile(
             f"{file} cannot be read as weights",
             found=str(error).strip().partition("\n")[0] or type(error).__name__,

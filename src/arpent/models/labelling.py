@@ -10,20 +10,21 @@ from torch import Tensor, nn
 from arpent.models.fusing import FUSIONS, Seen
 from arpent.models.image_encoder import ImageEncoderSettings, build_image_encoder, feature_width
 from arpent.models.labelling_settings import ImageBranchSettings, LabellerSettings
+from arpent.models.mending import Mending, places
 from arpent.models.text_branch import Read, TextBranch
 
 __all__ = ["ImageBranch", "Labeller", "Labelling", "LabellingHead", "build_labeller", "encoder_settings"]
 
-_IMAGE, _TEXT, _BOTH = range(3)
+_IMAGE, _TEXT = range(2)
 
 
 class Labelling(NamedTuple):
-    """Scores of labels: what a sigmoid makes of them are chances. All are divided by their temperatures.
+    """Scores of labels.
 
     Attributes:
-        logits: ``(B, labels)``, of all that there is.
-        image: ``(B, labels)``, of the image alone; None if that branch is not there.
-        text: ``(B, labels)``, of the caption alone; None if that branch is not there.
+        logits: ``(B, labels)``, of all that there is, calibrated: what a sigmoid makes of them are chances.
+        image: ``(B, labels)``, of the image's branch, tempered; None if that branch is not there.
+        text: ``(B, labels)``, of the caption's branch, tempered; None if that branch is not there.
     """
 
     logits: Tensor
@@ -88,6 +89,7 @@ class LabellingHead(nn.Module):
         self.fusion = FUSIONS[settings.fusion](settings) if settings.fusion else None
         self.register_buffer("temperatures", torch.ones(3))
         self.register_buffer("tempers", torch.ones(2))
+        self.mending = Mending(settings.labels)
         self.register_buffer("usual", torch.zeros(settings.labels))
         self.register_buffer("thresholds", torch.full((3, settings.labels), 0.5))
 
@@ -108,8 +110,7 @@ class LabellingHead(nn.Module):
 
     def thresholds_for(self, present: Tensor) -> Tensor:
         """Those that count where what is `present` ``(B, 2)`` is: ``(B, labels)``."""
-        at = torch.where(present[:, 1], torch.where(present[:, 0], _BOTH, _TEXT), _IMAGE)
-        return self.get_buffer("thresholds")[at]
+        return self.get_buffer("thresholds")[places(present)]
 
     def set_usual(self, shares: Tensor) -> None:
         """Of each label ``(labels,)``, how often training images have it: the answer where nothing is to be seen."""
@@ -124,30 +125,34 @@ class LabellingHead(nn.Module):
             present: ``(B, 2)``, whether there is an image, and whether there is a caption. What stands in the place
                 of one that is absent does not matter.
         """
-        has_image, has_text = present[:, :1], present[:, 1:]
         if self.image is None or self.text is None:
-            own = self.image(features) if self.image is not None else self._read(codes).scores
-            own = own / self._temperature(_IMAGE if self.image is not None else _TEXT)
-            there = has_image if self.image is not None else has_text
-            told = torch.where(there, own, self.get_buffer("usual"))
-            return Labelling(told, own, None) if self.image is not None else Labelling(told, None, own)
+            return self._alone(features, codes, present)
         seen, read = self.image.vectors(features), self._read(codes)
         tempers = self.get_buffer("tempers")
-        scores = self.image.score(seen) / tempers[_IMAGE], read.scores / tempers[_TEXT]
+        image, text = self.image.score(seen) / tempers[_IMAGE], read.scores / tempers[_TEXT]
         assert self.fusion is not None  # two branches are fused
-        fused = self.fusion(Seen((seen, read.vectors), scores, present))
-        at = torch.where(present[:, 1], torch.where(present[:, 0], _BOTH, _TEXT), _IMAGE)
-        told = fused / self.get_buffer("temperatures")[at].unsqueeze(1)
-        told = torch.where(has_image | has_text, told, self.get_buffer("usual"))
-        return Labelling(told, scores[0] / self._temperature(_IMAGE), scores[1] / self._temperature(_TEXT))
+        fused = self.fusion(Seen((seen, read.vectors), (image, text), present))
+        told = self._calibrated(fused + self.mending(image, text, present), present)
+        return Labelling(told, image, text)
+
+    def _alone(self, features: Tensor, codes: Tensor, present: Tensor) -> Labelling:
+        """The scores of a labeller that has but one branch."""
+        at = _IMAGE if self.image is not None else _TEXT
+        own = self.image(features) if self.image is not None else self._read(codes).scores
+        own = own / self.get_buffer("tempers")[at]
+        there = present & (torch.arange(2, device=present.device) == at)
+        told = self._calibrated(own + self.mending(own, own, there), there)
+        return Labelling(told, own, None) if self.image is not None else Labelling(told, None, own)
+
+    def _calibrated(self, scores: Tensor, present: Tensor) -> Tensor:
+        """Scores at the temperature of what there is; where there is nothing, how common labels are."""
+        told = scores / self.get_buffer("temperatures")[places(present)].unsqueeze(1)
+        return torch.where(present.any(1, keepdim=True), told, self.get_buffer("usual"))
 
     def _read(self, codes: Tensor) -> Read:
         assert self.text is not None
         read: Read = self.text(codes)
         return read
-
-    def _temperature(self, at: int) -> Tensor:
-        return self.get_buffer("temperatures")[at]
 
 
 class Labeller(nn.Module):

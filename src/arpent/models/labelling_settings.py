@@ -10,7 +10,14 @@ from pydantic import Field, model_validator
 from arpent.core.settings import Settings
 from arpent.errors import InvalidSetting
 
-__all__ = ["EncoderPadding", "FusionName", "ImageBranchSettings", "LabellerSettings", "TextBranchSettings"]
+__all__ = [
+    "EncoderPadding",
+    "FusionName",
+    "ImageBranchSettings",
+    "LabellerSettings",
+    "TextBranchSettings",
+    "TextReader",
+]
 
 FusionName = Literal["concat", "gated", "late"]
 """How two branches become one answer: their vectors side by side; mixed, number by number, by a gate; or their scores,
@@ -18,6 +25,9 @@ weighted for each label."""
 
 EncoderPadding = Literal["symmetric", "same"]
 """Where convolutions of stride 2 put the rim: on all sides, as torch does, or right and below, as TensorFlow does."""
+
+TextReader = Literal["lstm", "words"]
+"""How captions are read: word after word, or as so many words without an order, of which some name labels."""
 
 _Share = Annotated[float, Field(ge=0, lt=1)]
 _Count = Annotated[int, Field(ge=1)]
@@ -47,6 +57,8 @@ class TextBranchSettings(Settings):
     """Numbers that words can have, padding and unknown words among them."""
     length: _Count = 30
     """Words of a caption that are read."""
+    reader: TextReader = "lstm"
+    """How they are read: lstm, or words, without their order, which few captions teach more."""
     embedding: _Count = 100
     """Numbers of a word."""
     hidden: _Count = 128

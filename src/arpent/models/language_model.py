@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -71,6 +72,7 @@ class Speech:
         if not tokenizer.chat_template:
             tokenizer.chat_template = _TEMPLATE
         self.tokenizer = tokenizer
+        self._prompted = lru_cache(maxsize=64)(self._prompt)  # most requests are the same few words
 
     @property
     def placeholder(self) -> int:
@@ -95,10 +97,13 @@ class Speech:
 
     def prompt(self, request: str, system: str = "") -> list[int]:
         """A user's turn and the beginning of the answer, as numbers of words."""
+        return list(self._prompted(request, system))
+
+    def _prompt(self, request: str, system: str) -> tuple[int, ...]:
         messages = [{"role": "system", "content": system}] if system else []
         messages.append({"role": "user", "content": request})
         text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        return self.words(text)
+        return tuple(self.words(text))
 
     def words(self, text: str) -> list[int]:
         """A text as numbers of words, without any that the tokenizer would add."""

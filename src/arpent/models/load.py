@@ -7,8 +7,8 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from arpent.core.writing import publish_file, sync_folder, write_file, writing
 from arpent.errors import BundleInvalid, InvalidSetting, NotWritable, WeightsMismatch
 from arpent.models.registry import architecture, build
 
-__all__ = ["Bundle", "load_bundle", "load_state", "save_bundle"]
+__all__ = ["Bundle", "Origin", "load_bundle", "load_state", "save_bundle"]
 
 SUFFIX = ".safetensors"
 _REST = "model"  # the part of a folder bundle that holds tensors of no submodule
@@ -47,10 +47,56 @@ class Bundle:
     Attributes:
         model: the network, in evaluation mode, on the CPU.
         contract: the contract.
+        origin: how another process comes to the same network; None where it was not read from a file.
     """
 
     model: nn.Module
     contract: Contract
+    origin: Origin | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How a bundle was read, told to another process in the place of its weights.
+
+    Attributes:
+        read: a function of a module, which gives the bundle.
+        path: what it is given: an absolute path.
+        more: what else it is given.
+    """
+
+    read: Callable[..., Bundle]
+    path: Path
+    more: tuple[Any, ...] = ()
+
+    def sha256(self) -> str:
+        """Of the file, or of the ``bundle.json`` of a folder."""
+        return file_sha256(self.path if self.path.is_file() else self.path / FOLDER_HEADER)
+
+    def again(self, sha256: str) -> Bundle:
+        """The bundle, read once more; where the last one that this process has asked for was the same, that one.
+
+        Args:
+            sha256: what `sha256` gave where it was told of.
+
+        Raises:
+            BundleInvalid: another model lies there.
+        """
+        asked = (self, sha256)
+        if _AGAIN.get("asked") != asked:
+            found = self.sha256()
+            if found != sha256:
+                raise BundleInvalid(
+                    f"another model lies at {self.path}", found=found, expected=sha256, cure="Give all nodes the same."
+                )
+            _AGAIN.clear()
+            _AGAIN.update(asked=asked, bundle=self.read(self.path, *self.more))
+        bundle: Bundle = _AGAIN["bundle"]
+        return bundle
+
+
+_AGAIN: dict[str, Any] = {}
+"""The last bundle that was read again: the works of a list share their model."""
 
 
 def save_bundle(path: Path | str, model: nn.Module, contract: Contract) -> Path:
@@ -111,7 +157,7 @@ def load_bundle(path: Path | str) -> Bundle:
     with torch.random.fork_rng(devices=[]):
         model = build(contract.architecture, contract.settings)
     load_state(model, state, str(path))
-    return Bundle(model.eval(), contract)
+    return Bundle(model.eval(), contract, Origin(load_bundle, path.absolute()))
 
 
 def load_state(model: nn.Module, state: Mapping[str, Tensor], where: str) -> None:

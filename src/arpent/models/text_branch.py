@@ -1,7 +1,11 @@
-"""The reader of captions: words, an LSTM, and what every single word speaks for; or a published transformer."""
+"""The reader of captions: words, an LSTM, and what every single word speaks for; or a published transformer.
+
+Where captions are few there is no LSTM: words have no order, and those that name labels are known from the start.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from arpent.errors import UnreadableFile
-from arpent.models.labelling_settings import TextBranchSettings
+from arpent.models.labelling_settings import TextBranchSettings, TextReader
 
 __all__ = ["Read", "TextBranch", "open_transformer"]
 
@@ -39,7 +43,8 @@ class TextBranch(nn.Module):
     """Captions as numbers of words to vectors and scores.
 
     Padding is masked: a caption has the same vector whatever stands behind its last word. Beside what its vector says,
-    each word speaks for or against each label by itself, a rare one louder than a common one.
+    each word speaks for or against each label by itself, a rare one louder than a common one. Without an LSTM the name
+    of a label speaks for it too, as loud for a rare label as for a common one.
 
     Args:
         settings: of the branch.
@@ -49,13 +54,16 @@ class TextBranch(nn.Module):
     def __init__(self, settings: TextBranchSettings, labels: int) -> None:
         super().__init__()
         self.forget = settings.forget
-        self.reader: _Transformer | _Recurrent = (_Transformer if settings.transformer else _Recurrent)(settings)
+        chosen = _Transformer if settings.transformer else _READERS[settings.reader]
+        self.reader: _Transformer | _Recurrent | _Words = chosen(settings)
         self.dropout = nn.Dropout(settings.dropout)
         self.vector = nn.Linear(self.reader.width, settings.hidden)
         self.scores = nn.Linear(settings.hidden, labels)
         self.evidence = nn.Embedding(settings.words, labels, padding_idx=PADDING)
         nn.init.zeros_(self.evidence.weight)
         self.register_buffer("rareness", torch.ones(settings.words))
+        by_name = settings.reader == "words" and not settings.transformer
+        self.named = _Named(settings.words, labels) if by_name else None
 
     def suit(self, codes: Tensor) -> None:
         """Takes how rare words are from training captions ``(n, length)``: 1 for one that all have, and more."""
@@ -65,13 +73,19 @@ class TextBranch(nn.Module):
         borne = torch.bincount(said, minlength=len(rareness)).clamp(min=1)
         rareness.copy_(1 + torch.log(max(1, len(codes)) / borne))
 
+    def set_names(self, names: Tensor) -> None:
+        """Takes which words name which labels, ``(words, labels)`` of 0 and 1; only a reader of words asks for it."""
+        if self.named is not None:
+            self.named.get_buffer("names").copy_(names)
+
     def forward(self, codes: Tensor) -> Read:
         """Of captions ``(B, length)``, 0 where there is no word."""
         if self.training:
             codes = self._varied(codes)
         read = self.reader(codes, codes > PADDING)
         vectors = torch.relu(self.vector(self.dropout(read)))
-        return Read(vectors, self.scores(self.dropout(vectors)) + self._evident(codes))
+        scores = self.scores(self.dropout(vectors)) + self._evident(codes)
+        return Read(vectors, scores if self.named is None else scores + self.named(codes))
 
     def _evident(self, codes: Tensor) -> Tensor:
         """What the words say one by one, ``(B, labels)``; those of a long caption share the voice of a short one."""
@@ -106,16 +120,21 @@ def open_transformer(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return {"model_type": model.config.model_type, **model.config.to_diff_dict()}, dict(model.state_dict())
 
 
+def _embedded(settings: TextBranchSettings) -> nn.Embedding:
+    words = nn.Embedding(settings.words, settings.embedding, padding_idx=PADDING)
+    nn.init.normal_(words.weight, std=_SPREAD)
+    with torch.no_grad():
+        words.weight[PADDING].zero_()
+    return words
+
+
 class _Recurrent(nn.Module):
     """The largest state of an LSTM at any word, beside the mean of the words."""
 
     def __init__(self, settings: TextBranchSettings) -> None:
         super().__init__()
         self.width = settings.hidden + settings.embedding
-        self.words = nn.Embedding(settings.words, settings.embedding, padding_idx=PADDING)
-        nn.init.normal_(self.words.weight, std=_SPREAD)
-        with torch.no_grad():
-            self.words.weight[PADDING].zero_()
+        self.words = _embedded(settings)
         self.dropout = nn.Dropout(settings.dropout)
         self.lstm = nn.LSTM(settings.embedding, settings.hidden, batch_first=True)
 
@@ -126,6 +145,33 @@ class _Recurrent(nn.Module):
         highest = states.masked_fill(~there, _LOWEST).amax(1)
         mean = (words * there).sum(1) / there.sum(1).clamp(min=1)
         return torch.cat([highest, mean], dim=1)
+
+
+class _Words(nn.Module):
+    """The mean of the words."""
+
+    def __init__(self, settings: TextBranchSettings) -> None:
+        super().__init__()
+        self.width = settings.embedding
+        self.words = _embedded(settings)
+
+    def forward(self, codes: Tensor, said: Tensor) -> Tensor:
+        there = said.unsqueeze(-1)
+        mean: Tensor = (self.words(codes) * there).sum(1) / there.sum(1).clamp(min=1)
+        return mean
+
+
+class _Named(nn.Module):
+    """That a caption names a label speaks for it; how much is learnt of all labels together."""
+
+    def __init__(self, words: int, labels: int) -> None:
+        super().__init__()
+        self.register_buffer("names", torch.zeros(words, labels))
+        self.weight = nn.Parameter(torch.zeros(1))
+
+    def forward(self, codes: Tensor) -> Tensor:
+        said: Tensor = self.get_buffer("names")[codes].amax(1)
+        return _VOICE * self.weight * said
 
 
 class _Transformer(nn.Module):
@@ -146,3 +192,6 @@ class _Transformer(nn.Module):
         read = self.network(input_ids=(codes - 1).clamp(min=0), attention_mask=attended.long())
         states: Tensor = read.last_hidden_state
         return (states * attended.unsqueeze(-1)).sum(1) / attended.sum(1, keepdim=True)
+
+
+_READERS: Mapping[TextReader, type[_Recurrent] | type[_Words]] = {"lstm": _Recurrent, "words": _Words}

@@ -70,16 +70,19 @@ def draw_series(
     _name_ends(axes, steps[-1], series, ends)
 
 
-def draw_lines(axes: Axes, *, whole: bool) -> None:
+def draw_lines(axes: Axes, language: Language, *, whole: bool) -> None:
     """Ticks for lines over a number: few of them, and whole where the number is.
 
     Args:
         axes: with their lines.
+        language: of the numbers.
         whole: whether the number is a whole one.
     """
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=whole, steps=[1, 2, 5, 10]))
+    decimals = _decimals(axes.get_xticks())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, language, decimals)))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
 
 

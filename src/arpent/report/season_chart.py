@@ -9,9 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from arpent.core import Language
 from arpent.errors import InvalidSetting
 from arpent.language import number, say
+from arpent.report.label_places import Label, place_labels
 from arpent.report.style import ACCENTS, PAPER, SOFT, canvas, frame, publish
 
 if TYPE_CHECKING:
@@ -20,6 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["SeasonLine", "season_chart"]
 
 _FAMILY = "DejaVu Sans"
+_VALUE_SIZE = 7.5
+"""Points of the type of values."""
+_NAME_GAP = 9
+"""Points between the end of a line and its name."""
 _COLOURS = (ACCENTS[2], ACCENTS[0], *ACCENTS[3:])
 """Green for the first index, which is one of vegetation, blue for the second, which is one of water."""
 _MONTHS = 100
@@ -64,17 +72,17 @@ def season_chart(
     axes = figure.add_axes((0.09, 0.16, 0.78, 0.66) if not small else (0.13, 0.2, 0.7, 0.58))
     frame(axes, title=title)
     for place, line in enumerate(lines):
-        _draw(axes, line, _COLOURS[place % len(_COLOURS)], language)
+        _draw(axes, line, _COLOURS[place % len(_COLOURS)])
     _scale(axes, lines, days, language)
-    _name(axes, lines)
+    _mark(axes, lines, _name(axes, lines), language)
     if any(line.hidden for line in lines):
         words: dict[str, Any] = {"fontsize": 7.5, "color": SOFT, "family": _FAMILY}
         figure.text(0.99, 0.9, f"○ {say('season.hidden', language)}", ha="right", **words)
     return publish(figure, path)
 
 
-def _draw(axes: Axes, line: SeasonLine, colour: str, language: Language) -> None:
-    """A line with its points, its hollow ones, the values of its turns, and its name at its end."""
+def _draw(axes: Axes, line: SeasonLine, colour: str) -> None:
+    """A line with its points and its hollow ones."""
     if line.points:
         days, values = zip(*line.points, strict=True)
         axes.plot(days, values, color=colour, linewidth=1.6, marker="o", markersize=4, clip_on=False)
@@ -82,32 +90,60 @@ def _draw(axes: Axes, line: SeasonLine, colour: str, language: Language) -> None
         days, values = zip(*line.hidden, strict=True)
         style: dict[str, Any] = {"marker": "o", "markersize": 5, "markerfacecolor": PAPER, "markeredgecolor": colour}
         axes.plot(days, values, linestyle="none", markeredgewidth=1.1, clip_on=False, **style)
-    for day, value in line.marked:
+
+
+def _mark(axes: Axes, lines: Sequence[SeasonLine], names: Sequence[NDArray[np.float64]], language: Language) -> None:
+    """The values of turns, where they cover neither lines nor `names`."""
+    from matplotlib.patheffects import withStroke
+
+    drawn = [*names, *(_pixels(axes, line.points) for line in lines)]
+    drawn += [_pixels(axes, [point]) for line in lines for point in line.hidden]
+    marks = [
+        (line, point, _COLOURS[place % len(_COLOURS)]) for place, line in enumerate(lines) for point in line.marked
+    ]
+    labels = []
+    for line, (day, value), _ in marks:
         above = value >= max((near for _, near in _beside(line.points, day)), default=value)
+        x, y = _pixels(axes, [(day, value)])[0]
+        labels.append(Label(x, y, number(value, language, 2), above))
+    offsets = place_labels(axes, labels, drawn, _VALUE_SIZE)
+    for (_, point, colour), label, offset in zip(marks, labels, offsets, strict=True):
         axes.annotate(
-            number(value, language, 2),
-            (day, value),
-            xytext=(0, 7 if above else -13),
+            label.text,
+            point,
+            xytext=offset,
             textcoords="offset points",
             ha="center",
-            fontsize=7.5,
+            va="center",
+            fontsize=_VALUE_SIZE,
             color=colour,
             family=_FAMILY,
+            path_effects=[withStroke(linewidth=2.5, foreground=PAPER)],  # no ruled line runs through a number
         )
 
 
-def _name(axes: Axes, lines: Sequence[SeasonLine]) -> None:
-    """Names at the ends of the lines, pushed apart where they would touch."""
+def _pixels(axes: Axes, points: Sequence[Point]) -> NDArray[np.float64]:
+    """Where points lie in the figure, ``(points, 2)``."""
+    from matplotlib.dates import date2num
+
+    if not points:
+        return np.empty((0, 2))
+    places = [(date2num(day), value) for day, value in points]  # type: ignore[no-untyped-call]
+    return np.asarray(axes.transData.transform(places), np.float64)
+
+
+def _name(axes: Axes, lines: Sequence[SeasonLine]) -> list[NDArray[np.float64]]:
+    """Names at the ends of the lines, pushed apart where they would touch; where they stand, in pixels."""
     low, high = axes.get_ylim()
     ends = [(line.points or line.hidden)[-1] if line.points or line.hidden else None for line in lines]
     last = max(end[0] for end in ends if end is not None)
-    y = -math.inf
+    y, stand = -math.inf, []
     for end, place in sorted((end[1], place) for place, end in enumerate(ends) if end is not None):
         y = max(end, y + 0.075 * (high - low))
         axes.annotate(
             lines[place].name,
             (last, y),
-            xytext=(9, 0),
+            xytext=(_NAME_GAP, 0),
             textcoords="offset points",
             va="center",
             fontsize=8.5,
@@ -116,6 +152,10 @@ def _name(axes: Axes, lines: Sequence[SeasonLine]) -> None:
             fontweight="bold",
             annotation_clip=False,
         )
+        left, middle = _pixels(axes, [(last, y)])[0]
+        left += _NAME_GAP * axes.figure.dpi / 72
+        stand += [np.array([(left, middle + up), (left + 60, middle + up)]) for up in (-6, 0, 6)]
+    return stand
 
 
 def _beside(points: Sequence[Point], day: dt.date) -> list[Point]:

@@ -155,7 +155,7 @@ def courses(
     frame(axes, x=x, y=y)
     for place, course in enumerate(series.values()):
         _draw(axes, course, _colour(first + place))
-    draw_lines(axes, whole=whole)
+    draw_lines(axes, language, whole=whole)
     _in_percent(axes.yaxis, language)
     legend(figure, names, [_colour(first + place) for place in range(len(names))], tall - 0.3)
     return publish(figure, path)

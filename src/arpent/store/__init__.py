@@ -15,6 +15,7 @@ from arpent.store.manifest import (
 )
 from arpent.store.place import Place, content_of
 from arpent.store.reading import Run, RunEntry, Verification, bundle_in, open_run, runs_under, verify
+from arpent.store.remote import stage_of
 from arpent.store.run import RunFolder
 from arpent.store.seen import seen_in_training
 
@@ -42,5 +43,6 @@ __all__ = [
     "read_manifest",
     "runs_under",
     "seen_in_training",
+    "stage_of",
     "verify",
 ]

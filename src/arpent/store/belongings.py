@@ -182,7 +182,7 @@ def _of_scratch(path: Path) -> Iterator[str]:
     for line in lines:
         try:
             name = json.loads(line)
-        except ValueError:  # its writer was killed before the file was put in its place
+        except (ValueError, RecursionError):  # its writer was killed before the file was put in its place
             continue
         if isinstance(name, str):
             yield name

@@ -23,6 +23,7 @@ from arpent.version import __version__
 __all__ = [
     "MANIFEST",
     "MANIFEST_FORMAT",
+    "MOST_BYTES",
     "BundleRecord",
     "Failure",
     "FileRecord",
@@ -40,7 +41,7 @@ MANIFEST = "manifest.json"
 MANIFEST_FORMAT = 2
 """Version of the format that this code writes; it reads this one and every earlier one."""
 
-_MOST_BYTES = 64 * 1024 * 1024
+MOST_BYTES = 64 * 1024 * 1024
 """A manifest lists files, it does not hold them."""
 
 
@@ -207,7 +208,7 @@ def read_manifest(path: Path) -> Manifest:
         RunDamaged: it cannot be trusted or understood.
     """
     try:
-        text = read_small(path, "manifest", most=_MOST_BYTES, cure="Check the path of the run folder.")
+        text = read_small(path, "manifest", most=MOST_BYTES, cure="Check the path of the run folder.")
     except (UnreadableFile, InvalidSetting) as problem:
         raise _damaged(path, problem.found) from problem
     try:

@@ -22,7 +22,7 @@ class Place:
     """Where a run goes, and what to do when something is there.
 
     Attributes:
-        exact: the run folder itself; if not given, a dated folder under `root`.
+        exact: the run folder itself, or its address in an object store; if not given, a dated folder under `root`.
         root: folder that holds the runs.
         name: of the run; what the task suggests if not given.
         force: replace a run that is there.

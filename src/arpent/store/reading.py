@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from arpent.core import Progress, Silent, file_sha256
+from arpent.core import Progress, Silent, file_sha256, object_address
 from arpent.errors import ArpentError, FileMissing, RunDamaged
 from arpent.store.lock import RunLock
 from arpent.store.manifest import MANIFEST, FileRecord, Manifest, read_manifest
+from arpent.store.remote import bring, difference, mirror, runs_at
 
 __all__ = [
     "LOCK",
@@ -43,12 +44,19 @@ class Run:
     """A finished run.
 
     Attributes:
-        path: its folder.
+        path: its folder; of a run in an object store, one on this machine for those of its files that are looked at.
         manifest: what it says about itself.
+        address: of a run in an object store.
     """
 
     path: Path
     manifest: Manifest
+    address: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Where it lies, for people."""
+        return self.address or str(self.path)
 
     def file(self, product: str) -> Path:
         """Path of the product of that name; the file is there and lies inside the folder."""
@@ -61,6 +69,8 @@ class Run:
             RunDamaged: it is missing, or a link leads out of the run folder.
         """
         path = self.path / record.file
+        if self.address is not None:
+            bring(self.address, self.path, record)
         fault = _fault(self.path, path)
         if fault:
             raise _damage(self, [f"{record.file} {fault}"])
@@ -77,12 +87,24 @@ class RunEntry:
             a living writer; "damaged" ones cannot be read.
         run: the run, if it is finished.
         problem: one line, if it is damaged.
+        address: of a run in an object store.
     """
 
     path: Path
     state: Literal["complete", "partial", "unfinished", "running", "damaged"]
     run: Run | None = None
     problem: str = ""
+    address: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Where it lies, for people."""
+        return self.address or str(self.path)
+
+    @property
+    def title(self) -> str:
+        """What it is called among others."""
+        return PurePosixPath(self.place).name
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +121,17 @@ class Verification:
 
 
 def open_run(path: str | Path) -> Run:
-    """The finished run in a folder.
+    """The finished run in a folder, or at an address in an object store.
 
     Raises:
         FileMissing: there is no run, or only an unfinished one, with what to do about it.
         RunDamaged: its manifest cannot be used.
+        NetworkMissing: it lies in an object store that cannot be reached, or refuses.
     """
-    folder = Path(path)
+    address = object_address(path)
+    folder = Path(path) if address is None else mirror(address)
     if (folder / MANIFEST).exists():
-        return Run(folder, read_manifest(folder / MANIFEST))
+        return Run(folder, read_manifest(folder / MANIFEST), address)
     if RunLock.held(folder / LOCK):
         raise FileMissing(f"the run {folder} is still under way", cure="Wait until it is finished.")
     if (folder / SCRATCH / START).exists():
@@ -120,6 +144,9 @@ def open_run(path: str | Path) -> Run:
 
 def bundle_in(path: str | Path) -> Path:
     """The model bundle at a path, which may be the run that has trained it."""
+    address = object_address(path)
+    if address is not None:
+        return _bundle_at(address)
     folder = Path(path)
     if (folder / MANIFEST).exists() or (folder / SCRATCH / START).exists():
         run = open_run(folder)
@@ -127,16 +154,40 @@ def bundle_in(path: str | Path) -> Path:
     return folder
 
 
+def _bundle_at(address: str) -> Path:
+    """A copy of the bundle at an address, which may be that of a run."""
+    from arpent.io.copies import local_copy
+    from arpent.io.objects import stored_file
+
+    if stored_file(f"{address}/{MANIFEST}"):
+        return open_run(address).file("model")
+    return local_copy(address)
+
+
 def runs_under(root: str | Path) -> list[RunEntry]:
     """The runs directly below a folder, by name; folders of other kinds are passed over. A run itself is one run.
 
+    In an object store there are finished runs alone.
+
     Raises:
         FileMissing: there is no such folder.
+        NetworkMissing: the store cannot be reached, or refuses.
     """
+    address = object_address(root)
+    if address is not None:
+        return [_entry_at(place) for place in runs_at(address)]
     folder = Path(root)
     if not folder.is_dir():
         raise FileMissing(f"there is no folder {folder}", cure="Give the folder that holds the runs.")
     return list(_entries([folder])) or list(_entries(sorted(folder.iterdir())))
+
+
+def _entry_at(address: str) -> RunEntry:
+    try:
+        run = open_run(address)
+    except ArpentError as problem:
+        return RunEntry(Path(address), "damaged", problem=str(problem), address=address)
+    return RunEntry(run.path, run.manifest.status, run, address=address)
 
 
 def _entries(folders: Iterable[Path]) -> Iterator[RunEntry]:
@@ -166,9 +217,9 @@ def verify(run: Run, progress: Progress | None = None) -> Verification:
     records = list(run.manifest.files())
     total = sum(record.bytes for record in records)
     wrong: list[str] = []
-    with (progress or Silent()).bar(f"verify {run.path.name}", total, "B") as bar:
+    with (progress or Silent()).bar(f"verify {PurePosixPath(run.place).name}", total, "B") as bar:
         for record in records:
-            fault = _difference(run.path, record)
+            fault = _difference(run.path, record) if run.address is None else difference(run.address, record)
             if fault:
                 wrong.append(f"{record.file} {fault}")
             bar.advance(record.bytes)
@@ -202,7 +253,7 @@ def _fault(folder: Path, path: Path) -> str | None:
 def _damage(run: Run, wrong: list[str]) -> RunDamaged:
     more = f" and {len(wrong) - _LISTED} more" if len(wrong) > _LISTED else ""
     return RunDamaged(
-        f"the run {run.path} does not match its manifest",
+        f"the run {run.place} does not match its manifest",
         found=", ".join(wrong[:_LISTED]) + more,
         cure="Restore these files from a copy, or run again with --force.",
     )

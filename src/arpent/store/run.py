@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from arpent.core import file_sha256, publish_file, sync_folder, write_file, writing
+from arpent.core import file_sha256, object_address, publish_file, sync_folder, write_file, writing
 from arpent.errors import FileMissing, Interrupted, InvalidSetting
 from arpent.store.beginning import KEPT, Start, Wish, begin, file_name, folder_for, keep_open, make_folder, refuse
 from arpent.store.belongings import clear, is_replacing, put_back, refuse_inputs, remember
@@ -30,6 +30,7 @@ from arpent.store.manifest import (
     versions,
 )
 from arpent.store.reading import LOCK, SCRATCH, Run, open_run
+from arpent.store.sending import Goal
 
 __all__ = ["RunFolder"]
 
@@ -50,7 +51,8 @@ class RunFolder:
     to replace a finished one, and an error ends it, the finished one comes back instead.
 
     Attributes:
-        path: the run folder.
+        path: the run folder; of a run for an object store, the one on this machine where it is made.
+        goal: where the run is sent when it is whole, if it is for an object store.
         task: what is being done.
         name: of the run.
         scratch: folder for unfinished files, on the same disk as the products.
@@ -60,8 +62,11 @@ class RunFolder:
         tell: who is told, in a line, what users should know while the run is being made; nobody, if not set.
     """
 
-    def __init__(self, path: Path, start: Start, lock: RunLock, foreign: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, path: Path, start: Start, lock: RunLock, foreign: tuple[str, ...] = (), goal: Goal | None = None
+    ) -> None:
         self.path = path
+        self.goal = goal
         self.foreign = foreign
         self.task = start.task
         self.name = start.name
@@ -96,7 +101,7 @@ class RunFolder:
         """Begins a run, or goes on with an unfinished one.
 
         Args:
-            place: folder that holds the runs; the run folder itself when `exact`.
+            place: folder that holds the runs; when `exact`, the run folder itself or its address in an object store.
             task: "landcover".
             name: in the user's words; made fit for a file name.
             settings: the resolved settings, as JSON has them.
@@ -115,18 +120,23 @@ class RunFolder:
         """
         start = Start(task=task, name=file_name(name), created=datetime.now(UTC), settings=dict(settings or {}))
         wish = Wish(force, resume)
-        path = Path(place) if exact else folder_for(Path(place), start, wish)
+        goal = Goal.of(place) if exact else None
+        path = goal.stage if goal else Path(place) if exact else folder_for(Path(place), start, wish)
         if force:
             refuse_inputs(path, inputs)
         make_folder(path)
         with ExitStack() as undo:
             lock = RunLock(path / LOCK)
-            refuse(path, wish)
+            if goal is None:
+                refuse(path, wish)
             lock.acquire()
             undo.callback(lock.release)
+            replaces = goal is not None and goal.prepare(wish)
             begun = begin(path, start, wish)
+            if goal is not None and replaces:
+                goal.note_replacing()
             undo.pop_all()
-        return cls(path, begun.start, lock, begun.foreign)
+        return cls(path, begun.start, lock, begun.foreign, goal)
 
     @staticmethod
     def open(path: str | Path) -> Run:
@@ -149,8 +159,9 @@ class RunFolder:
     def add_input(self, source: str | Path, role: str = "image") -> InputRecord:
         """Notes something that is read: where it lies, if it is on this machine, and the hash of a file."""
         # As typed, a path would mean something else in another working folder.
+        address = object_address(source)
         path = Path(source).absolute()
-        named = str(path) if path.exists() else str(source)
+        named = address or (str(path) if path.exists() else str(source))
         if path.is_file():
             record = InputRecord(source=named, role=role, sha256=file_sha256(path), bytes=path.stat().st_size)
         else:
@@ -250,7 +261,11 @@ class RunFolder:
                 (self.path / record.file).unlink(missing_ok=True)
 
     def finish(self) -> Run:
-        """Writes the manifest, removes the scratch folder, gives back the lock: from now on the run exists."""
+        """Writes the manifest, removes the scratch folder, gives back the lock: from now on the run exists.
+
+        Raises:
+            NetworkMissing: the run is for an object store, which has not taken all of it; it can be resumed.
+        """
         manifest = Manifest(
             task=self.task,
             name=self.name,
@@ -271,6 +286,10 @@ class RunFolder:
         )
         with writing(self.path):
             sync_folder(self.path)
+        if self.goal is not None:
+            self._ended = True  # what is whole here stays, to be sent again should the store not take it now
+            self.goal.send(manifest, self.tell)
+            self.goal.leave()
         write_file(self.path / MANIFEST, manifest.to_json())
         self._ended = True
         if self._failures and self.kept.is_dir():
@@ -278,7 +297,7 @@ class RunFolder:
         else:
             shutil.rmtree(self.scratch, ignore_errors=True)  # the run is complete whether or not this succeeds
         self._lock.release()
-        return Run(self.path, manifest)
+        return Run(self.path, manifest, self.goal.address if self.goal else None)
 
     def abandon(self) -> None:
         """Gives the run up: nothing of it is kept, the run that it was to replace is, and an empty folder goes."""

@@ -9,9 +9,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import shapely
 from odc.geo.crs import CRS
+from shapely.geometry.base import BaseGeometry
 
 from arpent.core import write_file
 from arpent.errors import InvalidSetting
@@ -24,6 +26,8 @@ HIT_FILES = (".csv", ".geojson", ".gpkg", ".json", ".jsonl", ".parquet")
 """Endings of files of results."""
 
 _DEGREES = CRS("EPSG:4326")
+_FINE = 1e-7
+"""About a centimetre, in degrees."""
 
 
 def check_target(path: Path) -> None:
@@ -86,8 +90,14 @@ def _row(hit: Hit) -> dict[str, Any]:
 
 def _feature(row: Mapping[str, Any]) -> dict[str, Any]:
     properties = {name: value for name, value in row.items() if name != "geometry"}
-    shape = None if row["geometry"] is None else shapely.geometry.mapping(shapely.from_wkb(row["geometry"]))
+    shape = None if row["geometry"] is None else shapely.geometry.mapping(_plain(shapely.from_wkb(row["geometry"])))
     return {"type": "Feature", "geometry": shape, "properties": properties | {"reasons": json.loads(row["reasons"])}}
+
+
+def _plain(shape: BaseGeometry) -> BaseGeometry:
+    """An outline without the points that do not bend it, in numbers to the centimetre; squares come with dozens."""
+    simple: BaseGeometry = shapely.transform(shapely.simplify(shape, _FINE), lambda places: np.round(places, 7))
+    return simple if simple.is_valid and not simple.is_empty else shape
 
 
 def _json(path: Path, document: object, *, indent: int | None = 1) -> Path:

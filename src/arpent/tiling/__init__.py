@@ -4,12 +4,14 @@ from arpent.tiling.blend import Patch, RowBlender
 from arpent.tiling.pad import pad_by_reflection
 from arpent.tiling.paint import RowPainter, painted
 from arpent.tiling.plan import Span, Tile, TilePlan, TileShape
+from arpent.tiling.shards import Shard, shards_of
 from arpent.tiling.taper import ramp, weights_along
 
 __all__ = [
     "Patch",
     "RowBlender",
     "RowPainter",
+    "Shard",
     "Span",
     "Tile",
     "TilePlan",
@@ -17,5 +19,6 @@ __all__ = [
     "pad_by_reflection",
     "painted",
     "ramp",
+    "shards_of",
     "weights_along",
 ]

@@ -107,7 +107,6 @@ def done_by(script, *assignments):
     return ended.stdout.splitlines()[-1]
 
 
-@pytest.mark.alone
 def test_memory_does_not_grow_with_the_number_of_pairs(listed):
     listed(30)
     peaks = json.loads(done_by(MEASURED, "num_predictions=1", "task_list=[infer]"))

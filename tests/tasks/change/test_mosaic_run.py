@@ -79,6 +79,15 @@ def test_killed_without_warning_and_resumed_every_pixel_is_the_same(tmp_path):
         assert path.read_bytes() == resumed.fused.files[layer].read_bytes(), layer
 
 
+def test_another_process_makes_the_same_mosaic(tmp_path, elsewhere):
+    folder = noisy_pairs(tmp_path / "in", 3, side=60, spread=9)
+    whole = run(folder, tmp_path / "whole")
+    with elsewhere():
+        again = run(folder, tmp_path / "elsewhere")
+    for layer, path in whole.fused.files.items():
+        assert path.read_bytes() == again.fused.files[layer].read_bytes(), layer
+
+
 class Watch:
     """A progress that looks how many files are open."""
 
@@ -119,7 +128,6 @@ print(peak_memory())
 """
 
 
-@pytest.mark.alone
 def test_memory_does_not_grow_with_the_number_of_pairs(tmp_path):
     peaks = []
     for count in (4, 64):

@@ -192,6 +192,17 @@ def test_a_series_that_is_stopped_goes_on_to_the_same_bytes(commune, made):
         assert (place / f"series_{name}.tif").read_bytes() == (made.run.path / f"series_{name}.tif").read_bytes()
 
 
+def test_another_process_makes_the_same_maps(commune, made, elsewhere):
+    frames, bundle, _, _, folder = commune
+    with elsewhere():
+        again = series_run(frames, bundle, Place(exact=folder / "elsewhere"), PLAIN)
+    assert again.prediction.tiles == made.prediction.tiles
+    for name in ("strength", "date"):
+        assert (again.run.path / f"series_{name}.tif").read_bytes() == (
+            made.run.path / f"series_{name}.tif"
+        ).read_bytes()
+
+
 def few(folder, count, side=16, steps=None):
     """Grey squares; brighter from `steps` on."""
     rng = np.random.default_rng(0)

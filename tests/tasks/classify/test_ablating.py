@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from arpent.errors import DatasetError, EmptySplit
+from arpent.engine.training import _Trainer
+from arpent.errors import DatasetError, EmptySplit, Interrupted, InvalidSetting
 from arpent.store import Place
 from arpent.tasks.classify.ablate_settings import AblateSettings
 from arpent.tasks.classify.ablating import ablate_labellers
@@ -42,6 +44,31 @@ def test_every_way_is_trained_with_every_seed_and_judged_under_every_condition(
     report = (tmp_path / "run" / "report.html").read_text("utf-8")
     assert all(word in report for word in done.words)
     assert not (tmp_path / "run" / ".scratch").exists()
+
+
+def test_an_ablation_that_was_stopped_goes_on_to_the_same_figures(
+    red_or_striped: Path, training: ClassifyTrainSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = AblateSettings(seeds=1, captions="open", training=training, draws=20)
+    whole = ablate_labellers(red_or_striped, Place(exact=tmp_path / "whole"), settings)
+    epochs, end = [], _Trainer._end_epoch
+
+    def stopped(self: _Trainer, *given: Any) -> None:
+        end(self, *given)
+        epochs.append(1)
+        if len(epochs) == 18:  # the image's 15 are done, and 3 of the caption's 7
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(_Trainer, "_end_epoch", stopped)
+    with pytest.raises(Interrupted):
+        ablate_labellers(red_or_striped, Place(exact=tmp_path / "run"), settings)
+    assert not (tmp_path / "run" / "manifest.json").exists()
+    resumed = Place(exact=tmp_path / "run", resume=True)
+    with pytest.raises(InvalidSetting, match="other settings"):
+        ablate_labellers(red_or_striped, resumed, settings.model_copy(update={"seeds": 2}))
+    again = ablate_labellers(red_or_striped, resumed, settings)
+    assert len(epochs) == 15 + 7 + 3, "no epoch that was finished is made again"
+    assert again.run.file("metrics").read_bytes() == whole.run.file("metrics").read_bytes()
 
 
 def test_without_a_test_split_nothing_is_trained(

@@ -16,6 +16,7 @@ from arpent.models import build
 from arpent.tasks.classify.dataset import Dataset
 from arpent.tasks.classify.features import Looks, features_of
 from arpent.tasks.classify.lessons import Lessons, Shown
+from arpent.tasks.classify.mending import mend
 from arpent.tasks.classify.pixels import Squares, measured
 from arpent.tasks.classify.tempering import temperature, thresholds
 
@@ -194,3 +195,21 @@ def test_thresholds_lie_where_f1_is_high_and_stay_at_a_half_without_evidence() -
     best, half = (Labelled(chances[:, :1], truth[:, :1], cut).micro_f1() for cut in (cuts[:1], 0.5))
     assert best > half
     assert 0.1 <= cuts[1] <= 0.9
+
+
+def test_what_labels_say_of_one_another_is_found_where_they_do() -> None:
+    rng = np.random.default_rng(3)
+    truth = (rng.random((300, 3)) < 0.4).astype(np.uint8)
+    truth[:, 2] = truth[:, 0] & truth[:, 1]
+    scores = np.where(truth, 1.0, -1.0) + rng.normal(0, 0.8, truth.shape)
+    scores[:, 2] = rng.normal(-1, 0.2, 300)  # nothing of the third is seen, and the other two tell it
+    found = mend(np.hstack([scores, np.zeros_like(scores)]), scores, truth)
+    assert found.weights.shape == (7, 3)
+    assert found.weights[:2, 2].min() > 0.3 and not found.weights[3:6].any()
+    told = Labelled(1 / (1 + np.exp(-found.scores)), truth).mean_average_precision()
+    assert told > Labelled(1 / (1 + np.exp(-scores)), truth).mean_average_precision() + 0.1
+    apart = rng.permuted(truth, axis=0)
+    sure = np.where(apart, 4.0, -4.0)
+    assert np.abs(mend(scores, sure, apart).weights[:3]).max() < 0.05, "what is known needs no mending"
+    few = mend(scores[:4], scores[:4], truth[:4])
+    assert not few.weights.any() and np.array_equal(few.scores, scores[:4])

@@ -21,37 +21,12 @@ from arpent.errors import (
 from arpent.models import Labeller, build, load_bundle, save_bundle
 from arpent.store import Place
 from arpent.store.bundle import read_contract
+from arpent.tasks.classify.beginning import begin
 from arpent.tasks.classify.dataset import Dataset
 from arpent.tasks.classify.labelling import OpenedLabeller
 from arpent.tasks.classify.train_settings import ClassifyTrainSettings
 from arpent.tasks.classify.training import last_blocks, train_labeller
-
-TINY = {"pretrained": "random", "side": 32, "workers": 1, "device": "cpu", "batch_size": 16}
-
-
-@pytest.fixture(scope="session")
-def train(red_or_striped, tmp_path_factory):
-    kept = tmp_path_factory.mktemp("features")
-
-    def run(place, start=(), **changes):
-        given = {**TINY, "dataset": str(red_or_striped), "features": str(kept), **changes}
-        return train_labeller(ClassifyTrainSettings(**given), Place(exact=place), start=start)
-
-    return run
-
-
-@pytest.fixture(scope="session")
-def branches(train, tmp_path_factory):
-    home = tmp_path_factory.mktemp("branches")
-    train(home / "image", branch="image", epochs=6)
-    train(home / "text", branch="text", epochs=20, rate=1e-2)
-    return home
-
-
-@pytest.fixture(scope="session")
-def fusion(train, branches, tmp_path_factory):
-    place = tmp_path_factory.mktemp("fusion") / "run"
-    return train(place, start=(str(branches / "image"), str(branches / "text")), fusion="concat", epochs=4)
+from arpent.tasks.classify.ways import names_of
 
 
 def answers(opened, pictures, *, image=True, text=True):
@@ -112,7 +87,7 @@ def test_a_fusion_keeps_its_branches_as_they_were(fusion, branches) -> None:
         alone = OpenedLabeller.open(branches / name).labeller.head
         for key, tensor in getattr(alone, name).state_dict().items():
             assert torch.equal(getattr(whole.head, name).state_dict()[key], tensor), key
-    hot = [OpenedLabeller.open(branches / name).labeller.head.get_buffer("temperatures") for name in ("image", "text")]
+    hot = [OpenedLabeller.open(branches / name).labeller.head.get_buffer("tempers") for name in ("image", "text")]
     assert whole.head.get_buffer("tempers").tolist() == [hot[0][0], hot[1][1]]
     seen = OpenedLabeller.open(branches / "image").labeller.encoder.state_dict()
     assert all(torch.equal(seen[key], tensor) for key, tensor in whole.encoder.state_dict().items())
@@ -141,7 +116,9 @@ def test_a_fusion_from_nothing_trains_its_branches_first(train, tmp_path) -> Non
     assert OpenedLabeller.open(run.path).codes("a red place").unknown == 0  # the word is taken out before
 
 
-def test_the_same_seed_gives_the_same_weights_and_a_training_resumes_to_them(train, tmp_path, monkeypatch) -> None:
+def test_the_same_seed_gives_the_same_weights_and_a_training_resumes_to_them(
+    train, tiny, tmp_path, monkeypatch
+) -> None:
     from arpent.engine import training as loop
 
     whole = train(tmp_path / "whole", branch="text", epochs=4, seed=3)
@@ -158,7 +135,7 @@ def test_the_same_seed_gives_the_same_weights_and_a_training_resumes_to_them(tra
     monkeypatch.undo()
     with pytest.raises(RunExists):
         train(tmp_path / "again", branch="text", epochs=4, seed=3)
-    settings = {**TINY, "branch": "text", "epochs": 4, "seed": 3}
+    settings = {**tiny, "branch": "text", "epochs": 4, "seed": 3}
     first = json.loads((whole.path / "manifest.json").read_text())["settings"]
     given = ClassifyTrainSettings(**{**settings, "dataset": first["dataset"], "features": first["features"]})
     again = train_labeller(given, Place(exact=tmp_path / "again", resume=True))
@@ -182,7 +159,7 @@ def test_last_blocks_by_name() -> None:
     assert last_blocks(mobile, 99)[0] == "conv_stem"
 
 
-def test_pictures_of_more_bands_begin_with_a_stem_of_more_bands(tmp_path) -> None:
+def test_pictures_of_more_bands_begin_with_a_stem_of_more_bands(tiny, tmp_path) -> None:
     import rasterio
 
     from arpent.tasks.classify.dataset import DatasetFacts, Picture
@@ -212,7 +189,7 @@ def test_pictures_of_more_bands_begin_with_a_stem_of_more_bands(tmp_path) -> Non
     encoder = build("timm", {"name": "mobilenetv2_100"})
     save_file({key: value.contiguous() for key, value in encoder.state_dict().items()}, weights)
     bands = ("B04", "B03", "B02", "B08")
-    given = {**TINY, "pretrained": str(weights), "bands": bands, "sensor": "sentinel-2-l2a", "branch": "image"}
+    given = {**tiny, "pretrained": str(weights), "bands": bands, "sensor": "sentinel-2-l2a", "branch": "image"}
     settings = ClassifyTrainSettings(**given, dataset=str(tmp_path / "dataset"), epochs=2)
     run = train_labeller(settings, Place(exact=tmp_path / "run"))
     opened = OpenedLabeller.open(run.path)
@@ -307,6 +284,33 @@ def test_a_picture_that_cannot_be_read_is_named(train, red_or_striped, tmp_path)
     (home / "pictures" / "07.png").write_bytes(b"no picture")
     with pytest.raises(UnreadableFile, match=r"07\.png"):
         train(tmp_path / "run", dataset=str(home / "dataset"), features=str(tmp_path / "kept"), branch="image")
+
+
+def test_few_captions_are_read_as_words_of_which_some_name_labels(train, red_or_striped, tmp_path) -> None:
+    run = train(tmp_path / "run", branch="text", text_encoder="auto", epochs=20, rate=1e-2)
+    opened = OpenedLabeller.open(run.path)
+    text = opened.labeller.head.text
+    assert opened.labeller.settings.text.reader == "words"
+    assert opened.contract.recipe["vocabulary"]["concepts"] == "en"
+    assert (opened.codes("some places, fires").ids == opened.codes("some place fire").ids).all()
+    assert not text.named.get_buffer("names").any(), "no caption says red or striped"
+    dataset = Dataset.read(red_or_striped)
+    pictures = [one for one in dataset.of_split("test") if one.captions]
+    said = answers(opened, pictures) >= opened.thresholds
+    assert (said == dataset.truth(pictures).astype(bool)).mean() >= 0.85
+
+
+@pytest.mark.parametrize(("source", "alike"), [("captions", True), ("same-captions", False)])
+def test_words_that_name_labels_are_known_from_the_start(red_or_striped, tiny, source, alike) -> None:
+    dataset = Dataset.read(red_or_striped)
+    facts = dataset.facts.model_copy(update={"labels": ("fire", "row"), "labels_from": source})
+    begun = begin(
+        ClassifyTrainSettings(**{**tiny, "branch": "text", "text_encoder": "words"}), replace(dataset, facts=facts)
+    )
+    numbers, names = begun.lesson.coder.numbers, names_of(begun.lesson)
+    assert ("rows" in numbers) is not alike, "where words are the labels, each is itself"
+    row = numbers["row" if alike else "rows"]
+    assert names.nonzero().tolist() == sorted([[numbers["fire"], 0], [row, 1]])
 
 
 def test_a_transformer_from_a_folder_reads_captions(train, red_or_striped, tmp_path) -> None:

@@ -352,6 +352,16 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_tables(
         assert (tmp_path / "stopped" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
 
+def test_another_process_gives_the_same_labels(bundle, photos: Path, tmp_path: Path, elsewhere) -> None:
+    settings = LabelSettings(runtime="torch", figures=1, batch_size=2)
+    whole = label_pictures([str(photos)], bundle("image"), Place(exact=tmp_path / "whole"), settings)
+    with elsewhere():
+        again = label_pictures([str(photos)], bundle("image"), Place(exact=tmp_path / "elsewhere"), settings)
+    assert (again.count, again.first) == (whole.count, whole.first)
+    for name in ("labels.csv", "labels.jsonl", "places.parquet"):
+        assert (tmp_path / "elsewhere" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
 def test_openvino_gives_the_labels_of_torch(bundle, photos: Path, tmp_path: Path) -> None:
     told = {}
     for runtime in ("torch", "openvino"):

@@ -10,7 +10,6 @@ import pytest
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 @pytest.mark.requires("data")
 def test_blind_texts_about_held_out_dates_say_what_the_image_shows(root: Path, data_folder: Path) -> None:
     """The smoke goals of A4: right where the same texts of other images, and a caption that never changes, are not."""

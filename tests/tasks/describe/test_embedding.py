@@ -121,6 +121,14 @@ def test_a_resumed_run_ends_in_the_same_bytes(dates, tmp_path, monkeypatch):
         embedded([*dates, "nowhere.tif"][3:], tmp_path / "other")
 
 
+def test_another_process_makes_the_same_rows(dates, tmp_path, elsewhere):
+    settings = {"chip": 20, "tile": 32, "batch_size": 2}
+    embedded(dates, tmp_path / "whole", **settings)
+    with elsewhere():
+        embedded(dates, tmp_path / "elsewhere", **settings)
+    assert contents(tmp_path / "elsewhere") == contents(tmp_path / "whole")
+
+
 def test_a_faulty_image_is_told_and_the_others_are_done(dates, tmp_path, write_scene, country):
     (tmp_path / "cut.tif").write_bytes((tmp_path / "place_20220601.tif").read_bytes()[:900])
     few = str(write_scene("few_20220701.tif", country.stack(BANDS[:6]), names=BANDS[:6]))

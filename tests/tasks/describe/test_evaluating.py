@@ -65,7 +65,8 @@ def described(image, row, language, *, write, mode, place):
 
 def make_run(folder, images, write, *, mode="blind", parcels=None, changed=None):
     """A run as ``describe generate`` leaves it."""
-    with Place(exact=folder).begin("describe-generate", "field", SETTINGS.model_dump(mode="json"), images) as run:
+    name = Path(images[0]).stem
+    with Place(exact=folder).begin("describe-generate", name, SETTINGS.model_dump(mode="json"), images) as run:
         tables, texts, pictures = [], [], {}
         for image in images:
             run.add_input(image)
@@ -251,7 +252,8 @@ def test_the_page_shows_every_parcel_with_its_text(good):
     page = run.file("report").read_text("utf-8")
     assert page.count("<article") == 24
     assert page.count("data:image/") == 2 * 24
-    assert '<html lang="fr">' in page and "Parcelles de field" in page
+    assert '<html lang="fr">' in page
+    assert "<title>Parcelles de field-2021-07-21 et 1 de plus</title>" in page, "the run has the first image's name"
     assert page.index(' lang="fr">\n') < page.index('<p class="text other" lang="en">')
     claims = sum(len(sentence.findings) for one in texts for sentence in one.sentences)
     assert page.count('class="claim ') == claims + 3  # and three in the key

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -25,13 +29,15 @@ from arpent.tasks.describe.describer import Describer, Question
 from arpent.tasks.describe.encoding import Encoder
 from arpent.tasks.describe.examples import read_visual
 from arpent.tasks.describe.generate_settings import GenerateSettings
-from arpent.tasks.describe.generating import Item, Writer, generate, repair_rate
+from arpent.tasks.describe.generating import Generated, Item, Writer, generate, repair_rate
 from arpent.tasks.describe.measuring import measure
 from arpent.tasks.describe.parcels import read_parcels
 from arpent.tasks.describe.scene_settings import SceneSettings
 from arpent.tasks.describe.scenes import open_scene
+from arpent.tasks.describe.showing import show_images
 from arpent.tasks.describe.table import measured_of
 from arpent.tasks.describe.texts import read_texts
+from arpent.tasks.describe.token_shelf import TokenShelf
 from arpent.tasks.describe.train_settings import DescribeTrainSettings, HeldOutSettings, SmallLessonSettings
 from arpent.tasks.describe.training import train_describer
 
@@ -90,7 +96,7 @@ class School:
             "captions": str(self.captions),
             "embeddings": str(self.embeddings),
             "base": "small",
-            "small": SmallLessonSettings(model=sizes, texts=64, batch_size=16),
+            "small": SmallLessonSettings(model=sizes, texts=64, batch_size=16, sights=640),
             "lora": LoraSettings(rank=4, alpha=8),
             "samples": 24,
             "held_out": HeldOutSettings(dates=("2022-07-01",)),
@@ -119,8 +125,10 @@ def describer(run: Run) -> Describer:
 
 
 def state(run: Run) -> dict[str, torch.Tensor]:
+    """The weights of the adapter, and of the language model with its LoRA in it."""
     opened = Describer.open(run.path, device="cpu")._model
-    return {name: one.clone() for name, one in opened.adapter.state_dict().items()}
+    parts = {"adapter": opened.adapter, "language": opened.language}
+    return {f"{part}.{name}": one.clone() for part, of in parts.items() for name, one in of.state_dict().items()}
 
 
 # Training -----------------------------------------------------------------------------------------------------------
@@ -174,6 +182,16 @@ def test_the_same_settings_give_the_same_weights_also_after_an_interruption(scho
         school.trained("broken", Stop())  # type: ignore[arg-type]
     again = state(school.trained("broken", resume=True))
     assert all(torch.equal(one, again[name]) for name, one in state(run).items())
+
+
+def test_what_the_adapter_has_learnt_alone_is_not_unlearnt_beside_words(school: School, run: Run) -> None:
+    """The small model reads what an adapter writes from the first lesson on; only how it speaks is still learnt."""
+    brief = FitSettings(epochs=1, optimiser=OptimiserSettings(rate=1e-4), device="cpu")
+    long, short = state(run), state(school.trained("short", fit=brief))
+    same = {name.partition(".")[0] for name, one in long.items() if torch.equal(one, short[name])}
+    other = {name.partition(".")[0] for name, one in long.items() if not torch.equal(one, short[name])}
+    assert "adapter" in same - other
+    assert "language" in other
 
 
 def test_what_is_held_out_is_told_apart(school: School) -> None:
@@ -284,9 +302,41 @@ def test_programs_ask_as_they_like(describer: Describer, school: School) -> None
     assert len(describer.answer(["Que vois-tu ?"], "fr", longest=4)) == 1
 
 
-def test_an_unfinished_run_goes_on(school: School, run: Run) -> None:
-    settings = GenerateSettings(**ASKED, mode="blind", longest=12, device="cpu", batch_size=2)
-    whole = generate(school.images, run.path, Place(exact=school.folder / "whole"), settings)
+def test_the_visual_tokens_of_a_run_are_never_in_memory_together(
+    describer: Describer, school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They lie on the disk until a batch asks for its own."""
+    import tracemalloc
+
+    settings = GenerateSettings(chip=15, place="country", mode="blind", longest=1, device="cpu", batch_size=4)
+    read: list[int] = []
+    known = TokenShelf.read
+    monkeypatch.setattr(TokenShelf, "read", lambda *asked: read.append(1) or known(*asked))
+    show_images(school.images[:1], settings, describer)  # what is kept for good is there now
+    tracemalloc.start()
+    shown = show_images(school.images * 3 + school.images[:1], settings, describer, folder=school.folder)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    tokens = sum(2 * one.visual.shape[0] * one.visual.shape[1] for one in shown.parcels if one.visual is not None)
+    assert len(shown.parcels) == 240
+    assert held < tokens / 2, "measurements and small pictures, but no tokens"
+    assert not read, "nothing is read before it is asked for"
+    Writer(describer, settings).described(
+        [Item(one.measured, one.image, one.visual, "en") for one in shown.parcels[:4]]
+    )
+    assert len(read) == 4
+
+
+BRIEF = GenerateSettings(**ASKED, mode="blind", longest=12, device="cpu", batch_size=4)
+
+
+@pytest.fixture(scope="module")
+def whole(school: School, run: Run) -> Generated:
+    """Short texts about all images, written without a break."""
+    return generate(school.images, run.path, Place(exact=school.folder / "whole"), BRIEF)
+
+
+def test_an_unfinished_run_goes_on(school: School, run: Run, whole: Generated) -> None:
     from arpent.errors import Interrupted
 
     said: list[str] = []
@@ -298,9 +348,72 @@ def test_an_unfinished_run_goes_on(school: School, run: Run) -> None:
 
     place = Place(exact=school.folder / "stopped", resume=True)
     with pytest.raises(Interrupted):
-        generate(school.images, run.path, place, settings, stream=stop)
-    again = generate(school.images, run.path, place, settings)
+        generate(school.images, run.path, place, BRIEF, stream=stop)
+    again = generate(school.images, run.path, place, BRIEF)
     assert [one.text for one in again.described] == [one.text for one in whole.described]
+
+
+def test_another_process_writes_the_same_texts(school: School, run: Run, whole: Generated, elsewhere) -> None:
+    with elsewhere():
+        again = generate(school.images, run.path, Place(exact=school.folder / "elsewhere"), BRIEF)
+        with pytest.raises(InvalidSetting, match="Leave out --stream"):
+            generate(school.images, run.path, Place(exact=school.folder / "heard"), BRIEF, stream=str)
+    assert [one.text for one in again.described] == [one.text for one in whole.described]
+
+
+KILLED = """
+import os, signal, sys
+from functools import partial
+from arpent.engine import training
+from arpent.store import Place
+from arpent.tasks.describe import generating
+from arpent.tasks.describe.generate_settings import GenerateSettings
+from arpent.tasks.describe.train_settings import DescribeTrainSettings
+from arpent.tasks.describe.training import train_describer
+
+def killed_at(count, done):
+    calls = []
+    def call(*given, **more):
+        calls.append(1)
+        if len(calls) == count:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done(*given, **more)
+    return call
+
+settings, asked, model, images, learnt, written = sys.argv[1:7]
+child = os.fork()
+if not child:  # in the last lesson, between the best weights of its second epoch and the checkpoint
+    training.write_checkpoint = killed_at(8, training.write_checkpoint)
+    train_describer(DescribeTrainSettings.model_validate_json(settings), Place(exact=learnt))
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+child = os.fork()
+if not child:
+    generating.ItemOptions = partial(generating.ItemOptions, every=0.0)
+    generating.Writer.answer = killed_at(3, generating.Writer.answer)
+    rule = GenerateSettings.model_validate_json(asked)
+    generating.generate(images.split(os.pathsep), model, Place(exact=written), rule)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_what_was_killed_goes_on_to_the_same_weights_and_texts(
+    school: School, run: Run, whole: Generated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learnt, written = school.folder / "killed", school.folder / "killed-texts"
+    given = [school.settings().model_dump_json(), BRIEF.model_dump_json(), str(run.path)]
+    given += [os.pathsep.join(school.images), str(learnt), str(written)]
+    ended = subprocess.run([sys.executable, "-c", KILLED, *given], capture_output=True, text=True)
+    assert ended.stdout.split() == [str(-signal.SIGKILL)] * 2, ended.stderr
+    for folder in (learnt, written):
+        assert not (folder / "manifest.json").exists(), "what is not finished does not look so"
+    assert not (written / "texts.parquet").exists()
+    again = state(school.trained("killed", resume=True))
+    assert all(torch.equal(one, again[name]) for name, one in state(run).items())
+    asked, answer = [], Writer.answer
+    monkeypatch.setattr(Writer, "answer", lambda self, batch: (asked.append(1), answer(self, batch))[1])
+    gone_on = generate(school.images, run.path, Place(exact=written, resume=True), BRIEF)
+    assert len(asked) in (3, 4), "one or two of five batches had been kept"
+    assert gone_on.described == whole.described
 
 
 # The command line ---------------------------------------------------------------------------------------------------

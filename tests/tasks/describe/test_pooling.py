@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arpent.core import Window
-from arpent.tasks.describe.pooling import ParcelSums, spread, visual_tokens
+from arpent.tasks.describe.pooling import ParcelSums, Part, spread, visual_tokens
 
 
 def plainly(tokens, mask, box, cells, patch=8):
@@ -53,7 +53,7 @@ def test_a_parcel_in_several_tiles_is_that_of_one(row, col, height, width, seed)
             shared = box.intersect(tile)
             if shared.size and mask[shared.slices].any():
                 weights = spread(mask[shared.slices], shared, box, patch=8, cells=5, origin=tile)
-                sums.add(tokens[down // 8 : down // 8 + 2, across // 8 : across // 8 + 2], weights)
+                sums.add(Part.of(tokens[down // 8 : down // 8 + 2, across // 8 : across // 8 + 2], weights))
     expected, weights = plainly(tokens, mask, box, 5)
     assert sums.sums == pytest.approx(expected, abs=1e-3)
     assert sums.weights == pytest.approx(weights, abs=1e-3)

@@ -1,6 +1,7 @@
 """What a text may not say: errors are asked for again, then written by the grammar, and nothing false stays."""
 
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -81,6 +82,42 @@ def test_another_axis_is_no_answer_to_the_question() -> None:
     draft.repair()
     assert "EVI2" in draft.finished()[0]
     assert draft.finished()[1][0].source == "grammar"
+
+
+@pytest.mark.parametrize(
+    ("language", "first", "class_of_it"),
+    [
+        ("en", "The mean NDVI is 0.52.", "Vigour is moderate."),
+        ("fr", "La vigueur est NDVI moyen de 0,52.", "La vigueur est modérée."),
+    ],
+)
+def test_a_number_without_its_class_is_half_of_a_description(language: Language, first: str, class_of_it: str) -> None:
+    draft = Draft(first, KNOWN, language)
+    assert [one.place for one in draft.failing()] == [0]
+    draft.repair()
+    assert first not in draft.finished()[0]
+    both = Draft(f"{first} {class_of_it}", KNOWN, language)
+    assert both.failing() == [], "wherever the class is named"
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_a_lake_is_told_to_be_one_once_and_first(language: Language) -> None:
+    lake = replace(KNOWN, shares={"soil": 0.0, "vegetation": 0.03, "water": 0.97})
+    for answer in (
+        "",
+        {"fr": "La vigueur est forte. La biomasse est forte.", "en": "Vigour is high. Dense."}[language],
+    ):
+        draft = Draft(answer, lake, language)
+        draft.repair()
+        final, sentences = draft.finished()
+        told = [place for place, one in enumerate(sentences) for f in one.findings if f.claim.named == "water"]
+        assert told == [0], final
+        assert supported(draft)
+        assert draft.repairs >= 2
+    own = text(compose(lake, language, axes=("vigour",)))
+    draft = Draft(own, lake, language)
+    draft.repair()
+    assert draft.finished()[0].count("97") == 1, "where the model says it, the grammar does not"
 
 
 def test_a_run_on_loses_its_fragment() -> None:

@@ -52,6 +52,8 @@ def test_facts_are_told_as_people_of_the_language_write_them() -> None:
     for words in ("NDVI 0.52 moderate", "bare soil 4%", "vegetation 93%", "1 June 2022"):
         assert words in english
     assert facts_of(Measured("b", {"NDVI": float("nan")}), "en") == ""
+    lake = Measured("l", {"NDMI": 0.43}, {"water": 0.9})
+    assert facts_of(lake, "en").startswith("NDMI 0.43 ;"), "a number without a class is told as a number"
     assert "NBR" in facts_of(invented(np.random.default_rng(0)), "en", "xvision") or "NDWI" in facts_of(
         invented(np.random.default_rng(0)), "en", "xvision"
     )
@@ -110,6 +112,13 @@ def test_the_loss_is_a_mean_over_answers_whatever_their_length() -> None:
     assert answer_loss(scores, target, spoken) == pytest.approx(float(expected))
     counted = torch.tensor([1.0, 1, 1, 1, 1, 0, 1])
     assert answer_loss(scores, target, spoken, counted) == pytest.approx(float((errors[:5].mean() + errors[6]) / 2))
+
+
+def test_what_is_shown_in_lessons_is_what_an_adapter_that_makes_no_error_writes() -> None:
+    code = Code.of(16, 0.02)
+    written = code.vectors(torch.from_numpy(code.numbers(MEASURED)), 11)
+    assert np.allclose(code.shown(MEASURED, 11, np.random.default_rng(0), by=0.0), written.numpy(), atol=1e-6)
+    assert not np.allclose(code.shown(MEASURED, 11, np.random.default_rng(0)), written.numpy(), atol=1e-3)
 
 
 def lessons(speech: Speech, batch_size: int = 4) -> Lessons:

@@ -12,7 +12,7 @@ SCRIPT = Path(__file__).parents[3] / "bench" / "forecast.py"
 
 @pytest.mark.slow
 def test_the_benchmark_prints_gains_by_horizon_and_regime(tmp_path):
-    small = "--scenes 4 --size 32 --dates 6 --steps 2 2 --hidden 8 --seeds 0 --threads 1 --judges 3 4"
+    small = "--scenes 4 --size 32 --dates 6 --steps 2 2 --hidden 8 --seeds 0 --threads 1 --judging 3 --judges 3 4"
     done = subprocess.run(
         [sys.executable, str(SCRIPT), *small.split(), "--folder", str(tmp_path)],
         capture_output=True,

@@ -274,7 +274,6 @@ print(peak_memory())
 """
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize(("name", "dates"), [("lee", 1), ("quegan_yu", 2)])
 def test_memory_does_not_grow_with_the_height(write, tmp_path, name, dates) -> None:
     """Twelve million pixels more: input, result and ratio alone would take 144 MB."""

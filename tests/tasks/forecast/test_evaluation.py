@@ -1,6 +1,8 @@
 """Evaluations as run folders, in both languages, and what the command line tells of them."""
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ from arpent.errors import BundleInvalid, ContractMismatch, DatasetError, EmptySp
 from arpent.models import build, save_bundle
 from arpent.models.recurrent import Forecaster
 from arpent.store import Place
+from arpent.tasks.forecast.dataset import Dataset
 from arpent.tasks.forecast.evaluate_settings import EvaluateSettings
 from arpent.tasks.forecast.evaluation import evaluate
 
@@ -56,6 +59,29 @@ def test_scores_of_a_model_that_is_told_the_weather_to_come_are_said_to_be_so(tw
     assert "The model was told rain of the coming dates as the data set has them" in run.file("report").read_text(
         "utf-8"
     )
+
+
+def test_a_model_that_is_judged_by_what_it_has_learnt_from_is_said_to_be_flattered(two_lakes, bundle, tmp_path):
+    """As landcover's evaluation says it; what is set apart to judge by is not doubted, though its files be the same."""
+
+    def told(model, split, name):
+        wanted = EvaluateSettings(examples=0, split=split)
+        run = evaluate(two_lakes, model, Place(exact=tmp_path / name), wanted).run
+        page = run.file("report").read_text("utf-8")
+        doubts = [one for one in run.manifest.warnings if "flatter" in one]
+        assert page.count("flatter") == len(doubts)
+        return doubts
+
+    with Place(exact=tmp_path / "trained").begin("forecast-train", "t", {}) as run:
+        for sample in Dataset.read(two_lakes).index:
+            run.add_input(sample.image, role="image")
+        model = run.publish(Path(shutil.copy(bundle, run.scratch / "model.safetensors")), kind="model").file
+        run.finish()
+    (was,) = told(tmp_path / "trained" / model, "all", "seen")
+    assert was.startswith("warning: the model was trained on 1 of the 1 images whose truth judges it")
+    (may,) = told(bundle, "all", "unknown")
+    assert may.startswith("warning: nothing sets 1 of the images that judge the model apart from training")
+    assert told(tmp_path / "trained" / model, "test", "apart") == []
 
 
 def test_all_baselines_and_measures_are_there_by_horizon_and_regime(done):

@@ -142,6 +142,11 @@ def test_forecasts_of_dates_that_have_come_are_held_against_them(pond, bundle, t
     assert len(iou) == 3
     assert all(set(one) == {"water", "vegetation", "built", "other"} for one in iou)
     assert "iou/t+3/water" in made.run.manifest.metrics
+    first = next(one for one in made.dates["pond"] if one.kind == "forecast")
+    issued = next(one for one in made.dates["pond"] if one.horizon == 0)
+    assert set(first.persistence) == set(first.iou)
+    assert 0 < first.persistence["water"] <= 1
+    assert issued.persistence == {}
     assert made.notes == ("pond : à partir de 3 dates jusqu’au 13 mars 2023, 3 pas de 6 jours plus loin",)
 
 
@@ -176,6 +181,15 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(pond, bundle, done, tm
     assert again.dates == done.dates
 
 
+def test_another_process_makes_the_same_maps(pond, bundle, done, tmp_path, elsewhere):
+    with elsewhere():
+        again = foretell(pond, bundle, Place(exact=tmp_path / "run"), settings())
+    for product in done.run.manifest.products:
+        if product.kind == "raster":
+            assert (again.run.path / product.file).read_bytes() == (done.run.path / product.file).read_bytes()
+    assert again.dates == done.dates
+
+
 def test_where_a_past_date_has_no_data_nothing_is_foretold(pond, bundle, tmp_path):
     folder = tmp_path / "holes"
     shutil.copytree(pond, folder)
@@ -200,6 +214,7 @@ def test_several_places_are_mapped_apart(lakes, bundle, tmp_path):
     assert {"timeline_ebb", "timeline_flow", "preview_pond", "classes_2023-05-12_t3_flow"} <= names
     one = foretell(lakes, bundle, Place(exact=tmp_path / "one"), settings(place="ebb", horizons=1))
     assert [date.horizon for date in one.dates["ebb"]] == [-2, -1, 0, 1]
+    assert one.notes[0].endswith(", 1 step of 6 days ahead")
 
 
 def test_a_model_that_segments_maps_every_observed_date(pond, bundle_of, tmp_path):

@@ -349,9 +349,10 @@ def test_orbits_are_not_mixed_unasked(series, tmp_path, tags, told):
     assert [facts.orbit, facts.relative_orbit, facts.product].count(None) == 1
 
 
-def test_one_band_can_be_kept_of_two(series, tmp_path):
-    made = prepare(series, tmp_path / "out", PLAIN.model_copy(update={"bands": ("vv",)}))
-    assert made.dataset.bands == ("vv",)
+@pytest.mark.parametrize("kept", ["vv", "vh"])
+def test_one_band_can_be_kept_of_two(series, tmp_path, kept):
+    made = prepare(series, tmp_path / "out", PLAIN.model_copy(update={"bands": (kept,)}))
+    assert made.dataset.bands == (kept,)
     assert not any("left out" in note for note in made.notes)
     both = prepare(series, tmp_path / "both", PLAIN).dataset
     assert both.bands == ("vv", "vh")
@@ -359,8 +360,8 @@ def test_one_band_can_be_kept_of_two(series, tmp_path):
         rasterio.open(made.dataset.places[0].frames[0].image) as one,
         rasterio.open(both.places[0].frames[0].image) as two,
     ):
-        assert one.descriptions == ("VV",)
-        np.testing.assert_array_equal(one.read(1), two.read(1))
+        assert one.descriptions == (kept.upper(),)
+        np.testing.assert_array_equal(one.read(1), two.read(both.bands.index(kept) + 1))
 
 
 def test_a_band_that_is_asked_for_and_not_there(tmp_path):

@@ -12,18 +12,20 @@ import pyarrow as pa
 import shapely
 from numpy.typing import NDArray
 
-from arpent.core import ClassMap, Progress, Silent
+from arpent.core import ClassMap, Language, Progress, Silent
 from arpent.errors import InvalidSetting
 from arpent.io import RowWriter
 from arpent.language import say
 from arpent.report import lines
-from arpent.store import Place, Run
+from arpent.store import Place, Run, RunFolder
 from arpent.tasks.change.cell_maps import CellMap, class_map
 from arpent.tasks.change.embedding_settings import ClusterSettings
-from arpent.tasks.change.embedding_sources import Embeddings, Vectors, open_embeddings, same_dimensions
+from arpent.tasks.change.embedding_sources import Embeddings, open_embeddings, same_dimensions
 from arpent.tasks.change.kmeans import Centres, KMeans, draw_sample, fit_kmeans, fit_sample, silhouette
+from arpent.tasks.change.parcel_embeddings import ParcelEmbeddings
+from arpent.tasks.change.vectors import Vectors
 
-__all__ = ["ClusterCurve", "Clustering", "cluster_classes", "cluster_embeddings", "named_apart"]
+__all__ = ["ClusterCurve", "Clustering", "cluster_classes", "cluster_embeddings", "named_apart", "warn_of_random"]
 
 _TRIED = (2, 3, 4, 6, 8, 12, 16, 24, 32)
 _CURVE_SAMPLE = 4_000
@@ -98,8 +100,9 @@ def cluster_embeddings(
     with place.begin(
         "embed-cluster", Path(sources[0]).stem, kept, [*sources, *(entry.path for entry in opened)]
     ) as run:
-        for entry in opened:
-            run.add_input(entry.path, role="embeddings")
+        for path in dict.fromkeys(entry.path for entry in opened):
+            run.add_input(path, role="embeddings")
+        warn_of_random(run, opened, settings.language)
         with run.timed("cluster"):
             found = fit_kmeans(
                 stream,
@@ -127,6 +130,13 @@ def cluster_embeddings(
             run.publish(_draw(curve, settings, drawn), kind="picture")
         run.add_metrics(_metrics(found, curve))
         return Clustering(run.finish(), found, tuple(maps), curve)
+
+
+def warn_of_random(run: RunFolder, sources: Sequence[Embeddings], language: Language) -> None:
+    """Notes from which encoders with random weights embeddings come."""
+    names = [entry.random for entry in sources if isinstance(entry, ParcelEmbeddings)]
+    for name in filter(None, dict.fromkeys(names)):
+        run.warn(say("embedding.random", language, name=name))
 
 
 def named_apart(sources: Sequence[Embeddings], product: str) -> list[str]:

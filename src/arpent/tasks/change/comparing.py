@@ -9,7 +9,6 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from arpent.core import Progress, Silent, Window, pixel_area
 from arpent.engine import Job, Network, Prediction, run_job
@@ -25,6 +24,7 @@ from arpent.tasks.change.placing import Placing
 from arpent.tasks.change.polygons import layers_in, outline_in_run, threshold_name
 from arpent.tasks.change.preview import draw_pair
 from arpent.tasks.change.settings import ChangeSettings
+from arpent.tasks.change.sharing import as_read, opener_of_pair, padding
 from arpent.tasks.change.task import ChangeTask
 from arpent.tiling import TilePlan, TileShape
 
@@ -100,6 +100,7 @@ def compare(
         judgement = judge(_layers(task, suffix), model.contract, settings)
         folder = pair_scratch(run, suffix)
         job = replace(_job(task, model, image, run), progress=progress or Silent(), folder=folder, network=network)
+        job = replace(job, opener=opener_of_pair(run, pair, model, settings, suffix))
         _tell(warn or run.warn, image.warnings(settings.language, _model_name(run)))
         with run.timed("compare"):
             done = _run(job, pair)
@@ -186,8 +187,8 @@ def _job(task: ChangeTask, model: Bundle, image: PairImage, run: RunFolder) -> J
         taken=min(dates, default=None),
         until=max(dates) if len(set(dates)) > 1 else None,
         language=settings.language,
-        prepare=_as_read,
-        pad=image.filled if settings.profile == "planaura" else image.mirrored,
+        prepare=as_read,
+        pad=padding(image, settings),
         shape=tile_shape(task.placing, settings),
         pictures=False,
     )
@@ -221,11 +222,6 @@ def _nothing_known(pair: Pair, settings: ChangeSettings) -> NoValidPixels:
         found=f"all pixels without data or {', '.join(settings.exclude)}" if settings.exclude else "no pixel with data",
         cure=cure,
     )
-
-
-def _as_read(pixels: NDArray[np.generic], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """A pair is read as the network takes it."""
-    return np.asarray(pixels, np.float32)
 
 
 def _weights(run: RunFolder, model: Bundle) -> str:

@@ -14,7 +14,7 @@ from arpent.core import Grid, Progress, Raster, file_sha256
 from arpent.engine import Prediction
 from arpent.errors import InvalidSetting, NoValidPixels
 from arpent.language import say
-from arpent.models import Bundle, Planaura
+from arpent.models import Bundle, Origin, Planaura
 from arpent.report import preview
 from arpent.store import Place, Run, RunFolder
 from arpent.tasks.change.asking import PairImages, pair_of
@@ -110,7 +110,13 @@ def for_one_image(bundle: Bundle, profile: Profile) -> Bundle:
         return bundle
     alone = copy(model)
     alone.settings = model.settings.model_copy(update={"positions": "computed"})
-    return Bundle(alone, bundle.contract)
+    origin = bundle.origin and Origin(_read_for_one, bundle.origin.path, (bundle.origin, profile))
+    return Bundle(alone, bundle.contract, origin)
+
+
+def _read_for_one(path: Path, origin: Origin, profile: Profile) -> Bundle:
+    """The same model in another process."""
+    return for_one_image(origin.read(path, *origin.more), profile)
 
 
 def plan_embedding(

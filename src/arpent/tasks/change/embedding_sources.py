@@ -5,23 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from arpent.core import Grid
 from arpent.errors import BandMismatch, FileMissing, InputError, NoValidPixels, UnreadableFile
 from arpent.io import open_image, read_ahead
-from arpent.models.planaura_answer import INVALID
 from arpent.store import Run, open_run
 from arpent.tasks.change.embedding_tables import PatchLayout
+from arpent.tasks.change.parcel_embeddings import holds_parcels, parcel_embeddings
+from arpent.tasks.change.vectors import Vectors, known_vectors
 
-__all__ = ["Embeddings", "ImageEmbeddings", "TableEmbeddings", "Vectors", "open_embeddings", "same_dimensions"]
+__all__ = ["Embeddings", "ImageEmbeddings", "TableEmbeddings", "open_embeddings", "same_dimensions"]
 
 _ROWS = 16_384
 _BYTES = 64 << 20
@@ -29,21 +28,6 @@ _TABLES = {".parquet", ".geoparquet"}
 _IMAGES = {".tif", ".tiff", ".vrt"}
 _FEATURE = re.compile(r"f(\d+)")
 _BAND = re.compile(r"embedding (\d+)")
-
-
-@dataclass(frozen=True)
-class Vectors:
-    """Some embeddings.
-
-    Attributes:
-        values: ``(n, dims)``.
-        rows: ``(n,)``, of the cells of the grid that they belong to.
-        cols: ``(n,)``, likewise.
-    """
-
-    values: NDArray[np.float32]
-    rows: NDArray[np.int64]
-    cols: NDArray[np.int64]
 
 
 class Embeddings(Protocol):
@@ -109,7 +93,7 @@ class TableEmbeddings:
                 for number, column in enumerate(self._columns):
                     values[:, number] = batch.column(column).to_numpy(zero_copy_only=False)
                 rows, cols = (batch.column(name).to_numpy().astype(np.int64) for name in ("row", "col"))
-                known = _known(values)
+                known = known_vectors(values)
                 yield Vectors(values[known], self.layout.cell_of(rows[known]), self.layout.cell_of(cols[known]))
 
 
@@ -138,13 +122,8 @@ class ImageEmbeddings:
                 rows, cols = (
                     part.ravel() for part in np.indices(window.shape) + np.array([[[window.row]], [[window.col]]])
                 )
-                known = raster.valid.ravel() & _known(values)
+                known = raster.valid.ravel() & known_vectors(values)
                 yield Vectors(np.ascontiguousarray(values[known]), rows[known], cols[known])
-
-
-def _known(values: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Which embeddings ``(n, dims)`` are numbers and not all -100."""
-    return np.asarray((values != np.float32(INVALID)).any(axis=1) & np.isfinite(values).all(axis=1))
 
 
 def _schema(path: Path) -> pa.Schema:
@@ -168,7 +147,8 @@ def _reading(path: Path) -> Iterator[None]:
 def open_embeddings(source: str | Path) -> list[Embeddings]:
     """The embeddings that a run holds, one entry per date, or those of a single file.
 
-    Where a run keeps both a table and an image of a date, the table is taken.
+    They are of patches ('arpent change embed') or of parcels ('arpent describe embed'). Where a run keeps both a table
+    and an image of a date, the table is taken.
 
     Args:
         source: a run folder, a GeoParquet table of embeddings, or an image with one band per dimension.
@@ -183,7 +163,7 @@ def open_embeddings(source: str | Path) -> list[Embeddings]:
     if path.is_dir():
         return _of_run(open_run(path))
     if path.suffix.lower() in _TABLES:
-        return [TableEmbeddings(path, path.stem)]
+        return _of_table(path)
     if path.suffix.lower() in _IMAGES:
         return [ImageEmbeddings(path, path.stem)]
     raise InputError(
@@ -191,6 +171,14 @@ def open_embeddings(source: str | Path) -> list[Embeddings]:
         expected=", ".join(sorted(_TABLES | _IMAGES)),
         cure="Write them with 'arpent change embed --table geoparquet'.",
     )
+
+
+def _of_table(path: Path) -> list[Embeddings]:
+    """Those of patches, or those of the parcels of several images."""
+    if holds_parcels(_schema(path)):
+        with _reading(path):
+            return list(parcel_embeddings(path))
+    return [TableEmbeddings(path, path.stem)]
 
 
 def _of_run(run: Run) -> list[Embeddings]:
@@ -202,6 +190,9 @@ def _of_run(run: Run) -> list[Embeddings]:
     kept: list[Embeddings] = [
         TableEmbeddings(path, path.stem) for path in tables if _FEATURES in path.stem and _has_rows(path)
     ]
+    for path in tables if not kept else ():
+        if holds_parcels(_schema(path)):
+            kept += _of_table(path)
     if not kept:
         images = [run.locate(product) for product in run.manifest.products if product.kind == "raster"]
         kept = [ImageEmbeddings(path, path.stem) for path in images if path.stem.startswith(_FEATURES)]
@@ -210,7 +201,7 @@ def _of_run(run: Run) -> list[Embeddings]:
             f"the run {run.path} holds no embeddings",
             found=", ".join(product.name for product in run.manifest.products) or "nothing",
             expected=f"{_FEATURES}… as GeoParquet or as an image",
-            cure="Make them with 'arpent change embed', or 'arpent change pair --features --table geoparquet'.",
+            cure="Make them with 'arpent describe embed', 'arpent change embed', or 'arpent change pair --features'.",
         )
     return kept
 

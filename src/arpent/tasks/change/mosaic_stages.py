@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from arpent.core import Grid, Progress, Window, ground_sampling_distance
+from arpent.core import Grid, Progress, ground_sampling_distance
+from arpent.engine import Opener
 from arpent.errors import ArpentError, InputError
-from arpent.io import ImageReader, RasterSpec, open_image
+from arpent.io import RasterSpec
 from arpent.io.place import ResamplingName, place
 from arpent.language import say
 from arpent.tasks.change.frames import MOST_FRAMES, Frame
-from arpent.tasks.change.mosaic_choice import NOBODY, Choice, Exclusion
-from arpent.tasks.change.mosaic_fill import Filling, Form, Survey, form_of, survey
+from arpent.tasks.change.mosaic_choice import NOBODY
+from arpent.tasks.change.mosaic_fill import Form, Survey, form_of, survey
 from arpent.tasks.change.mosaic_layers import LAYERS, Layer, mosaic_name
 from arpent.tasks.change.mosaic_pairs import PairProducts
-from arpent.tasks.change.mosaic_readers import Placed, Rasters
+from arpent.tasks.change.mosaic_passes import Choosing, Copying, Excluding, Laid
+from arpent.tasks.change.mosaic_readers import Placed
 from arpent.tasks.change.mosaic_settings import MosaicSettings
-from arpent.tasks.change.mosaic_sweep import Make, Sweep, swept
+from arpent.tasks.change.mosaic_sweep import Sweep, swept
 
 __all__ = ["Made", "Stages"]
 
@@ -87,25 +85,16 @@ class Stages:
         if arpent and cosine:
             specs["agreement"] = self._spec("agreement", Form(("pairs",), "uint16", 0), code=True)
             specs["cosine_map"] = self._spec("cosine_map", Form(("cosine_map",), "float32", _NODATA))
-        with ExitStack() as opened:
-            method = self.layer.resampling(self.settings.profile) if arpent else "nearest"
-            rasters = opened.enter_context(self._rasters(self.lead.placed(self.grid), method))
-            choice = Choice(
-                rasters,
-                self.layer,
-                self.settings.profile,
-                threshold=self.settings.threshold if cosine else None,
-                exclusion=self._exclusion(opened) if self.settings.exclude else None,
-            )
-
-            def make(window: Window) -> dict[str, NDArray[np.generic]]:
-                maps = dict(choice(window))
-                value = maps.pop("value")
-                maps["cosine_map"] = np.where(np.isnan(value), np.float32(_NODATA), value)
-                return maps
-
-            made = self._swept("choice", specs, make)
-        return [one for one in made if one.layer != _WINNER]
+        method = self.layer.resampling(self.settings.profile) if arpent else "nearest"
+        choosing = Choosing(
+            self._laid(self.lead.placed(self.grid), method),
+            self.layer,
+            self.settings.profile,
+            self.settings.threshold if cosine else None,
+            self._excluding() if self.settings.exclude else None,
+            self._names(specs),
+        )
+        return [one for one in self._swept("choice", specs, choosing.opened) if one.layer != _WINNER]
 
     def fill(self, layer: Layer) -> list[Made]:
         """One layer, from the winners; nothing when no pair has it."""
@@ -116,10 +105,10 @@ class Stages:
             return []
         form = form_of(found.forms.values(), layer.name)
         spec = self._spec(layer.name, form, code=layer.kind == "code")
-        placed = found.placed(self.grid)
-        with self._rasters(placed, layer.resampling(self.settings.profile)) as rasters, self._winner() as winner:
-            filling = Filling(layer.name, rasters, lambda window: _numbers(winner, window), form)
-            return self._swept(layer.name, {layer.name: spec}, filling)
+        laid = self._laid(found.placed(self.grid), layer.resampling(self.settings.profile))
+        specs = {layer.name: spec}
+        copying = Copying(self._names(specs)[layer.name], laid, form, self._winner)
+        return self._swept(layer.name, specs, copying.opened)
 
     def inputs(self, side: str, dates: Path | None) -> list[Made]:
         """The images before or after, from the winners.
@@ -141,12 +130,9 @@ class Stages:
             shared = one.window.intersect(own[number // MOST_FRAMES].window)
             if shared.size:
                 placed[number] = Placed(one.source, shared)
-        with ExitStack() as opened:
-            winner = opened.enter_context(self._winner())
-            dated = opened.enter_context(open_image(dates)) if dates is not None else None
-            rasters = opened.enter_context(self._rasters(placed, "cubic"))
-            filling = Filling(name, rasters, _ImageNumbers(winner, dated, days), form)
-            return self._swept(name, {name: self._spec(name, form)}, filling)
+        specs = {name: self._spec(name, form)}
+        copying = Copying(self._names(specs)[name], self._laid(placed, "cubic"), form, self._winner, days, dates)
+        return self._swept(name, specs, copying.opened)
 
     def _before(self, number: int) -> tuple[Frame, ...]:
         """The images before of the pair that an image's number belongs to."""
@@ -171,11 +157,13 @@ class Stages:
         self.failures.update({sources[number]: problem for number, problem in found.failures.items()})
         return found
 
-    def _rasters(self, placed: Mapping[int, Placed], method: ResamplingName) -> Rasters:
-        return Rasters(dict(placed), self.grid, method, limit=self.settings.open_files)
+    def _laid(self, placed: Mapping[int, Placed], method: ResamplingName) -> Laid:
+        return Laid(dict(placed), self.grid, method, self.settings.open_files)
 
-    def _winner(self) -> ImageReader:
-        return open_image(self.scratch / "mosaic-choice" / f"{_WINNER}.tif")
+    @property
+    def _winner(self) -> Path:
+        """The map of who wins, once that is known."""
+        return self.scratch / "mosaic-choice" / f"{_WINNER}.tif"
 
     def _spec(self, layer: str, form: Form, *, code: bool = False) -> RasterSpec:
         return RasterSpec(
@@ -188,15 +176,14 @@ class Stages:
             compression=self.settings.compression,
         )
 
-    def _swept(self, title: str, specs: Mapping[str, RasterSpec], make: Make) -> list[Made]:
-        """Runs a pass whose products get the names of the reference."""
-        names = {layer: layer if layer == _WINNER else self.name_of(layer) for layer in specs}
+    def _names(self, layers: Iterable[str]) -> dict[str, str]:
+        """The names of the products of some layers, which are those of the reference."""
+        return {layer: layer if layer == _WINNER else self.name_of(layer) for layer in layers}
 
-        def named(window: Window) -> dict[str, NDArray[np.generic]]:
-            maps = make(window)
-            return {name: maps[layer] for layer, name in names.items()}
-
-        sweep = Sweep({names[layer]: spec for layer, spec in specs.items()}, named, self.fingerprint)
+    def _swept(self, title: str, specs: Mapping[str, RasterSpec], opened: Opener) -> list[Made]:
+        """Runs a pass."""
+        names = self._names(specs)
+        sweep = Sweep({names[layer]: spec for layer, spec in specs.items()}, opened, self.fingerprint)
         with self.progress.bar(f"mosaic: {title}", self.grid.window.size, "px") as bar:
             files = swept(
                 sweep, self.scratch / f"mosaic-{title}", self.published, bar, threads=self.settings.read_threads
@@ -207,7 +194,7 @@ class Stages:
         """Name of a product of the mosaic."""
         return mosaic_name(layer, self.settings.postfix, self.layer)
 
-    def _exclusion(self, opened: ExitStack) -> Exclusion:
+    def _excluding(self) -> Excluding:
         """The quality layers, and how far around a dropped pixel resampling mixes it in."""
         name = LAYERS["quality_fmask"].name
         without = [pair.name for pair in self.pairs if name not in pair.files]
@@ -218,9 +205,8 @@ class Stages:
                 cure="Compare again with --quality, or take them as clear with --missing-quality clear.",
             )
         found = self._surveyed({n: str(pair.files[name]) for n, pair in enumerate(self.pairs) if name in pair.files})
-        rasters = opened.enter_context(self._rasters(found.placed(self.grid), "nearest"))
         reach = {number: self._reach(self.lead.grids[number]) for number in found.grids}
-        return Exclusion(rasters, self.settings.exclude, reach)
+        return Excluding(self._laid(found.placed(self.grid), "nearest"), tuple(self.settings.exclude), reach)
 
     def _reach(self, own: Grid) -> int:
         """Pixels of the mosaic over which resampling carries a pixel of a pair; 0 where the two coincide."""
@@ -229,35 +215,3 @@ class Stages:
         sides = [ground_sampling_distance(grid) or math.nan for grid in (own, self.grid)]
         radius = 1 if self.layer.resampling(self.settings.profile) == "bilinear" else 2
         return radius * max(1, math.ceil(sides[0] / sides[1] - 1e-3))
-
-
-def _numbers(winner: ImageReader, window: Window) -> NDArray[np.int32]:
-    return np.asarray(winner.read(window).pixels[0], np.int32)
-
-
-class _ImageNumbers:
-    """Which image is to be copied: that of the winning pair and, of two before, the one of the winning date.
-
-    Args:
-        winner: numbers of the pairs.
-        dates: of that side; None where there are none.
-        days: by number of the image, the date at which it is copied; None where it is its pair's only one.
-    """
-
-    def __init__(self, winner: ImageReader, dates: ImageReader | None, days: Mapping[int, int | None]) -> None:
-        self._winner, self._dates, self._days = winner, dates, days
-
-    def __call__(self, window: Window) -> NDArray[np.int32]:
-        """Numbers ``(height, width)`` of a window; -1 where there is no image."""
-        pairs = _numbers(self._winner, window)
-        dated = self._dates.read(window) if self._dates is not None else None
-        present = set(np.unique(pairs).tolist())
-        images = np.full(window.shape, NOBODY, np.int32)
-        for number, day in self._days.items():
-            if number // MOST_FRAMES not in present:
-                continue
-            here = pairs == number // MOST_FRAMES
-            if dated is not None:
-                here &= dated.valid if day is None else dated.valid & (dated.pixels[0] == day)
-            images[here] = number
-        return images

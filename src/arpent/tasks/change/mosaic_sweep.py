@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from arpent.core import Grid, Strip, Window, writing
 from arpent.core.progress import Bar
+from arpent.engine.crew import Opener, Reading, made_ahead
 from arpent.engine.ledger import Ledger, Progressed
-from arpent.io import CogWriter, RasterSpec, read_ahead
+from arpent.io import CogWriter, RasterSpec
 
 __all__ = ["Sweep", "swept"]
 
@@ -24,6 +25,7 @@ _COLUMNS = 1024
 _LEAST = 64
 
 Make = Callable[[Window], Mapping[str, NDArray[np.generic]]]
+"""The pixels of a window, by product."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,13 @@ class Sweep:
 
     Attributes:
         specs: of the products, by name.
-        make: the pixels ``(bands, height, width)`` of a window, by product.
+        open: gives the function that makes the pixels ``(bands, height, width)`` of a window, by product; also in
+            other processes.
         fingerprint: of all that decides the pixels.
     """
 
     specs: Mapping[str, RasterSpec]
-    make: Make
+    open: Opener
     fingerprint: str
 
     @property
@@ -113,7 +116,7 @@ def _strips(sweep: Sweep, begin: int, threads: int) -> Iterator[_Rows]:
     whole = sweep.grid.window
     strips = list(Window.between(begin, 0, whole.row_end, whole.col_end).strips(sweep.rows))
     windows = (window for strip in strips for window in _across(strip, sweep.columns))
-    with closing(read_ahead(sweep.make, windows, threads=threads, ahead=threads + 1)) as made:
+    with closing(made_ahead(sweep.open, windows, Reading(threads, threads + 1))) as made:
         for strip in strips:
             shapes = {name: (len(spec.bands), *strip.shape) for name, spec in sweep.specs.items()}
             values = {name: np.empty(shapes[name], spec.dtype) for name, spec in sweep.specs.items()}

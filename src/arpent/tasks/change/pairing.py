@@ -7,12 +7,10 @@ from contextlib import ExitStack
 from functools import partial, reduce
 
 import numpy as np
-from affine import Affine
 from numpy.typing import NDArray
-from pyproj import Transformer
-from pyproj.exceptions import CRSError
 
-from arpent.core import Closing, Contract, Grid, Language, Raster, Window, ground_sampling_distance
+from arpent.core import Closing, Contract, Language, Raster, Window, ground_sampling_distance
+from arpent.core.boxes import window_in_box
 from arpent.errors import InvalidSetting, NoOverlap
 from arpent.language import say
 from arpent.models import MISSING
@@ -113,6 +111,15 @@ class PairImage(Closing):
         """What to say of dates of which numbers were brought to the range of training, as far as read."""
         return [say("drift.clipped", language, source=frame.frame.image) for frame in self.frames if frame.clipped]
 
+    def noticed(self) -> tuple[bool, ...]:
+        """Of which dates numbers were clipped, as far as read."""
+        return tuple(frame.clipped for frame in self.frames)
+
+    def notice(self, seen: tuple[bool, ...]) -> None:
+        """Of which dates they were where the same pair was read in another process."""
+        for frame, clipped in zip(self.frames, seen, strict=True):
+            frame.clipped = frame.clipped or clipped
+
     def mirrored(self, pixels: NDArray[np.float32], inside: Window, window: Window) -> NDArray[np.float32]:
         """`pixels` grown to a whole tile by mirroring. A hole is not mirrored: the mean of the band takes its place."""
         grown = pad_by_reflection(pixels, inside, window)
@@ -146,11 +153,10 @@ def _part(frames: Sequence[FrameReader], settings: ChangeSettings) -> Window:
                 cure="Check that all of them show the same place.",
             )
     if settings.box is not None:
-        part = _within(grid, source, settings).intersect(part)
+        part = window_in_box(grid, settings.box, settings.box_crs, source).intersect(part)
         if not part.size:
             raise NoOverlap(
-                f"{source} does not reach the box asked for",
-                found=grid.bounds,
+                f"in the box asked for, {source} and its later dates share no ground",
                 expected=", ".join(map(str, settings.box)),
                 cure="Check the box, and name its reference system with --box-crs.",
             )
@@ -163,26 +169,3 @@ def _part(frames: Sequence[FrameReader], settings: ChangeSettings) -> Window:
                 cure="Take a smaller one.",
             )
     return part
-
-
-def _within(grid: Grid, source: str, settings: ChangeSettings) -> Window:
-    """The window of `grid` that covers the box of the settings."""
-    assert settings.box is not None
-    left, bottom, right, top = settings.box
-    if not (left < right and bottom < top):
-        raise InvalidSetting(
-            "the box is empty",
-            found=", ".join(map(str, settings.box)),
-            expected="left, bottom, right, top",
-            cure="Give its corners in this order.",
-        )
-    crs = grid.require_crs(source)
-    try:
-        between = Transformer.from_crs(settings.box_crs or crs.to_wkt(), crs.to_wkt(), always_xy=True)
-    except CRSError as unknown:
-        raise InvalidSetting(
-            f"'{settings.box_crs}' is not a reference system", cure="Name one as --box-crs EPSG:4326."
-        ) from unknown
-    # Sides become curves in another system; they are followed in a hundred steps.
-    left, bottom, right, top = between.transform_bounds(left, bottom, right, top, densify_pts=100)
-    return grid.window_of(Grid(1, 1, Affine(right - left, 0, left, 0, bottom - top, top), crs))

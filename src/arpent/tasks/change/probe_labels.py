@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,8 +79,17 @@ class CellLabels:
         return CellLabels(self.rows, self.cols, lookup[self.classes], names)
 
 
-def read_labels(file: LabelFile, grid: Grid) -> CellLabels:
+CellOf = Callable[[NDArray[np.float64], NDArray[np.float64]], I64]
+"""From x and y of points to ``(2, n)`` rows and columns of cells; -1 for those that are of none."""
+
+
+def read_labels(file: LabelFile, grid: Grid, cell_of: CellOf | None = None) -> CellLabels:
     """The labels of the cells of a grid; cells in which points disagree are left out.
+
+    Args:
+        file: of labels.
+        grid: of the cells.
+        cell_of: which cell a point counts for; the one that it lies in if not given.
 
     Raises:
         FileMissing, UnreadableFile, InputError: no such file, or none of a known kind.
@@ -93,7 +102,7 @@ def read_labels(file: LabelFile, grid: Grid) -> CellLabels:
         raise FileMissing(f"there are no labels at {path}", cure="Give points (.gpkg …) or a mask (.tif).")
     grid.require_crs("the image of these embeddings")
     points = path.suffix.lower() in POINT_FILES
-    found = _of_points(file, grid) if points else _of_mask(file, grid)
+    found = _of_points(file, grid, cell_of) if points else _of_mask(file, grid)
     if not found.classes.size:
         raise NoOverlap(f"no label of {path.name} lies on the embeddings", cure="Check that both show one place.")
     present, classes = np.unique(found.classes, return_inverse=True)
@@ -116,10 +125,12 @@ def titles_of(path: Path, names: Sequence[str], language: Language) -> tuple[str
     return tuple(known.get(name, name) for name in names)
 
 
-def _of_points(file: LabelFile, grid: Grid) -> CellLabels:
+def _of_points(file: LabelFile, grid: Grid, cell_of: CellOf | None) -> CellLabels:
     points = read_points(file.path, file.column, grid.require_crs("the image of these embeddings"))
     t, (x, y) = ~grid.transform, points.places.T
-    cols, rows = np.floor(t.a * x + t.b * y + t.c), np.floor(t.d * x + t.e * y + t.f)
+    rows, cols = np.floor(t.d * x + t.e * y + t.f), np.floor(t.a * x + t.b * y + t.c)
+    if cell_of is not None:
+        rows, cols = cell_of(x, y)
     inside = (rows >= 0) & (rows < grid.height) & (cols >= 0) & (cols < grid.width)
     names, classes = np.unique(points.words[inside], return_inverse=True)
     cells = rows[inside].astype(np.int64) * grid.width + cols[inside].astype(np.int64)

@@ -24,8 +24,10 @@ from arpent.metrics import Interval
 from arpent.report import confusion
 from arpent.store import Place, Run, open_run
 from arpent.tasks.change.cell_maps import CellMap, class_map
+from arpent.tasks.change.clusters import warn_of_random
 from arpent.tasks.change.embedding_settings import ProbeSettings
 from arpent.tasks.change.embedding_sources import Embeddings, open_embeddings
+from arpent.tasks.change.parcel_embeddings import ParcelEmbeddings
 from arpent.tasks.change.probe_labels import CellLabels, LabelFile, read_labels, titles_of
 from arpent.tasks.change.probe_scores import Labelled, ProbeResult, score_probe
 from arpent.tasks.change.raw_bands import raw_bands
@@ -83,6 +85,7 @@ def probe_embeddings(
     with place.begin("embed-probe", Path(source).stem, kept, read) as run:
         run.add_input(entry.path, role="embeddings")
         run.add_input(labels, role="labels")
+        warn_of_random(run, [entry], settings.language)
         if held_out is not None:
             run.add_input(held_out, role="held-out labels")
         with run.timed("read"), (progress or Silent()).bar(entry.name, unit="embeddings") as bar:
@@ -133,7 +136,11 @@ def _labelled(
 ) -> Labelled:
     def read(path: Path) -> CellLabels:
         file = LabelFile(path, settings.column, settings.pure, settings.unlabelled)
-        return _thinned(read_labels(file, entry.grid), entry.grid, settings)
+        if isinstance(entry, ParcelEmbeddings):
+            found = entry.once(read_labels(file, entry.grid, entry.cell_of), settings.pure)
+        else:
+            found = read_labels(file, entry.grid)
+        return _thinned(found, entry.grid, settings)
 
     said = read(labels)
     held = np.zeros(len(said.rows), bool)
@@ -153,7 +160,7 @@ def _labelled(
     cols, rows = said.cols[seen] + 0.5, said.rows[seen] + 0.5
     to_lonlat = Transformer.from_crs(crs.to_wkt(), "OGC:CRS84", always_xy=True)
     places = np.column_stack(to_lonlat.transform(t.a * cols + t.b * rows + t.c, t.d * cols + t.e * rows + t.f))
-    cell = ground_sampling_distance(entry.grid) or 1.0
+    cell = entry.spacing if isinstance(entry, ParcelEmbeddings) else ground_sampling_distance(entry.grid) or 1.0
     return Labelled(vectors[seen], bands, said.classes[seen], held[seen], places, cell, said.names)
 
 

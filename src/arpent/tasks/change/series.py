@@ -7,9 +7,12 @@ it, and a further date changes nothing of what the others say.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
+from functools import partial
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
@@ -20,11 +23,24 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from arpent.core import Language, Progress, Settings, Silent, file_sha256, pixel_area
-from arpent.engine import Answer, Batch, Dense, Job, Meter, Network, Prediction, Product, run_job
+from arpent.engine import (
+    Answer,
+    Batch,
+    Dense,
+    Job,
+    Meter,
+    Network,
+    Opener,
+    Prediction,
+    PredictSettings,
+    Product,
+    TileWork,
+    run_job,
+)
 from arpent.errors import InvalidSetting, NoValidPixels
 from arpent.io import open_image
 from arpent.language import say
-from arpent.models import INVALID, Bundle, Planaura
+from arpent.models import INVALID, Bundle, Origin, Planaura
 from arpent.store import Place, Run, RunFolder, content_of
 from arpent.tasks.change.comparing import tile_shape
 from arpent.tasks.change.frames import Frame, day_of, files_of
@@ -33,6 +49,7 @@ from arpent.tasks.change.pair_network import Asked, check_model, outputs_named, 
 from arpent.tasks.change.series_preview import draw_series
 from arpent.tasks.change.series_reading import DatePixels, Features, SeriesImage, features_of
 from arpent.tasks.change.series_settings import SeriesSettings
+from arpent.tasks.change.sharing import digest_of, started_again
 from arpent.tiling import Tile, TilePlan
 
 __all__ = ["SeriesMade", "SeriesTask", "series_run"]
@@ -261,11 +278,43 @@ def _job(
         taken=_moment(frames[0]),
         until=_moment(frames[-1]),
         language=settings.language,
-        prepare=lambda pixels, valid: pixels.astype(np.float32),
+        prepare=_as_floats,
         shape=shape,
         network=start_pair_network(bundle, _ASKED, settings.comparing(), tiles=tiles),
         pictures=False,
+        opener=_openers(image, bundle, run, settings),
     )
+
+
+def _openers(
+    image: SeriesImage, bundle: Bundle, run: RunFolder, settings: SeriesSettings
+) -> Callable[[PredictSettings], Opener] | None:
+    """How the series is opened in another process; None for a model that was read from no file."""
+    if bundle.origin is None:
+        return None
+    origin = bundle.origin
+
+    def opener(there: PredictSettings) -> Opener:
+        own = settings.model_copy(update={"runtime": there.runtime, "device": there.device})
+        return partial(_open_there, image.frames, image.source, origin, digest_of(run, origin), own)
+
+    return opener
+
+
+def _open_there(
+    frames: Sequence[Frame], name: str, origin: Origin, sha256: str, settings: SeriesSettings, opened: ExitStack
+) -> TileWork:
+    """The series in a worker, which keeps what does not fit in memory on its own disk."""
+    bundle = origin.again(sha256)
+    image = opened.enter_context(SeriesImage(frames, name, bundle.contract, settings))
+    folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="arpent-series-")))
+    task = SeriesTask(check_model(bundle, 1, settings.comparing()), image, settings, folder)
+    network = started_again(origin, sha256, _ASKED, settings.comparing())
+    return TileWork(task, network, image, _as_floats)
+
+
+def _as_floats(pixels: NDArray[np.generic], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
+    return pixels.astype(np.float32)
 
 
 def _ordered(frames: Sequence[Frame]) -> tuple[Frame, ...]:

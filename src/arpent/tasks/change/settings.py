@@ -106,19 +106,12 @@ class ChangeSettings(PredictSettings):
     """Pixels by which the first tile begins further down and to the right; what lies before is left out."""
     sensor: str | None = None
     """Whose images they are, where neither files nor names say so."""
-    engine: Literal["local", "ray"] = "local"
-    """Who does the work: local for this machine; ray for several, which needs the extra arpent[cluster] (to come)."""
     language: Language = "en"
     """Language of titles and pictures: en or fr."""
 
     @model_validator(mode="after")
     def _can_be_done(self) -> Self:
         """Refuses what no computer or profile can do, before anything is opened."""
-        if self.engine == "ray":
-            raise InvalidSetting(
-                "work cannot be shared by Ray yet: that needs the extra arpent[cluster], which is not there yet",
-                cure="Give --engine local, or leave it out.",
-            )
         if self.profile == "planaura" and self.overlap is not None:
             raise InvalidSetting(
                 "the profile planaura has its own overlap: half of a tile",

@@ -110,7 +110,7 @@ def train(settings: ChangeTrainSettings, place: Place, *, progress: Progress | N
     """Trains a model and keeps it in a run folder, as the product ``model``.
 
     With `images` it learns to paint hidden patches; with `pairs` it learns, after that, to tell change. Started in
-    several processes (``torchrun``), they train together; see `arpent.engine.train_run`.
+    several processes (``accelerate launch``), they train together; see `arpent.engine.train_run`.
 
     Raises:
         DatasetError: samples are missing, on no side of a split, or on two.

@@ -28,6 +28,7 @@ from arpent.errors import (
 )
 from arpent.models import (
     Bundle,
+    Origin,
     PlanauraSettings,
     Published,
     build,
@@ -222,9 +223,8 @@ def _from_checkpoint(path: Path, fit: ModelFit) -> Bundle:
         "left_out": list(planaura_leftovers(checkpoint)),
         "untrained": ["patch embedding"] if target.channels != source.channels else [],
     }
-    return Bundle(
-        model.eval(), contract.model_copy(update={"settings": target.model_dump(mode="json"), "recipe": recipe})
-    )
+    made = contract.model_copy(update={"settings": target.model_dump(mode="json"), "recipe": recipe})
+    return Bundle(model.eval(), made, Origin(_from_checkpoint, path.absolute(), (fit,)))
 
 
 def _shape_of(state: Mapping[str, Any], fit: ModelFit, path: Path) -> PlanauraSettings:

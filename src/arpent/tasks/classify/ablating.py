@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arpent.core import Bar, Progress, Silent, write_file
-from arpent.errors import ArpentError
+from arpent.errors import ArpentError, Interrupted
 from arpent.language import say
 from arpent.store import Place, Run, RunFolder
 from arpent.tasks.classify.ablate_settings import AblateSettings
@@ -64,6 +64,8 @@ def ablate_labellers(
 ) -> Ablation:
     """Trains every branch and every fusion, and judges them on the test split.
 
+    What was stopped or killed goes on with a place that resumes: trainings that are finished are not made again.
+
     Args:
         folder: the DATASET.
         place: where the run goes.
@@ -73,15 +75,20 @@ def ablate_labellers(
     Raises:
         DatasetError: the DATASET cannot be read, or lacks a split.
         ModelError: weights of an encoder.
+        Interrupted: by Ctrl-C.
     """
     views = _VIEWS[settings.captions]
     datasets = {view: Dataset.read(folder, hide=view == "masked") for view in views}
-    kept = settings.model_dump(mode="json", exclude={"language"}) | {"dataset": str(folder)}
+    kept = settings.model_dump(mode="json", exclude={"language"})
+    kept |= {"dataset": str(folder), "content": datasets[views[0]].content}
     with place.begin("classify-ablate", Path(folder).resolve().name, kept, [folder]) as run:
         try:
             return _Work(run, datasets, settings, progress or Silent()).done(folder)
+        except Interrupted:
+            raise
         except ArpentError:
-            run.abandon()  # an ablation is not gone on with: it begins anew
+            if not place.resume:
+                run.abandon()  # once the cause is mended, the same command is to begin anew
             raise
 
 
@@ -144,17 +151,16 @@ class _Work:
         )
         with self.run.timed("features"):
             begun = begin(asked, dataset, progress=self.progress)
-            sides = {side: self._asked(begun, dataset.of_split(side)) for side in ("val", "test")}
+            asked_of = self._asked(begun, dataset.of_split("test"))
         found: dict[Way, list[Answers]] = {way: [] for way in WAYS}
         liked: dict[Way, list[float]] = {way: [] for way in FUSED}
-        held = Judge(dataset.truth(dataset.of_split("val")), dataset.labels, 1)
         for seed in range(first, first + settings.seeds):
             lesson = replace(begun.lesson, settings=asked.model_copy(update={"seed": seed}))
             with self.run.timed("train"):
                 for way, trained in self._trained(replace(begun, lesson=lesson), view, seed, bar).items():
-                    found[way].append(sides["test"].answers(trained))
+                    found[way].append(asked_of.answers(trained))
                     if way in liked:
-                        liked[way].append(held.reached([sides["val"].answers(trained)], "complete").mean("map"))
+                        liked[way].append(trained.precision)
         test = dataset.of_split("test")
         fresh = [bool(one.captions) and not dataset.is_known(one.captions[0]) for one in test]
         judge = Judge(dataset.truth(test), dataset.labels, settings.draws, first)
@@ -172,7 +178,7 @@ class _Work:
                 made[way] = self.images[seed]
             else:
                 folder = self.run.scratch / f"{view}-{seed}-{way}"
-                made[way] = train_way(begun.lesson, way, folder, branches=branches)
+                made[way] = train_way(begun.lesson, way, folder, branches=branches, resume=True)
             bar.advance()
         self.images[seed] = made["image"]
         return made

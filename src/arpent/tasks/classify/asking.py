@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from arpent.engine import Network, start_network
+from arpent.engine import Network, hired, start_network
 from arpent.engine.settings import Precision, RuntimeName
+from arpent.tasks.classify.answering import chances_of
 from arpent.tasks.classify.labelling import OpenedLabeller
-from arpent.tasks.classify.ways import chances_of
 
 __all__ = ["Asked"]
 
@@ -59,7 +59,9 @@ class Asked:
         if own is None:
             return cls(opened, None)
         network = start_network(own, runtime, device, precision, tiles=pictures, saved=_SAVED, fixed=True)
-        if network.name == "openvino":  # which compiles for the first picture it sees: better now than in the loop
+        if (
+            network.name == "openvino" and hired() is None
+        ):  # which compiles for the first picture it sees: better now than in the loop
             network(torch.zeros(1, opened.channels, opened.side, opened.side))
         return cls(opened, network)
 

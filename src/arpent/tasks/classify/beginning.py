@@ -21,13 +21,16 @@ from arpent.tasks.classify.encoders import Eye, open_eye
 from arpent.tasks.classify.features import Looks, features_of
 from arpent.tasks.classify.labelling import OpenedLabeller
 from arpent.tasks.classify.pixels import Squares, measured
-from arpent.tasks.classify.train_settings import LSTM, ClassifyTrainSettings
+from arpent.tasks.classify.train_settings import AUTO, LSTM, WORDS, ClassifyTrainSettings
 from arpent.tasks.classify.ways import Branches, Lesson
 
 __all__ = ["Begun", "Given", "begin", "features_folder", "given_branches", "heads_of", "learnt_from", "looked"]
 
 _MEASURED: Final = 400
 """Pictures that statistics of their bands are taken from, evenly spread."""
+
+_FEW: Final = 5000
+"""Captions of the training split below which their words are read without an order."""
 
 Given = Mapping[Literal["image", "text"], OpenedLabeller]
 """Branches that have learnt before, by name."""
@@ -199,12 +202,18 @@ def _reader(
         return given.coder, given.labeller.settings.text
     coder: Coder = dataset.vocabulary
     transformer: Mapping[str, Any] = {}
-    if settings.text_encoder != LSTM and settings.branch != "image":
-        folder = Path(settings.text_encoder)
+    name = settings.text_encoder
+    if name == AUTO:
+        name = WORDS if len(dataset.taught) < _FEW else LSTM
+    if name == WORDS:
+        coder = dataset.concepts
+    elif name != LSTM and settings.branch != "image":
+        folder = Path(name)
         coder, transformer = Tokens.of_folder(folder), open_transformer(folder)[0]
     text = TextBranchSettings(
         words=coder.size,
         length=coder.length,
+        reader="words" if name == WORDS else "lstm",
         embedding=settings.embedding,
         hidden=settings.hidden_text,
         transformer=transformer,

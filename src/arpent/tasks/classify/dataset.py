@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from arpent.core import Language, write_file
+from arpent.core import Language, file_sha256, write_file
 from arpent.core.formats import Format
 from arpent.core.small_files import read_small
 from arpent.data import SPLITS, Split
@@ -227,8 +227,27 @@ class Dataset:
         return cleaned(caption) in self._trained
 
     @cached_property
+    def content(self) -> str:
+        """SHA-256 of the table of pictures: names, sides, labels and captions as they were prepared."""
+        return file_sha256(self.folder / _PICTURES)
+
+    @cached_property
+    def taught(self) -> tuple[str, ...]:
+        """The captions of the training split."""
+        return tuple(text for one in self.on_side("train") for text in one.captions)
+
+    @cached_property
+    def concepts(self) -> Vocabulary:
+        """The words of the training captions, those of one meaning taken for one.
+
+        Where labels are the very words of captions, each word is itself, since "dog" and "dogs" are two labels then.
+        """
+        alike = None if self.facts.labels_from == "same-captions" else self.facts.caption_language
+        return Vocabulary.of(self.taught, self.facts.words, self.facts.length, alike)
+
+    @cached_property
     def _trained(self) -> frozenset[str]:
-        return frozenset(cleaned(text) for one in self.on_side("train") for text in one.captions)
+        return frozenset(map(cleaned, self.taught))
 
     @cached_property
     def positives(self) -> NDArray[np.int64]:
@@ -262,8 +281,7 @@ class Dataset:
     def _open(self, *, again: bool) -> Dataset:
         if not again:
             return self
-        texts = (text for one in self.on_side("train") for text in one.captions)
-        return replace(self, vocabulary=Vocabulary.of(texts, self.facts.words, self.facts.length))
+        return replace(self, vocabulary=Vocabulary.of(self.taught, self.facts.words, self.facts.length))
 
 
 def _json(document: Mapping[str, Any]) -> str:
@@ -283,7 +301,7 @@ def _document(path: Path) -> dict[str, Any]:
     )
     try:
         document = json.loads(content)
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise _damaged(path, str(problem)) from problem
     if not isinstance(document, dict):
         raise _damaged(path, f"a {type(document).__name__}")

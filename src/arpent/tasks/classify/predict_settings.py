@@ -15,8 +15,8 @@ __all__ = ["LabelSettings"]
 class LabelSettings(Settings):
     """How pictures and captions get labels; none of this changes what the model has learnt."""
 
-    batch_size: Annotated[int, Field(ge=1)] = 16
-    """Pictures per pass through the network."""
+    batch_size: Annotated[int, Field(ge=1)] = 8
+    """Pictures per pass through the network, which waits for the first ones to be read."""
     read_threads: Annotated[int, Field(ge=1)] = 2
     """Threads that read pictures ahead."""
     runtime: RuntimeName = "auto"

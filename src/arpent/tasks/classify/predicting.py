@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from affine import Affine
 from odc.geo.crs import CRS
 
 from arpent.core import Grid, Progress, Silent
-from arpent.engine import ItemJob, ItemOptions, fingerprint, run_items
+from arpent.engine import ItemJob, ItemOptions, Opener, fingerprint, run_items, settings_there
 from arpent.engine.items import OF_ONE_ITEM
 from arpent.errors import PartialFailure
 from arpent.io import stac_item
@@ -27,6 +28,7 @@ from arpent.tasks.classify.asking import Asked
 from arpent.tasks.classify.label_work import LINES, NOTES_APART, PLACES, LabelWork
 from arpent.tasks.classify.picture_list import Listed, ListedPicture, listed
 from arpent.tasks.classify.predict_settings import LabelSettings
+from arpent.tasks.classify.sharing import open_labelling
 
 __all__ = ["GivenLabels", "LabelRun", "label_pictures"]
 
@@ -160,6 +162,7 @@ class _Work:
             unit="pictures",
             every=KEPT_EVERY,
             progress=self.progress,
+            opener=self._opener(),
         )
         work = LabelWork(self.labeller, settings.language)
         with run.timed("label"):
@@ -174,6 +177,14 @@ class _Work:
         }
         run.add_metrics({"pictures": made.count, "placed": placed, **rates})
         return LabelRun(run.finish(), made.count, first, figures, placed, self.labeller.labels)
+
+    def _opener(self) -> Opener:
+        """How pictures get labels in another process."""
+        network, settings = self.labeller.network, self.settings
+        there = settings if network is None else settings_there(settings, network)
+        first = next((one.path for one in self.wanted.pictures if one.path is not None), None)
+        model, identity = self.labeller.opened.source, self.labeller.opened.identity
+        return partial(open_labelling, model, identity, there, first)
 
     def _tell(self) -> None:
         """Notes what people should know before anything is done."""

@@ -11,7 +11,7 @@ from arpent.core import Language, Settings
 from arpent.engine import FitSettings, OptimiserSettings
 from arpent.models.labelling_settings import EncoderPadding, FusionName
 
-__all__ = ["LSTM", "RGB", "BranchName", "ClassifyTrainSettings", "PixelRule", "Way"]
+__all__ = ["AUTO", "LSTM", "RGB", "WORDS", "BranchName", "ClassifyTrainSettings", "PixelRule", "Way"]
 
 BranchName = Literal["image", "text", "fusion"]
 """What is trained: what looks at the image, what reads the caption, or what fuses both."""
@@ -22,7 +22,9 @@ Way = Literal["image", "text", "concat", "gated", "late"]
 PixelRule = Literal["imagenet", "symmetric", "unit"]
 """How bytes become network input: by ImageNet's statistics, to -1…1, or to 0…1."""
 
+AUTO: Final = "auto"
 LSTM: Final = "lstm"
+WORDS: Final = "words"
 RGB: Final = ("red", "green", "blue")
 
 _Count = Annotated[int, Field(ge=1)]
@@ -84,8 +86,10 @@ class ClassifyTrainSettings(Settings):
     """Passes over the training set while they do."""
     unfreeze_rate: _Rate = 1e-4
     """Learning rate of these blocks at its peak; that of the head is as large."""
-    text_encoder: str = LSTM
-    """Reader of captions: lstm, or the folder of a transformer with its tokenizer, which stays as it is."""
+    text_encoder: str = AUTO
+    """Reader of captions: lstm; words, without their order, and those of one meaning taken for one; auto, which is
+    words where fewer than 5000 captions teach, else lstm; or the folder of a transformer with its tokenizer, which
+    stays as it is."""
     embedding: _Count = 100
     """Numbers of a word."""
     hidden_image: _Count = 256
@@ -115,7 +119,8 @@ class ClassifyTrainSettings(Settings):
     patience: _Count | None = None
     """Epochs without a better figure before training stops; none to run them all."""
     calibrate: bool = True
-    """Make chances mean what they say, by a temperature for each branch found on the validation set."""
+    """Make chances mean what they say, by a temperature and by what labels say of one another, found on the validation
+    set."""
     features: str | None = None
     """Folder where features of pictures are kept between trainings; features inside the DATASET if not given."""
     workers: _Count = 2

@@ -15,11 +15,12 @@ from arpent.errors import DatasetError
 from arpent.models import Labeller, LabellingHead, save_bundle
 from arpent.store import Place, Run, RunFolder
 from arpent.tasks.classify.beginning import Begun, Given, begin, given_branches, heads_of, learnt_from, looked
+from arpent.tasks.classify.calibrating import temper
 from arpent.tasks.classify.dataset import Dataset
 from arpent.tasks.classify.learning import LabelTask
 from arpent.tasks.classify.lessons import Lessons, Shown
 from arpent.tasks.classify.train_settings import ClassifyTrainSettings, Way
-from arpent.tasks.classify.ways import Trained, temper, train_way
+from arpent.tasks.classify.ways import Trained, train_way
 from arpent.version import __version__
 
 __all__ = ["train_labeller"]

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from arpent.core import Progress
-from arpent.engine import Fit, Start, Tuning, choose_device, fit
+from arpent.engine import Fit, Start, Tuning, fit
 from arpent.errors import EmptySplit
+from arpent.language import Vocabulary, labels_named
 from arpent.models import (
     FusionName,
     ImageBranchSettings,
@@ -23,15 +24,16 @@ from arpent.models import (
     TextBranchSettings,
 )
 from arpent.models.text_branch import open_transformer
+from arpent.tasks.classify.answering import chances_of
+from arpent.tasks.classify.calibrating import temper
 from arpent.tasks.classify.codes import Coder
 from arpent.tasks.classify.dataset import Dataset, Picture
 from arpent.tasks.classify.features import Features
 from arpent.tasks.classify.learning import LabelTask
 from arpent.tasks.classify.lessons import Lessons, Shown
-from arpent.tasks.classify.tempering import temperature, thresholds
 from arpent.tasks.classify.train_settings import BranchName, ClassifyTrainSettings, Way
 
-__all__ = ["Branches", "Lesson", "Trained", "chances_of", "temper", "train_way"]
+__all__ = ["Branches", "Lesson", "Trained", "names_of", "train_way"]
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -102,11 +104,13 @@ class Trained:
         way: which.
         head: the network behind the image encoder, calibrated, in evaluation mode, on the CPU.
         fitted: the training.
+        precision: its mAP on the validation set with all that it reads.
     """
 
     way: Way
     head: LabellingHead
     fitted: Fit
+    precision: float
 
     @property
     def thresholds(self) -> F64:
@@ -119,7 +123,7 @@ class Trained:
         return np.asarray(self.head.thresholds_for(torch.from_numpy(present)).numpy(), np.float64)
 
     def chances(self, features: Tensor | NDArray[np.float32], codes: Tensor | I64, present: NDArray[np.bool_]) -> F64:
-        """Chances ``(N, labels)``; see `chances_of`."""
+        """Chances ``(N, labels)``; see `answering.chances_of`."""
         return chances_of(self.head, features, codes, present)
 
 
@@ -173,8 +177,7 @@ def train_way(
     fitted = fit(task, learnt, judged, settings.fit(branch), folder, start=start, progress=progress, resume=resume)
     head = fitted.model
     assert isinstance(head, LabellingHead)
-    temper(head, judged, settings)
-    return Trained(way, head, fitted)
+    return Trained(way, head, fitted, temper(head, judged, settings))
 
 
 def _new_head(lesson: Lesson, way: Way, branches: Branches | None) -> LabellingHead:
@@ -187,6 +190,7 @@ def _new_head(lesson: Lesson, way: Way, branches: Branches | None) -> LabellingH
         head.image.suit(features)
     if head.text is not None:
         said = [lesson.coder.codes(text).ids for one in train for text in one.captions]
+        head.text.set_names(names_of(lesson))
         head.text.suit(torch.from_numpy(np.stack(said or [np.zeros(lesson.coder.length, np.int64)])))
     if lesson.text.transformer and head.text is not None and not branches:
         head.text.reader.get_submodule("network").load_state_dict(
@@ -196,73 +200,19 @@ def _new_head(lesson: Lesson, way: Way, branches: Branches | None) -> LabellingH
         own, given = getattr(head, name), getattr(learnt, name)
         own.load_state_dict(given.state_dict())
     if branches:
-        image, text = branches["image"].get_buffer("temperatures")[0], branches["text"].get_buffer("temperatures")[1]
+        image, text = branches["image"].get_buffer("tempers")[0], branches["text"].get_buffer("tempers")[1]
         head.set_tempers(float(image), float(text))
     borne = torch.from_numpy(lesson.dataset.positives.astype(np.float32))
     head.set_usual((borne + 0.5) / (len(train) + 1))
     return head
 
 
-def temper(head: LabellingHead, judged: Lessons, settings: ClassifyTrainSettings) -> None:
-    """Sets temperatures and thresholds of a head by its validation set.
-
-    What it may be shown (the picture alone, the caption alone, both) has a temperature and thresholds of its own each.
-    """
-    head.set_temperatures(1.0, 1.0, 1.0)
-    batches = list(judged.epoch(0))
-    truth = np.concatenate([batch["target"].numpy() for batch in batches])
-    features, words = (torch.cat([batch[name] for batch in batches]) for name in ("features", "words"))
-    present = torch.cat([batch["present"] for batch in batches]).numpy()
-    alone = {"image": (True, False), "text": (False, True)}
-    asked = {**alone, "both": (True, True)} if head.settings.fusion else alone
-    heat, cuts = dict.fromkeys(_SHOWN, 1.0), {}
-    for name, shown in asked.items():
-        there = present & np.array(shown)
-        rows = (there == np.array(shown)).all(axis=1)
-        if rows.any():
-            scores = _scores(head, features, words, there)[rows]
-            heat[name] = temperature(scores, truth[rows]) if settings.calibrate else 1.0
-            chances = torch.sigmoid(torch.from_numpy(scores / heat[name])).numpy()
-            cuts[name] = thresholds(chances, truth[rows])
-    head.set_temperatures(*(heat[name] for name in _SHOWN))
-    usual = cuts.get("both", next(iter(cuts.values()), np.full(head.settings.labels, 0.5)))
-    head.set_thresholds(torch.from_numpy(np.stack([cuts.get(name, usual) for name in _SHOWN])).float())
-
-
-def chances_of(
-    head: LabellingHead,
-    features: Tensor | NDArray[np.float32],
-    codes: Tensor | I64,
-    present: NDArray[np.bool_],
-    device: str = "cpu",
-) -> F64:
-    """Calibrated chances ``(N, labels)``, of features ``(N, width)``, codes ``(N, length)`` and presence ``(N, 2)``.
-
-    What a head does not look at may have no columns.
-    """
-    scores = torch.from_numpy(_scores(head, features, codes, present, device))
-    return np.asarray(torch.sigmoid(scores).numpy(), np.float64)
-
-
-_AT_ONCE = 512
-_SHOWN: Final = ("image", "text", "both")
-
-
-def _scores(
-    head: LabellingHead,
-    features: Tensor | NDArray[np.float32],
-    codes: Tensor | I64,
-    present: NDArray[np.bool_],
-    device: str = "cpu",
-) -> F64:
-    here = choose_device(device)
-    head.to(here).eval()
-    images, words = torch.as_tensor(features), torch.as_tensor(codes)
-    there = torch.as_tensor(present)
-    told = []
-    with torch.inference_mode():
-        for first in range(0, len(there), _AT_ONCE):
-            part = slice(first, first + _AT_ONCE)
-            answer = head(images[part].to(here), words[part].to(here), there[part].to(here))
-            told.append(answer.logits.double().cpu().numpy())
-    return np.concatenate(told) if told else np.zeros((0, head.settings.labels))
+def names_of(lesson: Lesson) -> Tensor:
+    """Which words name which labels, ``(words, labels)`` of 0 and 1; tokens of a transformer name none."""
+    names = torch.zeros(lesson.coder.size, len(lesson.dataset.labels))
+    if isinstance(lesson.coder, Vocabulary):
+        facts = lesson.dataset.facts
+        for word, number in lesson.coder.numbers.items():
+            for label in labels_named(word, facts.labels, facts.caption_language):
+                names[number, lesson.dataset.label(label)] = 1
+    return names

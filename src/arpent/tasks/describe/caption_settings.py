@@ -25,7 +25,8 @@ class CaptionSettings(Settings):
     wordings: Annotated[int, Field(ge=1)] | None = None
     """Ways of saying the same; any if not given. Few are learnt sooner by a small model, and make dull reading."""
     number_first: bool = False
-    """Say each number before the word of the class that follows from it; a small model learns that sooner."""
+    """Say each number before the word of the class that follows from it, in words that nothing measured changes; a
+    small model learns that sooner."""
     days: bool = True
     """Name the day; a small model is slow to learn to copy it."""
     seed: int = 0

@@ -72,10 +72,12 @@ class Code:
         """Numbers (…, numbers) as vectors (…, cells, words): cell by cell; each cell has its own number."""
         known = numbers.nan_to_num(_CENTRE)
         number = torch.arange(cells, device=numbers.device) % len(self.names)
-        every = ((known - _CENTRE) / _SPREAD) @ self.along.to(numbers.device)
-        vectors: Tensor = (
-            every[..., None, :] + self.names.to(numbers.device)[number] + _POINT * self.point(known[..., number])
-        )
+        return self._carried(known[..., None, :], number, known[..., number])
+
+    def _carried(self, every: Tensor, number: Tensor, own: Tensor) -> Tensor:
+        """Vectors of cells that carry `every` number, and in full their `own`, which has this `number`."""
+        along = ((every - _CENTRE) / _SPREAD) @ self.along.to(every.device)
+        vectors: Tensor = along + self.names.to(every.device)[number] + _POINT * self.point(own)
         return vectors
 
     def point(self, numbers: Tensor) -> Tensor:
@@ -88,9 +90,10 @@ class Code:
         """The vectors (cells, words) of what was measured, each number a little off, as an adapter writes them."""
         numbers = torch.from_numpy(
             self.numbers(measured) + rng.normal(0, by, (cells, len(self.names))).astype(np.float32)
-        )
-        each = torch.arange(cells)
-        vectors: NDArray[np.float32] = self.vectors(numbers, cells)[each, each].numpy()
+        ).nan_to_num(_CENTRE)
+        number = torch.arange(cells) % len(self.names)
+        own = numbers[torch.arange(cells), number]
+        vectors: NDArray[np.float32] = self._carried(numbers, number, own).numpy()
         return vectors
 
     def error(self, vectors: Tensor, numbers: Tensor) -> Tensor:

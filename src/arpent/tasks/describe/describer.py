@@ -19,6 +19,7 @@ from arpent.models.speaking import Hearer, SpeakingRule, Spoken, speak
 from arpent.store import bundle_in
 from arpent.tasks.describe.sequences import facts_of, left_padded, request_of
 from arpent.tasks.describe.texts import Mode
+from arpent.tasks.describe.token_shelf import KeptTokens
 
 __all__ = ["Describer", "Question", "Reply"]
 
@@ -31,11 +32,11 @@ class Question:
 
     Args:
         request: words of the user's turn.
-        visual: (cells, width) of its image; None for a question without one.
+        visual: (cells, width) of its image, or what numpy takes for that; None for a question without one.
         begun: how the answer begins already.
     """
 
-    def __init__(self, request: str, visual: NDArray[np.floating] | None = None, begun: str = "") -> None:
+    def __init__(self, request: str, visual: NDArray[np.floating] | KeptTokens | None = None, begun: str = "") -> None:
         self.request, self.visual, self.begun = request, visual, begun
 
 

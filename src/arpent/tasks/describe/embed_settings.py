@@ -11,6 +11,9 @@ from arpent.tasks.describe.scene_settings import SceneSettings
 
 __all__ = ["EmbedSettings"]
 
+_CHIP = 120
+"""Side in pixels of the images that CROMA has learnt from, to which XVision brings its chips of 64."""
+
 
 class EmbedSettings(SceneSettings):
     """Which encoder sees the images, and how it is run."""
@@ -27,6 +30,9 @@ class EmbedSettings(SceneSettings):
     """Rim of a tile in pixels that is read for context and then discarded; rounded up to whole patches."""
     cells: Annotated[int, Field(ge=1, le=16)] = 5
     """Visual tokens along each side of a parcel's box: 5 gives 25 of them, 8 gives 64."""
+    resize: Annotated[int, Field(ge=8, le=1024)] | None = None
+    """Side in pixels to which whole images are brought, bilinearly, before they are encoded; as they are if not given,
+    and 120 for chips in the xvision profile."""
     batch_size: Annotated[int, Field(ge=1)] = 8
     """Tiles per pass through the encoder."""
     read_threads: Annotated[int, Field(ge=1)] = 2
@@ -38,4 +44,10 @@ class EmbedSettings(SceneSettings):
     precision: Precision = "f32"
     """Arithmetic of the encoder: f32, or bf16, which is faster where the processor has it."""
     profile: Literal["arpent", "xvision"] = "arpent"
-    """Files: arpent, or xvision for sentinel_embeddings_1024.npy besides."""
+    """arpent, or xvision: chips are enlarged as XVision does it, and sentinel_embeddings_1024.npy is written too."""
+
+    def side_for(self, height: int, width: int) -> int | None:
+        """Side in pixels to which a whole image of that size is brought; None to leave it as it is."""
+        if self.resize is None and self.profile == "xvision" and max(height, width) <= _CHIP:
+            return _CHIP
+        return self.resize

@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 from odc.geo.crs import CRS
 
 from arpent.core import Closing, Grid, Progress, Silent, writing
-from arpent.engine import ItemJob, ItemOptions, fingerprint, run_items
+from arpent.engine import ItemJob, ItemOptions, fingerprint, run_items, settings_there
 from arpent.engine.items import OF_ONE_ITEM
-from arpent.errors import NoValidPixels, PartialFailure
+from arpent.errors import InvalidSetting, NoValidPixels, PartialFailure
 from arpent.language import say
 from arpent.store import Place, Run, RunFolder, content_of
 from arpent.tasks.describe.embed_settings import EmbedSettings
@@ -28,6 +28,9 @@ from arpent.tasks.describe.parcels import Fields, Parcels, lay, left_out_note, r
 from arpent.tasks.describe.scene_names import SceneNames
 from arpent.tasks.describe.scene_plan import EncodedScene, Tiling
 from arpent.tasks.describe.scenes import Scene, open_scene
+from arpent.tasks.describe.seen import Seen
+from arpent.tasks.describe.sharing import ScenesElsewhere
+from arpent.tasks.describe.stretched import Stretched
 
 __all__ = ["Embedded", "embed_images"]
 
@@ -78,18 +81,13 @@ def embed_images(
 
     Raises:
         WeightsMissing: a published encoder that is not on this machine.
+        InvalidSetting: parcels of images that are to be brought to another size, or images too large for that.
         NoValidPixels: no parcel lies on an image.
         ContractMismatch, InputError: no image could be encoded; the first reason.
         PartialFailure: likewise, of several.
     """
-    encoder = Encoder.open(
-        settings.encoder,
-        random_init=settings.random_init,
-        seed=settings.seed,
-        runtime=settings.runtime,
-        device=settings.device,
-        precision=settings.precision,
-    )
+    encoder = Encoder.asked_for(settings)
+    _require_whole(settings, parcels)
     fields = None if parcels is None else read_fields(parcels, settings)
     kept = settings.model_dump(mode="json", exclude={"language", "read_threads"})
     kept |= {"images": list(images), "parcels": None if parcels is None else str(parcels)}
@@ -112,6 +110,16 @@ def embed_images(
             raise
 
 
+def _require_whole(settings: EmbedSettings, parcels: str | Path | None) -> None:
+    """Refuses to bring parts of images to another size."""
+    if settings.resize is not None and (parcels is not None or settings.chip):
+        raise InvalidSetting(
+            "only whole images are brought to another size",
+            found="--parcels" if parcels is not None else f"--chip {settings.chip}",
+            cure="Leave out --resize, or embed the images as a whole.",
+        )
+
+
 def _note_encoder(run: RunFolder, encoder: Encoder) -> None:
     """The encoder in the manifest; one with random weights by the word that tells how to make them again."""
     if encoder.source is None:
@@ -124,7 +132,7 @@ class Shelf(Closing):
     """Open scenes by their number, for several threads; each is closed once its last tile has been read."""
 
     def __init__(self, images: Sequence[str], settings: EmbedSettings) -> None:
-        self._images, self._settings = list(images), settings
+        self.images, self._settings = tuple(images), settings
         self._open: dict[int, Scene] = {}
         self._left: Counter[int] = Counter()
         self._lock = threading.Lock()
@@ -133,7 +141,7 @@ class Shelf(Closing):
         """An open scene."""
         with self._lock:
             if number not in self._open:
-                self._open[number] = open_scene(self._images[number], self._settings)
+                self._open[number] = open_scene(self.images[number], self._settings)
             return self._open[number]
 
     def expect(self, number: int, tiles: int) -> None:
@@ -212,8 +220,9 @@ class _Work:
         scene = shelf.scene(number)
         names.settle(scene)
         self.encoder.check(scene)
-        here = self._parcels(scene)
-        planned = EncodedScene.of(scene, here, self.tiling, self.encoder.patch)
+        seen = self._seen(scene)
+        here = self._parcels(seen)
+        planned = EncodedScene.of(seen, here, self.tiling, self.encoder.patch)
         self.planned.append(planned)
         self.numbers.append(number)
         self.left |= here.left_out
@@ -224,7 +233,13 @@ class _Work:
                 self.notes.add(note, parcel.name)
         shelf.expect(number, len(planned.tiles))
 
-    def _parcels(self, scene: Scene) -> Parcels:
+    def _seen(self, scene: Scene) -> Seen:
+        """A scene as the encoder sees it."""
+        whole = self.fields is None and not self.settings.chip
+        side = self.settings.side_for(*scene.grid.shape) if whole else None
+        return scene if side is None else Stretched(scene, side)
+
+    def _parcels(self, scene: Seen) -> Parcels:
         """The parcels on the pixels of a scene; dates of a place have the same."""
         if self.fields is None:
             return read_parcels(None, scene.grid, self.settings, name=scene.name)
@@ -248,10 +263,13 @@ class _Work:
             encoder,
             self.planned,
             self.tiling,
-            lambda place: shelf.scene(self.numbers[place]),
+            lambda place: self._seen(shelf.scene(self.numbers[place])),
             lambda place: shelf.read(self.numbers[place]),
         )
         network = encoder.start(len(work.items))
+        there = settings_there(settings, network)
+        images = tuple(shelf.images[number] for number in self.numbers)
+        elsewhere = ScenesElsewhere(images, tuple(self.planned), self.tiling, encoder.identity, there)
         options = ItemOptions(
             settings.batch_size,
             settings.read_threads,
@@ -259,6 +277,7 @@ class _Work:
             title=say("embedding.encoding", settings.language),
             unit="tiles",
             progress=self.progress,
+            opener=elsewhere.opened,
         )
         with run.timed("encode"):
             made = run_items(ItemJob(work, work.items, run, options, {"embeddings": work.schema}, _DEGREES, work))
@@ -275,10 +294,10 @@ class _Work:
         if settings.profile == "xvision":
             self._write_array(file)
         lost = {failed.name for failed in made.failures}
-        images = len(self.planned) - len(lost)
-        counts = {"rows": len(valid), "images": images, "unseen": int((valid == 0).sum()), "tiles": made.count}
+        seen = len(self.planned) - len(lost)
+        counts = {"rows": len(valid), "images": seen, "unseen": int((valid == 0).sum()), "tiles": made.count}
         run.add_metrics({f"embed/{name}": count for name, count in counts.items()})
-        return Embedded(run.finish(), file, len(valid), images, encoder, tuple(self.notes))
+        return Embedded(run.finish(), file, len(valid), seen, encoder, tuple(self.notes))
 
     def _identity(self, runtime: str, content: Sequence[str]) -> str:
         """Hash of all that decides the rows, for the ledger."""

@@ -143,7 +143,8 @@ def visual_of(table: pa.Table) -> NDArray[np.float16]:
     """The visual tokens of a table, ``(rows, cells², width)``; not a number where a parcel has none."""
     width = table.schema.field("embedding").type.list_size
     column = table["visual"].combine_chunks()
-    return _filled(column, column.type.list_size, np.dtype(np.float16)).reshape(len(table), -1, width)
+    size = column.type.list_size
+    return _filled(column, size, np.dtype(np.float16)).reshape(len(table), size // width, width)
 
 
 def _filled(column: pa.FixedSizeListArray, size: int, kind: np.dtype[Number]) -> NDArray[Number]:

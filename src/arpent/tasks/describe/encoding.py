@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Self, cast
 
@@ -18,6 +18,7 @@ from arpent.engine import Network, Precision, RuntimeName, start_network
 from arpent.engine.behind import gathered
 from arpent.errors import ContractMismatch
 from arpent.models import Croma
+from arpent.tasks.describe.embed_settings import EmbedSettings
 from arpent.tasks.describe.embedding_table import RANDOM, EncoderFacts
 from arpent.tasks.describe.encoders import OpenEncoder, open_encoder
 from arpent.tasks.describe.encoding_work import Encoding, TileOf
@@ -99,6 +100,18 @@ class Encoder:
         """
         return cls(open_encoder(source, random_init=random_init, seed=seed), runtime, device, precision)
 
+    @classmethod
+    def asked_for(cls, settings: EmbedSettings) -> Self:
+        """The encoder that settings name, ready to run as they say; raises as `open` does."""
+        return cls.open(
+            settings.encoder,
+            random_init=settings.random_init,
+            seed=settings.seed,
+            runtime=settings.runtime,
+            device=settings.device,
+            precision=settings.precision,
+        )
+
     def start(self, tiles: int | None = None) -> Network:
         """Makes its network ready to run, if it is not; the network.
 
@@ -154,10 +167,10 @@ class Encoder:
             made = head(torch.from_numpy(mean).to(weight.device, weight.dtype))
         return np.asarray(made.float().cpu().numpy(), np.float32)
 
-    def encode(
+    def encoded(
         self, scene: Seen, parcels: Parcels, *, cells: int = 5, batch_size: int = 8, tiling: Tiling | None = None
-    ) -> pa.Table:
-        """The embeddings of the parcels of one open scene, in their order; all in memory.
+    ) -> Iterator[pa.Table]:
+        """The embeddings of the parcels of one open scene, some at a time, as soon as all of a parcel has been seen.
 
         Raises:
             ContractMismatch: the scene does not fit.
@@ -167,7 +180,19 @@ class Encoder:
         planned = EncodedScene.of(scene, parcels, chosen, self.patch)
         work = Encoding(self, [planned], chosen, lambda number: scene)
         ready = (work.prepare(TileOf(0, place)) for place in range(len(planned.tiles)))
-        tables = [work.rows(batch) for batch in gathered(ready, batch_size, work.alike)]
-        rows = pa.concat_tables([work.schema.empty_table(), *tables]).combine_chunks()
-        order = {parcel.name: place for place, parcel in enumerate(planned.parcels)}
+        yield work.schema.empty_table()
+        for batch in gathered(ready, batch_size, work.alike):
+            yield work.rows(batch)
+
+    def encode(
+        self, scene: Seen, parcels: Parcels, *, cells: int = 5, batch_size: int = 8, tiling: Tiling | None = None
+    ) -> pa.Table:
+        """The embeddings of the parcels of one open scene, in their order; all in memory.
+
+        Raises:
+            ContractMismatch: the scene does not fit.
+        """
+        tables = list(self.encoded(scene, parcels, cells=cells, batch_size=batch_size, tiling=tiling))
+        rows = pa.concat_tables(tables).combine_chunks()
+        order = {parcel.name: place for place, parcel in enumerate(parcels.items)}
         return rows.take(np.argsort([order[name] for name in rows["parcel"].to_pylist()], kind="stable"))

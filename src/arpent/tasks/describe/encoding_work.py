@@ -20,7 +20,7 @@ from arpent.core import Window
 from arpent.engine import Product, Rows
 from arpent.tasks.describe.embedding_table import EMBEDDINGS, embedding_schema
 from arpent.tasks.describe.parcels import Parcel
-from arpent.tasks.describe.pooling import ParcelSums, Weights, spread
+from arpent.tasks.describe.pooling import ParcelSums, Part, Weights, spread
 from arpent.tasks.describe.scene_plan import EncodedScene, Tiling
 from arpent.tasks.describe.seen import Seen
 
@@ -45,6 +45,14 @@ class _Ready:
     of: TileOf
     image: NDArray[np.float32]
     weights: tuple[tuple[int, Weights], ...]
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What a tile adds to the sums of its parcels, by their numbers."""
+
+    of: TileOf
+    parts: tuple[tuple[int, Part], ...]
 
 
 @dataclass
@@ -127,27 +135,29 @@ class Encoding:
         """Tiles of one size share a batch."""
         return ready.image.shape
 
-    def answer(self, batch: Sequence[_Ready]) -> Mapping[str, Rows]:
+    def answer(self, batch: Sequence[_Ready]) -> tuple[_Told, ...]:
+        """What each tile of a batch adds to the sums of its parcels."""
+        seen = [ready for ready in batch if ready.weights]
+        tokens = iter(self._encoder.tokens(np.stack([ready.image for ready in seen])) if seen else ())
+        return tuple(_Told(one.of, self._added(one, next(tokens)) if one.weights else ()) for one in batch)
+
+    def _added(self, ready: _Ready, tokens: NDArray[np.float32]) -> tuple[tuple[int, Part], ...]:
+        height, width = (side // self._encoder.patch for side in ready.image.shape[1:])
+        placed = tokens.reshape(height, width, -1)
+        return tuple((number, Part.of(placed, weights)) for number, weights in ready.weights)
+
+    def take(self, told: Sequence[_Told]) -> Mapping[str, Rows]:
         """The rows of the parcels whose last tile is in the batch."""
-        return {"embeddings": Rows(self.rows(batch))}
+        rows = []
+        for tile in told:
+            for number, part in tile.parts:
+                self._of(tile.of.scene, number).sums.add(part)
+            rows += list(self._completed(tile.of))
+        return {"embeddings": Rows(_table(rows, self.schema))}
 
     def rows(self, batch: Sequence[_Ready]) -> pa.Table:
-        """The same, as a table."""
-        seen = [ready for ready in batch if ready.weights]
-        tokens = list(self._encoder.tokens(np.stack([ready.image for ready in seen]))) if seen else []
-        of_seen = iter(tokens)
-        rows = []
-        for ready in batch:
-            if ready.weights:
-                own = next(of_seen)
-                height, width = (side // self._encoder.patch for side in ready.image.shape[1:])
-                self._add(ready, own.reshape(height, width, -1))
-            rows += list(self._completed(ready.of))
-        return _table(rows, self.schema)
-
-    def _add(self, ready: _Ready, tokens: NDArray[np.float32]) -> None:
-        for number, weights in ready.weights:
-            self._of(ready.of.scene, number).sums.add(tokens, weights)
+        """The same of tiles that are ready, as a table."""
+        return self.take(self.answer(batch))["embeddings"].table
 
     def _of(self, scene: int, number: int) -> _Open:
         fresh = (scene, number) not in self._open

@@ -112,7 +112,7 @@ def read_captions(path: str | Path) -> dict[Key, dict[Language, list[str]]]:
                 taken = dt.date.fromisoformat(entry["taken"]) if entry.get("taken") else None
                 key = Key(entry["parcel"], entry.get("place") or "", entry.get("image") or "", taken)
                 found.setdefault(key, {}).setdefault(entry["language"], []).append(str(entry["text"]))
-            except (ValueError, KeyError, TypeError, AttributeError) as problem:
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
                 raise UnreadableFile(
                     f"line {number} of {file} is no caption",
                     found=line.strip()[:60],

@@ -118,7 +118,7 @@ class FirstWords:
         listed, told = bool(rng.random() < self._settings.listed), bool(rng.random() < self._settings.told)
         measured = invented(rng, met=told)
         language: Language = LANGUAGES[int(rng.integers(len(LANGUAGES)))]
-        facts = facts_of(measured, language, self._profile)
+        facts = facts_of(measured, language, self._profile) if listed or told else ""
         seed = int(rng.integers(self._wordings))
         answer = facts if listed else self._written(measured, language, seed)
         # Who is told the numbers is to take them from there: what it sees beside them is too dim to be read.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,8 @@ from numpy.typing import NDArray
 from arpent.core import Language, Progress, file_sha256
 from arpent.core.bundle import FOLDER_HEADER
 from arpent.core.progress import Silent
-from arpent.engine import Answer, ItemJob, ItemOptions, Product, Rows, fingerprint, run_items
-from arpent.errors import ArpentError
+from arpent.engine import Answer, ItemJob, ItemOptions, Opener, Product, Rows, fingerprint, hired, run_items
+from arpent.errors import ArpentError, BundleInvalid, InvalidSetting
 from arpent.language import Measured, say
 from arpent.language.grammar import abstains, compose, text
 from arpent.report.small_pictures import SmallPicture
@@ -27,6 +29,7 @@ from arpent.tasks.describe.repairing import Draft, checked_text, finished_senten
 from arpent.tasks.describe.showing import Shown, show_images
 from arpent.tasks.describe.table import measured_of
 from arpent.tasks.describe.texts import TEXT_SCHEMA, TEXTS, Described, read_texts, texts_table
+from arpent.tasks.describe.token_shelf import KeptTokens
 
 __all__ = ["MOST_REPAIRS", "Generated", "Item", "Writer", "generate", "repair_rate"]
 
@@ -44,13 +47,13 @@ class Item:
     Attributes:
         measured: what is known of the parcel.
         image: name of the image.
-        visual: (cells, width); None where nothing of the parcel is seen.
+        visual: (cells, width), or what numpy takes for that; None where nothing of the parcel is seen.
         language: of the text.
     """
 
     measured: Measured
     image: str
-    visual: NDArray[np.floating] | None
+    visual: NDArray[np.floating] | KeptTokens | None
     language: Language
 
 
@@ -99,9 +102,10 @@ def generate(
     Raises:
         FileMissing, UnreadableFile, BandMismatch …: an image or the parcels, where there is only one image.
         BundleInvalid, WeightsMissing, ContractMismatch: the model, or an encoder that it was not trained with.
+        InvalidSetting: texts that others write are to be heard.
         Interrupted: by Ctrl-C; go on with a place that resumes.
     """
-    batch_size = 1 if stream is not None else settings.batch_size
+    batch_size = _side_by_side(settings, stream)
     describer = Describer.open(
         model, base=settings.base, device=settings.device, weights=settings.weights, batch_size=batch_size
     )
@@ -111,7 +115,7 @@ def generate(
         try:
             contents = _noted(run, images, parcels, model)
             with run.timed("images"):
-                shown = show_images(images, settings, describer, parcels=parcels, progress=progress)
+                shown = show_images(images, settings, describer, parcels=parcels, folder=run.scratch, progress=progress)
         except ArpentError:
             run.abandon()  # nothing is written yet
             raise
@@ -123,6 +127,7 @@ def generate(
             title=run.name,
             unit="texts",
             progress=progress or Silent(),
+            opener=_opener(model, settings, batch_size),
         )
         with run.timed("texts"):
             done = run_items(ItemJob(writer, items, run, options, schemas={"texts": TEXT_SCHEMA}))
@@ -133,6 +138,15 @@ def generate(
             run.warn(say("describe_run.failed", settings.language, share=rate))
         _publish(run, described, shown, settings, describer.encoder)
         return Generated(run.finish(), described, rate)
+
+
+def _side_by_side(settings: GenerateSettings, stream: Tell | None) -> int:
+    """How many texts are written at a time: one, if somebody listens, who must be in this process."""
+    if stream is None:
+        return settings.batch_size
+    if hired() is not None:
+        raise InvalidSetting("a text that is written elsewhere cannot be heard", cure="Leave out --stream.")
+    return 1
 
 
 def _warned(run: RunFolder, shown: Shown) -> None:
@@ -172,6 +186,30 @@ def _publish(
     if seen is not None:
         run.publish(seen, kind="picture")
     publish_products(run, described, shown.table, extras=Illustrations(pictures, encoder), language=settings.language)
+
+
+def _opener(model: str | Path, settings: GenerateSettings, batch_size: int) -> Opener | None:
+    """How texts are written in another process; None where nobody else is to do it."""
+    others = hired()
+    if others is None:
+        return None
+    folder = bundle_in(model)
+    header = folder if folder.is_file() else folder / FOLDER_HEADER
+    there = settings.model_copy(update={"device": others.device.type})
+    return partial(_open_writer, header, file_sha256(header), Path(model), there, batch_size)
+
+
+def _open_writer(
+    header: Path, sha256: str, model: Path, settings: GenerateSettings, batch_size: int, opened: ExitStack
+) -> Writer:
+    """A writer in a worker."""
+    found = file_sha256(header)
+    if found != sha256:
+        raise BundleInvalid(f"another model lies at {model}", found=found, expected=sha256, cure="Give all the same.")
+    describer = Describer.open(
+        model, base=settings.base, device=settings.device, weights=settings.weights, batch_size=batch_size
+    )
+    return Writer(describer, settings)
 
 
 class Writer:

@@ -25,6 +25,8 @@ _LINES = {
     "ARVI": (-0.10, 1.10, 0.08),
     "DVI": (0.0, 0.35, 0.06),
 }
+_FREE = 0.5
+"""Share of the lands whose numbers have nothing to do with each other, so that each must be read where it stands."""
 _FIRST_DAY = dt.date(2015, 7, 1)
 _DAYS = 4000
 
@@ -36,12 +38,13 @@ def invented(rng: np.random.Generator, *, met: bool = True) -> Measured:
         rng: they are drawn with.
         met: whether what no image shows is known too: the day.
     """
-    ndvi = float(rng.uniform(-0.3, 0.95))
+    ndvi, free = float(rng.uniform(-0.5, 0.95)), bool(rng.random() < _FREE)
     indices = {}
     for name in _names():
         base, slope, scatter = _LINES[name]
-        indices[name] = float(np.clip(base + slope * ndvi + rng.normal(0, scatter), -0.95, 0.95))
-    shares, day = _shares(ndvi, rng), int(rng.integers(_DAYS))
+        value = rng.uniform(-0.6, 0.9) if free else base + slope * ndvi + rng.normal(0, scatter)
+        indices[name] = float(np.clip(value, -0.95, 0.95))
+    shares, day = _any_shares(rng) if free else _shares(ndvi, rng), int(rng.integers(_DAYS))
     return Measured(
         parcel=f"p{rng.integers(1000)}",
         indices=indices,
@@ -66,3 +69,9 @@ def _shares(ndvi: float, rng: np.random.Generator) -> dict[str, float]:
     soil = (1 - water) * (float(np.round(soil)) if rng.random() < 0.3 else float(soil))
     green = (1 - water - soil) * (float(rng.uniform(0.7, 1)) if ndvi > 0.15 else 0.0)
     return {"vegetation": green, "soil": soil, "water": water}
+
+
+def _any_shares(rng: np.random.Generator) -> dict[str, float]:
+    """Shares of soil, vegetation and water, and of what is none of them."""
+    vegetation, soil, water, _ = rng.dirichlet((0.6, 0.6, 0.6, 0.3)).tolist()
+    return {"vegetation": vegetation, "soil": soil, "water": water}

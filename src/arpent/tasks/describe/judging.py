@@ -303,12 +303,13 @@ def _points(item: Item) -> list[Point]:
     findings = check(sentences, item.measured, before=item.before, profile=item.profile)
     points = []
     for axis in (axes_of(item.profile)[name] for name in AXES):
-        true = axis.deciding(item.measured)
+        true = axis.stated(item.measured)
         if true is None:
             continue
+        share = axis.share if axis.deciding(item.measured) is not None else None
         numbers = numbers_of(axis, [one for one in findings if one.claim.axis == axis.name], item.measured)
-        own = [one.claim.value for one in numbers if (one.claim.kind == "extent") == (axis.share is not None)]
-        points.append(Point(axis.name, axis.share or axis.index, true, own[0] if own else None, item.split))
+        own = [one.claim.value for one in numbers if (one.claim.kind == "extent") == (share is not None)]
+        points.append(Point(axis.name, share or axis.index, true, own[0] if own else None, item.split))
     return points
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from arpent.core import Window
 
-__all__ = ["ParcelSums", "Weights", "spread", "visual_tokens"]
+__all__ = ["ParcelSums", "Part", "Weights", "spread", "visual_tokens"]
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,26 @@ def _patches(offset: int, length: int, patch: int) -> tuple[int, NDArray[np.int6
     return first, np.concatenate([[0], inner]).astype(np.int64)
 
 
+@dataclass(frozen=True)
+class Part:
+    """What a tile adds to the sums of a parcel.
+
+    Attributes:
+        sums: ``(cells², width)``, tokens times their weights.
+        weights: ``(cells²,)``, in pixels.
+    """
+
+    sums: NDArray[np.float32]
+    weights: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, tokens: NDArray[np.float32], weights: Weights) -> Part:
+        """The patches of a tile, ``(rows, cols, width)``."""
+        seen = tokens[weights.rows, weights.cols]
+        flat = weights.values.reshape(len(weights.values), -1)
+        return cls(flat @ seen.reshape(-1, seen.shape[-1]), flat.sum(axis=1, dtype=np.float64))
+
+
 @dataclass
 class ParcelSums:
     """What has been seen of a parcel so far.
@@ -89,12 +109,10 @@ class ParcelSums:
         """Nothing yet."""
         return cls(np.zeros((cells * cells, width)), np.zeros(cells * cells))
 
-    def add(self, tokens: NDArray[np.float32], weights: Weights) -> None:
-        """The patches of a tile, ``(rows, cols, width)``."""
-        seen = tokens[weights.rows, weights.cols]
-        flat = weights.values.reshape(len(weights.values), -1)
-        self.sums += flat @ seen.reshape(-1, seen.shape[-1])
-        self.weights += flat.sum(axis=1, dtype=np.float64)
+    def add(self, part: Part) -> None:
+        """What a tile adds."""
+        self.sums += part.sums
+        self.weights += part.weights
 
     @property
     def pixels(self) -> int:
@@ -130,5 +148,5 @@ def visual_tokens(
     """
     whole = Window(0, 0, *mask.shape)
     sums = ParcelSums.empty(cells, tokens.shape[-1])
-    sums.add(tokens, spread(mask, whole, whole, patch=patch, cells=cells, origin=whole))
+    sums.add(Part.of(tokens, spread(mask, whole, whole, patch=patch, cells=cells, origin=whole)))
     return sums.visual()

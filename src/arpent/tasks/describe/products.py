@@ -114,7 +114,8 @@ def publish_products(
         made[name] = run.scratch / f"{DESCRIPTIONS}.{suffix}"
     shown = Shown(described, measured, own.pictures)
     footer = say("report.made_by", language, version=__version__, when=datetime.now(UTC).date())
-    page = parcel_page(shown, language, title=own.title or say("parcels.title", language, name=run.name), footer=footer)
+    title = own.title or say("parcels.title", language, name=_name(run, measured, language))
+    page = parcel_page(shown, language, title=title, footer=footer)
     made["report"] = write_parcel_page(run.scratch / "report.html", page, language)
     kinds = {DESCRIPTIONS: "vector" if "geometry" in table.column_names else "table", "report": "page"}
     found = {}
@@ -122,6 +123,18 @@ def publish_products(
         product = run.publish(file, kind=kinds.get(name, "text"), name=name)  # type: ignore[arg-type]
         found[name] = run.path / product.file
     return found
+
+
+def _name(run: RunFolder, measured: pa.Table, language: Language) -> str:
+    """The name of the run; where that is the name of one image of several, it says so."""
+    images = {_folded(name) for name in measured["image"].unique().to_pylist()}
+    if len(images) > 1 and _folded(run.name) in images:
+        return say("scene.and_more", language, names=run.name, count=len(images) - 1)
+    return run.name
+
+
+def _folded(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
 def descriptions_table(described: Sequence[Described], measured: pa.Table, *, encoder: str = "") -> pa.Table:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from arpent.core import Language
 from arpent.language import Measured
-from arpent.language.axes import AXES, Profile, axes_of
+from arpent.language.axes import AXES, LAKE, Profile, axes_of
 from arpent.language.claims import Finding, Sentence, check, parse
 from arpent.language.grammar import compose
 from arpent.language.strange import strange_words
@@ -86,10 +86,10 @@ class Draft:
 
     def failing(self) -> list[Failing]:
         """Sentences that say what was not measured, with what stands before each."""
-        found = []
+        found, standing = [], self._standing()
         for place, piece in enumerate(self._pieces):
-            if not piece.stands:
-                before = " ".join(one.text for one in self._pieces[:place] if one.stands)
+            if piece not in standing:
+                before = " ".join(one.text for one in self._pieces[:place] if one in standing)
                 found.append(Failing(place, before))
         return found
 
@@ -105,10 +105,11 @@ class Draft:
 
     def repair(self) -> None:
         """The grammar writes what still fails, and of what nothing is said; what nobody can back goes."""
-        said = {axis for piece in self._pieces if piece.stands for axis in piece.axes}
+        standing = self._standing()
+        said = {axis for piece in standing for axis in piece.axes}
         kept: list[_Piece] = []
         for piece in self._pieces:
-            if piece.stands:
+            if piece in standing:
                 kept.append(piece)
                 continue
             wanted = [axis for axis in piece.axes if axis not in said]
@@ -117,8 +118,19 @@ class Draft:
             kept += [replace(one, first=piece.text) for one in self._by_grammar(wanted)]
         missing = [axis for axis in AXES if axis in axes_of(self.profile) and axis not in said]
         added = self._by_grammar(missing)
-        self.repairs += len(added)
-        self._pieces = kept + added
+        lake = [] if self.measured.shares.get("water", 0.0) <= LAKE or _tells_water(standing) else self._water()
+        self.repairs += len(added) + len(lake)
+        self._pieces = lake + kept + added
+
+    def _standing(self) -> list[_Piece]:
+        """The sentences that stay: those that stand, and that leave no axis with a number but without its class."""
+        standing = [piece for piece in self._pieces if piece.stands]
+        classed = {one.claim.axis for piece in standing for one in piece.findings if one.claim.kind == "class"}
+        axes = axes_of(self.profile)
+        open_ones = {
+            name for name, axis in axes.items() if name not in classed and axis.deciding(self.measured) is not None
+        }
+        return [piece for piece in standing if not open_ones & set(piece.axes)]
 
     def finished(self) -> tuple[str, tuple[Checked, ...]]:
         """The text, and its sentences with their places in it."""
@@ -141,11 +153,16 @@ class Draft:
         strange = strange_words(sentence.text, self.language, names)
         return _Piece(sentence.text, _axes(sentence), findings, strange=strange)
 
+    def _water(self) -> list[_Piece]:
+        """The sentence of a lake about its water."""
+        written = compose(self.measured, self.language, seed=self.seed, axes=(), profile=self.profile)
+        return [replace(self._piece(one), source="grammar") for one in written]
+
     def _by_grammar(self, axes: Sequence[str]) -> list[_Piece]:
         """Sentences about axes, as far as they were measured."""
         if not axes:
             return []
-        written = compose(self.measured, self.language, seed=self.seed, axes=axes, profile=self.profile)
+        written = compose(self.measured, self.language, seed=self.seed, axes=axes, profile=self.profile, water=False)
         return [replace(self._piece(one), source="grammar") for one in written if _axes(one)]
 
 
@@ -171,3 +188,7 @@ def finished_sentence(text: str) -> bool:
 
 def _axes(sentence: Sentence) -> tuple[str, ...]:
     return tuple(dict.fromkeys(claim.axis for claim in sentence.claims if claim.axis))
+
+
+def _tells_water(pieces: Sequence[_Piece]) -> bool:
+    return any(one.claim.named == "water" for piece in pieces for one in piece.findings)

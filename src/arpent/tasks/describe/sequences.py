@@ -78,15 +78,15 @@ def request_of(
 def facts_of(measured: Measured, language: Language, profile: Profile = "arpent") -> str:
     """What was measured, as the model is told it.
 
-    Axis by axis the index, its value and the class; then the shares of the ground, the crop and the day.
+    Axis by axis the index, its value and the class, if it has one; then the shares of the ground, the crop and the day.
     """
     parts = []
     for axis in axes_of(profile).values():
         value, deciding = measured.indices.get(axis.index), axis.deciding(measured)
-        if value is None or not math.isfinite(value) or deciding is None:
+        if value is None or not math.isfinite(value):
             continue
         stated = say("describe_prompt.value", language, index=axis.index_word, value=round(value, 2))
-        parts.append(f"{stated} {axis.class_of(deciding)}")
+        parts.append(stated if deciding is None else f"{stated} {axis.class_of(deciding)}")
     kinds = [name for name in ("soil", "vegetation", "water") if name in measured.shares]
     parts += [say(f"describe_prompt.{name}", language, share=measured.shares[name]) for name in kinds]
     if measured.crop:

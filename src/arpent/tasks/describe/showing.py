@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from arpent.core import Progress
+from arpent.core import Progress, Silent
 from arpent.errors import ArpentError, InputError, NoValidPixels
-from arpent.language import Measured
+from arpent.language import Measured, say
 from arpent.report.small_pictures import SmallPicture
 from arpent.tasks.describe.describer import Describer
 from arpent.tasks.describe.embedding_table import RANDOM, visual_of
@@ -25,6 +23,7 @@ from arpent.tasks.describe.scene_names import SceneNames
 from arpent.tasks.describe.scenes import Scene, open_scene
 from arpent.tasks.describe.table import measured_of
 from arpent.tasks.describe.thumbnails import thumbnails
+from arpent.tasks.describe.token_shelf import KeptTokens, TokenShelf
 
 __all__ = ["Shown", "ShownParcel", "open_own_encoder", "show_images"]
 
@@ -36,12 +35,12 @@ class ShownParcel:
     Attributes:
         measured: what is known of it.
         image: name of the image.
-        visual: (cells, width) float16; None where nothing of it is seen.
+        visual: (cells, width), on the disk; None where nothing of it is seen.
     """
 
     measured: Measured
     image: str
-    visual: NDArray[np.float16] | None
+    visual: KeptTokens | None
 
 
 @dataclass
@@ -101,9 +100,20 @@ def show_images(
     describer: Describer,
     *,
     parcels: str | Path | None = None,
+    folder: Path | None = None,
     progress: Progress | None = None,
 ) -> Shown:
     """Measures and encodes the parcels of images; one that cannot be read is passed over, unless it is the only one.
+
+    Visual tokens are set down on the disk as they come: what is held does not grow with their number.
+
+    Args:
+        images: anything that `open_scene` reads.
+        settings: how they are read, and with which encoder.
+        describer: that is to see them.
+        parcels: a vector file; whole images, or squares of them, if not given.
+        folder: on whose disk the tokens lie; that of temporary files if not given.
+        progress: who is told how far it is.
 
     Raises:
         InputError: no image could be read; the first reason.
@@ -111,15 +121,17 @@ def show_images(
     """
     shown = Shown()
     encoder = open_own_encoder(describer, settings.encoder, settings.device, shown.notes)
-    reader = _Reader(settings, encoder, parcels, round(describer.cells**0.5), progress)
-    for image in images:
-        try:
-            with open_scene(image, settings) as scene:
-                reader.read(scene, shown)
-        except InputError as problem:
-            if len(images) == 1:
-                raise
-            shown.failed.append((image, problem))
+    reader = _Reader(settings, encoder, parcels, round(describer.cells**0.5), TokenShelf(folder))
+    with (progress or Silent()).bar(say("embedding.looking", settings.language), len(images), "images") as bar:
+        for image in images:
+            try:
+                with open_scene(image, settings) as scene:
+                    reader.read(scene, shown)
+            except InputError as problem:
+                if len(images) == 1:
+                    raise
+                shown.failed.append((image, problem))
+            bar.advance()
     if not shown.parcels:
         if shown.failed:
             raise shown.failed[0][1]
@@ -138,9 +150,9 @@ class _Reader:
         encoder: Encoder,
         parcels: str | Path | None,
         cells: int,
-        progress: Progress | None,
+        shelf: TokenShelf,
     ) -> None:
-        self._settings, self._encoder, self._cells, self._progress = settings, encoder, cells, progress
+        self._settings, self._encoder, self._cells, self._shelf = settings, encoder, cells, shelf
         self._fields = None if parcels is None else read_fields(parcels, settings)
         self._names = SceneNames()
 
@@ -152,10 +164,15 @@ class _Reader:
         if not parcels.items:
             return
         table = measure(scene, parcels, None)
-        visual = _by_parcel(self._encoder.encode(scene, parcels, cells=self._cells))
+        visual: dict[str, KeptTokens] = {}
+        for rows in self._encoder.encoded(scene, parcels, cells=self._cells):
+            values = visual_of(rows)
+            seen = np.isfinite(values[:, 0, 0])
+            names = np.asarray(rows["parcel"].to_pylist(), object)[seen]
+            visual |= dict(zip(names, self._shelf.keep(values[seen]), strict=True))
         shown.tables.append(table)
         for row in table.to_pylist():
-            shown.parcels.append(ShownParcel(measured_of(row), row["image"], visual.get((row["parcel"], row["taken"]))))
+            shown.parcels.append(ShownParcel(measured_of(row), row["image"], visual.get(row["parcel"])))
         shown.pictures |= thumbnails(scene, parcels.items)
         shown.notes += [f"{scene.name}: {note}" for note in scene.notes]
         shown.notes += [f"{one.name}: {note}" for one in parcels.items for note in one.warnings]
@@ -164,11 +181,3 @@ class _Reader:
         if self._fields is None:
             return read_parcels(None, scene.grid, self._settings, name=scene.name)
         return lay(self._fields, scene.grid)
-
-
-def _by_parcel(table: pa.Table) -> Mapping[tuple[str, dt.date | None], NDArray[np.float16]]:
-    """Visual tokens by parcel and day, without parcels that nothing is seen of."""
-    values = visual_of(table)
-    names, days = table["parcel"].to_pylist(), table["taken"].to_pylist()
-    seen = np.asarray(np.isfinite(values).all(axis=(1, 2)))
-    return {(name, day): values[n] for n, (name, day) in enumerate(zip(names, days, strict=True)) if seen[n]}

@@ -69,12 +69,13 @@ class Teacher:
         def make(epoch: int, place: int) -> Lesson:
             number = epoch if shuffled else 0
             rng = np.random.default_rng((self._settings.fit.seed, number, place))
-            return self._lesson(entries[orders.of(number)[place]], rng)
+            other = examples[int(rng.integers(len(examples)))]
+            return self._lesson(entries[orders.of(number)[place]], other, rng)
 
         batch_size, pad = self._settings.batch_size, self._speech.pad
         return Lessons(count or len(entries), make, batch_size=batch_size, pad=pad)
 
-    def _lesson(self, entry: _Entry, rng: np.random.Generator) -> Lesson:
+    def _lesson(self, entry: _Entry, other: Example, rng: np.random.Generator) -> Lesson:
         profile, example = self._settings.profile, entry.example
         told, answer = bool(rng.random() < self._settings.grounded), entry.text
         facts = facts_of(example.measured, entry.language, profile) if told else ""
@@ -85,11 +86,13 @@ class Teacher:
                 compose(as_seen(example.measured), entry.language, seed=seed, profile=profile, number_first=first)
             )
         request = request_of(entry.language, cells=self._cells, facts=facts)
+        # Who is told the numbers is shown another parcel beside them: what stands in words is what counts.
+        shown = other if told else example
         return Lesson(
             f"{example.key.parcel} {example.key.taken or ''}".strip(),
             dialogue(self._speech, request, answer),
-            example.visual,
-            self._code.numbers(example.measured),
+            shown.visual,
+            self._code.numbers(shown.measured),
         )
 
     def _is_beyond(self, written: str, language: Language) -> bool:

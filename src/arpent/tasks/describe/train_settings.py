@@ -50,6 +50,8 @@ class SmallLessonSettings(Settings):
     """Texts per step."""
     rate: Annotated[float, Field(gt=0)] = 4e-3
     """Learning rate at its peak."""
+    sights: Annotated[int, Field(ge=1)] = 48_000
+    """Images from which the adapter by itself learns to write numbers, before any word."""
     listed: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Share of the lessons that are bare lists of numbers, from which digits are learnt fastest."""
     days: bool = True

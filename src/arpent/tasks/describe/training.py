@@ -10,7 +10,9 @@ from typing import Any
 import torch
 
 from arpent.core import Contract, Progress, sensor
+from arpent.core.progress import Retitled
 from arpent.engine import Fit, FitSettings, OptimiserSettings, Processes, Start, fit, require_figure, train_run
+from arpent.language import say
 from arpent.models.describer import VisionLanguage, with_lora
 from arpent.models.describer_bundle import DescriberFacts, base_pins, save_describer
 from arpent.models.describer_settings import DescriberSettings
@@ -29,8 +31,8 @@ from arpent.version import __version__
 
 __all__ = ["train_describer"]
 
-_FIRST_RATE, _FIRST_SIGHTS = 1e-2, 48_000
-"""Learning rate and images of the adapter's own lesson."""
+_FIRST_RATE = 1e-2
+"""Learning rate of the adapter's own lesson."""
 
 _ROOM = 1.5
 """How much longer an answer may be than the longest that was learnt."""
@@ -111,7 +113,7 @@ class _Training:
         settings = self._settings
         if self._small is not None:
             self.language = self._small.taught(
-                folder / "small", device=settings.fit.device, progress=self._progress, resume=self._resume
+                folder / "small", device=settings.fit.device, progress=self._lesson(1), resume=self._resume
             )
         code = Code.of(self.language.width, word_deviation(self.language), settings.profile)
         torch.manual_seed(settings.fit.seed)
@@ -119,9 +121,14 @@ class _Training:
             self._shape(), with_lora(self.language.model, settings.lora), self.language.speech.placeholder
         )
         model.adapter.suit(*token_statistics(self._read.sides.train))
-        if self._gauge:
+        gauge = self._gauge
+        if gauge:
             self._first_sight(model, code, folder / "adapter")
-        task = SpeakingTask(settings, lambda: model, self.language.speech.digits, code, self._gauge, settings.stress)
+        if gauge and self._small is not None:
+            # The model reads this code already: words would only teach the adapter to write it less well.
+            model.adapter.requires_grad_(False)
+            gauge = 0.0
+        task = SpeakingTask(settings, lambda: model, self.language.speech.digits, code, gauge, settings.stress)
         require_figure(task, settings.fit.best)
         sides, lessons = self._read.sides, Teacher(settings, self.language.speech, code, self._cells)
         return fit(
@@ -131,9 +138,15 @@ class _Training:
             settings.fit,
             folder,
             start=Start(model),
-            progress=self._progress,
+            progress=self._lesson(3),
             resume=self._resume,
         )
+
+    def _lesson(self, number: int) -> Progress | None:
+        """Who is told how far it is, lesson by lesson: the language, seeing, and to say what is seen."""
+        if self._progress is None or not self._small:
+            return self._progress
+        return Retitled(self._progress, say(f"describe_run.lesson_{number}", self._settings.language))
 
     @property
     def _gauge(self) -> float:
@@ -150,12 +163,12 @@ class _Training:
         )
         done = fit(
             task,
-            sights(sides.train, code, _FIRST_SIGHTS, fitted.seed),
+            sights(sides.train, code, self._settings.small.sights, fitted.seed),
             sights(sides.validation, code, len(sides.validation), fitted.seed),
             rule,
             folder,
             start=Start(task.build()),
-            progress=self._progress,
+            progress=self._lesson(2),
             resume=self._resume,
         )
         model.adapter.load_state_dict(done.model.adapter.state_dict())  # type: ignore[union-attr]

@@ -243,7 +243,7 @@ def _facts(path: Path) -> DatasetFacts:
             f"{path.parent} is no data set of radar series: it has no {path.name}",
             cure="Make one with 'arpent forecast prepare'.",
         ) from None
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:
         raise UnreadableFile(
             f"{path} cannot be read", found=problem, cure="Prepare the series again with --force."
         ) from problem

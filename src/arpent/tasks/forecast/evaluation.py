@@ -14,7 +14,7 @@ from arpent.core import Language, Progress, file_sha256, write_file
 from arpent.errors import ArpentError
 from arpent.language import say
 from arpent.metrics import HorizonScores, reliability
-from arpent.store import Place, Run, RunFolder, bundle_in
+from arpent.store import Place, Run, RunFolder, bundle_in, seen_in_training
 from arpent.tasks.forecast.answering import ForecastModel, check_dataset, open_forecaster, unknown_covariates
 from arpent.tasks.forecast.dataset import Dataset
 from arpent.tasks.forecast.evaluate_settings import EvaluateSettings
@@ -76,8 +76,9 @@ def evaluate(
             with run.timed("evaluate"):
                 issues = issues_of(data.places, forecaster.settings, side)
                 _warn_of_untold(run, issues, forecaster, settings)
+                doubts = _flattered(run, issues, model, settings.language)
                 judged = judge(forecaster, issues, patch=settings.patch, progress=progress)
-            return _concluded(run, forecaster, judged, settings, side)
+            return _concluded(run, judged, settings, side, forecaster, (*doubts, *_told(forecaster, settings.language)))
         except ArpentError:
             run.abandon()  # an evaluation is not gone on with: it begins anew
             raise
@@ -98,6 +99,21 @@ def _warn_of_untold(
         where = [place for place, own in unknown.items() if ", ".join(sorted(own)) == names]
         told = places_told(where, settings.language)
         run.warn(say("forecast_product.untold", settings.language, place=told, names=names))
+
+
+def _flattered(run: RunFolder, issues: Sequence[Issue], model: Path, language: Language) -> list[str]:
+    """Warns where forecasts are judged by dates that the model has learnt from, or may have; the sentence for the page.
+
+    Dates that are set apart to judge by are not looked at: one image may serve both sides, by its blocks.
+    """
+    frames = (issue.place.frames[issue.at + horizon] for issue in issues for horizon in issue.horizons)
+    images = list(dict.fromkeys(frame.image for frame in frames if frame.split not in ("val", "test")))
+    seen = seen_in_training(model, images)
+    if not images or seen == []:
+        return []
+    key, count = ("may_be_learnt", len(images)) if seen is None else ("learnt", len(seen))
+    run.warn(say(f"forecast_product.judged_{key}", language, count=count, of=len(images)))
+    return [say(f"forecast_report.{key}", language, count=count, of=len(images))]
 
 
 def _side(data: Dataset, split: str) -> str:
@@ -186,9 +202,14 @@ def _told(forecaster: ForecastModel, language: Language) -> list[str]:
 
 
 def _concluded(
-    run: RunFolder, forecaster: ForecastModel, judged: Judged, settings: EvaluateSettings, side: str
+    run: RunFolder,
+    judged: Judged,
+    settings: EvaluateSettings,
+    side: str,
+    forecaster: ForecastModel,
+    doubts: Sequence[str],
 ) -> ForecastEvaluation:
-    """Figures, pictures and the page of a run."""
+    """Figures, pictures and the page of a run; `doubts` are what a reader of the figures must know besides."""
     language = settings.language
     document = document_of(judged)
     words = tuple(plain_words(judged, language))
@@ -201,9 +222,7 @@ def _concluded(
         run.scratch / "report.html",
         judged,
         drawn,
-        about=About(
-            Path(run.bundle.source).name if run.bundle else "", run.name, side, (*words, *_told(forecaster, language))
-        ),
+        about=About(Path(run.bundle.source).name if run.bundle else "", run.name, side, (*words, *doubts)),
         language=language,
         footer=say("report.made_by", language, version=__version__, when=datetime.now(UTC).date()),
     )

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+import numpy as np
+from numpy.typing import NDArray
 
 from arpent.core import ClassMap, Progress, Silent, file_sha256
 from arpent.engine import Job, run_job, start_network
 from arpent.errors import ArpentError, BundleInvalid, Interrupted, InvalidSetting
 from arpent.io import open_image, polygonise, stac_item
 from arpent.models import Bundle, load_bundle, tile_needs
-from arpent.models.recurrent import Forecast, Forecaster
+from arpent.models.recurrent import Forecaster
 from arpent.store import Place as RunPlace
 from arpent.store import Run, RunFolder, bundle_in, content_of
 from arpent.tasks.forecast.answering import days_of
@@ -26,7 +26,8 @@ from arpent.tasks.forecast.foretold import Coming, Plan
 from arpent.tasks.forecast.predict_settings import ForetellSettings
 from arpent.tasks.forecast.prediction_preview import draw_prediction
 from arpent.tasks.forecast.prospects import notes_of, plans_of, warn_of_covariates, warn_of_doubts
-from arpent.tasks.forecast.stacked import Stack, normalised
+from arpent.tasks.forecast.sharing import DatesElsewhere
+from arpent.tasks.forecast.stacked import normalised
 from arpent.tasks.forecast.timeline import TimelineDate, measured, write_timeline
 from arpent.tiling import TilePlan
 
@@ -48,38 +49,6 @@ class Foretold:
     dates: dict[str, tuple[TimelineDate, ...]]
     classes: ClassMap
     notes: tuple[str, ...]
-
-
-class _Segmenter(nn.Module):
-    """The part of a forecaster that sees single dates."""
-
-    def __init__(self, model: Forecaster) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Scores ``(N, classes, H, W)`` of images ``(N, channels, H, W)``."""
-        return self.model.explained(images).scores
-
-
-class _Today(nn.Module):
-    """What a forecaster makes of the issue date by all dates that a forecast starts from.
-
-    Args:
-        model: the forecaster.
-        days: what it is told of the dates (`answering.days_of`).
-    """
-
-    def __init__(self, model: Forecaster, days: Tensor) -> None:
-        super().__init__()
-        self.model = model
-        self.register_buffer("days", days)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Scores ``(N, classes, H, W)`` of past dates ``(N, past · channels, H, W)``."""
-        days = self.get_buffer("days")
-        forecast: Forecast = self.model(images, days.expand(len(images), *days.shape))
-        return forecast.now
 
 
 def foretell(
@@ -199,23 +168,15 @@ class _Work:
 
     def _segment(self, frame: Frame, identity: str) -> None:
         """Maps one observed date."""
-        model = self.bundle.model
-        network: nn.Module = _Segmenter(model) if isinstance(model, Forecaster) else model
         task = SegmentTask(self.settings, self.classes, frame.date, self.suffix)
-        self._run(task, network, [frame], (identity,), observed_name("classes", frame.date, self.suffix))
+        self._run(task, [frame], (identity,), observed_name("classes", frame.date, self.suffix))
 
     def _today(self, model: Forecaster, identity: Sequence[str]) -> None:
         """Maps the issue date as the forecast sees it, which is how evaluations judge it."""
         days, date = days_of(self.plan.past, self.plan.coming, model.settings), self.plan.issue
         task = SegmentTask(self.settings, self.classes, date, self.suffix)
         told = (*identity, str(days.tolist()))
-        self._run(
-            task,
-            _Today(model, torch.from_numpy(days)),
-            self.plan.past,
-            told,
-            observed_name("classes", date, self.suffix),
-        )
+        self._run(task, self.plan.past, told, observed_name("classes", date, self.suffix), days)
 
     def _forecast(self, wanted: Plan, identity: Sequence[str]) -> None:
         """Maps the coming dates."""
@@ -224,27 +185,38 @@ class _Work:
         days = days_of(self.plan.past, self.plan.coming, model.settings)
         task = ForetellTask(self.settings, self.classes, wanted, days, self.suffix)
         told = (*identity, str(days.tolist()))
-        self._run(task, model, self.plan.past, told, f"forecast{self.suffix}")
+        self._run(task, self.plan.past, told, f"forecast{self.suffix}")
 
     def _run(
         self,
         task: ForetellTask | SegmentTask,
-        model: nn.Module,
         frames: Sequence[Frame],
         identity: tuple[str, ...],
         name: str,
+        days: NDArray[np.float32] | None = None,
     ) -> None:
         """One pass of the engine over the dates of one image or more."""
         settings, contract = self.settings, self.bundle.contract
         needs = tile_needs(contract.architecture, contract.settings)
         shape = settings.shape(needs.stride)
-        sensor, last = self.plan.place.sensor or None, isinstance(task, SegmentTask)
-        with Stack(frames, self.plan.place.name, contract, sensor, last_counts=last) as image:
+        place = self.plan.place
+        assert self.run.bundle is not None  # noted before any work
+        dates = DatesElsewhere(
+            tuple(frames),
+            place.name,
+            place.sensor or None,
+            task,
+            days,
+            self.bundle.origin,
+            self.run.bundle.sha256,
+            settings,
+        )
+        with dates.stack(contract) as image:
+            model = dates.network(self.bundle.model)
             tiles = len(TilePlan.of(*image.grid.shape, shape))
             network = start_network(
                 model, settings.runtime, settings.device, settings.precision, tiles=tiles, fixed=shape.fixed
             )
-            assert self.run.bundle is not None  # noted before any work
             run_job(
                 Job(
                     task,
@@ -261,6 +233,7 @@ class _Work:
                     network=network,
                     folder=self.run.scratch / name,
                     pictures=False,
+                    opener=dates.openers,
                 )
             )
 
@@ -306,7 +279,13 @@ class _Work:
             found.shares,
             found.areas,
             found.iou,
+            self._persisting(truth),
         )
+
+    def _persisting(self, truth: str | None) -> Mapping[str, float]:
+        """How right the map of the issue date would be of a coming one: what a forecast has to do better than."""
+        issue = self.run.path / f"{observed_name('classes', self.plan.issue, self.suffix)}.tif"
+        return measured(issue, self.classes, truth).iou if truth is not None and issue.exists() else {}
 
     def _figures(self, key: str, areas: Any, iou: Any) -> None:  # noqa: ANN401 - two mappings
         self.run.add_metrics({f"area_m2/{key}/{name}": value for name, value in areas.items()})

@@ -123,7 +123,7 @@ def notes_of(plans: Sequence[Plan], settings: ForetellSettings) -> tuple[str, ..
             place=plan.place.name,
             count=len(plan.past),
             issue=plan.issue,
-            future=len(plan.coming),
+            future=len(plan.coming[: settings.horizons]),
             step=plan.step,
         )
         for plan in plans

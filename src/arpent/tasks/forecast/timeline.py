@@ -57,6 +57,7 @@ class TimelineDate:
         image: absolute path of the radar image of that date, where there is one.
         side: of the data set on which its truth lies, where there is one: models learn from "train".
         shares, area_m2, iou: see `Measured`.
+        persistence: the IoU of the map of the issue date against the truth of this one.
     """
 
     date: str
@@ -71,6 +72,7 @@ class TimelineDate:
     shares: Mapping[str, float] = field(default_factory=dict)
     area_m2: Mapping[str, float] = field(default_factory=dict)
     iou: Mapping[str, float] = field(default_factory=dict)
+    persistence: Mapping[str, float] = field(default_factory=dict)
 
 
 def measured(path: Path, classes: ClassMap, truth: str | None = None) -> Measured:

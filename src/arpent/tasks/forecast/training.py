@@ -21,7 +21,7 @@ from arpent.models import Bundle, Forecast, Forecaster, ForecasterSettings, load
 from arpent.store import Place, Run, RunFolder, bundle_in, runs_under
 from arpent.tasks.forecast.dataset import Dataset
 from arpent.tasks.forecast.embedding import forecaster_on, require_segmentation
-from arpent.tasks.forecast.features import make_features
+from arpent.tasks.forecast.features import Features, make_features
 from arpent.tasks.forecast.forecasting import CovariateScale, ForecastTask, OnFeatures
 from arpent.tasks.forecast.outcome import image_facts, publish_fit, whole_patch
 from arpent.tasks.forecast.segmentation_task import network_of
@@ -202,16 +202,21 @@ def _fitted(lesson: _Lesson, rule: Normalisation, folder: Path, place: Place, pr
     made = None
     if not settings.joint:
         assert lesson.segmentation is not None  # looked for before
-        images = dict.fromkeys(_images(lesson))
-        made = make_features(
-            lesson.segmentation,
-            task.whole(),
-            list(images),
-            folder / "features",
-            device=settings.device,
-            precision=settings.precision,
-            progress=progress,
-        )
+        segmentation, images = lesson.segmentation, list(dict.fromkeys(_images(lesson)))
+
+        def make() -> Features:
+            return make_features(
+                segmentation,
+                task.whole(),
+                images,
+                folder / "features",
+                device=settings.device,
+                precision=settings.precision,
+                progress=progress,
+            )
+
+        # One process writes them; the others find them there, or make their own on a machine without that folder.
+        made = Processes.joined(settings.device).alone(make) or make()
     # Scores and features that are made already can be turned, and not be made lighter or darker.
     augment = settings.augment if settings.joint else Augment(geometry=settings.augment.geometry)
     source = Source(Normaliser(rule), lesson.dataset.bands, made)

@@ -78,7 +78,7 @@ def told(
     hour = taken.time() if taken is not None and taken.time() != time() else None
     day = None if taken is None else taken.date()
     longitude, latitude = _middle(grid)
-    camera = settings.camera or settings.sensor or sensor
+    camera = settings.camera or sensor or settings.sensor
     known = Acquisition(longitude, latitude, settings.altitude, camera, day, hour)
     return Bundle(Told(bundle.model, encode(known, branch)).eval(), bundle.contract)
 

@@ -49,7 +49,7 @@ __all__ = ["finetune", "joined"]
 def finetune(settings: FinetuneSettings, place: Place, *, progress: Progress | None = None) -> Run:
     """Makes a trained model fit other images, and keeps it in a run folder, as the product ``model``.
 
-    Started in several processes (``torchrun``), they train together; see `arpent.engine.train_run`.
+    Started in several processes (``accelerate launch``), they train together; see `arpent.engine.train_run`.
 
     Raises:
         BundleInvalid: the model is of another task.

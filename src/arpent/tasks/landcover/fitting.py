@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from arpent.core import Contract, Grid, sensor
+from arpent.core.boxes import window_in_box
 from arpent.data import measure
 from arpent.errors import BandMismatch, ContractMismatch, GeoreferenceMissing, InvalidSetting
 from arpent.io import ImageReader, open_image
@@ -64,19 +65,28 @@ def open_fitting(image: str, contract: Contract, settings: MapSettings) -> Opene
 
     Raises:
         BandMismatch: it lacks a band that the model sees.
-        GeoreferenceMissing: it should be resampled, and names no place on earth.
+        GeoreferenceMissing: it should be resampled, or mapped in a box, and names no place on earth.
+        NoOverlap: it does not reach the box.
     """
     bands, absent = contract.band_names, contract.absent
     try:
         reader = open_image(image, bands=bands, absent=absent, sensor=settings.sensor)
     except BandMismatch as error:
         raise _lacking(error, contract) from error
+    own = _part(reader.grid, image, settings)
     grid = _grid_of(reader, contract) if settings.resample else None
-    if grid is None:
-        return Opened(reader, reader.grid)
+    if grid is None and own == reader.grid:
+        return Opened(reader, own)
     reader.close()
-    resampled = open_image(image, bands=bands, absent=absent, sensor=settings.sensor, grid=grid)
-    return Opened(resampled, reader.grid)
+    part = own if grid is None else _part(grid, image, settings)
+    return Opened(open_image(image, bands=bands, absent=absent, sensor=settings.sensor, grid=part), own)
+
+
+def _part(grid: Grid, image: str, settings: MapSettings) -> Grid:
+    """The part of a grid that is asked for; all of it, if none is."""
+    if settings.box is None:
+        return grid
+    return grid.crop(window_in_box(grid, settings.box, settings.box_crs, image))
 
 
 def _lacking(error: BandMismatch, contract: Contract) -> BandMismatch:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from arpent.core import Grid, Strip, writing
+from arpent.core.boxes import Box
 from arpent.engine import Product
 from arpent.engine.job import raster_spec
 from arpent.engine.published_maps import publish_map
@@ -22,16 +23,23 @@ __all__ = ["check_sheets", "lay_on", "lay_sheets"]
 _ROWS = 512
 
 
-def check_sheets(sheets: Sequence[Sheet], taken: Sequence[str]) -> None:
+def check_sheets(sheets: Sequence[Sheet], taken: Sequence[str], box: Box | None = None) -> None:
     """Refuses sheets whose maps could not all have their sheet's name.
 
     Args:
         sheets: to be mapped.
         taken: names of other products.
+        box: the part that is mapped alone, if there is one.
 
     Raises:
-        InvalidSetting: there are no sheets, or names would stand for several files.
+        InvalidSetting: there are no sheets, a part of them is mapped, or names would stand for several files.
     """
+    if box is not None:
+        raise InvalidSetting(
+            "a map of a part is not cut into its sheets, some of which it lacks",
+            found="both --box and --per-sheet",
+            cure="Predict without one of the two.",
+        )
     if not sheets:
         raise InvalidSetting(
             "the image is no folder of sheets, so that there is nothing to map sheet by sheet",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -21,8 +21,8 @@ from arpent.tasks.landcover.laying import check_sheets, lay_on, lay_sheets
 from arpent.tasks.landcover.outlining import outline
 from arpent.tasks.landcover.scoring import ClassArea, adjusted_areas, areas_of, check_truth, score_map
 from arpent.tasks.landcover.settings import LandcoverSettings, MapSettings
+from arpent.tasks.landcover.sharing import MapElsewhere, turned
 from arpent.tasks.landcover.task import LandcoverTask
-from arpent.tasks.landcover.turning import TurnedTask
 
 __all__ = ["LandcoverMap", "map_image"]
 
@@ -78,7 +78,7 @@ def map_image(
     """
     model = bundle_in(model)
     loaded = load_bundle(model)
-    loaded = Bundle(loaded.model, of_its_sensor(loaded.contract, image, settings))
+    loaded = replace(loaded, contract=of_its_sensor(loaded.contract, image, settings))
     task = _task_of(loaded, model, settings)
     # How many threads read changes nothing, and may change when a run goes on.
     kept = settings.model_dump(mode="json", exclude={"read_threads"}) | {"image": image, "model": str(model)}
@@ -89,23 +89,17 @@ def map_image(
         place.begin("landcover", Path(image).stem, kept, [image, model, *([truth] if truth else [])]) as run,
     ):
         if settings.per_sheet:
-            check_sheets(reader.sheets, [*(product.name for product in task.products()), "preview"])
+            check_sheets(reader.sheets, [*(product.name for product in task.products()), "preview"], settings.box)
         if truth is not None:
             check_truth(truth, own if settings.grid == "image" else reader.grid)
             run.add_input(truth, role="truth")
         informed = told(loaded, own, settings, taken, reader.sensor)
         identity = _noted(run, image, model, taken if informed is not loaded else None)
-        job = Job(
-            TurnedTask(task) if settings.tta == "d4" else task,
-            _renormalised(informed, reader, run, settings),
-            reader,
-            run,
-            settings,
-            identity=identity,
-            taken=taken,
-            language=settings.language,
-            progress=progress or Silent(),
-        )
+        ready = _renormalised(informed, reader, run, settings)
+        job = Job(turned(task, settings), ready, reader, run, settings, identity, taken)
+        elsewhere = MapElsewhere.of(image, loaded, job, task, settings)
+        opener = None if elsewhere is None else elsewhere.openers
+        job = replace(job, language=settings.language, progress=progress or Silent(), opener=opener)
         with run.timed("predict"):
             done = run_job(job)
         _derive(job, task, settings, own)

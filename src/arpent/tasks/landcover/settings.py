@@ -157,6 +157,10 @@ class MapSettings(PredictSettings):
     """Read the image at the pixel size that the model was made for."""
     grid: Literal["model", "image"] = "model"
     """Pixels of the maps of a resampled image: those that the model saw, or those of the image."""
+    box: tuple[float, float, float, float] | None = None
+    """Only this part: left, bottom, right, top."""
+    box_crs: str | None = None
+    """Reference system of the box; that of the image if not given."""
     tta: Literal["none", "d4"] = "none"
     """Views of each tile whose scores are averaged: d4 turns and mirrors it in all eight ways; none looks once."""
     per_sheet: bool = False

@@ -21,7 +21,7 @@ __all__ = ["train"]
 def train(settings: TrainSettings, place: Place, *, progress: Progress | None = None) -> Run:
     """Trains a model and keeps it in a run folder, as the product ``model``.
 
-    Started in several processes (``torchrun``), they train together; see `arpent.engine.train_run`.
+    Started in several processes (``accelerate launch``), they train together; see `arpent.engine.train_run`.
 
     Raises:
         DatasetError: samples are missing, on no side of a split, on two, or of different kinds.

@@ -1,0 +1,87 @@
+"""What workers of a Ray cluster gain over one process, and what they cost.
+
+Maps one image in this process, with one worker and with two; medians over rounds, taken in turn, and ratios within the
+same round. Workers are started before the clock; what their start takes is told by itself. Peak memory is that of the
+process that blends and writes, and of each worker.
+Usage: python bench/cluster.py [--side 2048] [--rounds 3] [--workers 1 2] [--runtime torch|openvino]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from arpent.engine import Reading, made_ahead, on_cluster
+from arpent.engine.crew import working_with
+from arpent.models import UNetSettings
+from arpent.store import Place
+from arpent.tasks.landcover import MapSettings, map_image
+from arpent.testing.memory import peak_memory
+from arpent.testing.toys import toy_bundle
+from engine import scene
+
+
+def opened_peak(opened: ExitStack) -> Callable[[int], int]:
+    """What tells a worker's peak memory."""
+    return lambda number: peak_memory()
+
+
+def asked(times: int) -> list[int]:
+    """The peaks of workers, asked so many times in all."""
+    return list(made_ahead(opened_peak, range(times), Reading(1, 1)))
+
+
+def seconds(action: Callable[[], object]) -> float:
+    """How long an action takes."""
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--side", type=int, default=2048)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--runtime", default="torch")
+    args = parser.parse_args()
+    settings = MapSettings(runtime=args.runtime, device="cpu", tile=256)
+    with tempfile.TemporaryDirectory() as folder:
+        image = scene(Path(folder) / "scene.tif", args.side)
+        model = toy_bundle(Path(folder) / "model.safetensors", widths=UNetSettings().widths)
+        measure(args, lambda: map_image(str(image), model, Place(exact=Path(folder) / "run", force=True), settings))
+
+
+def measure(args: argparse.Namespace, run: Callable[[], object]) -> None:
+    """One process against clusters of each size, each with its own workers."""
+    run()
+    told = f"{args.side}² px, {torch.get_num_threads()} thread(s) each, {args.runtime}"
+    print(f"one process, {told}: median of {args.rounds} rounds beside each cluster")
+    for workers in args.workers:
+        with on_cluster(workers=workers):
+            start = seconds(partial(asked, workers))
+            run()
+            pairs = []
+            for _ in range(args.rounds):
+                shared = seconds(run)
+                with working_with(None):
+                    pairs.append((shared, seconds(run)))
+            peak = max(asked(8 * workers)) / 2**20
+        both = [statistics.median(part) for part in zip(*pairs, strict=True)]
+        ratio = statistics.median(alone / shared for shared, alone in pairs)
+        print(f"{workers} worker(s) {both[0]:7.2f} s   one process {both[1]:7.2f} s   one over the other {ratio:5.2f}")
+        print(f"    start of the workers {start:5.1f} s   peak of a worker {peak:6.0f} MB")
+    print(f"peak of the process that blends and writes {peak_memory() / 2**20:6.0f} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""What ``arpent plan`` does: run a command on parts of its input, and work out what all of it takes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Protocol
+
+from arpent.cli.plannable import Asked, asked
+from arpent.cli.planned import Calibration, Planned, Wanted
+from arpent.cli.planned_image import PartsOfImage
+from arpent.cli.planned_list import PartsOfList
+from arpent.core.writing import writing
+from arpent.engine.calibration import Consumed, Rates, rates
+from arpent.errors import InvalidSetting
+
+__all__ = ["planned"]
+
+_LARGE_PARTS, _AT_LEAST = 3, 2
+
+
+def planned(words: Sequence[str], wanted: Wanted) -> Planned:
+    """Calibrates a command, and works out what all of its job takes.
+
+    Raises:
+        InvalidSetting: it cannot be planned, or not so.
+        ArpentError: what the command itself says when it is run on a part.
+    """
+    job = asked(words)
+    _check(job, wanted)
+    above = _where(job)
+    with writing(above):
+        above.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".arpent-plan-", dir=above) as folder:
+        began = time.perf_counter()
+        parts: _Parts = (PartsOfImage if job.windows else PartsOfList)(job, wanted, Path(folder))
+        small, large = _calibrated(parts, wanted.seconds)
+        how = Calibration(
+            source=parts.source,
+            simulated=parts.simulated,
+            parts=len(small) + len(large),
+            units=sum(round(one.extent.units) for one in (*small, *large)),
+            seconds=time.perf_counter() - began,
+            cores=os.cpu_count() or 1,
+            threads=_threads(),
+            device=_device(),
+            apart=bool(large),
+        )
+        return parts.told(rates(small, large), how)
+
+
+def _check(job: Asked, wanted: Wanted) -> None:
+    idle = ("--count",) if job.windows else ("--area", "--gsd")
+    values = (wanted.count,) if job.windows else (wanted.square_metres, wanted.gsd)
+    for name, value in zip(idle, values, strict=True):
+        if value is not None:
+            raise InvalidSetting(
+                f"{name} says nothing about '{' '.join(job.words[:2])}'",
+                cure="Give --area for images, and --count for lists.",
+            )
+    if wanted.gsd is not None and wanted.square_metres is None:
+        raise InvalidSetting("--gsd goes with --area", cure="Say how much ground, or leave it to the image.")
+    numbers = {"--gsd": wanted.gsd, "--count": wanted.count, "--seconds": wanted.seconds, "--shards": wanted.shards}
+    for name, number in numbers.items():
+        if number is not None and not number > 0:
+            raise InvalidSetting(f"{name} must be above nothing", found=number, cure="Give another number.")
+
+
+def _where(job: Asked) -> Path:
+    """The folder in which parts are run: the disk that the job will write to."""
+    output = job.given.get("output")
+    return Path.cwd() if output is None or "://" in str(output) else Path(str(output)).absolute().parent
+
+
+def _threads() -> int:
+    torch = sys.modules.get("torch")
+    return int(torch.get_num_threads()) if torch is not None else 1
+
+
+def _device() -> str:
+    """The GPU, where one was used."""
+    torch = sys.modules.get("torch")
+    used = torch is not None and torch.cuda.is_available() and torch.cuda.max_memory_allocated() > 0
+    return str(torch.cuda.get_device_name()) if torch is not None and used else "cpu"
+
+
+class _Parts(Protocol):
+    """A job of which parts can be run."""
+
+    source: str
+    simulated: bool
+
+    def warm(self) -> None:
+        """Runs a part whose figures do not count: it pays for what a process pays for once."""
+
+    def small(self) -> Consumed:
+        """Runs a small part; each call another one."""
+
+    def large(self, units: float) -> Consumed | None:
+        """Runs a larger part, of so many units about; None where there is none."""
+
+    def told(self, found: Rates, how: Calibration) -> Planned:
+        """The plan."""
+
+
+def _calibrated(parts: _Parts, seconds: float) -> tuple[list[Consumed], list[Consumed]]:
+    """Runs of small parts and, in the time that is left, of large ones: two at least, or nothing is known of spread."""
+    parts.warm()
+    until = time.perf_counter() + seconds
+    small = [parts.small()]
+    if small[0].seconds < seconds / 4:
+        small.append(parts.small())
+    each = min(one.seconds / one.extent.units for one in small)
+    units = max(until - time.perf_counter(), 0) / _LARGE_PARTS / each
+    large: list[Consumed] = []
+    for number in range(_LARGE_PARTS):
+        if number >= _AT_LEAST and time.perf_counter() > until:
+            break
+        done = parts.large(units)
+        if done is None:
+            break
+        large.append(done)
+    return small, large

@@ -1,0 +1,238 @@
+"""What a job costs, worked out from a few runs of the real thing on parts of it.
+
+A part is predicted as the whole would be: the same command, the same loop, the same files. What it takes is measured
+around it. Parts of two sizes tell what is spent once, at the start, from what is spent on each tile; several parts of
+the larger size, in different places, tell how far the figures spread. No more is claimed than that spread.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from arpent.core import Grid
+from arpent.tiling import TilePlan, TileShape
+
+__all__ = ["Consumed", "Extent", "Line", "Looked", "Range", "Rates", "consumed", "looked_at", "rates", "seen_by"]
+
+_COUNTS = Path("/proc/self/io")
+"""Where Linux says what a process has read and written so far."""
+
+_OFTEN = 0.05
+"""Seconds between two looks at how large the run folder has become."""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """An image that a loop went over.
+
+    Attributes:
+        grid: of its pixels, as the network saw them.
+        shape: how it was cut into tiles.
+    """
+
+    grid: Grid
+    shape: TileShape
+
+    @property
+    def plan(self) -> TilePlan:
+        """Its tiles."""
+        return TilePlan.of(*self.grid.shape, self.shape)
+
+
+_WATCHED: ContextVar[list[Looked] | None] = ContextVar("arpent_watched", default=None)
+
+
+@contextmanager
+def looked_at() -> Iterator[list[Looked]]:
+    """Gathers the images that loops go over inside the block."""
+    found: list[Looked] = []
+    token = _WATCHED.set(found)
+    try:
+        yield found
+    finally:
+        _WATCHED.reset(token)
+
+
+def seen_by(grid: Grid, shape: TileShape) -> None:
+    """Tells whoever watches that a loop goes over an image."""
+    watched = _WATCHED.get()
+    if watched is not None:
+        watched.append(Looked(grid, shape))
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How large a job is.
+
+    Attributes:
+        units: tiles, or items of a list.
+        size: pixels of the image, or items.
+        side: of the image, in pixels; 0 for lists.
+    """
+
+    units: float
+    size: float
+    side: float = 0.0
+
+
+@dataclass(frozen=True)
+class Consumed:
+    """What one run took.
+
+    Attributes:
+        extent: how large its job was.
+        seconds: by the clock.
+        cpu_seconds: of all threads together.
+        read, written: bytes that went through the system's calls; None where it does not count them.
+        kept: bytes of the finished run folder, but for pictures.
+        disk: the most bytes that it took meanwhile.
+    """
+
+    extent: Extent
+    seconds: float
+    cpu_seconds: float
+    read: int | None
+    written: int | None
+    kept: int
+    disk: int
+
+
+def consumed(run: Callable[[], Extent], folder: Path) -> Consumed:
+    """What a run takes that writes to `folder`, and says how large its job was."""
+    counts, began, cpu = _counts(), time.perf_counter(), time.process_time()
+    with _watching(folder) as most:
+        extent = run()
+    seconds, cpu_seconds, after = time.perf_counter() - began, time.process_time() - cpu, _counts()
+    kept = _bytes_in(folder, but=".png")  # previews are of one size, whatever that of the map
+    read, written = (after[i] - counts[i] if counts and after else None for i in (0, 1))
+    most_seen = max(kept, *most)
+    return Consumed(extent, seconds, cpu_seconds, read, written, kept, most_seen)
+
+
+@contextmanager
+def _watching(folder: Path) -> Iterator[list[int]]:
+    most, over = [0], threading.Event()
+
+    def watch() -> None:
+        while not over.wait(_OFTEN):
+            most[0] = max(most[0], _bytes_in(folder))
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield most
+    finally:
+        over.set()
+        thread.join()
+
+
+def _bytes_in(folder: Path, but: str | None = None) -> int:
+    total = 0
+    with suppress(FileNotFoundError):  # a run renames and removes what it has done with
+        for path in folder.rglob("*"):
+            with suppress(FileNotFoundError):
+                total += path.stat().st_size if path.is_file() and path.suffix != but else 0
+    return total
+
+
+def _counts() -> tuple[int, int] | None:
+    if not _COUNTS.exists():
+        return None
+    lines = dict(line.split(": ") for line in _COUNTS.read_text("ascii").splitlines())
+    return int(lines["rchar"]), int(lines["wchar"])
+
+
+@dataclass(frozen=True)
+class Range:
+    """A figure with how far it spreads: the least, the middle and the most that was seen."""
+
+    low: float
+    typical: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Range:
+        """The range of some values."""
+        return cls(min(values), median(values), max(values))
+
+
+@dataclass(frozen=True)
+class Line:
+    """How a figure grows.
+
+    Attributes:
+        start: what each process pays once.
+        each: for each unit, or each pixel.
+        side: for each pixel along a side: the seam between two rows of tiles, which is kept until the next is done.
+    """
+
+    start: float
+    each: float
+    side: float = 0.0
+
+
+_PER_UNIT = ("seconds", "cpu_seconds")
+_FILES = 2
+"""A map lies on the disk twice for a moment: in parts, and put together."""
+_FIGURES = (*_PER_UNIT, "read", "written", "kept", "disk")
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What a job costs by its size.
+
+    Attributes:
+        lines: by the name of the figure in `Consumed`, one for each of the larger parts; a figure that the system
+            does not count is missing.
+        apart: whether the start could be told from the rest; if not, it is in the rates, which are then too high.
+    """
+
+    lines: Mapping[str, Sequence[Line]]
+    apart: bool = True
+
+    def cost(self, job: Extent, starts: int = 1) -> dict[str, Range]:
+        """What a job costs that so many processes share."""
+        told = {}
+        for name, lines in self.lines.items():
+            count = job.units if name in _PER_UNIT else job.size
+            told[name] = Range.of([one.start * starts + one.each * count + one.side * job.side for one in lines])
+        return told
+
+
+def rates(small: Sequence[Consumed], large: Sequence[Consumed]) -> Rates:
+    """What a unit costs, from parts of two sizes; from those of one size alone where there are no larger ones."""
+    lines: dict[str, list[Line]] = {}
+    for name in _FIGURES:
+        first = [getattr(one, name) for one in small]
+        if None not in first:
+            lines[name] = [_line(name, small, median(first), one) for one in large] or [
+                Line(0.0, getattr(one, name) / _count(name, one.extent)) for one in small
+            ]
+    runs = large or small
+    if all(one.extent.side for one in runs):
+        lines["disk"] = [_seam(kept, one) for kept, one in zip(lines["kept"], runs, strict=True)]
+    return Rates(lines, apart=bool(large))
+
+
+def _line(name: str, small: Sequence[Consumed], least: float, large: Consumed) -> Line:
+    """The line through a small part and a large one; what would be less than nothing is noise."""
+    few, many = median(_count(name, one.extent) for one in small), _count(name, large.extent)
+    each = max(getattr(large, name) - least, 0.0) / (many - few)
+    return Line(max(least - each * few, 0.0), each)
+
+
+def _seam(kept: Line, one: Consumed) -> Line:
+    """What lies on the disk besides finished files: as much as an image is wide, however high it is."""
+    files = _FILES * (kept.start + kept.each * one.extent.size)
+    return Line(_FILES * kept.start, _FILES * kept.each, max(one.disk - files, 0.0) / one.extent.side)
+
+
+def _count(name: str, one: Extent) -> float:
+    return one.units if name in _PER_UNIT else one.size

@@ -1,0 +1,85 @@
+"""What a worker of a cluster does: opens the work that it is told of, and answers for the batches that it is given."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import torch
+
+from arpent.engine.crew import Opener
+from arpent.errors import ArpentError, FileMissing, InputError, ModelError
+
+__all__ = ["Brief", "Worker"]
+
+
+@dataclass(frozen=True)
+class Brief:
+    """Which work it is.
+
+    Attributes:
+        number: of the work; briefs of one number are of the same.
+        opener: gives the function that opens it, asked once by each worker.
+    """
+
+    number: int
+    opener: Callable[[], Opener]
+
+
+class Worker:
+    """Two calls at a time may be made of it: one reads while another has the network.
+
+    Args:
+        folder: that relative paths begin at.
+        threads: of the arithmetic of one batch, as many as the process has that hands the work out: with another
+            number, sums may be rounded otherwise.
+    """
+
+    def __init__(self, folder: Path, threads: int) -> None:
+        self._folder, self._threads = folder, threads
+        self._opening, self._turn = Lock(), Lock()
+        self._number, self._work = -1, None
+        self._opened = ExitStack()
+
+    def do(self, brief: Brief, do: Callable[..., Any], *asked: Any) -> Any:  # noqa: ANN401 - the caller's own
+        """What comes of a call of a piece of work."""
+        torch.set_num_threads(self._threads)  # a matter of each thread
+        with self._opening:
+            if brief.number != self._number:
+                self._open(brief)
+        return do(self._work, self._turn, *asked)
+
+    def process(self) -> int:
+        """Number of the process."""
+        return os.getpid()
+
+    def _open(self, brief: Brief) -> None:
+        """Opens another work in the place of the one before, all of whose calls have come to their end."""
+        self._opened.close()
+        self._number, self._work, self._opened = -1, None, ExitStack()
+        with ExitStack() as opened:
+            try:
+                if not self._folder.is_dir():
+                    raise FileMissing(f"there is no folder {self._folder}", cure="Begin the command in another one.")
+                os.chdir(self._folder)
+                self._work = brief.opener()(opened)
+            except (InputError, ModelError) as problem:
+                raise _on_this_node(problem) from problem
+            self._opened = opened.pop_all()
+        self._number = brief.number
+
+
+def _on_this_node(problem: ArpentError) -> ArpentError:
+    """What is wrong with a file here, which whoever handed out the work could use."""
+    return type(problem)(
+        f"the node {socket.gethostname()} cannot work: {problem.what}",
+        found=problem.found,
+        expected=problem.expected,
+        cure="Put images, models and the run folder on storage that all nodes share, or on s3://.",
+    )

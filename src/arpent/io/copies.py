@@ -1,0 +1,96 @@
+"""Copies on this machine of what lies in object stores: tables, outlines, settings, models, files of finished runs."""
+
+from __future__ import annotations
+
+import json
+import os
+from hashlib import sha256
+from os import PathLike
+from pathlib import Path, PurePosixPath
+
+from arpent.core import object_address, write_file, writing
+from arpent.errors import FileMissing, UnreadableFile
+from arpent.io.objects import StoredFile, fetch_object, objects_under, stored_file
+
+__all__ = ["cache_folder", "local_copy", "place_for"]
+
+_RASTERS = frozenset({".tif", ".tiff", ".jp2", ".vrt", ".img"})
+"""Read in ranges where they lie: an orthophoto of a county is not copied for a window of it."""
+
+_RECORD = ".copied.json"
+_LAST = "manifest.json"
+
+
+def cache_folder() -> Path:
+    """Where copies and unfinished work lie: ``$ARPENT_CACHE``, else ``arpent`` in the user's cache folder."""
+    if chosen := os.environ.get("ARPENT_CACHE"):
+        return Path(chosen).absolute()
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "arpent"
+
+
+def place_for(kind: str, address: str) -> Path:
+    """The folder for an address on this machine, always the same one."""
+    name = PurePosixPath(address.partition("://")[2]).name
+    return cache_folder() / kind / f"{sha256(address.encode()).hexdigest()[:16]}-{name}"
+
+
+def local_copy(path: str | PathLike[str]) -> Path:
+    """The path under which a file or folder can be opened on this machine.
+
+    What an address in an object store names is copied, again where it has changed. Rasters are not: GDAL reads the
+    parts that are needed where they lie. Any other path is given back as it is.
+
+    Raises:
+        FileMissing: nothing is at the address.
+        NetworkMissing: its store cannot be reached, or refuses.
+    """
+    address = object_address(path)
+    if address is None or PurePosixPath(address).suffix.lower() in _RASTERS:
+        return Path(path)
+    own = stored_file(address)
+    files = [own] if own else objects_under(address)
+    if not files:
+        raise FileMissing(f"there is nothing at {address}", cure="Check the bucket and the key.")
+    home = place_for("copies", address)
+    with writing(home):
+        home.mkdir(parents=True, exist_ok=True)
+    names = {_name(file, address): file for file in files}
+    known = _recorded(home)
+    for name in known.keys() - names.keys():
+        (home / _inside(name, address)).unlink(missing_ok=True)
+    # The manifest of a run is copied last, as it is sent last: a copy that was broken off is no run.
+    for name in sorted(names, key=lambda name: PurePosixPath(name).name == _LAST):
+        if known.get(name) != _facts(names[name]) or not (home / name).is_file():
+            fetch_object(names[name].address, home / name)
+            known[name] = _facts(names[name])
+            write_file(home / _RECORD, json.dumps({name: known[name] for name in known.keys() & names.keys()}))
+    return home / PurePosixPath(address).name if own else home
+
+
+def _name(file: StoredFile, address: str) -> str:
+    """What a file is called in the copy."""
+    if file.address == address:
+        return PurePosixPath(address).name
+    return _inside(file.address.removeprefix(f"{address}/"), address)
+
+
+def _inside(name: str, address: str) -> str:
+    """Refuses what would be written outside the copy: any text can be a key in a store."""
+    if ".." in PurePosixPath(name).parts or name.startswith("/") or "\0" in name:
+        raise UnreadableFile(
+            f"{address} holds a file that cannot be copied", found=name, cure="Name the files that are needed."
+        )
+    return name
+
+
+def _facts(file: StoredFile) -> list[str]:
+    return [str(file.bytes), file.version]
+
+
+def _recorded(home: Path) -> dict[str, list[str]]:
+    try:
+        content = json.loads((home / _RECORD).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,303 @@
+"""Whole files in object stores: ``s3://bucket/key`` and ``gs://bucket/key``. Rasters are read by GDAL, in ranges."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from arpent.core import object_address, publish_file, writing
+from arpent.errors import ArpentError, FileMissing, InvalidSetting, NetworkMissing
+from arpent.io.access import Access, gs_access, s3_access
+from arpent.io.retry import persistently
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
+
+__all__ = [
+    "StoredFile",
+    "fetch_object",
+    "folders_under",
+    "object_sha256",
+    "object_text",
+    "objects_under",
+    "put_object",
+    "put_text",
+    "remove_object",
+    "stored_file",
+]
+
+Result = TypeVar("Result")
+
+_PIECE = 8 << 20
+_PATIENCE = timedelta(seconds=10)
+"""How long Google's own client tries again by itself."""
+
+_SIGNS = {
+    "missing": re.compile(r"NO_SUCH_(BUCKET|KEY|UPLOAD)|RESOURCE_NOT_FOUND|HTTP status 404|NOT_FOUND", re.I),
+    "refused": re.compile(
+        r"ACCESS_DENIED|INVALID_ACCESS_KEY|SIGNATURE_DOES_NOT_MATCH|INVALID_CLIENT_TOKEN|EXPIRED_TOKEN|"
+        r"HTTP status (401|403)|PERMISSION_DENIED|UNAUTHENTICATED",
+        re.I,
+    ),
+}
+_ASIDE = re.compile(r"\s*\(Request ID:[^)]*\)")
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file in an object store.
+
+    Attributes:
+        address: of the file.
+        bytes: its size.
+        version: changes when it is written anew.
+    """
+
+    address: str
+    bytes: int
+    version: str
+
+
+def stored_file(address: str) -> StoredFile | None:
+    """The file at an address; None where there is none.
+
+    Raises:
+        NetworkMissing: the store cannot be reached, or refuses.
+    """
+    store, key = _store(address)
+    info = _asked(address, lambda: store.get_file_info(key))
+    return StoredFile(address, info.size, str(info.mtime_ns)) if info.is_file else None
+
+
+def objects_under(address: str, *, deep: bool = True) -> list[StoredFile]:
+    """The files below an address, by their addresses; of the folders in between no word.
+
+    Args:
+        address: of a folder.
+        deep: whether files in folders below it count.
+    """
+    from pyarrow.fs import FileSelector
+
+    store, key = _store(address)
+    chosen = FileSelector(key, allow_not_found=True, recursive=deep)
+    scheme = address.partition("://")[0]
+    found = [
+        StoredFile(f"{scheme}://{info.path}", info.size, str(info.mtime_ns))
+        for info in _asked(address, lambda: store.get_file_info(chosen))
+        if info.is_file
+    ]
+    return sorted(found, key=lambda file: file.address)
+
+
+def folders_under(address: str) -> list[str]:
+    """The addresses of the folders directly below an address."""
+    if address.startswith("gs:"):  # of which pyarrow shows only those folders that somebody has made as such
+        deeper = [file.address.removeprefix(f"{address}/") for file in objects_under(address)]
+        return sorted({f"{address}/{name.partition('/')[0]}" for name in deeper if "/" in name})
+    from pyarrow.fs import FileSelector, FileType
+
+    store, key = _store(address)
+    chosen = FileSelector(key, allow_not_found=True)
+    scheme = address.partition("://")[0]
+    infos = _asked(address, lambda: store.get_file_info(chosen))
+    return sorted(f"{scheme}://{info.path}" for info in infos if info.type == FileType.Directory)
+
+
+def object_text(address: str, most: int) -> bytes:
+    """The content of a small file.
+
+    Raises:
+        FileMissing: there is none.
+        InvalidSetting: it has more than `most` bytes.
+        NetworkMissing: the store cannot be reached, or refuses.
+    """
+
+    def read() -> bytes:
+        store, key = _store(address)
+        with store.open_input_stream(key) as stream:
+            return bytes(stream.read(most + 1))
+
+    content = _asked(address, read)
+    if len(content) > most:
+        raise InvalidSetting(
+            f"{address} is too large", expected=f"at most {most:,} bytes", cure="Give the address of another file."
+        )
+    return content
+
+
+def fetch_object(address: str, path: Path) -> Path:
+    """Copies a file from its store to `path`, whole or not at all."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _asked(address, lambda: _fetch(address, beside))
+        return publish_file(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _fetch(address: str, beside: Path) -> None:
+    with writing(beside), beside.open("wb") as stream:
+        for piece in _pieces(address):
+            stream.write(piece)
+
+
+def object_sha256(address: str) -> str:
+    """SHA-256 of a file's bytes, as its store gives them now."""
+
+    def read() -> str:
+        digest = hashlib.sha256()
+        for piece in _pieces(address):
+            digest.update(piece)
+        return digest.hexdigest()
+
+    return _asked(address, read)
+
+
+def _pieces(address: str) -> Iterator[bytes]:
+    store, key = _store(address)
+    with store.open_input_stream(key) as stream:
+        while piece := stream.read(_PIECE):
+            yield piece
+
+
+def put_object(path: Path, address: str) -> None:
+    """Copies a file to its store, in parts where it is large. It appears there when all of it has arrived.
+
+    Raises:
+        FileMissing: there is no such bucket.
+        NetworkMissing: the store cannot be reached, or refuses.
+    """
+
+    def send() -> None:
+        store, key = _store(address)
+        with path.open("rb") as source, store.open_output_stream(key) as stream:
+            while piece := source.read(_PIECE):
+                stream.write(piece)
+
+    _asked(address, send)
+
+
+def put_text(content: str, address: str) -> None:
+    """Writes a small file to its store, whole or not at all."""
+
+    def send() -> None:
+        store, key = _store(address)
+        with store.open_output_stream(key) as stream:
+            stream.write(content.encode())
+
+    _asked(address, send)
+
+
+def remove_object(address: str) -> None:
+    """Removes a file from its store; harmless where there is none.
+
+    At S3, pyarrow leaves an empty object in the name of the folder, which other tools show as one.
+    """
+    store, key = _store(address)
+
+    def remove() -> None:
+        if store.get_file_info(key).is_file:
+            store.delete_file(key)
+
+    _asked(address, remove)
+
+
+def _asked(address: str, action: Callable[[], Result]) -> Result:
+    """What the store answers; asked again, later and later, where another try may help."""
+    with _translated(address):
+        return persistently(action, (OSError,), _may_pass)
+
+
+def _may_pass(error: Exception) -> bool:
+    return not isinstance(error, FileNotFoundError) and _kind(error) == "network" and _is_of_store(error)
+
+
+def _is_of_store(error: Exception) -> bool:
+    """Whether the store has said it, and not this machine's disk, which names the file."""
+    return getattr(error, "filename", None) is None
+
+
+def _kind(error: Exception) -> str:
+    return next((kind for kind, pattern in _SIGNS.items() if pattern.search(str(error))), "network")
+
+
+@contextmanager
+def _translated(address: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise _missing(address) from error
+    except OSError as error:
+        if not _is_of_store(error):
+            raise
+        raise _in_our_words(error, address) from error
+
+
+def _missing(address: str) -> FileMissing:
+    return FileMissing(f"there is nothing at {address}", cure="Check the bucket and the key.")
+
+
+def _in_our_words(error: OSError, address: str) -> ArpentError:
+    kind = _kind(error)
+    if kind == "missing":
+        return _missing(address)
+    told = _ASIDE.sub("", str(error))[-200:]
+    if kind == "refused":
+        cure = "Give credentials that may do it (AWS_ACCESS_KEY_ID …, GOOGLE_APPLICATION_CREDENTIALS)."
+        return NetworkMissing(f"the store refuses access to {address}", found=told, cure=cure)
+    return NetworkMissing(
+        f"the store of {address} cannot be reached",
+        found=told,
+        cure="Check the network, and AWS_ENDPOINT_URL where the store is your own; then repeat the command.",
+    )
+
+
+def _store(address: str) -> tuple[FileSystem, str]:
+    """The store of an address, and what the file is called there."""
+    scheme, _, key = (object_address(address) or "").partition("://")
+    if scheme == "s3":
+        return _s3(s3_access(os.environ), _said("AWS_")), key
+    if scheme == "gs":
+        return _gs(gs_access(os.environ), _said("GOOGLE_")), key
+    raise InvalidSetting(f"'{address}' is no address in an object store", cure="Give s3://BUCKET/KEY or gs://….")
+
+
+def _said(prefix: str) -> frozenset[tuple[str, str]]:
+    """What the environment says of credentials: a store is asked by the same client as long as it says the same."""
+    return frozenset((name, value) for name, value in os.environ.items() if name.startswith(prefix))
+
+
+@lru_cache(maxsize=4)
+def _s3(access: Access, _credentials: frozenset[tuple[str, str]]) -> FileSystem:
+    from pyarrow import fs
+
+    # One try here: the waiting in between is done in one place, `persistently`.
+    return fs.S3FileSystem(
+        anonymous=access.anonymous,
+        scheme=access.scheme or "https",
+        endpoint_override=access.host,
+        force_virtual_addressing=bool(access.virtual),
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=1),
+    )
+
+
+@lru_cache(maxsize=4)
+def _gs(access: Access, _credentials: frozenset[tuple[str, str]]) -> FileSystem:
+    from pyarrow import fs
+
+    return fs.GcsFileSystem(
+        anonymous=access.anonymous,
+        scheme=access.scheme or "https",
+        endpoint_override=access.host,
+        retry_time_limit=_PATIENCE,
+    )

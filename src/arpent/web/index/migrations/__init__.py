@@ -1,0 +1,1 @@
+"""Steps that bring the database to the form that the code expects."""

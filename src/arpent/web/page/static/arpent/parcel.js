@@ -1,0 +1,101 @@
+/** A shape's card: what is said of it in both languages, and the measured numbers behind each sentence. */
+
+import { Gone, Refused, get } from "./api.js";
+import { openCard } from "./card.js";
+import { el } from "./elements.js";
+import { failure } from "./failures.js";
+import { boundsOf, fit, map } from "./map.js";
+import { resultList } from "./results.js";
+import { mark } from "./stack.js";
+import { view } from "./view.js";
+import { LANG, measured, told, word } from "./words.js";
+
+const NAMES = { en: "English", fr: "Français" };
+const LIKE = 10;
+const INNER = new Set(["value", "label", "colour", "layer", "title"]);
+
+/** Opens the card of a feature; `go` also brings it into view. */
+export async function openFeature(id, layerId, { go = false } = {}) {
+  const layer = view.layers.get(layerId);
+  mark(layerId, id);
+  const title = layer ? told(layer.title) : word("Shape");
+  openCard(title, [el("p", { class: "quiet", text: word("Loading …") })], () => mark(null, null));
+  try {
+    const feature = await get(`/api/features/${id}`);
+    if (go && feature.bounds) arrive(feature.bounds);
+    openCard(told(feature.title) || title, contents(feature, layer), () => mark(null, null));
+    mark(layerId, id);
+  } catch (error) {
+    if (!(error instanceof Gone || error instanceof Refused)) throw error;
+    openCard(title, [failure(error)]);
+  }
+}
+
+function arrive(bounds) {
+  const target = boundsOf(bounds);
+  if (!map.getBounds().contains(target) || map.getBoundsZoom(target) > map.getZoom() + 3) fit(bounds);
+}
+
+function contents(feature, layer) {
+  const languages = LANG === "fr" ? ["fr", "en"] : ["en", "fr"];
+  const texts = languages.filter((language) => feature.texts?.[language]?.length);
+  return [
+    layer ? el("p", { class: "quiet", text: layer.run.name }) : null,
+    texts.map((language, index) => description(feature.texts[language], language, index > 0)),
+    texts.length ? el("p", { class: "quiet hint", text: word("Click a sentence to see what was measured.") }) : null,
+    properties(feature.properties ?? {}, told(feature.title)),
+    texts.length ? likeThis(feature) : null,
+  ].filter(Boolean);
+}
+
+function description(sentences, language, other) {
+  return el(
+    "section",
+    { class: other ? "told other" : "told", lang: language },
+    el("h3", { class: "quiet", text: NAMES[language] }),
+    sentences.map((sentence) => sentenceOf(sentence)),
+  );
+}
+
+function sentenceOf({ text, measured: values }) {
+  const entries = Object.entries(values ?? {});
+  if (!entries.length) return el("p", { class: "sentence", text });
+  const rows = entries.map(([name, value]) => el("tr", {}, el("th", { scope: "row", text: name }), el("td", { text: plain(value) })));
+  return el("details", { class: "sentence" }, el("summary", { text }), el("table", { class: "values" }, el("tbody", {}, rows)));
+}
+
+function properties(all, title) {
+  const rows = Object.entries(all)
+    .filter(([name, value]) => !INNER.has(name) && value !== null && typeof value !== "object")
+    .map(([name, value]) => el("tr", {}, el("th", { scope: "row", text: name }), el("td", { text: plain(value) })));
+  const label = told(all.label);
+  return [
+    label && label !== title ? el("p", { class: "value" }, el("strong", { text: label })) : null,
+    rows.length ? el("details", { class: "properties", open: rows.length < 12 }, el("summary", { text: word("Properties") }), el("table", { class: "values" }, el("tbody", {}, rows))) : null,
+  ];
+}
+
+function plain(value) {
+  if (typeof value === "number") return measured(value);
+  if (typeof value === "boolean") return word(value ? "yes" : "no");
+  return Array.isArray(value) ? value.map(plain).join(" – ") : String(value);
+}
+
+function likeThis({ id }) {
+  const place = el("div", { class: "like" });
+  const button = el("button", { type: "button", class: "wide", text: word("More like this one") });
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    try {
+      const found = await get(`/api/features/${id}/like?n=${LIKE}&lang=${LANG}`);
+      place.replaceChildren(resultList(found, (result) => openFeature(result.feature, result.layer, { go: true }), { alike: true }));
+      place.querySelector("button")?.focus();
+    } catch (error) {
+      if (!(error instanceof Gone || error instanceof Refused)) throw error;
+      place.replaceChildren(button, failure(error));
+      button.disabled = false;
+    }
+  });
+  place.append(button);
+  return place;
+}

@@ -1,0 +1,178 @@
+"""``arpent plan``: what is said of a job, and that its shards are commands that do it."""
+
+import csv
+import shlex
+
+import numpy as np
+import pytest
+import rasterio
+
+from arpent import __version__
+from arpent.cli import planned_image, sampling
+from arpent.cli.plan import square_metres
+from arpent.core import Band, Contract, Grid, Normalisation, Strip, nomenclature
+from arpent.errors import InvalidSetting
+from arpent.io import CogWriter, RasterSpec
+from arpent.models import build, save_bundle
+
+TILES = ("--tile", "32", "--ring", "4", "--halo", "4", "--runtime", "torch", "--device", "cpu")
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    """An untrained model of land cover for red, green and blue."""
+    classes, bands = nomenclature("commune"), ("red", "green", "blue")
+    settings = {"channels": 3, "classes": len(classes), "widths": [4], "norm": "none"}
+    contract = Contract(
+        task="landcover",
+        architecture="unet",
+        settings=settings,
+        bands=tuple(Band(name=name) for name in bands),
+        gsd=0.2,
+        dtype="uint8",
+        normalisation=Normalisation(origin="test", mean=(100.0,) * 3, std=(50.0,) * 3),
+        classes=classes,
+        arpent=__version__,
+    )
+    return save_bundle(tmp_path_factory.mktemp("bundle") / "rgb.safetensors", build("unet", settings), contract)
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory):
+    """360 × 300 pixels, without data in its lower right quarter."""
+    pixels = np.random.default_rng(0).integers(1, 255, (3, 300, 360)).astype(np.uint8)
+    pixels[:, 150:, 180:] = 0
+    path = tmp_path_factory.mktemp("image") / "place.tif"
+    grid = Grid.north_up(500_000, 5_000_000, 0.2, 300, 360, "EPSG:32631")
+    with CogWriter(path, RasterSpec(grid, ("red", "green", "blue"), "uint8", 0)) as writer:
+        writer.write(Strip(0, pixels))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _small_parts(monkeypatch):
+    monkeypatch.setattr(planned_image, "_GUESS", 64)
+    monkeypatch.setattr(planned_image, "_MOST", 5)
+
+
+def test_a_plan_says_what_a_job_takes_and_its_shards_do_it(arpent, image, bundle, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ("landcover", "predict", image, "--model", bundle, *TILES, "-o", tmp_path / "map")
+    said = arpent("plan", "--shards", "3", "--shard-list", "shards.csv", "--seconds", "1", *words, "--json")
+    assert said.code == 0, said.err
+    plan = said.document
+    assert plan["grid"] == [300, 360]
+    assert plan["square_metres"] == pytest.approx(60 * 72, rel=0.01)
+    for name in ("seconds", "cpu_seconds", "kept", "disk"):
+        assert 0 < plan["figures"][name]["low"] <= plan["figures"][name]["typical"] <= plan["figures"][name]["high"]
+    assert plan["calibration"]["apart"]
+    assert plan["calibration"]["parts"] >= 3
+    assert list(tmp_path.iterdir()) == [tmp_path / "shards.csv"], "calibration leaves nothing"
+
+    rows = list(csv.DictReader((tmp_path / "shards.csv").read_text().splitlines()))
+    assert [int(row["shard"]) for row in rows] == [1, 2, 3]
+    assert sum(int(row["units"]) for row in rows) == plan["units"]
+    seen, valid = np.zeros((300, 360), int), np.zeros((300, 360), bool)
+    for row in rows:
+        command = shlex.split(row["command"])
+        assert arpent(*command[1:], "--quiet").code == 0
+        core = [float(row[f"core_{corner}"]) for corner in ("left", "bottom", "right", "top")]
+        with rasterio.open(tmp_path / f"map-00{row['shard']}" / "classes.tif") as made:
+            assert list(made.bounds) == pytest.approx([float(row[c]) for c in ("left", "bottom", "right", "top")])
+            inside = made.read(1, window=made.window(*core)) > 0
+        col, top = round((core[0] - 500_000) / 0.2), round((5_000_000 - core[3]) / 0.2)
+        part = np.s_[top : top + inside.shape[0], col : col + inside.shape[1]]
+        seen[part] += 1
+        valid[part] = inside
+    assert (seen == 1).all(), "the cores cover the image once"
+    assert valid[:150].all() and not valid[160:, 190:].any()
+
+
+def test_what_is_foretold_is_what_it_takes(arpent, image, bundle, tmp_path, monkeypatch):
+    """In bytes, which do not depend on who else is using the machine."""
+    monkeypatch.chdir(tmp_path)
+    words = ("landcover", "predict", str(image), "--model", bundle, *TILES, "-o", "map")
+    plan = arpent("plan", *words, "--seconds", "1", "--json").document
+    assert arpent(*words, "--quiet").code == 0
+    took = sum(
+        file.stat().st_size for file in (tmp_path / "map").rglob("*") if file.is_file() and file.suffix != ".png"
+    )
+    assert 0.5 < plan["figures"]["kept"]["typical"] / took < 2
+    assert plan["units"] == 18 * 22
+
+
+def test_so_much_ground_of_which_the_image_is_a_sample(arpent, image, bundle, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ("landcover", "predict", image, "--model", bundle, *TILES, "--area", "551000km2", "--gsd", "10")
+    said = arpent("plan", *words, "--shards", "1000", "--seconds", "0.5", "--json")
+    plan = said.document
+    assert plan["size"] == pytest.approx(551e9 / 10**2, rel=1e-4)
+    assert len(plan["shards"]) == 1000
+    assert not any(shard["command"] for shard in plan["shards"])
+    assert plan["figures"]["cpu_seconds"]["typical"] > 10
+    told = arpent("plan", *words, "--shards", "2", "--seconds", "0.2", "--language", "fr")
+    assert "551\N{NARROW NO-BREAK SPACE}000" in told.out
+    assert "Aucune tuile n’est calculée deux fois" in told.out
+    assert "1 cœur" in told.out or "cœurs" in told.out
+
+
+def test_without_an_image_one_is_made_up(arpent, bundle, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sampling, "_SIDE", 256)
+    words = ("landcover", "predict", "--model", bundle, *TILES, "--area", "1km2", "--gsd", "0.2", "--seconds", "0.5")
+    said = arpent("plan", *words)
+    assert said.code == 0, said.err
+    assert "simulated landscape" in said.out
+    assert "5,000 × 5,000 (1" in said.out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pair_of_dates_is_planned_too(arpent, image, colours, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pair = ("change", "pair", image, image, "--model", colours, "--box=500000,4999960,500050,5000000")
+    plan = arpent("plan", *pair, "--seconds", "0.5", "--shards", "2", "--quality", "no", "--json").document
+    assert plan["grid"] == [200, 250], "the box of the command is the job"
+    assert all(shard["command"].count("--box") == 1 for shard in plan["shards"])
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("landcover", "train", "x.yaml"), "cannot be planned"),
+        (("landcovre", "predict"), "Did you mean 'landcover'"),
+        (("landcover", "predict", "IMAGE", "--count", "3"), "--count says nothing"),
+        (("classify", "predict", "IMAGE", "--area", "3km2"), "--area says nothing"),
+        (("landcover", "predict", "IMAGE", "--gsd", "3"), "--gsd goes with --area"),
+        (("landcover", "predict", "IMAGE", "--shards", "0"), "--shards must be above nothing"),
+        (("landcover", "predict", "IMAGE", "--area", "big"), "that is no area"),
+        (("landcover", "predict", "no.tif", "--model", "no.safetensors"), "no.tif"),
+        (("landcover", "predict", "IMAGE"), "--model"),
+        (("landcover", "predict", "IMAGE", "--modle", "x"), "--modle"),
+        (
+            ("landcover", "predict", "IMAGE", "--model", "BUNDLE", "--shards", "100000", *TILES),
+            "each shard needs a tile",
+        ),
+    ],
+)
+def test_what_cannot_be_planned_is_told_in_one_line(arpent, image, bundle, tmp_path, monkeypatch, words, told):
+    monkeypatch.chdir(tmp_path)
+    known = {"IMAGE": str(image), "BUNDLE": str(bundle)}
+    said = arpent("plan", *(known.get(word, word) for word in words), "--seconds", "0.1")
+    assert said.code in (2, 3)
+    assert told in said.err
+    assert len(said.err.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "metres"),
+    [("551000km2", 551e9), ("551,000 km²", 551e9), ("12 ha", 12e4), ("1.5km2", 1.5e6), ("1,5km2", 1.5e6), ("70", 70)],
+)
+def test_areas_as_people_write_them(text, metres):
+    assert square_metres(text) == pytest.approx(metres)
+
+
+@pytest.mark.parametrize("text", ["", "km2", "-3km2", "0ha", "1.2.3ha", "three"])
+def test_what_is_no_area(text):
+    with pytest.raises(InvalidSetting, match="that is no area"):
+        square_metres(text)

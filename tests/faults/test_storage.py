@@ -1,0 +1,95 @@
+"""Disks that are full, files that are cut short while they are read, memory that is used up."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from arpent.testing.forks import Forks, Limits
+
+CPU = "--device cpu --runtime torch"
+WRITERS = {
+    "landcover": (f"landcover predict land.tif -m land.safetensors {CPU} --probabilities", ("land", "model")),
+    "training": ("landcover train train.yaml", ("training",)),
+    "change": (f"change pair a_2020001.tif b_2024001.tif -m change.safetensors {CPU}", ("pair", "changes")),
+    "mosaic": ("change mosaic cosines", ("cosines",)),
+    "forecast": (f"forecast predict series -m forecaster.safetensors {CPU}", ("series", "forecaster")),
+    "embed": (f"describe embed fields_2022-06-01.tif --encoder croma-tiny --random-init {CPU}", ("fields",)),
+    "labels": (f"classify predict pictures -m labeller {CPU}", ("labeller",)),
+}
+"""By task, a command and what is made for it."""
+
+
+@pytest.fixture
+def place(stock, tmp_path):
+    """Makes copies of the whole stock, with what is named in it."""
+
+    def make(made):
+        for attribute in made:
+            getattr(stock, attribute)
+        return shutil.copytree(stock.home, tmp_path / "place")
+
+    return make
+
+
+def seen(folder):
+    """What a folder shows to others."""
+    return sorted(path.name for path in folder.glob("[!.]*")) if folder.exists() else []
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("size", [512, 3000, 20_000])
+@pytest.mark.parametrize("task", WRITERS)
+def test_a_full_disk_is_one_line_and_what_is_resumed_ends_whole(forks: Forks, place, task, size) -> None:
+    """A file that may not grow beyond a size is answered by the system as a full disk is."""
+    command, made = WRITERS[task]
+    home = place(made)
+    words = [*command.split(), "-o", "out", "--quiet"]
+    full = forks.run(words, home, limits=Limits(file_size=size))
+    if full.status != 0:  # nothing of it is larger
+        assert full.status == 7, full.said
+        assert "space" in full.said
+        assert len(full.said.strip().splitlines()) == 1, full.said
+        assert "manifest.json" not in seen(home / "out")
+        beside = [file for file in home.rglob("*.partial") if ".scratch" not in file.parts]
+        assert not beside, "what was begun beside its place is gone"
+        resumed = forks.run([*words, "--resume"], home)
+        assert resumed.status == 0, resumed.said
+    verified = forks.run(["runs", "verify", "out"], home)
+    assert verified.status == 0, verified.said
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.95])
+def test_an_image_cut_short_while_it_is_read_is_one_line(forks: Forks, place, share) -> None:
+    """A truncated copy takes the place of the image once the first row of tiles is finished."""
+    home = place(("land", "model"))
+    image = home / "land.tif"
+    content = image.read_bytes()
+    words = ["landcover", "predict", "land.tif", "-m", "land.safetensors", "--tile", "32", "--ring", "2", "--halo", "4"]
+    ledger = home / "out" / ".scratch" / "ledger.json"
+
+    def cut() -> bool:
+        if ledger.exists():
+            image.write_bytes(content[: int(share * len(content))])
+            return True
+        return False
+
+    ended = forks.run([*words, *CPU.split(), "-o", "out", "--quiet"], home, kill=(cut, 60.0))
+    if ended.status != 0:  # it may have been read whole before
+        assert ended.status == 3, ended.said
+        assert "land.tif" in ended.said
+        assert len(ended.said.strip().splitlines()) == 1, ended.said
+        assert not [name for name in seen(home / "out") if name.endswith(".tif")]
+
+
+@pytest.mark.parametrize("memory", [200 << 20, pytest.param(64 << 20, marks=pytest.mark.faults)])
+def test_little_memory_is_enough_or_one_line(forks: Forks, place, memory) -> None:
+    """Batches are halved down to one; where that is too large, it is said, and no process dies of it."""
+    home = place(("land", "model"))
+    words = f"landcover predict land.tif -m land.safetensors --tile 96 --batch-size 64 {CPU} -o out --quiet".split()
+    ended = forks.run(words, home, limits=Limits(memory=memory, seconds=60))
+    assert ended.status in (0, 8), ended.said
+    assert "Traceback" not in ended.said
+    assert ended.status == 0 or len(ended.said.strip().splitlines()) == 1, ended.said
