@@ -591,3 +591,30 @@ def test_inputs_are_named_so_that_they_are_found_from_any_folder(
     assert Path(named[1]).is_absolute()
     assert Path(named[1]).samefile(tmp_path / "images")
     assert named[2:] == given[2:]
+
+
+def test_what_bears_no_date_has_that_of_the_newest_file_that_is_read_and_two_runs_agree(tmp_path: Path) -> None:
+    (tmp_path / "images" / "deep").mkdir(parents=True)
+    for number, name in enumerate(("a.tif", "images/b.tif", "images/deep/c.tif")):
+        (tmp_path / name).write_bytes(b"image")
+        os.utime(tmp_path / name, (1_700_000_000 + 60 * number + 0.75,) * 2)
+    found = []
+    for name in ("one", "two"):
+        with RunFolder.create(tmp_path / "images" / name, "landcover", "x", exact=True) as run:
+            run.add_input(tmp_path / "a.tif")
+            found.append(run.undated())
+            run.add_input(tmp_path / "images")
+            found.append(run.undated())
+            (run.scratch / "classes.tif").write_text("newer, and none of what is read")
+            run.publish(run.scratch / "classes.tif", kind="raster")
+            run.finish()
+    alone, both = (datetime.fromtimestamp(1_700_000_000 + seconds, UTC) for seconds in (0, 120))
+    assert found == [alone, both, alone, both]
+
+
+def test_what_bears_no_date_and_lies_elsewhere_has_that_of_the_run(tmp_path: Path) -> None:
+    before = datetime.now(UTC).replace(microsecond=0)
+    with RunFolder.create(tmp_path / "run", "landcover", "x", exact=True) as run:
+        run.add_input("https://example.org/a.tif")
+        assert before <= run.undated() <= datetime.now(UTC)
+        run.finish()

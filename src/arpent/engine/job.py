@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -327,8 +327,7 @@ def _publish(job: Job, product: Product, file: Path) -> None:
         f"{run.name}-{product.name}",
         f"./{file.name}",
         grid=grid,
-        # STAC wants a moment; where the image's own is not known, it is that of the run, and the item says so.
-        start=product.moment or job.taken or datetime.now(UTC),
+        start=product.moment or job.taken or run.undated(),
         end=None if product.moment else job.until,
         raster=spec,
         statistics=recorded_statistics(file) if spec is not None else (),

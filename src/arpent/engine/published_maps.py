@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ def publish_map(
         run: whose product it becomes.
         file: in the scratch folder.
         spec: that it was written by.
-        taken: when its image was; STAC wants a moment, and without one it is that of the run, and the item says so.
+        taken: when its image was; without it the item has the moment of `RunFolder.undated`, and says so.
         facts: more of its properties.
     """
     name = file.name.removesuffix(".tif")
@@ -35,7 +35,7 @@ def publish_map(
         f"{run.name}-{name}",
         f"./{file.name}",
         grid=spec.grid,
-        start=taken or datetime.now(UTC),
+        start=taken or run.undated(),
         raster=spec,
         statistics=recorded_statistics(file),
         properties={"arpent:task": run.task, "arpent:acquired": taken is not None, **(facts or {})},

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -168,6 +169,16 @@ class RunFolder:
             record = InputRecord(source=named, role=role)
         self._inputs[record.source] = record
         return record
+
+    def undated(self) -> datetime:
+        """The moment for what shows the ground on a day that nobody knows, in UTC and whole seconds.
+
+        STAC wants one. That of the run would make two runs differ that are the same in all else, so it is the one at
+        which the newest file was last changed of those that are read; that of the run where none lies on this machine.
+        """
+        changed = [moment for record in self._inputs.values() for moment in _changes(Path(record.source))]
+        moment = datetime.fromtimestamp(max(changed), UTC) if changed else self._start.created
+        return moment.replace(microsecond=0)
 
     def use_bundle(self, source: str | Path, sha256: str) -> None:
         """Notes the model in use."""
@@ -335,6 +346,21 @@ class RunFolder:
     def _record(self, path: Path) -> FileRecord:
         inside = path.resolve().relative_to(self.path.resolve()).as_posix()
         return FileRecord(file=inside, sha256=file_sha256(path), bytes=path.stat().st_size)
+
+
+def _changes(place: Path) -> Iterator[float]:
+    """When a file was last changed, or those of a folder, but for runs in it; nothing where nothing lies."""
+    for file in _files_in(place) if place.is_dir() else (place,):
+        with suppress(OSError):  # gone meanwhile
+            yield file.stat().st_mtime
+
+
+def _files_in(place: Path) -> Iterator[Path]:
+    for folder, inner, files in os.walk(place):
+        if folder != str(place) and (MANIFEST in files or SCRATCH in inner):
+            inner.clear()
+            continue
+        yield from (Path(folder) / file for file in files)
 
 
 def _nobody(line: str) -> None:

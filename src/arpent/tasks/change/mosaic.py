@@ -225,7 +225,7 @@ def _published(
             f"{run.name}-{title}",
             f"./{one.path.name}",
             grid=stages.grid,
-            start=begun or ended or datetime.now(UTC),
+            start=begun or ended or run.undated(),
             end=ended if begun else None,
             raster=one.spec,
             statistics=recorded_statistics(one.path),

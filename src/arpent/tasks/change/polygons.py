@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -265,7 +264,7 @@ def outline_in_run(run: RunFolder, layers: ChangeLayers, settings: OutlineSettin
         f"{run.name}-{made.path.stem}",
         f"./{made.path.name}",
         grid=grid,
-        start=datetime.now(UTC),
+        start=run.undated(),
         properties={"arpent:task": run.task, "arpent:acquired": False},
     )
     product = run.publish(made.path, kind="vector", name=f"change{layers.label}", stac=item)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -210,7 +209,7 @@ class _Work:
             f"{self.run.name}-places",
             f"./{PLACES}",
             grid=_around(geometries),
-            start=datetime.now(UTC),
+            start=self.run.undated(),
             properties={"arpent:task": self.run.task, "arpent:acquired": False},
         )
         self.run.publish(file, kind="vector", name="places", stac=item)

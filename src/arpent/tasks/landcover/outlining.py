@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
@@ -79,7 +79,7 @@ def outline(run: RunFolder, classes: ClassMap, settings: MapSettings, taken: dat
         f"{run.name}-polygons",
         f"./{made.name}",
         grid=grid,
-        start=taken or datetime.now(UTC),
+        start=taken or run.undated(),
         properties={"arpent:task": run.task, "arpent:acquired": taken is not None},
     )
     run.publish(made, kind="vector", name="polygons", stac=item)
