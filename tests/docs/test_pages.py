@@ -87,8 +87,8 @@ def _unknown_words(command: Any, words: list[str]) -> list[str]:
     return [word for word in words if word.startswith("-") and word.partition("=")[0] not in known]
 
 
-LAUNCHERS = {"--cpu", "--multi_gpu", "--nproc-per-node", "--num_processes", "--standalone"}
-"""Options of accelerate and torchrun that pages speak of."""
+LAUNCHERS = {"--cpu", "--logdir", "--multi_gpu", "--nproc-per-node", "--num_processes", "--standalone"}
+"""Options of accelerate, torchrun and tensorboard that pages speak of."""
 
 
 def test_every_option_in_the_text_exists(pages: list[Any], commands: Any) -> None:
@@ -177,6 +177,27 @@ def test_settings_shown_in_the_change_pages_are_accepted(pages: list[Any]) -> No
     english, french = (parse(ChangeTrainSettings, yaml.safe_load(block), "the page") for block in shown)
     assert english == french
     assert english.fit.best == "average_precision"
+
+
+def test_settings_shown_to_those_who_come_from_elsewhere_are_accepted(pages: list[Any]) -> None:
+    """Blocks that name a file of the reader's own; what is theirs begins with other words."""
+    from arpent.core.settings import parse
+    from arpent.tasks.landcover import TrainSettings
+
+    shown = {
+        page.path.name: [
+            parse(TrainSettings, yaml.safe_load(block), "the page")
+            for block in page.blocks("yaml")
+            if block.startswith("# mine.yaml")
+        ]
+        for page in pages
+        if page.path.parent.name == "coming-from"
+    }
+    assert {name for name, settings in shown.items() if settings} == {
+        f"{name}{language}.md" for name in ("flair", "torchgeo") for language in ("", ".fr")
+    }
+    for name in ("flair", "torchgeo"):
+        assert shown[f"{name}.md"] == shown[f"{name}.fr.md"]
 
 
 def test_the_page_on_planaura_names_every_key_of_its_configurations(pages: list[Any]) -> None:
