@@ -189,21 +189,6 @@ def test_a_missing_or_damaged_model_is_one_line(arpent, scene, tmp_path, model):
     assert len(said.err.strip().splitlines()) == 1
 
 
-@pytest.mark.slow
-def test_the_demo_ends_with_a_table_a_map_and_a_picture(arpent, tmp_path):
-    said = arpent("demo", "--fast", "-o", tmp_path / "demo", "--json")
-    assert said.code == 0, said.err
-    document = said.document
-    assert document["accuracy"] > 0.3
-    assert set(document["seconds"]) == {"simulate", "train", "predict", "compare"}
-    assert document["change"]["f1"] > document["change"]["f1_change_vectors"] > 0.3
-    assert Path(document["change"]["preview"]).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
-    assert document["peak_memory_bytes"] > 10**8
-    with rasterio.open(document["map"]) as made:
-        assert made.shape == (1024, 1024)
-    assert Path(document["preview"]).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
-
-
 def test_evaluate_shows_both_ways_of_counting_absent_classes(arpent, folder, model, tmp_path):
     said = arpent(
         *("landcover", "evaluate", "--model", model, "--data", folder / "data" / "index.csv", "-o", tmp_path / "run"),
