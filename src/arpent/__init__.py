@@ -2,7 +2,7 @@
 
 Files become windows, windows tensors, tensors maps; see ``docs/architecture.md`` for the flow. Importing this
 package does nothing but define its version: each room is imported by name, and torch only by those that need it.
-`change` is looked up when it is first used.
+The functions for notebooks and scripts live in `arpent.api`, and are looked up when they are first used.
 """
 
 from __future__ import annotations
@@ -12,14 +12,18 @@ from typing import TYPE_CHECKING
 from arpent.version import __version__
 
 if TYPE_CHECKING:
-    from arpent.tasks.change.pairs import change
+    from arpent.api import Run, change, classify, describe, forecast, landcover, open_run
 
-__all__ = ["__version__", "change"]
+__all__ = ["Run", "__version__", "change", "classify", "describe", "forecast", "landcover", "open_run"]
 
 
 def __getattr__(name: str) -> object:
-    if name == "change":
-        from arpent.tasks.change import pairs
+    if name in __all__:
+        from arpent import api
 
-        return pairs.change
+        return getattr(api, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -10,7 +10,7 @@ import yaml
 
 import arpent
 
-EXTRAS = {"learn", "language", "web", "fast", "cluster", "all"}
+EXTRAS = {"learn", "language", "web", "fast", "cluster", "xarray", "all"}
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from arpent.cli.places import Force, Name, Output, Resume, place
 from arpent.cli.searches import with_search
 from arpent.core import Language
 from arpent.errors import PartialFailure
-from arpent.language import percent, say
+from arpent.language import say
 from arpent.tasks.describe.generate_settings import GenerateSettings
 
 if TYPE_CHECKING:
@@ -72,13 +72,7 @@ def generate(
     )
     language = settings.language
     show(_document(made), *_texts(made, stream), *_counts(made, language), *_files(made, language))
-    if made.failed and made.repair_rate is not None:
-        raise PartialFailure(
-            "the descriptions count as failed: too many sentences of the model had to be replaced",
-            found=percent(made.repair_rate, "en"),
-            expected="at most 10%",
-            cure="Train the model longer, or on images more like these; the texts themselves are all supported.",
-        )
+    made.check()
     failures = made.run.manifest.failures
     if failures:
         raise PartialFailure(

@@ -36,6 +36,7 @@ _EXTRAS = {
     "web": ("django", "ninja", "rio_tiler"),
     "fast": ("openvino", "onnxruntime"),
     "cluster": ("ray",),
+    "xarray": ("xarray",),
 }
 """The modules by which each optional part of Arpent is recognised."""
 

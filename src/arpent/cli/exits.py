@@ -80,6 +80,7 @@ _EXTRA_OF_MODULE = {
     "onnxruntime": "fast",
     "openvino": "fast",
     "ray": "cluster",
+    "xarray": "xarray",
 }
 
 

@@ -47,6 +47,7 @@ class Panel:
         shares: of each class by its id, for a raster that is a thinned copy of a larger map; those of the raster itself
             if None.
         toned: whether its three bands of bytes are colours already, so that panels can be held against each other.
+        head: of its column of shares in a legend of several maps, where its title is too long for one.
     """
 
     raster: Raster
@@ -56,6 +57,7 @@ class Panel:
     steps: Steps | None = None
     shares: Mapping[int, float] | None = None
     toned: bool = False
+    head: str = ""
 
 
 def preview(
@@ -101,7 +103,7 @@ def compose(shown: Sequence[Panel], title: str, language: Language) -> Figure:
         boxes.append(box)
         right = box.right + _GAP + (0.75 if picture.range else 0.0)
     classes = _nomenclature(shown)
-    heads = [panel.title for panel in shown if panel.classes]
+    heads = [panel.head or panel.title for panel in shown if panel.classes]
     entries = entries_of([p for p, panel in zip(pictures, shown, strict=True) if panel.classes], classes, language)
     side = _legend_width([entry.label for entry in entries], len(heads)) if entries else 0.0
     tall = max(height, 0.24 * (len(entries) + (len(heads) > 1)))

@@ -74,6 +74,7 @@ class Table:
         decimals: of floats; three significant digits where not given.
         marked: the row that stands out, from 0 on.
         signed: columns whose numbers are differences, from 0 on: those above zero get a plus.
+        right: columns of text that are set to the right as numbers are, from 0 on: sizes with their units.
     """
 
     kind: ClassVar[str] = "table"
@@ -83,6 +84,7 @@ class Table:
     decimals: int | None = None
     marked: int | None = None
     signed: Sequence[int] = ()
+    right: Sequence[int] = ()
 
     def __post_init__(self) -> None:
         wrong = [len(row) for row in self.rows if len(row) != len(self.columns)]
@@ -96,11 +98,12 @@ class Table:
 
     @cached_property
     def numeric(self) -> tuple[bool, ...]:
-        """Which columns hold numbers and nothing else; they are set to the right."""
+        """Which columns are set to the right: those that hold numbers and nothing else, and those asked for."""
         columns = [[row[place] for row in self.rows] for place in range(len(self.columns))]
         return tuple(
-            any(cell is not None for cell in column) and not any(isinstance(cell, str) for cell in column)
-            for column in columns
+            place in self.right
+            or (any(cell is not None for cell in column) and not any(isinstance(cell, str) for cell in column))
+            for place, column in enumerate(columns)
         )
 
     def cells(self, language: Language) -> list[list[str]]:

@@ -6,7 +6,6 @@ threads may draw at the same time.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["ACCENTS", "FAINT", "INK", "PAPER", "SOFT", "STUDY", "canvas", "frame", "publish", "word", "write"]
+__all__ = ["ACCENTS", "DPI", "FAINT", "INK", "PAPER", "SOFT", "STUDY", "canvas", "frame", "publish", "word", "write"]
 
 INK: Final = "#1f2a30"
 """Text and axes."""
@@ -32,7 +31,8 @@ ACCENTS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e
 STUDY: Final = ("#b9c4ca", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195", "#4d4d4d")
 """Ways that are compared: what all are held against first, in grey, then the accents."""
 
-_DPI = 150
+DPI: Final = 150
+"""Pixels per inch of every figure."""
 _FAMILY = "DejaVu Sans"  # comes with matplotlib: the same on every machine, with French and typographic spaces
 
 _WORDS: Mapping[str, Mapping[Language, str]] = {
@@ -61,9 +61,10 @@ def word(key: str, language: Language) -> str:
 def canvas(width: float, height: float) -> Figure:
     """An empty figure of that many inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), dpi=_DPI, facecolor=PAPER)
+    from arpent.report.sheet import Sheet
+
+    figure = Sheet(figsize=(width, height), dpi=DPI, facecolor=PAPER)
     FigureCanvasAgg(figure)
     return figure
 
@@ -114,7 +115,7 @@ def frame(axes: Axes, *, x: str = "", y: str = "", title: str = "") -> None:
 
 
 def publish(figure: Figure, path: Path) -> Path:
-    """Writes the figure as PNG, whole or not at all. Equal figures give equal bytes: no date, no program name."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return write_file(path, buffer.getvalue())
+    """Writes the figure as PNG, whole or not at all."""
+    from arpent.report.sheet import png_of
+
+    return write_file(path, png_of(figure))

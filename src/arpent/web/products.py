@@ -22,7 +22,7 @@ from arpent.web.series import by_place
 from arpent.web.styles import Title, date_entries, legend_of_change, quality_legend, ramp_legend, titled
 from arpent.web.timelines import is_timeline, timeline_layers
 
-__all__ = ["layers_of"]
+__all__ = ["layers_of", "raster_layer"]
 
 _SHAPES: Final[dict[str, Kind]] = {
     "descriptions": "parcels",
@@ -102,6 +102,15 @@ def layers_of(run: Run, report: Report | None = None) -> list[Layer]:
     return list(_Collection(run, report).layers())
 
 
+def raster_layer(run: Run, product: Product) -> Layer:
+    """The layer of one raster product alone; nothing else of the run is opened.
+
+    Raises:
+        InputError, RunDamaged: it cannot be shown.
+    """
+    return _Collection(run, None).raster(product)
+
+
 class _Collection:
     """The layers of one run."""
 
@@ -140,28 +149,31 @@ class _Collection:
             return ()
 
     def _raster(self, product: Product, *, whole: bool) -> list[Layer]:
+        made = self.raster(product)
+        if whole and made.kind == "classes" and product.name not in ("classes", "errors"):
+            return []  # a sheet of the map that is shown as a whole
+        return [made]
+
+    def raster(self, product: Product) -> Layer:
+        """The layer of a raster product."""
         header, facts = read_header(self._run.locate(product)), facts_of(self._run, product)
         kind, title = self._look_of(product, header)
-        if whole and kind == "classes" and product.name not in ("classes", "errors"):
-            return []  # a sheet of the map that is shown as a whole
         legend = self._legend(product, header, kind, facts)
         day = facts.first if _OF_THE_FIRST.fullmatch(product.name) else facts.last
         frame = Frame(day, header.file, observed="forecast:reference_datetime" not in facts.properties)
         bands = header.bands[:MOST_BANDS] if kind in ("embedding", "probability") and len(header.bands) > 1 else ()
-        return [
-            Layer(
-                product.name,
-                product.name,
-                kind,
-                title.en,
-                title.fr,
-                (frame,),
-                legend,
-                facts.bounds or header.bounds,
-                bands=bands,
-                warnings=self._warnings,
-            )
-        ]
+        return Layer(
+            product.name,
+            product.name,
+            kind,
+            title.en,
+            title.fr,
+            (frame,),
+            legend,
+            facts.bounds or header.bounds,
+            bands=bands,
+            warnings=self._warnings,
+        )
 
     def _look_of(self, product: Product, header: RasterHeader) -> tuple[Kind, Title]:
         """Kind and title, by the product's name, else by what its file holds."""

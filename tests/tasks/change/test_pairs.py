@@ -23,9 +23,9 @@ def test_options_have_the_names_of_the_command_line(land, tmp_path):
         runtime="torch",
         device="cpu",
     )
-    assert done.run.manifest.settings["images"] == images
-    assert done.run.manifest.settings["dates_given"] == [2020001, 2021001, 2022001]
-    with open_image(done.compared.products["after_date"]) as dates:
+    assert done.manifest.settings["images"] == images
+    assert done.manifest.settings["dates_given"] == [2020001, 2021001, 2022001]
+    with open_image(done.made.compared.products["after_date"]) as dates:
         assert dates.read(dates.grid.window).pixels.max() == 2022001
 
 

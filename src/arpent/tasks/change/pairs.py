@@ -103,14 +103,10 @@ def change(
     quality: Sequence[str | Path] = (),
     before_before: str | Path | None = None,
     place: Place | None = None,
+    progress: Progress | None = None,
     **settings: Any,  # noqa: ANN401 - checked by the settings themselves
 ) -> ChangeRun:
-    """Compares two dates of a place, as ``arpent change pair`` does.
-
-    ::
-
-        done = arpent.change("before.tif", "after.tif", model="planaura-hls", output="runs/fire")
-        done.compared.products["cosine_map"]
+    """Compares two dates of a place, as ``arpent change pair`` and `arpent.change` do.
 
     Args:
         before: the earlier image, or two of them in the order of their dates.
@@ -120,6 +116,7 @@ def change(
         quality: a layer for each image, in their order; looked for beside them if not given.
         before_before: a second image from before, still earlier.
         place: where the run goes and what is done if something is there, for more than `output` says.
+        progress: who is told how far it is.
         settings: those of `ChangeSettings`, by name; and ``date0``, ``date1`` and ``date2``, the dates of the images as
             YYYYDDD or YYYYMMDD, which are read from their names if not given.
 
@@ -128,10 +125,10 @@ def change(
         And the errors of `compare`.
     """
     dates = [settings.pop(f"date{number}", None) for number in range(_MOST)]
-    chosen = parse(ChangeSettings, settings, "arpent.change")
+    chosen = parse(ChangeSettings, settings, "ap.change")
     befores = [before] if isinstance(before, str | Path) else list(before)
     images = tuple(str(image) for image in (*filter(None, (before_before,)), *befores, after))
     pair = pair_of(PairImages(images, tuple(map(str, quality))), dates)
-    bundle = model_for(model, len(images))
+    bundle = model_for(model, len(images), progress=progress)
     where = place or Place(exact=None if output is None else Path(output))
-    return compare_images(pair, bundle, model, where, chosen)
+    return compare_images(pair, bundle, model, where, chosen, progress=progress)

@@ -16,8 +16,8 @@ from arpent.core import Language, Progress, file_sha256
 from arpent.core.bundle import FOLDER_HEADER
 from arpent.core.progress import Silent
 from arpent.engine import Answer, ItemJob, ItemOptions, Opener, Product, Rows, fingerprint, hired, run_items
-from arpent.errors import ArpentError, BundleInvalid, InvalidSetting
-from arpent.language import Measured, say
+from arpent.errors import ArpentError, BundleInvalid, InvalidSetting, PartialFailure
+from arpent.language import Measured, percent, say
 from arpent.language.grammar import abstains, compose, text
 from arpent.report.small_pictures import SmallPicture
 from arpent.store import Place, Run, RunFolder, bundle_in, content_of
@@ -77,6 +77,20 @@ class Generated:
         """Too many sentences are the grammar's."""
         return self.repair_rate is not None and self.repair_rate > MOST_REPAIRS
 
+    def check(self) -> None:
+        """Refuses a run whose sentences are too often the grammar's.
+
+        Raises:
+            PartialFailure: too many are.
+        """
+        if self.repair_rate is not None and self.failed:
+            raise PartialFailure(
+                "the descriptions count as failed: too many sentences of the model had to be replaced",
+                found=percent(self.repair_rate, "en"),
+                expected="at most 10%",
+                cure="Train the model longer, or on images more like these; the texts themselves are all supported.",
+            )
+
 
 def generate(
     images: Sequence[str],
@@ -106,9 +120,9 @@ def generate(
         Interrupted: by Ctrl-C; go on with a place that resumes.
     """
     batch_size = _side_by_side(settings, stream)
-    describer = Describer.open(
-        model, base=settings.base, device=settings.device, weights=settings.weights, batch_size=batch_size
-    )
+    # Where others have GPUs, this process needs none.
+    here = settings.device if hired() is None or settings.device == "cpu" else "auto"
+    describer = Describer.open(model, base=settings.base, device=here, weights=settings.weights, batch_size=batch_size)
     document = settings.model_dump(mode="json") | {"images": list(images), "model": str(model)}
     read = [*images, str(model), *([str(parcels)] if parcels else [])]
     with place.begin("describe-generate", Path(images[0]).stem, document, read) as run:
@@ -195,7 +209,7 @@ def _opener(model: str | Path, settings: GenerateSettings, batch_size: int) -> O
         return None
     folder = bundle_in(model)
     header = folder if folder.is_file() else folder / FOLDER_HEADER
-    there = settings.model_copy(update={"device": others.device.type})
+    there = settings.model_copy(update={"device": others.device_for(settings.device).type})
     return partial(_open_writer, header, file_sha256(header), Path(model), there, batch_size)
 
 
