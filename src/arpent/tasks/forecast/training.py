@@ -30,7 +30,7 @@ from arpent.tasks.forecast.sides import bands_of, decibel_rule, divided, note_da
 from arpent.tasks.forecast.train_settings import ForecastSettings, SegmentationSettings
 from arpent.version import __version__
 
-__all__ = ["train_forecast"]
+__all__ = ["latest_segmentation", "train_forecast"]
 
 _JUDGED = 200_000
 """Pixels per horizon on which beliefs and temperatures are found."""
@@ -140,7 +140,7 @@ def _lesson(settings: ForecastSettings, place: Place) -> _Lesson:
 
 def _segmentation(settings: ForecastSettings, dataset: Dataset, place: Place) -> Bundle:
     """The segmentation model that is named, or the last one that was trained on the same data set."""
-    source = Path(settings.segmentation) if settings.segmentation else _latest(dataset, place)
+    source = Path(settings.segmentation) if settings.segmentation else latest_segmentation(dataset, place)
     bundle = load_bundle(bundle_in(source))
     contract = require_segmentation(bundle, str(source))
     assert contract.classes is not None  # required
@@ -159,7 +159,7 @@ def _segmentation(settings: ForecastSettings, dataset: Dataset, place: Place) ->
     return bundle
 
 
-def _latest(dataset: Dataset, place: Place) -> Path:
+def latest_segmentation(dataset: Dataset, place: Place) -> Path:
     """The last finished segmentation of this data set among the runs beside the new one.
 
     Raises:
@@ -177,7 +177,7 @@ def _latest(dataset: Dataset, place: Place) -> Path:
     if not found:
         raise FileMissing(
             f"no segmentation model of {dataset.folder} is in {' or '.join(map(str, folders))}",
-            cure="Run 'arpent forecast train-segmentation' first, name one with --segmentation, or add --joint.",
+            cure="Run 'arpent forecast train-segmentation' first, or name a model; a forecast needs none with --joint.",
         )
     return max(found, key=lambda run: run.manifest.finished).path
 
