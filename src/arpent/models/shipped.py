@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from arpent.core.bundle import FOLDER_HEADER
+
 __all__ = ["shipped_bundle", "shipped_folder", "shipped_names"]
 
 _FOLDER = Path(__file__).with_name("bundles")
@@ -15,10 +17,15 @@ def shipped_folder() -> Path:
 
 
 def shipped_names() -> tuple[str, ...]:
-    """Every bundle that comes with Arpent; its contract says how it was made."""
-    return tuple(sorted(path.stem for path in _FOLDER.glob("*.safetensors")))
+    """Every bundle that comes with Arpent, a file or a folder; its contract says how it was made."""
+    return tuple(sorted(_shipped()))
 
 
 def shipped_bundle(name: str) -> Path | None:
     """The bundle of that name, if it comes with Arpent."""
-    return _FOLDER / f"{name}.safetensors" if name in shipped_names() else None
+    return _shipped().get(name)
+
+
+def _shipped() -> dict[str, Path]:
+    files = {path.stem: path for path in _FOLDER.glob("*.safetensors")}
+    return files | {header.parent.name: header.parent for header in _FOLDER.glob(f"*/{FOLDER_HEADER}")}

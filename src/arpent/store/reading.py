@@ -9,6 +9,7 @@ from typing import Literal
 
 from arpent.core import Progress, Silent, file_sha256, object_address
 from arpent.errors import ArpentError, FileMissing, RunDamaged
+from arpent.models.shipped import shipped_bundle
 from arpent.store.lock import RunLock
 from arpent.store.manifest import MANIFEST, FileRecord, Manifest, read_manifest
 from arpent.store.remote import bring, difference, mirror, runs_at
@@ -143,11 +144,16 @@ def open_run(path: str | Path) -> Run:
 
 
 def bundle_in(path: str | Path) -> Path:
-    """The model bundle at a path, which may be the run that has trained it."""
+    """The model bundle at a path, which may be the run that has trained it, or of a name that comes with Arpent.
+
+    What lies at the path goes before a bundle of the same name.
+    """
     address = object_address(path)
     if address is not None:
         return _bundle_at(address)
     folder = Path(path)
+    if not folder.exists() and (shipped := shipped_bundle(str(path))):
+        return shipped
     if (folder / MANIFEST).exists() or (folder / SCRATCH / START).exists():
         run = open_run(folder)
         return run.file("model")

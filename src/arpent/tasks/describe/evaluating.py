@@ -75,7 +75,7 @@ def evaluate(
     if (source / TEXTS).is_file() or source.is_file():
         written = _of_run(source)
     else:
-        if not source.exists():
+        if not bundle_in(source).exists():
             raise FileMissing(f"there is no {source}", cure="Check the path.")
         if not images:
             raise FileMissing(
