@@ -322,12 +322,15 @@ class Elsewhere:
     """A crew in this process that knows no more than another process would: all that is told goes through pickle."""
 
     def __init__(self) -> None:
-        import torch
-
-        self.device = torch.device("cpu")
         self.calls = 0
         self._known: tuple[object, object] | None = None
         self._opened = ExitStack()
+
+    def device_for(self, name: str) -> Any:
+        """See `engine.crew.Crew`."""
+        import torch
+
+        return torch.device("cpu")
 
     def each(
         self, opener: Any, do: Any, asked: Any, *, ahead: int = 0, recovery: Any = None, kept: bool = False

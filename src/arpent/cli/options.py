@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeVar
 
 import typer
 
+from arpent.cli.console import note
 from arpent.core.settings import Setting, Settings, parse, settings_of
 from arpent.core.yaml_files import load_yaml, merge, place
 from arpent.errors import InvalidSetting
@@ -76,15 +77,17 @@ def with_engine(command: Callable[..., None]) -> Callable[..., None]:
     ]
 
     @functools.wraps(command)
-    def run(*, engine: str, address: str | None, workers: int, gpus: float, **values: Any) -> None:  # noqa: ANN401
+    def run(*, engine: str, address: str | None, workers: int, gpus: float | None, **values: Any) -> None:  # noqa: ANN401
         if engine == "local":
             _refuse_idle({"--address": address, "--workers": workers, "--gpus": gpus})
             command(**values)
             return
         from arpent.engine import on_cluster
 
-        with on_cluster(address, workers=workers, gpus=gpus):
+        with on_cluster(address, workers=workers, gpus=gpus) as cluster:
             command(**values)
+        if cluster.idle_gpus:
+            note(f"The cluster has {cluster.idle_gpus:g} GPUs that were not used: --gpus 1 gives one to each worker.")
 
     parameters = [*own, *_engine_options()]
     run.__signature__ = inspect.Signature(parameters, return_annotation=None)  # type: ignore[attr-defined]
@@ -95,7 +98,7 @@ def with_engine(command: Callable[..., None]) -> Callable[..., None]:
 def _refuse_idle(options: Mapping[str, object]) -> None:
     """Refuses what would say something about a cluster that is not asked for."""
     for name, value in options.items():
-        if value:
+        if value not in (None, 0):
             raise InvalidSetting(f"{name} is about a Ray cluster", cure=f"Add --engine ray, or leave out {name}.")
 
 
@@ -105,12 +108,14 @@ def _engine_options() -> list[inspect.Parameter]:
         "--address", metavar="HOST:PORT|auto", help="The Ray cluster; one of this machine alone if not given."
     )
     workers = typer.Option("--workers", min=0, help="How many workers; 0 for all that the cluster has room for.")
-    gpus = typer.Option("--gpus", min=0.0, help="GPUs of each worker, also parts of one; 0 computes on CPUs.")
+    gpus = typer.Option(
+        "--gpus", min=0.0, help="GPUs of each worker, also parts of one; 1 with --device cuda, else 0, if not given."
+    )
     return [
         _keyword("engine", typing.Annotated[Literal["local", "ray"], engine], "local"),
         _keyword("address", typing.Annotated[str | None, address], None),
         _keyword("workers", typing.Annotated[int, workers], 0),
-        _keyword("gpus", typing.Annotated[float, gpus], 0.0),
+        _keyword("gpus", typing.Annotated[float | None, gpus], None),
     ]
 
 

@@ -7,11 +7,6 @@ them, and moves the answers. What is left to be done here is to keep a few calls
 from __future__ import annotations
 
 import importlib.util
-import logging
-import os
-import signal
-import threading
-import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -26,10 +21,14 @@ from typing import Any
 import torch
 
 from arpent.engine.crew import Opener, Recovery, working_with
+from arpent.engine.joining import check_share, imported, join, places, room
 from arpent.engine.worker import Brief, Worker
 from arpent.errors import ClusterLost, ExtraMissing, InvalidSetting
 
-__all__ = ["on_cluster"]
+__all__ = ["Cluster", "on_cluster"]
+
+_DEVICES = ("auto", "cpu", "cuda")
+_CURE = "Give --gpus for GPUs, --device cpu for CPUs, or neither."
 
 _AHEAD = 3
 """Calls under way or waiting to be taken, for each worker: one in the network, one reading, one done."""
@@ -37,90 +36,46 @@ _AHEAD = 3
 _RETRIES = 3
 """How often Ray asks again for what was lost with a worker."""
 
-_UNJOINED = (ConnectionError, RuntimeError, ValueError, TimeoutError)
-"""What Ray raises where there is no cluster, or none that takes this process in."""
-
 _PATIENCE = 120.0
 """Seconds that a silent worker is waited for, and calls under way when nobody needs their answers any more."""
 
 _PAUSE = 1.0
 """Seconds until a silent worker's work is asked for once more."""
 
+_LOOK = 10.0
+"""Seconds between two looks at whether workers on GPUs still have a place."""
+
+_PLACING = 300.0
+"""Seconds in which workers must have been placed and started; a machine that is busy takes long to import PyTorch."""
+
 
 @contextmanager
-def on_cluster(address: str | None = None, *, workers: int = 0, gpus: float = 0.0) -> Iterator[None]:
+def on_cluster(address: str | None = None, *, workers: int = 0, gpus: float | None = None) -> Iterator[Cluster]:
     """Lets the workers of a Ray cluster do what predictions in the block ask for.
 
-    The cluster is joined when they first ask.
+    The cluster is joined when they first ask. Workers compute on GPUs where `gpus` says so, or the device of the
+    prediction does; with "auto" and no `gpus`, they compute on CPUs, as the same prediction does on most machines.
 
     Args:
         address: of the cluster ("auto" for the one that this machine belongs to, "host:6379"); None to start Ray on
             this machine, for as long as the block.
         workers: how many; 0 for as many as the cluster has cores, or GPUs, for.
-        gpus: of each worker; 0 for those that compute on the CPU.
+        gpus: of each worker that has a network; one where the device is "cuda", and none else, if not given.
 
     Raises:
         ExtraMissing: Ray is not installed.
-        ClusterLost: there is no cluster at that address, or none that can be joined.
-        InvalidSetting: it has fewer GPUs than a worker needs.
+        ClusterLost: there is no cluster at that address, or none that can be joined or has a free place.
+        InvalidSetting: it has fewer GPUs than the workers need, or GPUs and the device do not go together.
     """
     if importlib.util.find_spec("ray") is None:
         raise ExtraMissing.of("cluster", "the engine Ray")
-    team = _Team(address, workers, gpus)
+    check_share(gpus or 0.0)
+    team = Cluster(address, workers, gpus)
     try:
         with working_with(team):
-            yield
+            yield team
     finally:
         team.dismiss()
-
-
-def _imported() -> ModuleType:
-    """Ray, which is imported when it is needed, and tells nobody that it is."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    import ray
-
-    return ray
-
-
-def _join(ray: ModuleType, address: str | None) -> None:
-    """Joins a cluster, or starts one of this machine alone."""
-    # Ray takes this signal for itself; it stays whose it was.
-    mine = threading.current_thread() is threading.main_thread()
-    before = signal.getsignal(signal.SIGTERM)
-    own: dict[str, Any] = {"address": "local", "_node_ip_address": "127.0.0.1"}
-    chosen = own if address is None else {"address": address}
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ray.init(log_to_driver=False, logging_level=logging.ERROR, **chosen)
-    except Exception as problem:
-        # Ray raises the bare class where a node does not come up in time.
-        if type(problem) is not Exception and not isinstance(problem, _UNJOINED):
-            raise
-        where = "on this machine" if address is None else f"at {address}"
-        raise ClusterLost(
-            f"no Ray cluster can be joined {where}",
-            found=str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__,
-            cure="Start one with 'ray start --head', give its address, and set RAY_AUTH_MODE=token if it has a token.",
-        ) from problem
-    finally:
-        if mine:
-            signal.signal(signal.SIGTERM, before)
-
-
-def _count(ray: ModuleType, workers: int, gpus: float) -> int:
-    """How many workers the cluster has room for, or as many as are asked for."""
-    there = ray.cluster_resources()
-    if gpus and there.get("GPU", 0) < gpus:
-        raise InvalidSetting(
-            "the cluster has too few GPUs for a worker",
-            found=f"{there.get('GPU', 0):g}",
-            expected=f"{gpus:g}",
-            cure="Give fewer with --gpus, or 0 to compute on CPUs.",
-        )
-    room = there["GPU"] // gpus if gpus else there.get("CPU", 1) // torch.get_num_threads()
-    return workers or max(1, int(room))
 
 
 @dataclass
@@ -132,36 +87,64 @@ class _Call:
         asked: with what.
         answer: where the answer will be.
         kept: where what stays with the workers will be.
+        worker: number of the one that was asked.
     """
 
     do: Callable[..., Any]
     asked: Sequence[Any]
     answer: Any
     kept: Any = None
+    worker: int = -1
+
+
+class _Homeless(Exception):
+    """A worker is silent, and no node has a place for it any more."""
 
 
 @dataclass
-class _Team:
-    """The workers of one command; satisfies `engine.crew.Crew`."""
+class Cluster:
+    """The workers of one command; satisfies `engine.crew.Crew`.
+
+    Attributes:
+        idle_gpus: that the cluster has, where workers compute on CPUs and nobody has asked for that.
+    """
 
     address: str | None
     wanted: int
-    gpus: float
+    gpus: float | None
+    idle_gpus: float = 0.0
+    share: float = 0.0  # of a GPU, for each worker
     joined: bool = False  # by this team, which is to leave again
-    workers: list[Any] = field(default_factory=list)
+    workers: dict[int, Any] = field(default_factory=dict)
     busy: dict[Any, int] = field(default_factory=dict)  # answers under way → number of the worker
     brief: Brief | None = None
     opener: Opener | None = None
+    unsaid: bool = False  # on which device networks are to run
 
     @property
     def ray(self) -> ModuleType:
         """Ray."""
-        return _imported()
+        return imported()
 
-    @property
-    def device(self) -> torch.device:
-        """Where networks run."""
-        return torch.device("cuda" if self.gpus else "cpu")
+    def device_for(self, name: str) -> torch.device:
+        """See `engine.crew.Crew`.
+
+        Raises:
+            InvalidSetting: workers have no such device, or the GPUs that they were to have are not for it.
+        """
+        if name not in _DEVICES:
+            raise InvalidSetting(
+                "Ray says which GPU a worker has", found=f"device {name}", expected=", ".join(_DEVICES), cure=_CURE
+            )
+        if self.gpus is not None and (name == "cpu") == bool(self.gpus) and name != "auto":
+            raise InvalidSetting(
+                "--gpus and --device do not go together", found=f"--gpus {self.gpus:g} --device {name}", cure=_CURE
+            )
+        share = self.gpus if self.gpus is not None else float(name == "cuda")
+        if share != self.share:
+            self._end_workers()
+        self.share, self.unsaid = share, name == "auto" and self.gpus is None
+        return torch.device("cuda" if share else "cpu")
 
     def each(
         self,
@@ -195,33 +178,56 @@ class _Team:
 
     def dismiss(self) -> None:
         """Ends the workers."""
-        for worker in self.workers:
-            self.ray.kill(worker)
-        self.workers.clear()
-        self.busy.clear()
+        self._end_workers()
         self.brief = self.opener = None
         if self.joined:
             self.ray.shutdown()
             self.joined = False
+
+    def _end_workers(self) -> None:
+        for worker in self.workers.values():
+            self.ray.kill(worker)
+        self.workers.clear()
+        self.busy.clear()
 
     def _hire(self) -> None:
         if self.workers:
             return
         ray = self.ray
         if not ray.is_initialized():
-            _join(ray, self.address)
+            join(ray, self.address)
             self.joined = True
-        count = _count(ray, self.wanted, self.gpus)
+        count = room(ray, self.wanted, self.share)
+        self.idle_gpus = ray.cluster_resources().get("GPU", 0.0) if self.unsaid else 0.0
         # As Ray's actors do, they need a core to be placed and hold none afterwards: after the loss of a node there is
-        # always room for them on another one.
+        # always room for them on another one. Where they have GPUs, these alone say where they are placed.
         actor = ray.remote(Worker).options(
-            num_gpus=self.gpus or None,
+            num_gpus=self.share or None,
+            num_cpus=0 if self.share else None,
             max_restarts=-1,
             max_task_retries=_RETRIES,
             max_concurrency=2,
             scheduling_strategy="SPREAD",
         )
-        self.workers = [actor.remote(Path.cwd(), torch.get_num_threads()) for _ in range(count)]
+        self.workers = {number: actor.remote(Path.cwd(), torch.get_num_threads()) for number in range(count)}
+        self._place()
+
+    def _place(self) -> None:
+        """Waits for the workers; those that others leave no place for are done without.
+
+        Raises:
+            ClusterLost: that is all of them.
+        """
+        asked = {number: worker.process.remote() for number, worker in self.workers.items()}
+        ready, _ = self.ray.wait(list(asked.values()), num_returns=len(asked), timeout=_PLACING, fetch_local=False)
+        for number, answer in asked.items():
+            if answer not in ready:
+                self.ray.kill(self.workers.pop(number))
+        if not self.workers:
+            raise ClusterLost(
+                f"no worker has found a place on the cluster within {_PLACING:.0f} s",
+                cure="See with 'ray status' who holds its cores and GPUs, and go on with --resume when some are free.",
+            )
 
     def _briefed(self, opener: Opener) -> Brief:
         """The brief of a work, which lies where all workers can read it."""
@@ -236,17 +242,17 @@ class _Team:
             done, _ = self.ray.wait(list(self.busy), num_returns=len(self.busy), timeout=0, fetch_local=False)
             for answer in done:
                 del self.busy[answer]
-        load = [0] * len(self.workers)
+        load = dict.fromkeys(self.workers, 0)
         for number in self.busy.values():
             load[number] += 1
-        number = load.index(min(load))
+        number = min(load, key=lambda number: load[number])
         method = self.workers[number].do
         if kept:
             answer, rest = method.options(num_returns=2).remote(brief, do, *asked)
         else:
             answer, rest = method.remote(brief, do, *asked), None
         self.busy[answer] = number
-        return _Call(do, asked, answer, rest)
+        return _Call(do, asked, answer, rest, number)
 
     def _answer(self, call: _Call, ask: Callable[..., _Call], recovery: Recovery | None) -> Any:  # noqa: ANN401 - the caller's own
         """The answer to a call, whatever becomes of workers, as long as there are any."""
@@ -254,11 +260,17 @@ class _Team:
         while True:
             try:
                 return self._got(call)
+            except _Homeless:
+                self._give_up(call.worker)
+                call = self._replaced(call, ask(call.do, call.asked))
             except errors.ActorUnavailableError as problem:
                 # A node is lost, and Ray does not know it yet: its retries have all met the same silence.
                 if monotonic() > until:
-                    lost: Exception = problem
-                    break
+                    if not self._crowded():
+                        lost: Exception = problem
+                        break
+                    self._give_up(call.worker)
+                    until = monotonic() + _PATIENCE
                 sleep(_PAUSE)
                 call = self._replaced(call, ask(call.do, call.asked))
             except errors.ObjectLostError as problem:
@@ -267,8 +279,10 @@ class _Team:
                 told = [None if isinstance(part, self.ray.ObjectRef) else part for part in call.asked]
                 call = self._replaced(call, ask(recovery.anew, told))
             except (errors.RayActorError, errors.OutOfMemoryError) as problem:
-                lost = problem
-                break
+                if call.worker in self.workers:
+                    lost = problem
+                    break
+                call = self._replaced(call, ask(call.do, call.asked))
         halves = recovery.halves(call.asked) if recovery is not None else ()
         if recovery is None or not halves:
             raise _lost(lost) from lost
@@ -276,17 +290,35 @@ class _Team:
 
     def _replaced(self, call: _Call, other: _Call) -> _Call:
         """The same call, asked once more."""
-        call.do, call.asked, call.answer, call.kept = other.do, other.asked, other.answer, other.kept
+        call.do, call.asked, call.answer = other.do, other.asked, other.answer
+        call.kept, call.worker = other.kept, other.worker
         return call
+
+    def _give_up(self, number: int) -> None:
+        """Goes on without a worker.
+
+        Raises:
+            ClusterLost: it was the last one.
+        """
+        if len(self.workers) == 1:
+            raise ClusterLost(
+                "no node of the cluster has a GPU for a worker any more",
+                cure="Start one, and go on with --resume; or compute on CPUs.",
+            )
+        self.ray.kill(self.workers.pop(number))
+        self.busy = {answer: other for answer, other in self.busy.items() if other != number}
 
     def _got(self, call: _Call) -> Any:  # noqa: ANN401 - the caller's own
         """What comes of a call.
 
         Raises:
             What the work raises there, as itself; else an error of Ray.
+            _Homeless: nothing will, of this worker.
         """
         errors = self.ray.exceptions
         try:
+            if self.share:
+                self._wait(call)
             return self.ray.get(call.answer)
         except errors.RayTaskError as problem:
             if isinstance(problem.cause, Exception):
@@ -294,6 +326,19 @@ class _Team:
             raise
         finally:
             self.busy.pop(call.answer, None)
+
+    def _wait(self, call: _Call) -> None:
+        """Waits for an answer of a worker on a GPU, which can only be restarted where another one is free."""
+        until = monotonic() + _PATIENCE
+        while not self.ray.wait([call.answer], timeout=_LOOK, fetch_local=False)[0]:
+            if not self._crowded():
+                until = monotonic() + _PATIENCE
+            elif monotonic() > until:
+                raise _Homeless
+
+    def _crowded(self) -> bool:
+        """Whether there are more workers on GPUs than the nodes have place for: one is lost."""
+        return bool(self.share) and places(self.ray, self.share) < len(self.workers)
 
     def _let_go(self, calls: Iterable[_Call]) -> None:
         """Gives up calls; those that a worker has begun are waited for, so that it is free for other work."""

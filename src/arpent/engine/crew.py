@@ -77,9 +77,12 @@ class Recovery:
 class Crew(Protocol):
     """Workers in other processes."""
 
-    @property
-    def device(self) -> torch.device:
-        """The kind of device on which networks run there."""
+    def device_for(self, name: str) -> torch.device:
+        """The kind of device on which networks run there, where the settings name this one, or "auto".
+
+        Raises:
+            InvalidSetting: they run on no such one.
+        """
         ...
 
     def each(

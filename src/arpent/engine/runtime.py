@@ -168,15 +168,14 @@ def start_network(
     if runtime not in RUNTIMES:
         raise UnknownName.among(runtime, RUNTIMES, "runtime")
     others = hired()
-    chosen = choose_device(device) if others is None else others.device
+    chosen = choose_device(device) if others is None else others.device_for(device)
     installed = importlib.util.find_spec("openvino") is not None
     if runtime == "openvino" and not installed:
         raise ExtraMissing.of("fast", "the OpenVINO runtime")
     if runtime == "openvino" and chosen.type != "cpu":
-        if device != "auto":
-            raise InvalidSetting(
-                "OpenVINO runs on CPUs", found=f"device {device}", cure="Use --device cpu, or --runtime torch."
-            )
+        if device != "auto" or others is not None:
+            found = f"device {device}" if device != "auto" else "--gpus"
+            raise InvalidSetting("OpenVINO runs on CPUs", found=found, cure="Use --device cpu, or --runtime torch.")
         chosen = torch.device("cpu")
     worth = installed and chosen.type == "cpu" and (tiles is None or tiles * saved >= _WORTH_STARTING)
     name: RuntimeName = "openvino" if runtime == "openvino" or (runtime == "auto" and worth) else "torch"
@@ -184,6 +183,8 @@ def start_network(
     def start() -> Network:
         if name == "openvino":
             return OpenVinoNetwork(model, precision, fixed=fixed)
-        return TorchNetwork(model, choose_device(device), precision)
+        # Those who work have GPUs; whether this process has one is another matter.
+        here = device if others is None else "cpu" if chosen.type == "cpu" else "auto"
+        return TorchNetwork(model, choose_device(here), precision)
 
     return start() if others is None else DeferredNetwork(name, chosen, start)

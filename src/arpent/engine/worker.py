@@ -14,9 +14,11 @@ from typing import Any
 import torch
 
 from arpent.engine.crew import Opener
-from arpent.errors import ArpentError, FileMissing, InputError, ModelError
+from arpent.errors import ArpentError, EnvironmentLack, FileMissing, InputError, ModelError
 
 __all__ = ["Brief", "Worker"]
+
+_SHARED = "Put images, models and the run folder on storage that all nodes share, or on s3://."
 
 
 @dataclass(frozen=True)
@@ -70,16 +72,14 @@ class Worker:
                 os.chdir(self._folder)
                 self._work = brief.opener()(opened)
             except (InputError, ModelError) as problem:
-                raise _on_this_node(problem) from problem
+                raise _on_this_node(problem, _SHARED) from problem
+            except EnvironmentLack as problem:
+                raise _on_this_node(problem, problem.cure) from problem
             self._opened = opened.pop_all()
         self._number = brief.number
 
 
-def _on_this_node(problem: ArpentError) -> ArpentError:
-    """What is wrong with a file here, which whoever handed out the work could use."""
-    return type(problem)(
-        f"the node {socket.gethostname()} cannot work: {problem.what}",
-        found=problem.found,
-        expected=problem.expected,
-        cure="Put images, models and the run folder on storage that all nodes share, or on s3://.",
-    )
+def _on_this_node(problem: ArpentError, cure: str) -> ArpentError:
+    """What is wrong with a file or a machine here, which whoever handed out the work could use."""
+    what = f"the node {socket.gethostname()} cannot work: {problem.what}"
+    return type(problem)(what, found=problem.found, expected=problem.expected, cure=cure)

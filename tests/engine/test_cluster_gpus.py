@@ -1,0 +1,157 @@
+"""GPUs of a Ray cluster: who gets which, and what is said where there are too few. Ray counts them, none is there."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import partial
+
+import pytest
+
+from arpent.engine import Reading, hired, made_ahead, on_cluster
+from arpent.engine import cluster as cluster_room
+from arpent.engine.joining import check_share, places, room
+from arpent.engine.runtime import start_network
+from arpent.errors import ClusterLost, InvalidSetting
+
+ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'arpent[cluster]'")
+
+
+@pytest.fixture(scope="module")
+def nodes():
+    """A node without any, and two that say that they have a GPU each."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    from ray.cluster_utils import Cluster
+
+    small = {"num_cpus": 1, "object_store_memory": 80 << 20, "node_ip_address": "127.0.0.1"}
+    both = Cluster(initialize_head=True, head_node_args={**small, "num_gpus": 0, "include_dashboard": False})
+    try:
+        with_gpus = [both.add_node(**small, num_gpus=1) for _ in range(2)]
+        ray.init(address=both.address, _node_ip_address="127.0.0.1", log_to_driver=False, logging_level="ERROR")
+        ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+        yield both, with_gpus
+    finally:
+        ray.shutdown()
+        both.shutdown()
+
+
+def opened_place(opened):
+    """What tells a worker's node and GPUs."""
+
+    def told(number):
+        context = ray.get_runtime_context()
+        return context.get_node_id(), tuple(context.get_accelerator_ids()["GPU"])
+
+    return told
+
+
+def told(numbers=range(8)):
+    return list(made_ahead(opened_place, numbers, Reading(1, 1)))
+
+
+def test_workers_on_gpus_have_one_each(nodes):
+    _, with_gpus = nodes
+    with on_cluster() as crew:
+        assert hired().device_for("cuda").type == "cuda"
+        found = set(told())
+        assert len(crew.workers) == 2
+    assert {node for node, _ in found} == {node.node_id for node in with_gpus}
+    assert {gpus for _, gpus in found} == {("0",)}
+
+
+def test_without_a_word_of_them_workers_leave_gpus_alone_and_that_is_noted(nodes):
+    with on_cluster(workers=1) as crew:
+        assert hired().device_for("auto").type == "cpu"
+        assert {gpus for _, gpus in told()} == {()}
+        assert crew.idle_gpus == 2
+    with on_cluster(workers=1, gpus=0) as crew:
+        assert hired().device_for("auto").type == "cpu"
+        told()
+        assert crew.idle_gpus == 0
+
+
+def test_workers_are_as_many_as_the_gpus_of_each_node_allow(nodes):
+    assert [places(ray, share) for share in (1, 0.5, 0.3, 0.1, 2)] == [2, 4, 6, 20, 0]
+    assert (room(ray, 0, 1), room(ray, 0, 0.5), room(ray, 3, 0.5), room(ray, 0, 0), room(ray, 9, 0)) == (2, 4, 3, 3, 9)
+
+
+@pytest.mark.parametrize(
+    ("workers", "gpus", "said"),
+    [
+        (0, 2.0, "too few GPUs for a worker (found 2; expected 2 for each on one node)"),
+        (3, 1.0, "too few GPUs for 3 workers (found 2, enough for 2; expected 1 for each)"),
+        (5, 0.5, "too few GPUs for 5 workers (found 2, enough for 4; expected 0.5 for each)"),
+    ],
+)
+def test_gpus_that_no_node_has_are_not_waited_for(nodes, workers, gpus, said):
+    with on_cluster(workers=workers, gpus=gpus), pytest.raises(InvalidSetting) as problem:
+        hired().device_for("auto")
+        told()
+    assert said in str(problem.value)
+
+
+def test_gpus_that_others_hold_are_not_waited_for_without_end(nodes, monkeypatch):
+    monkeypatch.setattr(cluster_room, "_PLACING", 1.0)
+    holders = [ray.remote(num_cpus=0, num_gpus=1)(Holder).remote() for _ in range(2)]
+    assert ray.get([holder.there.remote() for holder in holders]) == [True, True]
+    try:
+        with on_cluster(gpus=1), pytest.raises(ClusterLost, match=r"no worker has found a place.*ray status"):
+            hired().device_for("auto")
+            told()
+    finally:
+        for holder in holders:
+            ray.kill(holder)
+
+
+class Holder:
+    """Has a GPU."""
+
+    def there(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    ("gpus", "device", "said"),
+    [
+        (1.0, "cpu", "--gpus and --device do not go together (found --gpus 1 --device cpu)"),
+        (0.0, "cuda", "--gpus and --device do not go together (found --gpus 0 --device cuda)"),
+        (None, "cuda:1", "Ray says which GPU a worker has (found device cuda:1; expected auto, cpu, cuda)"),
+    ],
+)
+def test_gpus_and_devices_that_do_not_go_together(gpus, device, said):
+    with on_cluster(gpus=gpus), pytest.raises(InvalidSetting) as problem:
+        hired().device_for(device)
+    assert said in str(problem.value)
+
+
+def test_openvino_takes_no_gpu(model=None):
+    pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install 'arpent[fast]'")
+    with on_cluster(gpus=1), pytest.raises(InvalidSetting, match=r"OpenVINO runs on CPUs \(found --gpus\)"):
+        start_network(model, "openvino")
+
+
+@pytest.mark.parametrize("gpus", [1.5, -1, 0.00001])
+def test_shares_that_ray_cannot_give(gpus):
+    with pytest.raises(InvalidSetting, match="1, 2 …"):
+        check_share(gpus)
+
+
+@pytest.mark.faults
+def test_a_node_with_a_gpu_that_is_lost_leaves_its_work_to_the_others_until_there_are_none(nodes, monkeypatch):
+    both, with_gpus = nodes
+    monkeypatch.setattr(cluster_room, "_PATIENCE", 40.0)  # Ray takes half a minute to count a node as lost
+    monkeypatch.setattr(cluster_room, "_LOOK", 0.5)
+    take = [partial(both.remove_node, node, allow_graceful=False) for node in with_gpus]
+
+    def numbers():
+        for number in range(40):
+            if number == 20:
+                take[0]()
+            yield number
+
+    with on_cluster(gpus=1):
+        hired().device_for("auto")
+        assert len(told(numbers())) == 40
+        take[1]()
+        with pytest.raises(ClusterLost, match="no node of the cluster has a GPU"):
+            told()
