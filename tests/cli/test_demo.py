@@ -52,9 +52,9 @@ def test_every_capability_has_a_row_though_the_first_attempt_was_killed(arpent, 
     assert not (folder / "landcover" / "manifest.json").exists()
     said = arpent("demo", "--fast", "-o", folder, "--language", "fr")
     assert said.code == 0, said.err
-    for words in ("occupation du sol", "changement", "mIoU", "F1", "arpent map serve"):
+    for words in ("occupation du sol", "changement", "parcelles", "mIoU", "F1", "arpent map serve"):
         assert words in said.out
-    assert {"landcover", "change"} <= {path.parent.name for path in folder.glob("*/manifest.json")}
+    assert {"landcover", "change", "describe"} <= {path.parent.name for path in folder.glob("*/manifest.json")}
     with rasterio.open(folder / "landcover" / "classes.tif") as made:
         assert made.shape == (192, 192)
 

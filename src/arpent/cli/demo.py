@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,11 +18,12 @@ from arpent.testing.memory import peak_memory
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from arpent.demo import Course, Outcome
+    from arpent.demo import Outcome
+    from arpent.tasks.landcover import LandcoverMap
 
 __all__ = ["app"]
 
-app = typer.Typer(help="All capabilities on one invented commune, each measured against the truth, in minutes.")
+app = typer.Typer(help="Every capability on one invented commune, each measured against the truth, in minutes.")
 
 
 @app.callback(invoke_without_command=True)
@@ -29,35 +31,52 @@ def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for images and runs.")] = Path("arpent-demo"),
     language: Annotated[str, typer.Option("--language", "-l", help="Language of names: en or fr.")] = "en",
     fast: Annotated[bool, typer.Option("--fast", help="Smaller images and less training.")] = False,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="FOLDER",
+            help="Images of your own instead, in folders named landcover, change, describe.",
+        ),
+    ] = None,
 ) -> None:
-    """Simulates a commune for every sensor, puts each capability to work on it, and compares with the truth."""
-    from arpent.demo import FAST, FULL, Stage, run_course
+    """Simulates a commune for every sensor, puts each capability to work on it, and compares with the truth.
+
+    With --data the same is done on your images; no quality is measured then, since nobody knows the truth.
+    """
+    from arpent.demo import FAST, FULL, Stage, run_course, run_on
     from arpent.language import language_named
 
     chosen = language_named(language)
-    note(say("demo.begin", chosen))
     stage = Stage(output, FAST if fast else FULL, chosen, progress(), note)
+    note(say("demo.begin" if data is None else "demo.begin_own", chosen))
+    if data is not None:
+        outcomes = run_on(stage, data)
+        show(_document(outcomes), _summary(outcomes, chosen), _ends(outcomes, chosen), _next(output, chosen))
+        return
     course = run_course(stage)
-    made = course.landcover.made
+    outcomes, made = course.outcomes, course.landcover.made
+    parts = (_summary(outcomes, chosen), _ends(outcomes, chosen), _next(output, chosen))
+    show(_document(outcomes) | {"landcover": _classes(made)}, _class_table(made, chosen), *parts)
+
+
+def _class_table(made: LandcoverMap, language: Language) -> Table:
+    return class_table(made.areas, language, iou=_classes(made)["iou"])
+
+
+def _classes(made: LandcoverMap) -> dict[str, dict[str, Any]]:
+    """Quality and ground of each class by its English name."""
     assert made.scores is not None  # the truth of the commune is known
-    iou = dict(zip([one.entry.en for one in made.areas], map(float, made.scores.iou_by_class), strict=True))
-    peak = peak_memory()
-    ends = [
-        (say("word.time", chosen), duration(course.seconds, chosen)),
-        (say("word.memory", chosen), storage(peak, chosen)),
-    ]
-    show(
-        _document(course, iou, peak),
-        class_table(made.areas, chosen, iou=iou),
-        _summary(course, chosen),
-        facts(ends),
-        _next(output, chosen),
-    )
+    names = [one.entry.en for one in made.areas]
+    return {
+        "iou": dict(zip(names, map(float, made.scores.iou_by_class), strict=True)),
+        "areas_m2": {one.entry.en: one.square_metres for one in made.areas},
+    }
 
 
-def _summary(course: Course, language: Language) -> Table:
+def _summary(outcomes: Mapping[str, Outcome], language: Language) -> Table:
     """A row for each capability."""
-    heads = ("capability", "done", "quality", "beside")
+    heads = [say(f"demo.{head}", language) for head in ("capability", "done", "quality", "beside")]
     rows = [
         [
             say(f"demo.{name}", language),
@@ -66,10 +85,9 @@ def _summary(course: Course, language: Language) -> Table:
             duration(one.seconds, language),
             os.path.relpath(one.product),
         ]
-        for name, one in course.outcomes.items()
+        for name, one in outcomes.items()
     ]
-    times = say("word.time", language)
-    return table([*(say(f"demo.{head}", language) for head in heads), times, say("demo.where", language)], rows)
+    return table([*heads, say("word.time", language), say("demo.where", language)], rows)
 
 
 def _figures(outcome: Outcome, language: Language) -> tuple[str, str]:
@@ -81,38 +99,39 @@ def _figures(outcome: Outcome, language: Language) -> tuple[str, str]:
     return ours, say(f"demo.{figure.rival}", language, value=figure.still)
 
 
+def _ends(outcomes: Mapping[str, Outcome], language: Language) -> Table:
+    """What a parcel was said to be, in both languages; time and memory."""
+    examples: Mapping[str, Any] = outcomes["describe"].facts.get("examples", {}) if "describe" in outcomes else {}
+    rows = [(say(f"demo.said_{spoken}", language), texts[-1]) for spoken, texts in examples.items() if texts]
+    seconds = sum(one.seconds for one in outcomes.values())
+    rows.append((say("demo.all_seconds", language), duration(seconds, language)))
+    rows.append((say("word.memory", language), storage(peak_memory(), language)))
+    return facts(rows)
+
+
 def _next(folder: Path, language: Language) -> Table:
     """What to do then, as the README says it."""
     commands = {
         "next_map": f"arpent map serve {folder}",
         "next_runs": f"arpent runs list {folder}",
-        "next_own": "arpent landcover predict ortho.tif --model " + str(folder / "landcover-ortho"),
+        "next_own": "arpent demo --data FOLDER",
     }
-    return facts((command, say(f"demo.{key}", language)) for key, command in commands.items())
+    return facts((say(f"demo.{key}", language), command) for key, command in commands.items())
 
 
-def _document(course: Course, iou: dict[str, float], peak: int) -> dict[str, Any]:
+def _document(outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
     """The same for machines."""
     return {
-        "landcover": {"iou": iou, "areas_m2": {one.entry.en: one.square_metres for one in course.landcover.made.areas}},
-        "capabilities": {
-            name: {
-                "done": one.done,
-                "product": one.product,
-                "runs": one.runs,
-                "quality": None
-                if one.figure is None
-                else {
-                    "name": one.figure.name,
-                    "value": one.figure.value,
-                    "beside": one.figure.rival,
-                    "beside_value": one.figure.still,
-                },
-                "seconds": one.seconds,
-                **one.facts,
-            }
-            for name, one in course.outcomes.items()
-        },
-        "seconds": course.seconds,
-        "peak_memory_bytes": peak,
+        "capabilities": {name: _told(one) for name, one in outcomes.items()},
+        "seconds": sum(one.seconds for one in outcomes.values()),
+        "peak_memory_bytes": peak_memory(),
     }
+
+
+def _told(outcome: Outcome) -> dict[str, Any]:
+    figure = outcome.figure
+    quality = None
+    if figure is not None:
+        quality = {"name": figure.name, "value": figure.value, "beside": figure.rival, "beside_value": figure.still}
+    known = {"done": outcome.done, "product": outcome.product, "runs": outcome.runs, "quality": quality}
+    return known | {"seconds": outcome.seconds, **outcome.facts}

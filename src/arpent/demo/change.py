@@ -39,7 +39,9 @@ def find_change(stage: Stage, model: str | Path = MODEL) -> Outcome:
     done = say("demo.done_change", stage.language, pairs=len(pairs), dates=len(_DATES))
     facts = {"f1_of_one_pair": (single.own or single.best).f1, "recall_by_kind": dict(found.recall_by_kind)}
     figure = Figure("f1", ours.f1, "plain", plain.f1)
-    return Outcome(done, fused.run.path / "preview.png", (*pairs, fused.run.path, found.run.path), figure, facts=facts)
+    return Outcome(
+        done, fused.run.path / "mosaic_preview.png", (*pairs, fused.run.path, found.run.path), figure, facts=facts
+    )
 
 
 def _numbered() -> Sequence[tuple[int, tuple[int, int]]]:

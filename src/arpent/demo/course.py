@@ -9,6 +9,7 @@ from time import perf_counter
 from arpent.demo.change import find_change
 from arpent.demo.landcover import Landcover, map_commune
 from arpent.demo.outcome import Outcome
+from arpent.demo.parcels import describe_fields
 from arpent.demo.stage import Stage
 from arpent.language import say
 
@@ -33,7 +34,7 @@ class Course:
         return sum(one.seconds for one in self.outcomes.values())
 
 
-STEPS: Mapping[str, Callable[[Stage], Outcome]] = {"change": find_change}
+STEPS: Mapping[str, Callable[[Stage], Outcome]] = {"change": find_change, "describe": describe_fields}
 """What follows on land cover, by the name of the capability."""
 
 

@@ -29,6 +29,10 @@ __all__ = ["Landcover", "map_commune"]
 ORTHO, NEO = "bd-ortho", "pleiades-neo"
 BANDS = ("red", "green", "blue", "nir", "rededge", "deepblue")
 """Of the satellite; the aerial camera has the first four."""
+_METRES = 0.3
+"""Of a pixel of the satellite."""
+_LABELLED = 3
+"""Labelled places of the commune; none of them lies near the ground that is mapped."""
 _VALIDATION = 0.2
 _SMALLEST = 20.0
 """Square metres of a polygon."""
@@ -51,8 +55,8 @@ def map_commune(stage: Stage) -> Landcover:
     """Trains on the aerial image, fine-tunes on a small labelled satellite image, and maps a large one."""
     scale = stage.scale
     learnt = _learn(stage)
-    labelled = stage.simulated("labelled", sensor=(NEO,), size=scale.labelled, scenes=2)
-    moved = _carry(stage, learnt, labelled[1:])
+    labelled = stage.simulated("labelled", sensor=(NEO,), size=scale.labelled, scenes=1 + _LABELLED)
+    moved = _carry(stage, learnt, [one.domain for one in labelled[1:]])
     scene = stage.simulated("commune", sensor=(NEO,), size=scale.mapped)[0]
     made = map_image(
         str(scene.image),
@@ -65,8 +69,8 @@ def map_commune(stage: Stage) -> Landcover:
     before = _before(stage, learnt, scene)
     assert made.scores is not None and before.scores is not None  # the truth was given
     figure = Figure("miou", made.scores.miou, "untransferred", before.scores.miou)
-    side = scale.labelled * 0.3
-    done = say("demo.done_landcover", stage.language, ground=side * side, mapped=(scale.mapped * 0.3) ** 2)
+    ground, mapped = _LABELLED * (scale.labelled * _METRES) ** 2, (scale.mapped * _METRES) ** 2
+    done = say("demo.done_landcover", stage.language, ground=ground, mapped=mapped)
     facts = {"accuracy": made.scores.accuracy, "model": moved.file("model")}
     runs = (learnt.path, moved.path, before.run.path, made.run.path)
     return Landcover(made, Outcome(done, made.run.path / "preview.png", runs, figure, facts=facts))
@@ -89,13 +93,13 @@ def _learn(stage: Stage) -> Run:
     return train(settings, stage.place("landcover-ortho"), progress=stage.progress)
 
 
-def _carry(stage: Stage, learnt: Run, labelled: Sequence[Simulated]) -> Run:
+def _carry(stage: Stage, learnt: Run, places: Sequence[str]) -> Run:
     """The network with the satellite's bands, pixels and light, from as little labelled ground as there is."""
     scale = stage.scale
     index = SampleIndex.read(stage.images("labelled") / "index.csv")
-    kept = SampleIndex([one for one in index if one.domain == labelled[0].domain], index.origin)
+    kept = SampleIndex([one for one in index if one.domain in places], index.origin)
     settings = FinetuneSettings(
-        index=str(_sides_of(kept, stage.images("labelled"), scale.labelled * 0.3 / 8)),
+        index=str(_sides_of(kept, stage.images("labelled"), scale.labelled * _METRES / 4)),
         name="pleiades-neo",
         start=str(learnt.file("model")),
         strategy="ft-initialisation",

@@ -1,0 +1,139 @@
+"""The same course on images of the user's own: what has a folder is done, and the rest is said to be absent.
+
+Nothing is known of the truth there, so that no quality is measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from time import perf_counter
+
+from arpent.core.bundle import FOLDER_HEADER
+from arpent.demo.outcome import Outcome
+from arpent.demo.stage import Stage
+from arpent.errors import FileMissing
+from arpent.io.named_shapes import VECTOR_FILES
+from arpent.language import say
+from arpent.models.shipped import shipped_bundle
+
+__all__ = ["CAPABILITIES", "run_on"]
+
+_IMAGES = (".jp2", ".tif", ".tiff", ".vrt")
+_FOLDERS = (".SAFE",)
+_LAYERS = ("cloudmask", "fmask", "qa60", "qa_pixel", "quality", "scl")
+"""Quality layers beside images are found by the capabilities themselves."""
+
+
+def run_on(stage: Stage, data: Path) -> Mapping[str, Outcome]:
+    """Does what the user's folders allow, each by its own name.
+
+    Args:
+        stage: of the demo; images stay where they are.
+        data: folder with any of the folders ``landcover``, ``change``, ``describe`` …
+
+    Raises:
+        FileMissing: none of them is there, or one of them holds no images, or no model where one is needed.
+        RunExists: the folder of the stage holds something that no demo made.
+    """
+    asked = {name: work for name, work in CAPABILITIES.items() if (data / name).is_dir()}
+    if not asked:
+        raise FileMissing(
+            f"{data} holds none of the folders that the demo knows",
+            expected=", ".join(CAPABILITIES),
+            cure="Put your images into a folder of the name of what shall be done with them.",
+        )
+    stage.open()
+    done: dict[str, Outcome] = {}
+    for name in CAPABILITIES:
+        word = say(f"demo.{name}", stage.language)
+        if name not in asked:
+            stage.tell(say("demo.absent", stage.language, name=word, folder=data / name))
+            continue
+        begun = perf_counter()
+        stage.tell(say("demo.step", stage.language, number=len(done) + 1, of=len(asked), name=word))
+        done[name] = replace(asked[name](stage, data / name), seconds=perf_counter() - begun)
+    return done
+
+
+def _images(folder: Path, least: int = 1) -> list[str]:
+    """The images of a folder in the order of their names, without quality layers."""
+    found = [path for path in sorted(folder.iterdir()) if path.suffix in _FOLDERS or _is_image(path)]
+    if len(found) < least:
+        raise FileMissing(
+            f"{folder} holds too few images",
+            found=f"{len(found)} of {', '.join((*_IMAGES, *_FOLDERS))}",
+            expected=f"at least {least}",
+            cure="Add some, or remove the folder.",
+        )
+    return [str(path) for path in found]
+
+
+def _is_image(path: Path) -> bool:
+    name = path.stem.casefold()
+    return path.suffix.lower() in _IMAGES and not name.startswith(_LAYERS) and not name.endswith(_LAYERS)
+
+
+def _model(folder: Path, shipped: str = "") -> Path:
+    """The bundle that lies beside the images, a file or a folder; else the small one that comes with Arpent."""
+    own = [*sorted(folder.glob("*.safetensors")), *(path.parent for path in sorted(folder.glob(f"*/{FOLDER_HEADER}")))]
+    found = own[0] if own else shipped_bundle(shipped)
+    if found is None:
+        raise FileMissing(
+            f"{folder} holds no model",
+            expected="a bundle (.safetensors) beside the images",
+            cure="Copy one there: 'arpent models list' shows those on this machine.",
+        )
+    return found
+
+
+def _landcover(stage: Stage, folder: Path) -> Outcome:
+    from arpent.tasks.landcover import MapSettings, map_image
+
+    images = _images(folder)
+    settings = MapSettings(vector=True, language=stage.language)
+    image = images[0] if len(images) == 1 else str(folder)
+    made = map_image(image, _model(folder), stage.place("landcover"), settings, progress=stage.progress)
+    done = say("demo.own_landcover", stage.language, count=len(images), classes=len(made.areas))
+    return Outcome(done, made.run.path / "preview.png", (made.run.path,))
+
+
+def _change(stage: Stage, folder: Path) -> Outcome:
+    from arpent.tasks.change import MosaicSettings, change, make_mosaic
+
+    model = _model(folder, "change-nano")
+    images = _images(folder, 2)
+    pairs = [
+        change(before, after, model=model, place=stage.place(f"change-pair-{number}"), language=stage.language).run.path
+        for number, (before, after) in enumerate(pairwise(images), start=1)
+    ]
+    shown = pairs[-1] / "preview.png"
+    if len(pairs) > 1:
+        settings = MosaicSettings(language=stage.language)
+        pairs.append(make_mosaic(pairs, stage.place("change"), settings, progress=stage.progress).run.path)
+        shown = pairs[-1] / "mosaic_preview.png"
+    done = say("demo.own_change", stage.language, count=len(images), model=model.stem)
+    return Outcome(done, shown, tuple(pairs))
+
+
+def _describe(stage: Stage, folder: Path) -> Outcome:
+    from arpent.tasks.describe import CaptionSettings, IndexSettings, caption_table, index_run
+
+    parcels = next((path for path in sorted(folder.iterdir()) if path.suffix.lower() in VECTOR_FILES), None)
+    settings, place = IndexSettings(language=stage.language), stage.place("describe")
+    made = index_run(_images(folder), place, settings, parcels=parcels, progress=stage.progress)
+    assert made.run is not None  # it was asked for
+    words = CaptionSettings(language=stage.language)
+    told = caption_table(made.file, stage.folder / "descriptions.jsonl", words)
+    done = say("demo.own_describe", stage.language, images=made.images, parcels=made.parcels, texts=told.texts)
+    return Outcome(done, told.file, (made.run.path,), facts={"examples": told.first})
+
+
+CAPABILITIES: Mapping[str, Callable[[Stage, Path], Outcome]] = {
+    "landcover": _landcover,
+    "change": _change,
+    "describe": _describe,
+}
+"""What the demo does with a folder of that name."""
