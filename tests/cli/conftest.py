@@ -119,3 +119,31 @@ def coloured() -> Callable[[Path, bool], Path]:
 def dated(tmp_path: Path, coloured: Callable[[Path, bool], Path]) -> list[Path]:
     """Five dates of a place; from May on it has changed."""
     return [coloured(tmp_path / f"S2_2024{month:02d}01_x.tif", month > 4) for month in range(2, 7)]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended that several processes did together, process by process."""
+
+    codes: list[int]
+    seconds: float
+    out: list[str]
+    err: list[str]
+
+    @property
+    def lines(self) -> list[str]:
+        """What users read on standard error, but for the classes that small images lack."""
+        return [line for text in self.err for line in text.splitlines() if not line.startswith("warning: no training")]
+
+
+@pytest.fixture(scope="session")
+def launch() -> Callable[..., dict[str, Ended]]:
+    """Runs cases, one after the other, each in processes as a launcher starts them; see ``pairs.py``."""
+
+    def run(folder: Path, cases: list[dict[str, Any]]) -> dict[str, Ended]:
+        program = [sys.executable, str(Path(__file__).with_name("pairs.py")), str(folder), json.dumps(cases)]
+        done = subprocess.run(program, capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done.stderr
+        return {name: Ended(**answer) for name, answer in json.loads(done.stdout).items()}
+
+    return run

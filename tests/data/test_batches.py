@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from arpent.core import Normalisation, Window, nomenclature
+from arpent.core import BatchPart, Normalisation, Window, nomenclature
 from arpent.data import (
     Augment,
     Batches,
@@ -125,18 +125,18 @@ def test_processes_see_one_batch_between_them_and_read_only_their_own(index, loa
     parts = [list(batches(rank).epoch(2, share=Share(rank, 3))) for rank in range(3)]
     assert [len(part) for part in parts] == [len(whole)] * 3 == [3] * 3
     for number, batch in enumerate(whole):
-        assert batch["weight"] == 1
         count = len(batch["names"])
+        assert batch["part"] == BatchPart(range(count), count)
         for rank, part in enumerate(parts):
             mine = part[number]
             if rank < count:
                 assert mine["names"] == batch["names"][rank::3]
                 assert torch.equal(mine["image"], batch["image"][rank::3])
                 assert torch.equal(mine["target"], batch["target"][rank::3])
-                assert mine["weight"] == pytest.approx(len(mine["names"]) * 3 / count)
+                assert mine["part"] == BatchPart(range(rank, count, 3), count, 3)
             else:
                 assert mine["names"] == batch["names"][:1]
-                assert mine["weight"] == 0
+                assert mine["part"] == BatchPart(range(1), count, 3, counted=False)
     assert [len(names) for names in read] == [2 + 2 + 1, 1 + 1 + 1, 1 + 1 + 1]
 
 

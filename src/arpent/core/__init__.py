@@ -2,6 +2,7 @@
 
 from arpent.core.addresses import object_address
 from arpent.core.areas import ground_area, ground_outline, ground_sampling_distance, pixel_area
+from arpent.core.batch_part import BatchPart
 from arpent.core.byte_scale import ByteScale
 from arpent.core.classes import ClassMap, LandClass, Language, nomenclature, nomenclature_names
 from arpent.core.closing import Closing
@@ -22,6 +23,7 @@ __all__ = [
     "BUNDLE_FORMAT",
     "Band",
     "Bar",
+    "BatchPart",
     "Bounds",
     "ByteScale",
     "ClassMap",

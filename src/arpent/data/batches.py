@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from arpent.core import ClassMap, Closing, Raster, Window
+from arpent.core import BatchPart, ClassMap, Closing, Raster, Window
 from arpent.data.augment import Patch, generator_for
 from arpent.data.normalise import Normaliser
 from arpent.data.patches import PatchPlan, PatchRef, rescaled
@@ -33,8 +33,8 @@ class Batch(TypedDict):
     ``target`` int64 ``(B, H, W)`` of class indices, -1 where the truth is not known, absent for samples without
     truth; ``metadata`` float32 ``(B, values)``, where what is known beside the pixels is told; ``features`` float32
     ``(B, maps, H / cell, W / cell)``, where a network has looked at the pixels before; ``names`` and ``domains`` of the
-    B samples; ``weight``, what the mean over this share of a batch counts
-    in the mean over the processes that train together (`Share`): 1 where there is one.
+    B samples; ``part``, which samples of the batch these are, where
+    several processes train together (`Share`).
     """
 
     image: Tensor
@@ -44,7 +44,7 @@ class Batch(TypedDict):
     features: NotRequired[Tensor]
     names: list[str]
     domains: list[str]
-    weight: float
+    part: BatchPart
 
 
 class PatchLoader(Closing):
@@ -241,11 +241,7 @@ class Batches:
         Raises:
             InvalidSetting: full batches have fewer patches than there are processes.
         """
-        if share.world > self._batch_size:
-            raise InvalidSetting(
-                f"a batch of {self._batch_size} cannot be shared out among {share.world} processes",
-                cure=f"Set 'batch_size' to {share.world} or more, or start fewer processes.",
-            )
+        share.require_room(self._batch_size)
         refs = self._plan.epoch(number)
         end = len(refs) - len(refs) % self._batch_size if self._drop_last else len(refs)
 
@@ -258,7 +254,7 @@ class Batches:
         def batch(first: int) -> Batch:
             places = range(first, min(first + self._batch_size, end))
             mine = share.of(places)
-            return collate([load(place) for place in mine], [refs[place] for place in mine], share.weight(places))
+            return collate([load(place) for place in mine], [refs[place] for place in mine], share.part(places))
 
         last = end if stop is None else min(stop * self._batch_size, end)
         firsts = range(start * self._batch_size, last, self._batch_size)
@@ -268,7 +264,7 @@ class Batches:
         return read_ahead(batch, firsts, threads=self._workers, ahead=self._workers + 1)
 
 
-def collate(patches: Sequence[Patch], refs: Sequence[PatchRef], weight: float = 1.0) -> Batch:
+def collate(patches: Sequence[Patch], refs: Sequence[PatchRef], part: BatchPart | None = None) -> Batch:
     """The tensors of a batch; one copy of the pixels."""
     import torch
 
@@ -284,7 +280,7 @@ def collate(patches: Sequence[Patch], refs: Sequence[PatchRef], weight: float = 
         valid=valid,
         names=[ref.name for ref in refs],
         domains=[ref.sample.domain for ref in refs],
-        weight=weight,
+        part=part or BatchPart(range(len(refs)), len(refs)),
     )
     told = [patch.metadata for patch in patches if patch.metadata is not None]
     if told:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from arpent.core import BatchPart
 from arpent.errors import InvalidSetting
 
 __all__ = ["WHOLE", "Share"]
@@ -29,17 +30,30 @@ class Share:
                 cure="Number the processes from 0 on.",
             )
 
+    def require_room(self, batch_size: int) -> None:
+        """Refuses batches of which a process would never have a sample.
+
+        Raises:
+            InvalidSetting: full batches have fewer samples than there are processes.
+        """
+        if self.world > batch_size:
+            raise InvalidSetting(
+                f"a batch of {batch_size} cannot be shared out among {self.world} processes",
+                cure=f"Set 'batch_size' to {self.world} or more, or start fewer processes.",
+            )
+
     def of(self, places: range) -> range:
         """Its places among those of a batch.
 
         Never empty, since all processes must take every step together: where there are fewer places than processes,
-        the ones left over take the first place too, and `weight` says that it counts nothing there.
+        the ones left over take the first place too, and `part` says that it does not count there.
         """
         return places[self.rank :: self.world] or places[:1]
 
-    def weight(self, places: range) -> float:
-        """What the mean over its places counts: the mean over all processes of weight × mean is that of the batch."""
-        return len(places[self.rank :: self.world]) * self.world / len(places)
+    def part(self, places: range) -> BatchPart:
+        """Which of the samples at these places are its own."""
+        own = range(len(places))[self.rank :: self.world]
+        return BatchPart(own or range(1), len(places), self.world, counted=bool(own))
 
 
 WHOLE = Share()

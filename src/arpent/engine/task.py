@@ -180,7 +180,10 @@ class Task(Protocol):
         ...
 
     def loss(self, out: Any, batch: Batch) -> Tensor:  # noqa: ANN401 - whatever the task's model gives
-        """The scalar to minimise: a mean over the samples, if several processes are to learn what one would."""
+        """The scalar to minimise: of the whole batch, also where several processes share it.
+
+        It sums over samples by `models.batch_total` and its like alone, then, and several learn what one would.
+        """
         ...
 
     def metrics(self) -> Meter:

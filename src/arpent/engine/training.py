@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,12 +28,9 @@ from arpent.engine.task import Batch, Task, inputs_of
 from arpent.engine.tuning import Start
 from arpent.engine.validation import require_figure, validate
 from arpent.errors import EmptySplit, Interrupted, InvalidSetting, LossNotFinite, RunExists
+from arpent.models import as_one
 
 __all__ = ["Batches", "Epoch", "Fit", "fit", "improves"]
-
-
-_APART = 1_000_000_007
-"""Between the seeds of two processes; a prime far above the number of epochs."""
 
 
 class Batches(Protocol):
@@ -49,8 +46,7 @@ class Batches(Protocol):
     def epoch(self, number: int, start: int = 0, stop: int | None = None, share: Share = WHOLE) -> Iterator[Batch]:
         """The batches of an epoch from the one numbered `start` on, up to `stop` if that is given.
 
-        Of each batch only the `share` of one process. Where that counts more or less than those of the others, the
-        batch says so in ``weight``: the mean over the processes of weight × loss is the loss of the whole batch.
+        Of each batch only the `share` of one process; which samples of the batch these are, it says in ``part``.
         """
         ...
 
@@ -115,8 +111,9 @@ def fit(
         resume: go on from the checkpoint in `folder`, if there is one.
 
     Started in several processes (``accelerate launch``, ``torchrun``), each computes its share of every batch and
-    their gradients are averaged: the batch is that of one process, not larger. The first process alone uses `folder`,
-    and tells the others what is in it. All of them return the same.
+    their gradients are averaged: the batch is that of one process, not larger. What looks across its samples (batch
+    norm, dropout, sums of a loss) sees those of all processes, so that they learn what one would, to rounding. The
+    first process alone uses `folder`, and tells the others what is in it. All of them return the same.
 
     Raises:
         UnknownName: the best epoch is to be picked by a figure that there is not.
@@ -236,9 +233,9 @@ class _Trainer:
         if self._tuning is not None:
             self._tuning.hold(self._plain())
         rank, world = self._processes.rank, self._processes.world
-        # Dropout in an epoch depends on its number alone, so a resumed epoch draws what it would have drawn; and on
-        # the process, or all would drop the same places of their shares.
-        torch.manual_seed(self._settings.seed * 1_000_003 + self.state.epoch + 1 + rank * _APART)
+        # Dropout in an epoch depends on its number alone, so a resumed epoch draws what it would have drawn, and every
+        # process what one would: each draws for the whole batch, and keeps what falls to its own part.
+        torch.manual_seed(self._settings.seed * 1_000_003 + self.state.epoch + 1)
         total, count = 0.0, train.steps()
         self._optimiser.zero_grad(set_to_none=True)
         for number, batch in enumerate(train.epoch(self.state.epoch, share=Share(rank, world))):
@@ -260,9 +257,9 @@ class _Trainer:
         if not step:
             hold = self._accelerator.no_sync(self._model)
         with hold:
-            with self._autocast():
+            with self._autocast(), self._shared(batch):
                 out = self._model(*inputs_of(here))
-                loss = self._task.loss(out, here) * batch.get("weight", 1.0)
+                loss = self._task.loss(out, here)
             value = self._processes.mean(loss.detach())
             if not math.isfinite(value):
                 raise self._diverged(float(loss.detach()), batch)
@@ -278,6 +275,10 @@ class _Trainer:
             if self._average is not None:
                 self._average.update(self._plain())
         return value
+
+    def _shared(self, batch: Batch) -> AbstractContextManager[Any]:
+        """Around what looks across the samples of a batch: it sees those of all processes."""
+        return nullcontext() if self._processes.world == 1 else as_one(batch["part"])
 
     def _diverged(self, value: float, batch: Batch) -> LossNotFinite:
         """The error that all processes raise together when the loss of any of them is no number."""

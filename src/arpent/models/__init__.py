@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from arpent.models.losses import cross_entropy, dice_loss, focal_loss, lovasz_loss
     from arpent.models.metadata import Acquisition, MetadataSettings
     from arpent.models.mlm import mlm_metadata
+    from arpent.models.one_batch import batch_mean, batch_rows, batch_total, largest
     from arpent.models.parts import PartName, Parts, under
     from arpent.models.planaura import Planaura, PlanauraSettings
     from arpent.models.planaura_answer import INVALID, MISSING, PlanauraOutput
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from arpent.models.stem import StemRule, extend_stem
     from arpent.models.tiles import TileNeeds
     from arpent.models.unet import UNet, UNetSettings
+    from arpent.models.whole_batch import as_one
 
 __all__ = [
     "EXPORTS",
@@ -91,6 +93,10 @@ __all__ = [
     "VisionLanguage",
     "architecture",
     "architectures",
+    "as_one",
+    "batch_mean",
+    "batch_rows",
+    "batch_total",
     "build",
     "cross_entropy",
     "dice_loss",
@@ -100,6 +106,7 @@ __all__ = [
     "fetch_entry",
     "focal_loss",
     "import_weights",
+    "largest",
     "layout_names",
     "load_bundle",
     "load_state",
@@ -144,6 +151,7 @@ __getattr__ = on_demand(
         "losses": ("cross_entropy", "dice_loss", "focal_loss", "lovasz_loss"),
         "metadata": ("Acquisition", "MetadataSettings"),
         "mlm": ("mlm_metadata",),
+        "one_batch": ("batch_mean", "batch_rows", "batch_total", "largest"),
         "parts": ("PartName", "Parts", "under"),
         "planaura": ("Planaura", "PlanauraSettings"),
         "planaura_answer": ("INVALID", "MISSING", "PlanauraOutput"),
@@ -155,5 +163,6 @@ __getattr__ = on_demand(
         "stem": ("StemRule", "extend_stem"),
         "tiles": ("TileNeeds",),
         "unet": ("UNet", "UNetSettings"),
+        "whole_batch": ("as_one",),
     },
 )

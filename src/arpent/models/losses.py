@@ -1,7 +1,8 @@
 """What dense networks minimise: scores ``(B, classes, H, W)`` against class indices ``(B, H, W)``, -1 for none.
 
 The gradients of all are finite for every batch that has a truth; what is done with one that has none is the task's
-affair. A class of weight 0 is not learnt.
+affair. A class of weight 0 is not learnt. Where several processes share a batch (`one_batch`), all are those of the
+whole of it.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from arpent.models.one_batch import batch_rows, batch_total
+
 __all__ = ["cross_entropy", "dice_loss", "focal_loss", "lovasz_loss"]
 
 
 def cross_entropy(scores: Tensor, target: Tensor, weights: Tensor) -> Tensor:
     """Mean of −log of the chance of the true class, each pixel counting as its class weighs."""
-    return functional.cross_entropy(scores, target, weights, ignore_index=-1)
+    total = functional.cross_entropy(scores, target, weights, ignore_index=-1, reduction="sum")
+    return batch_total(total) / batch_total((weights[target.clamp(min=0)] * (target >= 0)).sum())
 
 
 def dice_loss(scores: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -28,9 +32,9 @@ def dice_loss(scores: Tensor, target: Tensor, weights: Tensor | None = None) -> 
     chances = torch.softmax(scores.float(), dim=1) * keep
     truth = functional.one_hot(target.clamp(min=0), scores.shape[1]).permute(0, 3, 1, 2) * keep
     axes = (0, 2, 3)
-    shared = (chances * truth).sum(axes)
-    size = chances.sum(axes) + truth.sum(axes)
-    present = truth.sum(axes) > 0
+    true = truth.sum(axes).to(chances.dtype)
+    shared, size, true = batch_total(torch.stack(((chances * truth).sum(axes), chances.sum(axes) + true, true)))
+    present = true > 0
     return _mean_over(1 - 2 * shared[present] / size[present], present, weights)
 
 
@@ -49,7 +53,7 @@ def focal_loss(scores: Tensor, target: Tensor, weights: Tensor, gamma: float = 2
     surprise = functional.nll_loss(functional.log_softmax(scores, dim=1), index, reduction="none")
     doubt = (1 - torch.exp(-surprise)).clamp(min=_LEAST_DOUBT)
     weight = weights[index] * keep
-    return (weight * doubt**gamma * surprise).sum() / weight.sum()
+    return batch_total((weight * doubt**gamma * surprise).sum()) / batch_total(weight.sum())
 
 
 def lovasz_loss(scores: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -59,8 +63,8 @@ def lovasz_loss(scores: Tensor, target: Tensor, weights: Tensor | None = None) -
     their errors, and each error counts by how much the IoU falls when its pixel is added to the wrong ones.
     """
     keep = target >= 0
-    truth = target[keep]
-    chances = torch.softmax(scores, dim=1).permute(0, 2, 3, 1)[keep]
+    truth = batch_rows(target[keep])
+    chances = batch_rows(torch.softmax(scores, dim=1).permute(0, 2, 3, 1)[keep])
     present = torch.bincount(truth, minlength=scores.shape[1]) > 0
     losses = []
     for index in torch.nonzero(present).flatten():

@@ -177,7 +177,8 @@ class ForecastHead(nn.Module):
         shares = shares.view(*features.shape[:2], *shares.shape[1:])
         grown = _STEEP * torch.diff(shares, dim=1, prepend=shares[:, :1])
         # Whole maps are dropped in training: few places are learnt from, and each could be known by its features.
-        kept = functional.dropout2d(features.flatten(0, 1), _DROPPED, self.training)
+        # One row per sample, by which processes that share a batch draw for it as one.
+        kept = functional.dropout2d(features.flatten(1, 2), _DROPPED, self.training).view_as(features).flatten(0, 1)
         seen = self.squeeze(torch.cat((kept, shares.flatten(0, 1), grown.flatten(0, 1)), 1))
         changes: Tensor = self.core(seen.view(*features.shape[:2], *seen.shape[1:]), told)
         return changes

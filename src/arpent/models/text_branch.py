@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from arpent.errors import UnreadableFile
 from arpent.models.labelling_settings import TextBranchSettings, TextReader
+from arpent.models.one_batch import largest
 
 __all__ = ["Read", "TextBranch", "open_transformer"]
 
@@ -96,7 +97,7 @@ class TextBranch(nn.Module):
 
     def _varied(self, codes: Tensor) -> Tensor:
         """Without the columns that no caption of the batch reaches, and with some words as if they were not known."""
-        codes = codes[:, : max(1, int((codes > PADDING).sum(1).max()))]
+        codes = codes[:, : max(1, largest((codes > PADDING).sum(1).max()))]
         lost = (torch.rand(codes.shape, device=codes.device) < self.forget) & (codes > PADDING)
         return torch.where(lost, torch.full_like(codes, UNKNOWN), codes)
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from arpent.core import Normalisation
 from arpent.data import Share
-from arpent.errors import UnreadableFile
+from arpent.errors import InvalidSetting, UnreadableFile
 from arpent.metrics import Labelled
 from arpent.models import build
 from arpent.tasks.classify.dataset import Dataset
@@ -173,8 +173,9 @@ def test_processes_share_a_batch(dataset) -> None:
     for rank, part in enumerate(parts):
         assert part["names"] == whole["names"][rank::3]
         assert torch.equal(part["present"], whole["present"][rank::3])
-    assert sum(part["weight"] * len(part["names"]) / 10 for part in parts) != 0
-    assert np.mean([part["weight"] for part in parts]) == pytest.approx(1)
+    assert [list(part["part"].own) for part in parts] == [[0, 3, 6, 9], [1, 4, 7], [2, 5, 8]]
+    with pytest.raises(InvalidSetting, match="shared out"):
+        next(lessons(dataset, batch_size=2).epoch(0, share=Share(0, 3)))
 
 
 def test_a_temperature_undoes_what_made_scores_too_sure() -> None:

@@ -145,6 +145,8 @@ def test_batches_depend_on_epoch_and_place_alone(speech: Speech) -> None:
 def test_processes_share_a_batch(speech: Speech) -> None:
     parts = [next(lessons(speech).epoch(0, share=Share(rank, 2))) for rank in range(2)]
     assert sorted(name for part in parts for name in part["names"]) == ["0", "1", "2", "3"]
+    whole = next(lessons(speech).epoch(0))["words"]
+    assert all(torch.equal(part["words"], whole[rank::2]) for rank, part in enumerate(parts))
     with pytest.raises(InvalidSetting, match="shared out"):
         next(lessons(speech, 2).epoch(0, share=Share(0, 3)))
 

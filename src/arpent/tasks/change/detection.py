@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from arpent.engine import Answer, Batch, Dense, Network, Product
 from arpent.metrics import ScoreHistogram
-from arpent.models import INVALID, Planaura, PlanauraOutput
+from arpent.models import INVALID, Planaura, PlanauraOutput, batch_mean, batch_total
 from arpent.tasks.change.train_settings import ChangeTrainSettings
 
 __all__ = ["DetectionTask", "contrast_loss", "detection_loss"]
@@ -32,13 +32,14 @@ def detection_loss(odds: Tensor, target: Tensor) -> Tensor:
         target: (B, H, W), 1 for change, 0 for none, -1 where it is not known.
     """
     keep = (target >= 0) & (odds != INVALID)
-    if not bool(keep.any()):
+    if not batch_total(keep.sum()):
         return odds.sum() * 0.0
     said, true = odds[keep], target[keep].float()
-    entropy = functional.binary_cross_entropy_with_logits(said, true)
+    entropy = batch_mean(functional.binary_cross_entropy_with_logits(said, true, reduction="none"))
     chance = said.sigmoid()
     # One pixel more on both sides: a batch without change asks for silence instead of dividing by nothing.
-    overlap = (2 * (chance * true).sum() + 1) / (chance.sum() + true.sum() + 1)
+    both, all_said, all_true = batch_total(torch.stack(((chance * true).sum(), chance.sum(), true.sum())))
+    overlap: Tensor = (2 * both + 1) / (all_said + all_true + 1)
     return entropy + 1 - overlap
 
 
@@ -57,9 +58,8 @@ def contrast_loss(cosine: Tensor, target: Tensor, patch: int, floor: float = _FL
     unknown = functional.max_pool2d((target < 0).float()[:, None], patch)[:, 0] > 0
     valid = (cosine != INVALID) & ~unknown
     changed, same = valid & (share >= _MOST), valid & (share <= _LEAST)
-    apart = (functional.relu(cosine - floor) ** 2 * changed).sum() / changed.sum().clamp(min=1)
-    alike = ((1 - cosine) ** 2 * same).sum() / same.sum().clamp(min=1)
-    return apart + alike
+    wrong = torch.stack(((functional.relu(cosine - floor) ** 2 * changed).sum(), ((1 - cosine) ** 2 * same).sum()))
+    return (batch_total(wrong) / batch_total(torch.stack((changed.sum(), same.sum()))).clamp(min=1)).sum()
 
 
 class _Meter:

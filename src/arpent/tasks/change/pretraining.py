@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from arpent.engine import Answer, Batch, Network, Product
 from arpent.errors import InvalidSetting
-from arpent.models import MISSING, Planaura
+from arpent.models import MISSING, Planaura, batch_total
 from arpent.tasks.change.train_settings import ChangeTrainSettings, MaskingSettings
 
 __all__ = ["MaskedAutoencoder", "Painted", "PaintingTask", "painting_loss"]
@@ -83,7 +83,7 @@ def painting_loss(painted: Painted, images: Tensor, clear: Tensor, patch: int, *
         target = _standard(target, known, patch)
     counted = known & painted.hidden[:, None] & clear[:, None, None]
     total = ((painted.pixels.float() - target) ** 2 * counted).sum()
-    return total / counted.sum().clamp(min=1)
+    return batch_total(total) / batch_total(counted.sum()).clamp(min=1)
 
 
 def _standard(images: Tensor, known: Tensor, patch: int) -> Tensor:

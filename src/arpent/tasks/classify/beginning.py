@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from arpent.core import Progress
+from arpent.engine import Processes
 from arpent.errors import ContractMismatch, InvalidSetting
 from arpent.models import ImageBranchSettings, TextBranchSettings
 from arpent.models.text_branch import open_transformer
 from arpent.tasks.classify.codes import Coder, Tokens
 from arpent.tasks.classify.dataset import Dataset
 from arpent.tasks.classify.encoders import Eye, open_eye
-from arpent.tasks.classify.features import Looks, features_of
+from arpent.tasks.classify.features import Features, Looks, features_of
 from arpent.tasks.classify.labelling import OpenedLabeller
 from arpent.tasks.classify.pixels import Squares, measured
 from arpent.tasks.classify.train_settings import AUTO, LSTM, WORDS, ClassifyTrainSettings
@@ -144,7 +145,13 @@ def looked(begun: Begun, *, progress: Progress | None = None) -> Begun:
     looks = Looks(eye.encoder, squares, settings.parts, settings.device, settings.workers)
     pictures = [*lesson.dataset.of_split("train"), *lesson.dataset.of_split("val")]
     folder = features_folder(settings, lesson.dataset)
-    return replace(begun, lesson=replace(lesson, features=features_of(pictures, looks, folder, progress=progress)))
+
+    def make() -> Features:
+        return features_of(pictures, looks, folder, progress=progress)
+
+    # One process makes them; the others find them there, or make their own on a machine without that folder.
+    features = Processes.joined(settings.device).alone(make) or make()
+    return replace(begun, lesson=replace(lesson, features=features))
 
 
 def features_folder(settings: ClassifyTrainSettings, dataset: Dataset) -> Path:

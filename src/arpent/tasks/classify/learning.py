@@ -13,7 +13,7 @@ from torch.nn import functional
 from arpent.core import Settings
 from arpent.engine import Answer, Batch, Network, Product
 from arpent.metrics import Labelled
-from arpent.models import Labelling
+from arpent.models import Labelling, batch_mean
 
 __all__ = ["LabelTask"]
 
@@ -39,13 +39,12 @@ class LabelTask:
     def loss(self, out: Labelling, batch: Batch) -> Tensor:
         """Binary cross-entropy, mean over samples and labels."""
         target = batch["target"]
-        total = functional.binary_cross_entropy_with_logits(out.logits, target)
+        total = batch_mean(_surprise(out.logits, target))
         if not self._branches or out.image is None or out.text is None:
             return total
         for at, scores in enumerate((out.image, out.text)):
             there = batch["present"][:, at]
-            each = functional.binary_cross_entropy_with_logits(scores, target, reduction="none").mean(1)
-            total = total + (each * there).mean()
+            total = total + batch_mean(_surprise(scores, target) * there)
         return total
 
     def metrics(self) -> _Meter:
@@ -59,6 +58,11 @@ class LabelTask:
     def infer(self, model: Network, batch: Batch) -> Answer:
         """Nothing, for the same reason."""
         return {}
+
+
+def _surprise(scores: Tensor, target: Tensor) -> Tensor:
+    """Binary cross-entropy of each sample ``(B,)``, mean over its labels."""
+    return functional.binary_cross_entropy_with_logits(scores, target, reduction="none").mean(1)
 
 
 class _Meter:

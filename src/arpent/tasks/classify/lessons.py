@@ -81,7 +81,12 @@ class Lessons:
         return self.times or min(max(1, len(picture.captions)), _CAPTIONS)
 
     def epoch(self, number: int, start: int = 0, stop: int | None = None, share: Share = WHOLE) -> Iterator[Batch]:
-        """The batches of an epoch."""
+        """The batches of an epoch.
+
+        Raises:
+            InvalidSetting: full batches have fewer pictures than there are processes.
+        """
+        share.require_room(self.batch_size)
         order, captions = self._order(number)
         for step in range(start, self.steps(number) if stop is None else stop):
             places = range(step * self.batch_size, min((step + 1) * self.batch_size, len(order)))
@@ -91,7 +96,7 @@ class Lessons:
             picked = [at - places.start for at in own]
             yield {
                 **self._batch(order[own], captions[own], drawn[:, picked]),
-                "weight": share.weight(places),
+                "part": share.part(places),
             }
 
     def _order(self, number: int) -> tuple[I64, I64]:

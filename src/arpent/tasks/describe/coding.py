@@ -21,6 +21,7 @@ from torch import Tensor
 
 from arpent.language import Measured
 from arpent.language.axes import Profile, axes_of
+from arpent.models import batch_total
 
 __all__ = ["Code"]
 
@@ -105,4 +106,4 @@ class Code:
         known = torch.isfinite(numbers).all(dim=1)
         apart = (vectors - self.vectors(numbers, vectors.shape[1])).square().mean(dim=(1, 2))
         distance = (apart / self.names.square().mean() + _NEAR**2).sqrt() - _NEAR
-        return (distance * known).sum() / known.sum().clamp(min=1)
+        return batch_total((distance * known).sum()) / batch_total(known.sum()).clamp(min=1)

@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 
 from arpent.data import WHOLE, Share
-from arpent.errors import InvalidSetting
 from arpent.tasks.describe.sequences import Dialogue, right_padded
 
 __all__ = ["Lesson", "Lessons"]
@@ -61,19 +60,18 @@ class Lessons:
         Raises:
             InvalidSetting: full batches have fewer lessons than there are processes.
         """
-        if share.world > self._batch_size:
-            raise InvalidSetting(
-                f"a batch of {self._batch_size} cannot be shared out among {share.world} processes",
-                cure=f"Set 'batch_size' to {share.world} or more, or start fewer processes.",
-            )
+        share.require_room(self._batch_size)
         last = self._count if stop is None else min(stop * self._batch_size, self._count)
         for first in range(start * self._batch_size, last, self._batch_size):
             places = range(first, min(first + self._batch_size, self._count))
-            lessons = [self._make(number, place) for place in share.of(places)]
-            yield self._collated(lessons) | {"weight": share.weight(places)}
+            # All are made, for their lengths: rows are as long in each process as in one that has them all.
+            lessons = {place: self._make(number, place) for place in places}
+            width = max(len(one.dialogue.prompt) + len(one.dialogue.answer) for one in lessons.values())
+            own = [lessons[place] for place in share.of(places)]
+            yield self._collated(own, width) | {"part": share.part(places)}
 
-    def _collated(self, lessons: Sequence[Lesson]) -> dict[str, Any]:
-        rows = right_padded([lesson.dialogue for lesson in lessons], self._pad)
+    def _collated(self, lessons: Sequence[Lesson], width: int) -> dict[str, Any]:
+        rows = right_padded([lesson.dialogue for lesson in lessons], self._pad, width)
         batch: dict[str, Any] = {
             "words": rows.words,
             "attended": rows.attended,

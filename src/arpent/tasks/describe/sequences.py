@@ -102,10 +102,10 @@ def dialogue(speech: Speech, request: str, answer: str | None = None) -> Dialogu
     return Dialogue(prompt, () if answer is None else (*speech.words(answer), speech.end))
 
 
-def right_padded(dialogues: Sequence[Dialogue], pad: int) -> Rows:
-    """Prompts with their answers, for training; short rows end with padding."""
+def right_padded(dialogues: Sequence[Dialogue], pad: int, width: int = 0) -> Rows:
+    """Prompts with their answers, for training; short rows end with padding, and none is shorter than `width`."""
     rows = [one.prompt + one.answer for one in dialogues]
-    width = max(map(len, rows))
+    width = max(width, *map(len, rows))
     words = torch.tensor([[*row, *[pad] * (width - len(row))] for row in rows])
     places = torch.arange(width)[None]
     lengths = torch.tensor([[len(row)] for row in rows])

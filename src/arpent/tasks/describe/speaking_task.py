@@ -12,6 +12,7 @@ from torch.nn import functional
 from arpent.core import Settings
 from arpent.engine import Answer, Batch, Network, Product
 from arpent.errors import InvalidSetting
+from arpent.models import batch_mean
 from arpent.models.describer import NextWords
 from arpent.tasks.describe.coding import Code
 
@@ -84,7 +85,7 @@ def answer_loss(scores: Tensor, target: Tensor, spoken: Tensor, counted: Tensor 
     weights = torch.ones_like(target, dtype=torch.float32) if counted is None else counted.float()
     totals = torch.zeros(len(spoken), device=weights.device).index_add(0, row, weights)
     errors = functional.cross_entropy(scores.float(), target, reduction="none")
-    return (errors * weights / totals[row]).sum() / len(spoken)
+    return batch_mean(torch.zeros_like(totals).index_add(0, row, errors * weights / totals[row]))
 
 
 class _Meter:

@@ -13,7 +13,7 @@ from arpent.core import ClassMap, Language
 from arpent.engine import Answer, Batch, Dense, Network, Product, class_map
 from arpent.language import say
 from arpent.metrics import ConfusionMatrix
-from arpent.models import build, cross_entropy, dice_loss
+from arpent.models import batch_total, build, cross_entropy, dice_loss
 from arpent.tasks.forecast.mask_pictures import EXAMPLES, mask_table
 from arpent.tasks.forecast.train_settings import EncoderName, SegmentationSettings
 
@@ -76,7 +76,7 @@ class SegmentationTask:
 
 def segmentation_loss(scores: Tensor, target: Tensor) -> Tensor:
     """Dice and cross-entropy together; 0 for a batch without truth."""
-    if not bool((target >= 0).any()):
+    if not batch_total((target >= 0).sum()):
         return scores.sum() * 0.0  # a mean over nothing would be no number
     scores = scores.float()
     weights = scores.new_full((scores.shape[1],), ALL_EQUAL)

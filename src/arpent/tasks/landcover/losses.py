@@ -13,6 +13,7 @@ from torch import Tensor
 
 from arpent.core import ClassMap
 from arpent.errors import InvalidSetting
+from arpent.models import batch_total
 from arpent.models.losses import cross_entropy, dice_loss, focal_loss, lovasz_loss
 from arpent.tasks.landcover.settings import LandcoverSettings
 
@@ -37,7 +38,7 @@ class ClassLoss:
         weights = self._weights.to(scores.device)
         learnt = torch.cat((weights, weights.new_zeros(1)))[target] > 0  # an index of -1 finds the last entry
         target = torch.where(learnt, target, -1)
-        if not bool(learnt.any()):
+        if not batch_total(learnt.sum()):
             return scores.sum() * 0.0  # a batch without truth teaches nothing, and its mean would be 0 ÷ 0
         scores = scores.float()
         total = scores.new_zeros(())
