@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from arpent.version import __version__
 
 if TYPE_CHECKING:
-    from arpent.api import Run, change, classify, describe, forecast, landcover, open_run
+    from arpent.api import Place, Run, change, classify, describe, forecast, landcover, open_run
 
-__all__ = ["Run", "__version__", "change", "classify", "describe", "forecast", "landcover", "open_run"]
+__all__ = ["Place", "Run", "__version__", "change", "classify", "describe", "forecast", "landcover", "open_run"]
 
 
 def __getattr__(name: str) -> object:

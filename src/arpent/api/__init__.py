@@ -14,13 +14,14 @@ from arpent.core.lazy import on_demand
 if TYPE_CHECKING:
     from arpent.api.capabilities import change, classify, describe, forecast, landcover
     from arpent.api.runs import Products, Run, open_run
+    from arpent.store import Place
 
-__all__ = ["Products", "Run", "change", "classify", "describe", "forecast", "landcover", "open_run"]
+__all__ = ["Place", "Products", "Run", "change", "classify", "describe", "forecast", "landcover", "open_run"]
 
 __getattr__ = on_demand(
     __name__,
     {
-        "capabilities": ("change", "classify", "describe", "forecast", "landcover"),
+        "capabilities": ("Place", "change", "classify", "describe", "forecast", "landcover"),
         "runs": ("Products", "Run", "open_run"),
     },
 )

@@ -34,8 +34,7 @@ def landcover(
     model: Source,
     truth: Source | None = None,
     taken: datetime | None = None,
-    output: Source | None = None,
-    place: Place | None = None,
+    output: Source | Place | None = None,
     progress: Progress | None = None,
     **settings: Any,  # noqa: ANN401 - checked by the settings themselves
 ) -> Run[LandcoverMap]:
@@ -51,8 +50,8 @@ def landcover(
         model: the bundle, or the run that trained it.
         truth: a map of true classes to be scored against.
         taken: when the image was taken, for models that are told of it.
-        output: the run folder; a dated one under ``runs/`` if not given.
-        place: where the run goes and what is done if something is there, for more than `output` says.
+        output: the run folder; a dated one under ``runs/`` if not given. An `ap.Place` says more: what the run is
+            called, whether one that is there is replaced (``ap.Place(exact=folder, force=True)``) or resumed.
         progress: who is told how far it is.
         settings: those of `MapSettings`, by name.
 
@@ -65,7 +64,7 @@ def landcover(
     made = map_image(
         fspath(image),
         Path(model),
-        _place(output, place),
+        _place(output),
         parse(MapSettings, settings, "ap.landcover"),
         truth=None if truth is None else Path(truth),
         taken=taken,
@@ -79,10 +78,9 @@ def change(
     after: Source,
     *,
     model: Source,
-    output: Source | None = None,
+    output: Source | Place | None = None,
     quality: Sequence[Source] = (),
     before_before: Source | None = None,
-    place: Place | None = None,
     progress: Progress | None = None,
     **settings: Any,  # noqa: ANN401 - checked by the settings themselves
 ) -> Run[ChangeRun]:
@@ -97,10 +95,10 @@ def change(
         before: the earlier image, or two of them in the order of their dates.
         after: the later image.
         model: a bundle, a published checkpoint or its name.
-        output: the run folder; a dated one under ``runs/`` if not given.
+        output: the run folder; a dated one under ``runs/`` if not given. An `ap.Place` says more: what the run is
+            called, whether one that is there is replaced (``ap.Place(exact=folder, force=True)``) or resumed.
         quality: a layer for each image, in their order; looked for beside them if not given.
         before_before: a second image from before, still earlier.
-        place: where the run goes and what is done if something is there, for more than `output` says.
         progress: who is told how far it is.
         settings: those of `ChangeSettings`, by name; and ``date0``, ``date1`` and ``date2``, the dates of the images as
             YYYYDDD or YYYYMMDD, which are read from their names if not given.
@@ -116,10 +114,9 @@ def change(
         before,
         after,
         model=model,
-        output=output,
+        place=_place(output),
         quality=quality,
         before_before=before_before,
-        place=place,
         progress=progress,
         **settings,
     )
@@ -130,8 +127,7 @@ def forecast(
     series: Source,
     *,
     model: Source,
-    output: Source | None = None,
-    place: Place | None = None,
+    output: Source | Place | None = None,
     progress: Progress | None = None,
     **settings: Any,  # noqa: ANN401 - checked by the settings themselves
 ) -> Run[Foretold]:
@@ -145,8 +141,8 @@ def forecast(
     Args:
         series: a folder that ``arpent forecast prepare`` has made, or a series as it takes one.
         model: the bundle, or the run that trained it; one that only segments maps every observed date.
-        output: the run folder; a dated one under ``runs/`` if not given.
-        place: where the run goes and what is done if something is there, for more than `output` says.
+        output: the run folder; a dated one under ``runs/`` if not given. An `ap.Place` says more: what the run is
+            called, whether one that is there is replaced (``ap.Place(exact=folder, force=True)``) or resumed.
         progress: who is told how far it is.
         settings: those of `ForetellSettings`, by name.
 
@@ -159,7 +155,7 @@ def forecast(
     from arpent.tasks.forecast.predicting import foretell
 
     chosen = parse(ForetellSettings, settings, "ap.forecast")
-    made = foretell(Path(series), Path(model), _place(output, place), chosen, progress=progress)
+    made = foretell(Path(series), Path(model), _place(output), chosen, progress=progress)
     return _whole(made.run, made)
 
 
@@ -169,8 +165,7 @@ def describe(
     *,
     parcels: Source | None = ...,
     model: None = ...,
-    output: Source | None = ...,
-    place: Place | None = ...,
+    output: Source | Place | None = ...,
     progress: Progress | None = ...,
     **settings: Any,  # noqa: ANN401 - as below
 ) -> Run[Indexed]: ...
@@ -180,8 +175,7 @@ def describe(
     *,
     parcels: Source | None = ...,
     model: Source,
-    output: Source | None = ...,
-    place: Place | None = ...,
+    output: Source | Place | None = ...,
     progress: Progress | None = ...,
     **settings: Any,  # noqa: ANN401 - as below
 ) -> Run[Generated]: ...
@@ -190,8 +184,7 @@ def describe(
     *,
     parcels: Source | None = None,
     model: Source | None = None,
-    output: Source | None = None,
-    place: Place | None = None,
+    output: Source | Place | None = None,
     progress: Progress | None = None,
     **settings: Any,
 ) -> Run[Indexed] | Run[Generated]:
@@ -208,8 +201,8 @@ def describe(
         images: one image or several: files, folders of bands, .SAFE folders, STAC items or addresses.
         parcels: a vector file; whole images, or squares of ``chip`` pixels, if not given.
         model: a describer, or the run that trained it.
-        output: the run folder; a dated one under ``runs/`` if not given.
-        place: where the run goes and what is done if something is there, for more than `output` says.
+        output: the run folder; a dated one under ``runs/`` if not given. An `ap.Place` says more: what the run is
+            called, whether one that is there is replaced (``ap.Place(exact=folder, force=True)``) or resumed.
         progress: who is told how far it is.
         settings: those of `IndexSettings`, or with a model those of `GenerateSettings`, by name.
 
@@ -219,7 +212,7 @@ def describe(
         PartialFailure: some images failed, or too many sentences of the model had to be mended; the run is there.
     """
     sources = [fspath(one) for one in ([images] if isinstance(images, str | Path) else images)]
-    where = _place(output, place)
+    where = _place(output)
     if model is None:
         from arpent.tasks.describe import IndexSettings, index_run
 
@@ -241,8 +234,7 @@ def classify(
     model: Source,
     caption: str | None = None,
     captions: Source | Mapping[str, Sequence[str]] | None = None,
-    output: Source | None = None,
-    place: Place | None = None,
+    output: Source | Place | None = None,
     progress: Progress | None = None,
     **settings: Any,  # noqa: ANN401 - checked by the settings themselves
 ) -> Run[LabelRun]:
@@ -259,8 +251,8 @@ def classify(
         caption: what is said of the one picture; alone, it gets labels by itself.
         captions: of many pictures: a file in any form that ``arpent classify prepare`` reads, or captions by the names
             of their pictures.
-        output: the run folder; a dated one under ``runs/`` if not given.
-        place: where the run goes and what is done if something is there, for more than `output` says.
+        output: the run folder; a dated one under ``runs/`` if not given. An `ap.Place` says more: what the run is
+            called, whether one that is there is replaced (``ap.Place(exact=folder, force=True)``) or resumed.
         progress: who is told how far it is.
         settings: those of `LabelSettings`, by name.
 
@@ -277,7 +269,7 @@ def classify(
     made = label_pictures(
         sources,
         fspath(model),
-        _place(output, place),
+        _place(output),
         parse(LabelSettings, settings, "ap.classify"),
         caption=caption,
         captions=known,
@@ -286,8 +278,10 @@ def classify(
     return _whole(made.run, made)
 
 
-def _place(output: Source | None, place: Place | None) -> Place:
-    return place or Place(exact=None if output is None else Path(output))
+def _place(output: Source | Place | None) -> Place:
+    if isinstance(output, Place):
+        return output
+    return Place(exact=None if output is None else Path(output))
 
 
 def _whole(stored: StoredRun, made: Made) -> Run[Made]:

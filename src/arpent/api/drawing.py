@@ -15,7 +15,8 @@ from arpent.core.classes import LandClass
 from arpent.errors import GeoreferenceMissing, InvalidSetting
 from arpent.io import open_image, quicklook, recorded_shares
 from arpent.language import say
-from arpent.report.figures import Panel, compose
+from arpent.report.figures import Panel, Steps, compose
+from arpent.report.pictures import ramp
 from arpent.store import Product, Run
 from arpent.tasks.change.judgement import Judgement, Layer, deciding, noted_thresholds
 from arpent.tasks.change.mosaic_style import strength_steps
@@ -36,6 +37,7 @@ __all__ = ["drawable", "figure_of", "language_of", "main_product"]
 _LARGEST = 1200  # pixels of the longer side of a map; a figure shows no more
 _MOST_DATES = 6
 _MOST_BANDS = 4
+_STEPS = 10
 _MOST_ENTRIES = 255
 _STRENGTH = 0.5  # from which on the map, too, draws a series' change in red
 _CHANGE: tuple[Layer, ...] = ("change_probability", "cosine_map")
@@ -191,10 +193,20 @@ def _bands(layer: MapLayer, language: Language) -> list[Panel]:
     """The first bands of a layer side by side."""
     small = quicklook(layer.frames[0].file, _LARGEST // 2)
     unit = layer.legend.unit_fr if language == "fr" else layer.legend.unit_en
+    steps = _even(layer.legend)
     return [
-        Panel(Raster(small.pixels[place][None], small.valid, small.grid, (name,)), name, unit=unit or None)
+        Panel(Raster(small.pixels[place][None], small.valid, small.grid, (name,)), name, unit=unit or None, steps=steps)
         for place, name in enumerate(layer.bands[:_MOST_BANDS])
     ]
+
+
+def _even(legend: Legend) -> Steps | None:
+    """A ramp in ten even steps, the same for all bands, so that they can be held against each other."""
+    if legend.low is None or legend.high is None:
+        return None
+    ends = np.linspace(legend.low, legend.high, _STEPS + 1)
+    colours = [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in ramp(np.linspace(0, 1, _STEPS))]
+    return Steps(legend.low, tuple(map(float, ends[1:-1])), tuple(colours[:-1]), colours[-1], legend.high)
 
 
 def _dates(layer: MapLayer, language: Language) -> list[Panel]:

@@ -11,6 +11,7 @@ from arpent.language import number, say, storage
 from arpent.report.page import Picture, Table
 from arpent.report.summary import Summary, summary_html, thumbnail
 from arpent.store import Product, Run
+from arpent.web.timelines import name_of_bundle
 
 __all__ = ["html", "plainly"]
 
@@ -71,7 +72,8 @@ def _title(run: Run, language: Language) -> str:
     task = run.manifest.task
     for name in _TITLES:
         if task == name or task.startswith(f"{name}-"):
-            return say(f"result.{name}", language)
+            title = say(f"result.{name}", language)
+            return say("result.judged", language, title=title) if task.endswith("-evaluate") else title
     return task
 
 
@@ -153,4 +155,4 @@ def _footer(run: Run, language: Language) -> str:
     )
     if manifest.bundle is None:
         return footer
-    return say("result.footer_model", language, footer=footer, model=Path(manifest.bundle.source).name)
+    return say("result.footer_model", language, footer=footer, model=name_of_bundle(Path(manifest.bundle.source)))

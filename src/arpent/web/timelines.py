@@ -16,7 +16,7 @@ from arpent.web.items import read_document
 from arpent.web.layers import Bounds, Frame, Kind, Layer, Legend
 from arpent.web.styles import Title, ramp_legend, titled
 
-__all__ = ["is_timeline", "timeline_layers"]
+__all__ = ["is_timeline", "name_of_bundle", "timeline_layers"]
 
 _PERCENT = Title("%", "%")
 
@@ -121,10 +121,12 @@ def _basis(run: Run, document: Mapping[str, Any], observed: Sequence[Mapping[str
         return ""
     text = say("map.forecast_basis", language, issue=issue, count=len(days), first=days[0], step=step)
     bundle = run.manifest.bundle
-    return say("map.forecast_model", language, basis=text, model=_name_of(Path(bundle.source))) if bundle else text
+    if bundle is None:
+        return text
+    return say("map.forecast_model", language, basis=text, model=name_of_bundle(Path(bundle.source)))
 
 
-def _name_of(bundle: Path) -> str:
+def name_of_bundle(bundle: Path) -> str:
     """What a bundle is called: a training names its file "model", and the folder after itself."""
     return bundle.parent.name if bundle.stem == "model" and bundle.parent.name else bundle.stem
 
