@@ -1,6 +1,7 @@
 """Writes docs/reference from the code: ``python scripts/reference.py``, or with ``--check`` says what is stale.
 
-Three pages: every command with its options, every error with its exit code, every setting with its default.
+Every command with its options, every error with its exit code, every setting with its default; and, beside them, what
+to do about each kind of failure, in both languages.
 """
 
 from __future__ import annotations
@@ -21,8 +22,13 @@ from arpent import errors
 from arpent.cli.app import COMMANDS, tree
 from arpent.cli.exits import exit_code
 from arpent.core.settings import Settings, settings_of
+from python_page import page as python_page
+from troubleshooting import page as troubleshooting_page
 
-FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+FOLDER = DOCS / "reference"
+GUIDES = ("howto/*.md", "tutorial.md", "scaling.md", "coming-from/*.md", "troubleshooting.md")
+"""Where examples of commands are taken from, the best places first."""
 SETTING_DEFAULT = re.compile(r"(?P<text>.*?) ?\[default: (?P<default>.*)\]", re.DOTALL)
 NOTICE = "<!-- Made from the code by `make reference`: change the code, not this page. -->\n"
 
@@ -53,17 +59,46 @@ def commands_page() -> str:
     everywhere = [p for p in root.params if not p.hidden]
     lines += _options(everywhere)
     known = {flag for parameter in everywhere for flag in parameter.opts}
+    shown = dict(_examples(root))
     for name in sorted(COMMANDS):
-        lines += _command(f"arpent {name}", root.commands[name], known, level=2)
+        lines += _command(f"arpent {name}", root.commands[name], known, shown, level=2)
     return "\n".join(lines)
 
 
-def _command(path: str, command: Any, known: set[str], level: int) -> Iterator[str]:
+def _examples(root: Any) -> Iterator[tuple[str, list[str]]]:
+    """For each command, the first line of a guide that types it, with a link to that guide."""
+    found = set()
+    for pattern in GUIDES:
+        for path in sorted(path for path in DOCS.glob(pattern) if not path.name.endswith(".fr.md")):
+            text = path.read_text("utf-8")
+            title = text.partition("# ")[2].partition("\n")[0]
+            for block in re.findall(r"^```console\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+                for line in re.findall(r"^\$ ((?:\.venv/bin/)?arpent (?:.*\\\n)*.*)$", block, re.MULTILINE):
+                    name = _named(root, line.split()[1:])
+                    if name not in found:
+                        found.add(name)
+                        link = f"[{title}](../{path.relative_to(DOCS).as_posix()})"
+                        yield name, ["```console", f"$ {line}", "```", "", f"From {link}.", ""]
+
+
+def _named(root: Any, words: list[str]) -> str:
+    """The command that a line types, as `arpent change pair`."""
+    name, command = "arpent", root
+    for word in words:
+        if word not in getattr(command, "commands", {}):
+            break
+        name, command = f"{name} {word}", command.commands[word]
+    return name
+
+
+def _command(path: str, command: Any, known: set[str], shown: dict[str, list[str]], level: int) -> Iterator[str]:
     yield from ("", f"{'#' * level} {path}", "", _paragraphs(command.help), "")
     arguments = [p for p in command.params if p.param_type_name == "argument"]
     usage = " ".join([path, *(_metavar(p) for p in arguments)])
     inner = getattr(command, "commands", {})
     yield from ("```text", f"{usage} {'COMMAND' if inner else '[OPTIONS]'}", "```", "")
+    if not inner:
+        yield from shown.get(path, ())
     described = [p for p in arguments if getattr(p, "help", None)]
     if described:
         yield from ("| argument | |", "|---|---|")
@@ -73,7 +108,7 @@ def _command(path: str, command: Any, known: set[str], level: int) -> Iterator[s
     if own:
         yield from _options(own)
     for name in sorted(inner):
-        yield from _command(f"{path} {name}", inner[name], known, level + 1)
+        yield from _command(f"{path} {name}", inner[name], known, shown, level + 1)
 
 
 def _options(parameters: list[Any]) -> Iterator[str]:
@@ -223,6 +258,9 @@ PAGES: dict[str, Callable[[], str]] = {
     "cli.md": commands_page,
     "errors.md": errors_page,
     "settings.md": settings_page,
+    "python.md": python_page,
+    "../troubleshooting.md": lambda: troubleshooting_page("en"),
+    "../troubleshooting.fr.md": lambda: troubleshooting_page("fr"),
 }
 
 if __name__ == "__main__":
