@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 import rasterio
 
 from arpent.cli.app import main
-from arpent.core import Grid, Strip
+from arpent.core import Grid, Strip, ground_sampling_distance
 from arpent.data import SampleIndex
 from arpent.engine.ledger import Ledger
 from arpent.errors import ArpentError, FileMissing, UnreadableFile
@@ -58,11 +60,50 @@ def test_statistics_that_are_no_numbers_are_none(image) -> None:
     assert found is None or found.mean is None
 
 
-def test_pixels_without_size_are_refused(image) -> None:
+@pytest.mark.parametrize(
+    "transform",
+    [
+        (0, 0, 500_000, 0, 0, 5_000_000),
+        (1e-310, 0, 500_000, 0, -1e-310, 5_000_000),  # its inverse has no end
+        (1e200, 0, 500_000, 0, -1e200, 5_000_000),
+        (10, 0, 1e308, 0, -1e-10, 5_000_000),
+    ],
+)
+def test_pixels_without_size_are_refused(image, transform) -> None:
     with rasterio.open(image, "r+", IGNORE_COG_LAYOUT_BREAK="YES") as file:
-        file.transform = rasterio.Affine(0, 0, 500_000, 0, 0, 5_000_000)
+        file.transform = rasterio.Affine(*transform)
     with pytest.raises(UnreadableFile, match="no size"):
         open_image(image)
+
+
+def test_an_image_whose_corners_are_nowhere_on_earth_is_opened_without_a_word(tmp_path) -> None:
+    """As a full disk of a geostationary satellite is; warnings are errors here."""
+    disk = "+proj=geos +h=35785831 +lon_0=0 +sweep=y"
+    grid = Grid.north_up(-5_500_000, 5_500_000, 1e6, 11, 11, disk)
+    with CogWriter(tmp_path / "a.tif", RasterSpec(grid, ("red",), "uint8")) as writer:
+        writer.write(Strip(0, np.ones((1, 11, 11), np.uint8)))
+    assert main(["stats", str(tmp_path / "a.tif"), "-o", str(tmp_path / "s.json"), "--quiet"]) == 0
+    assert ground_sampling_distance(grid) == pytest.approx(1e6, rel=0.01)
+    assert ground_sampling_distance(Grid.north_up(5e7, 5e7, 1e6, 3, 3, disk)) is None
+
+
+def test_a_folder_that_vanishes_while_it_is_searched(tmp_path, monkeypatch) -> None:
+    """What lies deep below is not looked for: an image that is called / would be looked for everywhere."""
+    deep = tmp_path.joinpath(*"abcdefghi")
+    deep.mkdir(parents=True)
+    (deep / "a.tif").write_bytes(b"")
+    scan = os.scandir
+
+    def vanishing(path):
+        if not isinstance(path, int) and Path(path).name == "b":
+            shutil.rmtree(path)
+        return scan(path)
+
+    with pytest.raises(UnreadableFile, match="holds no raster"):
+        open_image(tmp_path)
+    monkeypatch.setattr(os, "scandir", vanishing)
+    with pytest.raises(UnreadableFile, match="holds no raster"):
+        open_image(tmp_path)
 
 
 def test_many_bands_are_looked_at_once(tmp_path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -33,13 +34,15 @@ def _outline(window: Window) -> NDArray[np.float64]:
 def ground_outline(grid: Grid, window: Window | None = None) -> NDArray[np.float64]:
     """The outline of a window of the grid (all of it, if none is given), ``(points, 2)`` of longitude and latitude.
 
-    Longitudes run on past ±180° where the outline crosses the antimeridian.
+    Longitudes run on past ±180° where the outline crosses the antimeridian. Points that are nowhere on earth, as at the
+    corners of a full disk, and what follows them, are NaN.
     """
     crs = grid.require_crs("the image")
     cols, rows = _outline(window or grid.window).T
     t = grid.transform
     xs, ys = t.a * cols + t.b * rows + t.c, t.d * cols + t.e * rows + t.f
-    lons, lats = _to_lonlat(crs.to_wkt()).transform(xs, ys)
+    ground = np.array(_to_lonlat(crs.to_wkt()).transform(xs, ys))
+    lons, lats = np.where(np.isfinite(ground), ground, np.nan)
     return np.stack([np.unwrap(lons, period=360), lats], axis=1)
 
 
@@ -57,8 +60,9 @@ def pixel_area(grid: Grid, window: Window | None = None) -> float:
 
 
 def ground_sampling_distance(grid: Grid) -> float | None:
-    """Side in metres of a pixel in the middle of the grid; None for a picture without georeference."""
+    """Side in metres of a pixel in the middle of the grid; None without georeference, or off the earth."""
     if grid.crs is None:
         return None
     middle = Window(grid.height // 2, grid.width // 2, 1, 1)
-    return float(np.sqrt(ground_area(grid, middle)))
+    area = ground_area(grid, middle)
+    return math.sqrt(area) if math.isfinite(area) else None

@@ -20,6 +20,8 @@ from arpent.io.gdal import open_dataset, translated
 
 __all__ = ["BandHeader", "Header", "header_of", "read_header"]
 
+_FARTHEST = 1e15
+"""Units of a reference system, metres or degrees, beyond which no ground lies."""
 _MASK_NAME = re.compile(r"alpha|a|opacity|transparency|mask|(?:alpha|data|band|layer)?[ _-]?(?:band|mask|channel|\d+)")
 """What a band of validity is called, in small letters; a bare number says nothing to the contrary."""
 
@@ -95,7 +97,7 @@ def header_of(dataset: rasterio.DatasetReader, address: str, source: str) -> Hea
             cure=f"Name one of them, for example {inside[0]}." if inside else "Give a raster.",
         )
     turned = dataset.transform
-    if not (all(map(math.isfinite, turned)) and turned.determinant):
+    if not _has_size(turned, dataset.width, dataset.height):
         raise UnreadableFile(
             f"the georeference of {source} gives its pixels no size",
             found=f"{turned.a:g} × {turned.e:g}",
@@ -112,6 +114,16 @@ def header_of(dataset: rasterio.DatasetReader, address: str, source: str) -> Hea
         # The only mask is the one that GDAL makes of that band.
         return replace(header, bands=tuple(replace(band, masked=False) for band in header.bands))
     return header
+
+
+def _has_size(turned: Affine, cols: int, rows: int) -> bool:
+    """Whether the corners of an image have a place that is not beyond all measure, and can be found again by it."""
+    if not (all(map(math.isfinite, turned)) and turned.determinant):
+        return False
+    back, first, last = ~turned, (turned.c, turned.f), turned @ (cols, rows)
+    if max(map(abs, (*first, *last))) > _FARTHEST:
+        return False
+    return all(map(math.isfinite, (*back, *(back @ first), *(back @ last))))
 
 
 def _is_mask(descriptions: Sequence[str], index: int) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path, PurePosixPath
@@ -20,6 +21,8 @@ from arpent.io.mosaic import Mosaic, Sheet, mosaic
 __all__ = ["Scene", "locate"]
 
 _RASTERS = frozenset({".tif", ".tiff", ".jp2", ".vrt", ".img"})
+_DEEPEST = 6
+"""Folders inside a folder that are looked into: products nest four, and a mistaken ``/`` must not be read whole."""
 _SIZE = re.compile(r"(?:[_ .\-](?:\d{2}m|\(raw\)))+$", re.IGNORECASE)
 """What some programs write behind a band's name: its pixel size, or that its numbers are as measured."""
 
@@ -97,7 +100,7 @@ def _title(address: str, source: str) -> str:
 
 def _folder(folder: Path, declared: Sensor | None) -> Scene:
     """The bands of a folder that keeps one file for each."""
-    files = _rasters(folder.iterdir()) or _rasters(folder.rglob("*"))
+    files = _rasters(_below(folder, 0)) or _rasters(_below(folder, _DEEPEST))
     if not files:
         raise UnreadableFile(
             f"the folder {folder} holds no raster",
@@ -164,6 +167,15 @@ def _catalog(source: str, declared: Sensor | None) -> Scene:
         for at, layer in zip(places, _moved([first[at] for at in places], made), strict=True):
             moved[at] = layer
     return Scene(source, tuple(moved), tuple(headers), sheets, declared)
+
+
+def _below(folder: Path, deepest: int) -> Iterator[Path]:
+    """The files of a folder, and of those inside it down to a depth; one that is closed or gone by then has none."""
+    for place, folders, names in os.walk(folder):
+        here = Path(place)
+        if len(here.relative_to(folder).parts) >= deepest:
+            folders.clear()
+        yield from (here / name for name in names)
 
 
 def _rasters(paths: Iterable[Path]) -> list[Path]:
