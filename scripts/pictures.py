@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
-SHOWN = {"map": "demo.png", "change": "change.png"}
+SHOWN = {"landcover": "demo.png", "change-pair-1": "change.png"}
 """Runs of the demo, and what the previews of them are called here."""
 
 WIDEST = 1224
