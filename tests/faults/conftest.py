@@ -5,9 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import json
 import pkgutil
-from collections.abc import Iterator
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Self
 
 import cv2
 import numpy as np
@@ -17,7 +20,7 @@ import yaml
 import arpent
 from arpent.core import Band, Contract, Grid, Normalisation, Strip, nomenclature, sensor
 from arpent.io import CogWriter, RasterSpec
-from arpent.testing.forks import Forks
+from arpent.testing.forks import Ended, Forks
 
 HLS = ("B02", "B03", "B04", "B8A", "B11", "B12")
 REFERENCE = """
@@ -31,6 +34,7 @@ mosaic_params: { target_crs: 'EPSG:32618' }
 model_params: { load_params: { checkpoint_path: change.safetensors }, img_size: 64 }
 """
 FIRST = dt.date(2023, 3, 1)
+PARTS = pytest.StashKey["dict[str, Part]"]()
 
 
 def written(path: Path, pixels, bands, *, place=(650_000, 6_860_000, 0.2, 2154), nodata=None) -> Path:
@@ -41,6 +45,56 @@ def written(path: Path, pixels, bands, *, place=(650_000, 6_860_000, 0.2, 2154),
     with CogWriter(path, RasterSpec(grid, tuple(bands), str(pixels.dtype), nodata=nodata)) as writer:
         writer.write(Strip(0, pixels))
     return path
+
+
+@dataclass
+class Part:
+    """What one file of this suite has done, and the worst that it has met.
+
+    Attributes:
+        commands: that have run, what made their inputs among them.
+        kills: commands that were killed.
+        files: mutated ones that commands were given.
+        corrupt: products that are not those of an undisturbed run, or that stand where none should.
+        lost: finished rows of tiles that a killed run had, and its next attempt no longer.
+        harm: mutated files that did what no file may do.
+        unfinished: commands that told how long they would take, and were ended before that.
+        longest: seconds of the processor of the longest of the others.
+        peak: bytes of resident memory of the largest.
+    """
+
+    commands: int = 0
+    kills: int = 0
+    files: int = 0
+    corrupt: int = 0
+    lost: int = 0
+    harm: int = 0
+    unfinished: int = 0
+    longest: float = 0.0
+    peak: int = 0
+
+
+class CountedForks(Forks):
+    """Forks that note of every command how long it took, and how much memory.
+
+    Attributes:
+        parts: by file of tests.
+        part: that of the running test.
+    """
+
+    def __enter__(self) -> Self:
+        self.parts: dict[str, Part] = {}
+        self.part = Part()
+        return super().__enter__()
+
+    def run(self, words: Sequence[object], folder: Path, **more: Any) -> Ended:
+        """Runs a command and notes it."""
+        ended = super().run(words, folder, **more)
+        self.part.commands += 1
+        if ended.status not in (-signal.SIGALRM, -signal.SIGXCPU):
+            self.part.longest = max(self.part.longest, ended.processor)
+        self.part.peak = max(self.part.peak, ended.peak)
+        return ended
 
 
 class Stock:
@@ -62,6 +116,12 @@ class Stock:
     _bands = ("red", "green", "blue", "nir")
 
     @cached_property
+    def long(self) -> Path:
+        """An aerial image of 3072 × 48 pixels: six blocks of the file, one below the other."""
+        pixels = self.rng.integers(1, 255, (4, 3072, 48), np.uint8)
+        return written(self.home / "long.tif", pixels, self._bands)
+
+    @cached_property
     def model(self) -> Path:
         """A model of land cover."""
         from arpent.testing.toys import toy_bundle
@@ -70,12 +130,16 @@ class Stock:
 
     @cached_property
     def weights(self) -> Path:
-        """Weights as torch saves them: a linear layer, and what is nobody's."""
+        """Weights as torch saves them: a small encoder of timm; the same as safetensors; a U-Net of smp."""
+        import segmentation_models_pytorch as smp
+        import timm
         import torch
+        from safetensors.torch import save_file
 
-        torch.save(
-            {"state_dict": {"fc.weight": torch.ones(3, 4), "fc.bias": torch.zeros(3)}}, self.home / "weights.pth"
-        )
+        encoder = timm.create_model("test_resnet", pretrained=False).state_dict()
+        torch.save(encoder, self.home / "weights.pth")
+        save_file(encoder, self.home / "weights.safetensors")
+        torch.save(smp.Unet("mobilenet_v2", encoder_weights=None, classes=3).state_dict(), self.home / "unet.pth")
         return self.home / "weights.pth"
 
     @cached_property
@@ -103,6 +167,23 @@ class Stock:
         }
         (self.home / "train.yaml").write_text(yaml.safe_dump(settings))
         return self.home / "train.yaml"
+
+    @cached_property
+    def study(self) -> Path:
+        """The configuration of a transfer study from `model` to three images."""
+        assert self.training and self.model
+        place = (650_000, 6_940_000, 0.2, 2154)
+        written(self.home / "c.tif", self.rng.integers(1, 255, (4, 64, 64), np.uint8), self._bands, place=place)
+        mask = self.rng.choice(np.array([1, 3, 5], np.uint8), (1, 64, 64))
+        written(self.home / "c_mask.tif", mask, ("class",), place=place)
+        rows = zip("abc", ("train", "val", "test"), strict=True)
+        lines = ("image,mask,split", *(f"{name}.tif,{name}_mask.tif,{side}" for name, side in rows))
+        (self.home / "sides.csv").write_text("\n".join(lines) + "\n")
+        target = yaml.safe_load(self.training.read_text()) | {"index": "sides.csv"}
+        tried = {"normalisations": ["norma-target"], "strategies": ["app-scratch", "ft-initialisation"], "examples": 1}
+        settings = {"target": target, "start": self.model.name, "judged_patch": 32, **tried}
+        (self.home / "study.yaml").write_text(yaml.safe_dump(settings))
+        return self.home / "study.yaml"
 
     @cached_property
     def pair(self) -> tuple[Path, Path]:
@@ -199,6 +280,42 @@ class Stock:
         words = ("--chip", "20", "--encoder", "croma-tiny", "--random-init", "--device", "cpu")
         self.made("describe", "embed", self.fields.name, "-o", "embedded", *words)
         return self.home / "embedded"
+
+    @cached_property
+    def describer(self) -> Path:
+        """A small language model that has been taught to describe squares of two dates."""
+        days = [self.fields.name, "fields_2022-07-01.tif"]
+        (self.home / days[1]).write_bytes(self.fields.read_bytes())
+        chips = ("--chip", "20", "--place", "here")
+        self.made("describe", "indices", *days, *chips, "-o", "lesson/table.parquet")
+        self.made("describe", "caption", "lesson/table.parquet", "-o", "lesson/captions.jsonl")
+        encoder = ("--encoder", "croma-tiny", "--random-init", "--device", "cpu")
+        self.made("describe", "embed", *days, *chips, "-o", "lesson/seen", *encoder)
+        sizes = {"width": 32, "layers": 1, "heads": 4, "hidden": 48, "vocabulary": 400}
+        settings = {
+            "table": "lesson/table.parquet",
+            "captions": "lesson/captions.jsonl",
+            "embeddings": "lesson/seen",
+            "base": "small",
+            "small": {"model": sizes, "texts": 64, "sights": 640},
+            "lora": {"rank": 4, "alpha": 8},
+            "samples": 24,
+            "fit": {"epochs": 1, "device": "cpu"},
+        }
+        (self.home / "lesson.yaml").write_text(yaml.safe_dump(settings))
+        self.made("describe", "train", "lesson.yaml", "-o", "describer")
+        return self.home / "describer"
+
+    @cached_property
+    def dates(self) -> Path:
+        """Radar images of four dates as they come, to be made a data set."""
+        folder = self.home / "dates"
+        for at in range(4):
+            power = self.rng.gamma(4.4, 1 / 4.4, (2, 48, 48)) * np.array([0.1, 0.02])[:, None, None]
+            place = (500_000, 4_800_000, 10.0, 32631)
+            day = FIRST + dt.timedelta(days=6 * at)
+            written(folder / f"s1_{day}.tif", power.astype(np.float32), ("vv", "vh"), place=place)
+        return folder
 
     @cached_property
     def series(self) -> Path:
@@ -304,11 +421,45 @@ def _modules() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def forks() -> Iterator[Forks]:
+def forks(request: pytest.FixtureRequest) -> Iterator[CountedForks]:
     """Runs commands in forks of a process that has imported everything."""
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
-    with Forks(_modules(), [Path(__file__).parent], threads) as forks:
+    with CountedForks(_modules(), [Path(__file__).parent], threads) as forks:
+        request.config.stash[PARTS] = forks.parts
         yield forks
+
+
+@pytest.fixture(autouse=True)
+def _part(request: pytest.FixtureRequest) -> None:
+    """Counts what a test does with its file."""
+    if "forks" in request.fixturenames:
+        forks = request.getfixturevalue("forks")
+        forks.part = forks.parts.setdefault(request.path.stem.removeprefix("test_"), Part())
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """What was proved, file by file."""
+    parts = config.stash.get(PARTS, {})
+    if not parts:
+        return
+    rows = [
+        ("", "commands", "kills", "mutated files", "corrupt", "rows lost", "harm", "unfinished", "longest", "memory")
+    ]
+    for name, part in parts.items():
+        counts = (part.commands, part.kills, part.files, part.corrupt, part.lost, part.harm, part.unfinished)
+        bounds = (f"{part.longest:.1f} s", f"{part.peak / 2**30:.2f} GiB")
+        rows.append((name, *(f"{count:,}" for count in counts), *bounds))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    terminalreporter.section("what was proved")
+    for row in rows:
+        cells = (cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))
+        terminalreporter.write_line("  ".join((row[0].ljust(widths[0]), *cells)))
+    terminalreporter.write_line(
+        "Corrupt, rows lost and harm must be 0. Longest: of the processor, without the unfinished,"
+    )
+    terminalreporter.write_line(
+        "which said how long they would take. Memory: of the largest command, imports included."
+    )
 
 
 @pytest.fixture(scope="session")

@@ -137,7 +137,12 @@ def fuzz(forks, stock, root, tmp_path_factory) -> Fuzz:
         before = seen(sandbox)
         words = [*target.command.split(), *target.output.split()]
         ended = forks.run(words, case, limits=LIMITS, may_write=[case if target.places else case / "out", compiled])
-        return Outcome(target, seed, mutation, ended, harm(ended, before, seen(sandbox)))
+        outcome = Outcome(target, seed, mutation, ended, harm(ended, before, seen(sandbox)))
+        if seed is not None:
+            forks.part.files += 1
+            forks.part.harm += outcome.harm is not None
+            forks.part.unfinished += word(outcome) == "still at work"
+        return outcome
 
     return run
 
@@ -151,7 +156,6 @@ def tally(request) -> Iterator[dict[Target, Counter[str]]]:
     for target, counter in counts.items():
         told = ", ".join(f"{kind} {count}" for kind, count in counter.most_common())
         reporter.write_line(f"{target.form:11} {target.name:58} {told}")
-    reporter.write_line(f"{sum(counter.total() for counter in counts.values())} mutated files in all")
 
 
 def word(outcome: Outcome) -> str:

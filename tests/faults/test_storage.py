@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+from pathlib import Path
 
 import pytest
 
-from arpent.testing.forks import Forks, Limits
+from arpent.testing.forks import Limits
 
 CPU = "--device cpu --runtime torch"
 WRITERS = {
@@ -41,7 +44,7 @@ def seen(folder):
 @pytest.mark.faults
 @pytest.mark.parametrize("size", [512, 3000, 20_000])
 @pytest.mark.parametrize("task", WRITERS)
-def test_a_full_disk_is_one_line_and_what_is_resumed_ends_whole(forks: Forks, place, task, size) -> None:
+def test_a_full_disk_is_one_line_and_what_is_resumed_ends_whole(forks, place, task, size) -> None:
     """A file that may not grow beyond a size is answered by the system as a full disk is."""
     command, made = WRITERS[task]
     home = place(made)
@@ -61,31 +64,49 @@ def test_a_full_disk_is_one_line_and_what_is_resumed_ends_whole(forks: Forks, pl
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("share", [0.2, 0.5, 0.95])
-def test_an_image_cut_short_while_it_is_read_is_one_line(forks: Forks, place, share) -> None:
-    """A truncated copy takes the place of the image once the first row of tiles is finished."""
-    home = place(("land", "model"))
-    image = home / "land.tif"
+@pytest.mark.parametrize("rows", [1, 4, 16])
+@pytest.mark.parametrize("share", [0.05, 0.2, 0.5, 0.95])
+def test_an_image_cut_short_while_it_is_read_is_one_line(forks, place, share, rows) -> None:
+    """The file loses its end once some rows of tiles are finished; the image put back, the run ends as if never cut."""
+    home = place(("long", "model"))
+    image, ledger = home / "long.tif", home / "out" / ".scratch" / "ledger.json"
     content = image.read_bytes()
-    words = ["landcover", "predict", "land.tif", "-m", "land.safetensors", "--tile", "32", "--ring", "2", "--halo", "4"]
-    ledger = home / "out" / ".scratch" / "ledger.json"
+    words = ["landcover", "predict", "long.tif", "-m", "land.safetensors", "--tile", "32", "--ring", "2", "--halo", "4"]
+    words += [*CPU.split(), "--quiet"]
+    assert forks.run([*words, "-o", "whole"], home).status == 0
+    whole = (home / "whole" / "classes.tif").read_bytes()
 
     def cut() -> bool:
-        if ledger.exists():
-            image.write_bytes(content[: int(share * len(content))])
-            return True
-        return False
+        if next_row(ledger) < 24 * rows:
+            return False
+        os.truncate(image, int(share * len(content)))
+        return True
 
-    ended = forks.run([*words, *CPU.split(), "-o", "out", "--quiet"], home, kill=(cut, 60.0))
-    if ended.status != 0:  # it may have been read whole before
+    ended = forks.run([*words, "-o", "out"], home, kill=(cut, 60.0))
+    made = sorted((home / "out").glob("*.tif"))
+    if ended.status != 0:  # what had been read before is enough for the end of an image
         assert ended.status == 3, ended.said
-        assert "land.tif" in ended.said
+        assert "long.tif" in ended.said
         assert len(ended.said.strip().splitlines()) == 1, ended.said
-        assert not [name for name in seen(home / "out") if name.endswith(".tif")]
+        assert not made
+        image.write_bytes(content)
+        again = forks.run([*words, "-o", "out", "--resume"], home)
+        assert again.status == 0, again.said
+    is_other = (home / "out" / "classes.tif").read_bytes() != whole
+    forks.part.corrupt += is_other
+    assert not is_other, f"ended first with {ended.status}"
+
+
+def next_row(ledger: Path) -> int:
+    """The rows that a ledger says are finished; 0 of one that is not there, or is just being replaced."""
+    try:
+        return int(json.loads(ledger.read_text())["next_row"])
+    except (FileNotFoundError, ValueError):
+        return 0
 
 
 @pytest.mark.parametrize("memory", [200 << 20, pytest.param(64 << 20, marks=pytest.mark.faults)])
-def test_little_memory_is_enough_or_one_line(forks: Forks, place, memory) -> None:
+def test_little_memory_is_enough_or_one_line(forks, place, memory) -> None:
     """Batches are halved down to one; where that is too large, it is said, and no process dies of it."""
     home = place(("land", "model"))
     words = f"landcover predict land.tif -m land.safetensors --tile 96 --batch-size 64 {CPU} -o out --quiet".split()

@@ -68,6 +68,7 @@ class Ended:
         status: its exit code; the negative number of the signal that ended it.
         said: standard output and error together.
         seconds: that it took.
+        processor: seconds of the processor that it took, which others beside it hardly change.
         peak: bytes of resident memory, those of its imports among them.
         events: changes of the file system that Python has seen; 0 of a command that was killed.
         strays: paths that were opened for writing, made, moved or removed outside the folders it may write to.
@@ -76,6 +77,7 @@ class Ended:
     status: int
     said: str
     seconds: float
+    processor: float
     peak: int
     events: int = 0
     strays: tuple[str, ...] = ()
@@ -97,16 +99,16 @@ class Forks:
 
     def __enter__(self) -> Self:
         self._folder = TemporaryDirectory(prefix="forks-")
+        looked_in = [*map(str, self.path), *filter(None, [os.environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(  # noqa: S603 - this very module
             [sys.executable, "-m", "arpent.testing.forks", *self.modules],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ
-            | {"PYTHONPATH": os.pathsep.join(map(str, self.path)), "TMPDIR": self._folder.name}
-            | self.env,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(looked_in), "TMPDIR": self._folder.name} | self.env,
         )
         if self._answer() != "ready":
+            self.__exit__()
             raise RuntimeError("the process that forks has not started")
         return self
 
@@ -239,7 +241,8 @@ def _serve() -> None:
         answers.write(f"{child}\n")
         _, status, used = os.wait4(child, 0)
         ended = {"status": os.waitstatus_to_exitcode(status), "seconds": time.monotonic() - began}
-        answers.write(json.dumps(ended | {"peak": used.ru_maxrss * 1024}) + "\n")
+        ended |= {"processor": used.ru_utime + used.ru_stime, "peak": used.ru_maxrss * 1024}
+        answers.write(json.dumps(ended) + "\n")
 
 
 def _become(job: Mapping[str, Any]) -> None:
