@@ -215,7 +215,7 @@ class _Place:
 
 
 def simulate(
-    folder: Path, settings: Simulation, *, force: bool = False, progress: Progress | None = None
+    folder: str | Path, settings: Simulation, *, force: bool = False, progress: Progress | None = None
 ) -> list[Simulated]:
     """Writes images, truth, cloud and change masks as COGs, and last of all ``index.csv``.
 
@@ -230,6 +230,7 @@ def simulate(
     Raises:
         RunExists: if the folder holds a simulation and `force` is not set.
     """
+    folder = Path(folder)
     dates, places = settings.days, list(_places(folder, settings))
     index = folder / _INDEX
     if index.exists() and not force:
