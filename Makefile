@@ -8,6 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 UV_VERSION := 0.13.8
 BIN := .venv/bin
 READY := .venv/.ready
+PEERS := .venv-peers
 WORKERS ?= 2
 SERVE ?= 1
 
@@ -17,10 +18,10 @@ PYTEST := $(SINGLE) ARPENT_SKIPS=$(CURDIR)/.venv/skips $(BIN)/python scripts/off
 	--durations=10 --durations-min=5
 BESIDE := "not alone and not faults"
 
-.PHONY: help demo test faults lint types arch bench docs lock pictures reference clean
+.PHONY: help demo test faults lint types arch bench bench-peers docs lock lock-peers pictures reference wheel clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # The environment is made once, and again when the lock or the packaging changes. Every package is checked by hash.
 $(READY): requirements.lock pyproject.toml
@@ -60,7 +61,17 @@ arch: $(READY) ## import contracts, budgets, documentation that cannot lie
 	@$(SINGLE) $(BIN)/pytest -q tests/architecture tests/docs
 
 bench: $(READY) ## every benchmark, one after the other; prints medians and ratios
-	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in $(filter-out bench/peers.py,$(wildcard bench/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+# Other programs want other versions than Arpent does, and some gigabytes: they have an environment of their own.
+$(PEERS)/.ready: $(READY) bench/peer_ways/requirements.txt
+	@test -x $(PEERS)/bin/python || $(BIN)/python -m venv --without-pip $(PEERS)
+	@echo "Installing other programs into $(PEERS)…"
+	@$(BIN)/python -m uv pip install --quiet --python $(PEERS)/bin/python -r bench/peer_ways/requirements.txt
+	@touch $@
+
+bench-peers: $(PEERS)/.ready ## the same work by other programs, side by side (QUICK=1: small sizes, to see that it runs)
+	@PYTHONPATH=src $(PEERS)/bin/python bench/peers.py $(if $(QUICK),--quick --rounds 1)
 
 docs: $(READY) reference ## the documentation, into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir site && echo "site/index.html"
@@ -75,5 +86,13 @@ lock: $(READY) ## resolve requirements.lock anew from pyproject.toml
 	@$(BIN)/python -m uv pip compile pyproject.toml --quiet --universal --generate-hashes --all-extras --group dev \
 		--python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header -o requirements.lock
 
+lock-peers: $(READY) ## resolve bench/peer_ways/requirements.txt anew, with the versions of requirements.lock
+	@$(BIN)/python -m uv pip compile bench/peer_ways/requirements.in pyproject.toml --quiet --constraint requirements.lock \
+		--extra learn --extra web --extra fast --python-version 3.11 --no-annotate --no-emit-index-url \
+		--no-emit-find-links --no-header -o bench/peer_ways/requirements.txt
+
+wheel: $(READY) ## build wheel and sdist into dist/, and try the wheel in a fresh environment without torch
+	@$(BIN)/python scripts/wheel_check.py
+
 clean: ## remove what was made here, the environment included
-	@rm -rf .venv arpent-demo site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.*
+	@rm -rf .venv $(PEERS) dist arpent-demo site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.*

@@ -16,14 +16,9 @@ import numpy as np
 import spyndex
 
 from arpent.pixels import index_names, spectral_indices
+from peer_ways.indices import CONSTANTS, LETTERS, THEIRS
 
 GOAL = 3.0
-THEIRS = {"NDRE": "NDREI", "CIre": "CIRE", "BSI": "BI", "NDTI": "NBR2"}
-LETTERS = {
-    "blue": "B", "green": "G", "red": "R", "nir": "N", "swir16": "S1", "swir22": "S2", "rededge071": "RE1",
-    "rededge078": "RE3",
-}  # fmt: skip
-CONSTANTS = {"L": 0.5, "g": 2.5, "C1": 6.0, "C2": 7.5, "gamma": 1.0}
 
 
 def run(argv: list[str]) -> bool:

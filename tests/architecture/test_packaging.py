@@ -2,11 +2,13 @@
 
 import re
 import tomllib
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from hatchling.builders.wheel import WheelBuilder
 
 import arpent
 
@@ -71,6 +73,29 @@ def test_the_lock_holds_what_the_project_asks_for(project: dict[str, Any], root:
     assert asked <= locked
 
 
+def test_other_programs_are_pinned_too(root: Path) -> None:
+    """What `make bench-peers` installs: one version of each, and no address."""
+    folder = root / "bench" / "peer_ways"
+    pinned = (folder / "requirements.txt").read_text("utf-8").splitlines()
+    assert [line for line in pinned if not re.fullmatch(r"[a-z0-9._-]+==[^\s:/]+", line)] == []
+    asked = [line for line in (folder / "requirements.in").read_text("utf-8").splitlines() if not line.startswith("#")]
+    names = {line.partition("==")[0] for line in pinned}
+    assert {name.replace(".", "-") for name in asked} <= names
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(root: Path, tracked: list[Path], tmp_path: Path) -> None:
+    """Built as pip builds it: code, tables, bundles, the page, `py.typed`; no tests."""
+    source = root / "src"
+    wanted = {str(path.relative_to(source)) for path in tracked if path.is_relative_to(source)}
+    (wheel,) = WheelBuilder(str(root)).build(directory=str(tmp_path), versions=["standard"])
+    with zipfile.ZipFile(wheel) as archive:
+        held = {name for name in archive.namelist() if ".dist-info/" not in name}
+        about = {name.partition("/")[2] for name in archive.namelist()} - {name.partition("/")[2] for name in held}
+    assert held == wanted
+    assert "arpent/py.typed" in held
+    assert about == {"METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE"}
+
+
 def test_one_version(project: dict[str, Any], root: Path) -> None:
     assert project["project"]["version"] == arpent.__version__
     assert yaml.safe_load((root / "CITATION.cff").read_text("utf-8"))["version"] == arpent.__version__
@@ -92,6 +117,6 @@ def test_every_shipped_example_is_run(root: Path, tracked: list[Path]) -> None:
 
 def test_make_lists_its_own_targets(root: Path) -> None:
     makefile = (root / "Makefile").read_text("utf-8")
-    for target in ("demo", "test", "lint", "types", "arch", "bench", "docs", "lock"):
+    for target in ("demo", "test", "lint", "types", "arch", "bench", "bench-peers", "docs", "lock", "wheel"):
         assert re.search(rf"^{target}:.*## ", makefile, re.MULTILINE), target
     assert "make test" in (root / ".ci" / "run").read_text("utf-8")

@@ -1,0 +1,197 @@
+"""Builds wheel and sdist, and tries the wheel as a stranger does: ``python scripts/wheel_check.py [--lowest]``.
+
+1. The wheel holds every file of the package and nothing else; the sdist holds what builds and tests it.
+2. In a fresh environment without torch the commands that read, describe and keep runs work; one that needs more says in
+   a line what to install.
+3. The tests of the rooms below the engine pass against the installed wheel, with the sources out of reach.
+4. With the part ``web`` the map is served, still without torch.
+
+Packages come from the index that pip is set to, in the versions of requirements.lock; with ``--lowest`` in the lowest
+ones that pyproject.toml allows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import tomllib
+import urllib.request
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from urllib.error import URLError
+
+ROOT = Path(__file__).resolve().parent.parent
+UV = (sys.executable, "-m", "uv")
+TESTS = ("core", "language", "pixels", "report", "store", "tiling")
+"""Rooms whose tests run against the wheel: they need no torch."""
+TOOLS = ("h5netcdf", "hypothesis", "jsonschema", "moto", "pytest", "rio-cogeo", "scikit-learn", "spyndex", "xarray")
+"""Of the group ``dev``: what these tests import."""
+COMMANDS = (
+    ("--help",),
+    ("--version",),
+    ("doctor",),
+    ("simulate", "-o", "land", "--sensor", "sentinel-2-l2a", "--size", "64", "--scenes", "1"),
+    ("stats", "{image}", "-o", "stats.json"),
+    ("describe", "indices", "{image}", "-o", "runs/indices"),
+    ("describe", "caption", "{table}", "-o", "captions.jsonl"),
+    ("models", "list"),
+    ("runs", "list"),
+    ("runs", "verify", "runs/indices"),
+)
+"""What works without torch, in an order in which it can be done."""
+
+
+def checked(*words: object, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
+    """Standard output of a command that must end well."""
+    done = subprocess.run([str(word) for word in words], cwd=cwd, env=env, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(str(word) for word in words)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def said(line: str) -> None:
+    """Says how far it is."""
+    print(f"{time.strftime('%H:%M:%S')}  {line}", flush=True)
+
+
+def built(target: Path) -> Path:
+    """Builds both; returns the wheel."""
+    checked(*UV, "build", "--quiet", "--no-build-isolation", "--python", sys.executable, "--out-dir", target, ROOT)
+    (wheel,) = target.glob("arpent-*.whl")
+    (source,) = target.glob("arpent-*.tar.gz")
+    listed = checked("git", "ls-files", "--cached", "--others", "--exclude-standard", "src/arpent", cwd=ROOT)
+    wanted = {name.removeprefix("src/") for name in listed.splitlines() if (ROOT / name).is_file()}
+    with zipfile.ZipFile(wheel) as archive:
+        held = {name for name in archive.namelist() if ".dist-info/" not in name}
+    if held != wanted:
+        sys.exit(f"the wheel lacks {sorted(wanted - held)} and should not hold {sorted(held - wanted)}")
+    with tarfile.open(source) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    for name in (
+        "LICENSE",
+        "README.md",
+        "pyproject.toml",
+        "requirements.lock",
+        "tests/conftest.py",
+        *map("src/{}".format, wanted),
+    ):
+        if name not in names:
+            sys.exit(f"the sdist lacks {name}")
+    sizes = ", ".join(f"{one.name} {one.stat().st_size / 1e6:.1f} MB" for one in (wheel, source))
+    said(f"built: {sizes}; {len(held)} files in the wheel")
+    return wheel
+
+
+def versions(folder: Path, *, lowest: bool) -> Path:
+    """A file of the versions that packages may have."""
+    if not lowest:
+        return ROOT / "requirements.lock"
+    target = folder / "lowest.txt"
+    extras = ("--extra", "web")
+    words = ("--quiet", "--resolution", "lowest-direct", "--python-version", f"3.{sys.version_info.minor}")
+    checked(*UV, "pip", "compile", ROOT / "pyproject.toml", *extras, *words, "--no-header", "-o", target)
+    return target
+
+
+def installed(python: Path, limits: Path, *packages: object) -> None:
+    """Installs packages in an environment, in the versions of a file where it names them."""
+    checked(*UV, "pip", "install", "--quiet", "--python", python, "--constraint", limits, *packages)
+
+
+def without_torch(python: Path, folder: Path) -> None:
+    """Commands that need no torch, and one that does."""
+    arpent = python.with_name("arpent")
+    for words in COMMANDS:
+        image = next(folder.glob("land/*/image_*.tif"), Path("none"))
+        table = next(folder.glob("runs/indices/*.parquet"), Path("none"))
+        checked(arpent, *(word.format(image=image, table=table) for word in words), cwd=folder)
+    image = next(folder.glob("land/*/image_*.tif"))
+    words = ("landcover", "predict", str(image), "--model", "none.safetensors", "-o", "runs/map")
+    done = subprocess.run([arpent, *words], cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode != 8 or "pip install 'arpent[learn]'" not in done.stderr or done.stderr.count("\n") != 1:
+        sys.exit(f"what lacks torch should say so in a line and end with 8, not {done.returncode}:\n{done.stderr}")
+    checked(python, "-c", "import importlib.util as u, sys; sys.exit(u.find_spec('torch') is not None)")
+    said(f"without torch: {len(COMMANDS)} commands work; one that needs it says what to install")
+
+
+def tested(python: Path, folder: Path, rooms: Sequence[str]) -> None:
+    """Tests against the installed package: run from elsewhere, where no source can be imported."""
+    place = json.loads(checked(python, "-c", "import arpent, json; print(json.dumps(arpent.__file__))", cwd=folder))
+    if "site-packages" not in place:
+        sys.exit(f"arpent is imported from {place}, and not from the environment")
+    tests = [ROOT / "tests" / room for room in rooms]
+    words = (
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-m",
+        "not alone and not faults and not slow",
+        "-c",
+        ROOT / "pyproject.toml",
+    )
+    told = checked(python, "-m", "pytest", *words, "--rootdir", ROOT, *tests, cwd=folder)
+    said(f"tests against the wheel: {told.strip().splitlines()[-1].strip('= ')}")
+
+
+def served(python: Path, folder: Path) -> None:
+    """The map, asked once over loopback."""
+    env = os.environ | {"DATA_PATH": str(folder / "map"), "NO_PROXY": "127.0.0.1"}
+    words = [python.with_name("arpent"), "map", "serve", "runs", "--port", "0", "--no-open"]
+    with subprocess.Popen(words, cwd=folder, env=env, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        found = None
+        while found is None:
+            line = server.stdout.readline()
+            if not line:
+                sys.exit("the map ended before it was served")
+            found = re.search(r"http://\S+", line)
+        address = found[0]
+        try:
+            with urllib.request.urlopen(address, timeout=60) as answer:
+                page = answer.read().decode()
+        except URLError as problem:
+            sys.exit(f"the map does not answer at {address}: {problem}")
+        finally:
+            server.terminate()
+    if "<title>" not in page:
+        sys.exit(f"the map answers with something else:\n{page[:300]}")
+    said("with the part web: the map is served")
+
+
+def main() -> None:
+    """Does all of it; ends with 1 and the reason where something is wrong."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-o", "--output", type=Path, default=ROOT / "dist", help="where wheel and sdist go (dist)")
+    parser.add_argument("--lowest", action="store_true", help="the lowest versions that pyproject.toml allows")
+    parser.add_argument("--rooms", nargs="*", default=TESTS, help="whose tests are run")
+    wanted = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        wanted.output.mkdir(parents=True, exist_ok=True)
+        for old in wanted.output.glob("arpent-*"):
+            old.unlink()
+        wheel = built(wanted.output)
+        limits = versions(folder, lowest=wanted.lowest)
+        checked(sys.executable, "-m", "venv", "--without-pip", folder / "venv")
+        python = folder / "venv" / "bin" / "python"
+        installed(python, limits, wheel)
+        without_torch(python, folder)
+        if wanted.rooms:
+            group = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]["dev"]
+            tools = [one for one in group if one.partition(">")[0].partition("[")[0] in TOOLS]
+            installed(python, limits, *tools)
+            tested(python, folder, wanted.rooms)
+        installed(python, limits, f"{wheel}[web]")
+        served(python, folder)
+
+
+if __name__ == "__main__":
+    main()
