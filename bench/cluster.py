@@ -1,9 +1,11 @@
 """What workers of a Ray cluster gain over one process, and what they cost.
 
 Maps one image in this process, with one worker and with two; medians over rounds, taken in turn, and ratios within the
-same round. Workers are started before the clock; what their start takes is told by itself. Peak memory is that of the
-process that blends and writes, and of each worker.
-Usage: python bench/cluster.py [--side 2048] [--rounds 3] [--workers 1 2] [--runtime torch|openvino]
+same round, with the least and the most. Workers are started before the clock; what their start takes is told by itself.
+In the end stand the overhead, which is the time of one worker beside this process alone, and the scaling from the first
+number of workers to the last, each held against this process in its own rounds. Peak memory is that of the process that
+blends and writes, and of each worker. Some four minutes on two idle cores; nothing of Ray is left behind.
+Usage: python bench/cluster.py [--side 2048] [--rounds 3] [--workers 1 2] [--runtime torch|openvino] [--threads 1]
 """
 
 from __future__ import annotations
@@ -53,7 +55,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--runtime", default="torch")
+    parser.add_argument("--threads", type=int, default=1, help="of this process, and of each worker")
     args = parser.parse_args()
+    torch.set_num_threads(args.threads)
     settings = MapSettings(runtime=args.runtime, device="cpu", tile=256)
     with tempfile.TemporaryDirectory() as folder:
         image = scene(Path(folder) / "scene.tif", args.side)
@@ -65,7 +69,8 @@ def measure(args: argparse.Namespace, run: Callable[[], object]) -> None:
     """One process against clusters of each size, each with its own workers."""
     run()
     told = f"{args.side}² px, {torch.get_num_threads()} thread(s) each, {args.runtime}"
-    print(f"one process, {told}: median of {args.rounds} rounds beside each cluster")
+    print(f"one process, {told}: medians of {args.rounds} rounds beside each cluster")
+    gains = {}
     for workers in args.workers:
         with on_cluster(workers=workers):
             start = seconds(partial(asked, workers))
@@ -77,9 +82,16 @@ def measure(args: argparse.Namespace, run: Callable[[], object]) -> None:
                     pairs.append((shared, seconds(run)))
             peak = max(asked(8 * workers)) / 2**20
         both = [statistics.median(part) for part in zip(*pairs, strict=True)]
-        ratio = statistics.median(alone / shared for shared, alone in pairs)
-        print(f"{workers} worker(s) {both[0]:7.2f} s   one process {both[1]:7.2f} s   one over the other {ratio:5.2f}")
+        ratios = sorted(alone / shared for shared, alone in pairs)
+        gains[workers] = statistics.median(ratios)
+        spread = f"{gains[workers]:5.2f} ({ratios[0]:.2f} – {ratios[-1]:.2f})"
+        print(f"{workers} worker(s) {both[0]:7.2f} s   one process {both[1]:7.2f} s   one over the other {spread}")
         print(f"    start of the workers {start:5.1f} s   peak of a worker {peak:6.0f} MB")
+    first, last = args.workers[0], args.workers[-1]
+    if first == 1:
+        print(f"overhead of one worker beside one process {100 * (1 / gains[1] - 1):+5.1f} %")
+    if last != first:
+        print(f"scaling from {first} to {last} workers {gains[last] / gains[first]:5.2f}")
     print(f"peak of the process that blends and writes {peak_memory() / 2**20:6.0f} MB")
 
 
