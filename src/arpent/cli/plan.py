@@ -31,6 +31,9 @@ app = typer.Typer()
 _AREA = re.compile(r"(?P<value>[\d.,_ ]*\d)\s*(?P<unit>km2|km²|ha|m2|m²)?", re.IGNORECASE)
 _SQUARE_METRES = {"km2": 1e6, "km²": 1e6, "ha": 1e4, "m2": 1.0, "m²": 1.0, "": 1.0}
 
+_WIDE = 240
+"""Characters of a command in the table for people."""
+
 _SHOWN = 12
 """Shards in the table for people; the list has all of them."""
 
@@ -161,13 +164,18 @@ def _table(shards: Sequence[PlannedShard], unit: str, language: Language) -> Ren
             one.units,
             duration(one.cost["seconds"].typical, language),
             storage(one.cost["kept"].typical, language),
-            one.command or one.extent,
+            _short(one.command or one.extent),
         ]
         for one in shards[:_SHOWN]
     ]
     if len(shards) > _SHOWN:
         rows.append(["…", "", "", "", ""])
     return table(heads, rows)
+
+
+def _short(command: str) -> str:
+    """The begin and the end of a command that names many things; the list of shards has it whole."""
+    return command if len(command) <= _WIDE else f"{command[: _WIDE - 60]} … {command[-57:]}"
 
 
 def _write(shards: Sequence[PlannedShard], path: Path) -> None:

@@ -79,10 +79,19 @@ class Asked:
         where = Path("runs") / "-".join(self.words[:2]) if output is None else Path(str(output))
         words = self._bare()
         if items is not None:
-            listed = set(map(str, self.given[self.parameter]))
-            words = [*words[:2], *(word for word in words[2:] if word not in listed), *items]
+            words = [*words[:2], *self._options(words[2:]), *items]
         part = [f"--box={','.join(f'{value:.12g}' for value in box)}"] if box else []
         return shlex.join(["arpent", *words, *part, "--output", f"{where}-{number:03}"])
+
+    def _options(self, words: Sequence[str]) -> list[str]:
+        """The options among some words, with their values: the list is all else that commands of lists take."""
+        valued = {name for one in self.command.params if not getattr(one, "is_flag", True) for name in one.opts}
+        kept: list[str] = []
+        left = iter(words)
+        for word in left:
+            if word.startswith("-"):
+                kept += [word, next(left, "")] if word in valued else [word]
+        return kept
 
     def _bare(self) -> list[str]:
         """The words without what each shard has its own of."""

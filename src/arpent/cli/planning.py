@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
@@ -33,9 +34,9 @@ def planned(words: Sequence[str], wanted: Wanted) -> Planned:
     job = asked(words)
     _check(job, wanted)
     above = _where(job)
-    with writing(above):
-        above.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".arpent-plan-", dir=above) as folder:
+    with ExitStack() as made:
+        with writing(above):
+            folder = made.enter_context(TemporaryDirectory(prefix=".arpent-plan-", dir=above))
         began = time.perf_counter()
         parts: _Parts = (PartsOfImage if job.windows else PartsOfList)(job, wanted, Path(folder))
         small, large = _calibrated(parts, wanted.seconds)
@@ -54,6 +55,10 @@ def planned(words: Sequence[str], wanted: Wanted) -> Planned:
 
 
 def _check(job: Asked, wanted: Wanted) -> None:
+    if job.given.get("stac"):
+        raise InvalidSetting(
+            "a search cannot be planned", cure="Name one of the images that it finds, and say how many."
+        )
     idle = ("--count",) if job.windows else ("--area", "--gsd")
     values = (wanted.count,) if job.windows else (wanted.square_metres, wanted.gsd)
     for name, value in zip(idle, values, strict=True):
@@ -71,9 +76,11 @@ def _check(job: Asked, wanted: Wanted) -> None:
 
 
 def _where(job: Asked) -> Path:
-    """The folder in which parts are run: the disk that the job will write to."""
+    """The folder in which parts are run: the disk that the job will write to. None is made for it."""
     output = job.given.get("output")
-    return Path.cwd() if output is None or "://" in str(output) else Path(str(output)).absolute().parent
+    if output is None or "://" in str(output):
+        return Path.cwd()
+    return next(folder for folder in Path(str(output)).absolute().parents if folder.is_dir())
 
 
 def _threads() -> int:
