@@ -87,8 +87,13 @@ def _unknown_words(command: Any, words: list[str]) -> list[str]:
     return [word for word in words if word.startswith("-") and word.partition("=")[0] not in known]
 
 
-LAUNCHERS = {"--cpu", "--logdir", "--multi_gpu", "--nproc-per-node", "--num_processes", "--standalone"}
-"""Options of accelerate, torchrun and tensorboard that pages speak of."""
+LAUNCHERS = {
+    *("--cpu", "--multi_gpu", "--num_processes"),
+    *("--nproc-per-node", "--standalone"),
+    "--logdir",
+    *("--rounds", "--sections"),
+}
+"""Options of accelerate, torchrun, tensorboard and of the scripts in bench/ that pages speak of."""
 
 
 def test_every_option_in_the_text_exists(pages: list[Any], commands: Any) -> None:
@@ -118,7 +123,7 @@ def test_an_unknown_option_would_be_found(commands: Any) -> None:
 
 
 def test_every_target_of_make_in_the_pages_exists(pages: list[Any], root: Path) -> None:
-    targets = set(re.findall(r"^([a-z]+):", (root / "Makefile").read_text("utf-8"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (root / "Makefile").read_text("utf-8"), re.MULTILINE))
     for page in pages:
         for line in page.commands():
             words = [word for word in line.split() if "=" not in word]
@@ -213,3 +218,35 @@ def test_the_page_on_planaura_names_every_key_of_its_configurations(pages: list[
     for page in (page for page in pages if page.path.name.startswith("planaura.")):
         named = {word for span in re.findall(r"`([^`\n]+)`", _prose(page)) for word in re.findall(r"\w+", span)}
         assert keys <= named, page.path.name
+
+
+def test_both_languages_show_the_same_code(french: list[tuple[Any, Any]]) -> None:
+    """As many fenced blocks of each language in the same order; programs are equal but for their comments."""
+    for page, twin in french:
+        fences = [re.findall(r"^ *```(\w+)$", one.text, re.MULTILINE) for one in (page, twin)]
+        assert fences[0] == fences[1], page.path.name
+        for language in ("python", "javascript", "sql"):
+            programs = [[re.sub(r"(?m) *#.*$", "", block) for block in one.blocks(language)] for one in (page, twin)]
+            assert programs[0] == programs[1], page.path.name
+
+
+def test_tables_have_as_many_rows_in_both_languages(french: list[tuple[Any, Any]]) -> None:
+    for page, twin in french:
+        rows = [sum(line.startswith("|") for line in _prose(one).splitlines()) for one in (page, twin)]
+        assert rows[0] == rows[1], page.path.name
+
+
+def test_both_readmes_agree(pages: list[Any]) -> None:
+    """Pictures, links to pages, numbers and sections: what one says the other says, in its own tongue."""
+    english, french = (next(page for page in pages if page.path.name == name) for name in ("README.md", "README.fr.md"))
+    told = {}
+    for page in (english, french):
+        links = {link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", page.text)} - {
+            "README.md",
+            "README.fr.md",
+        }
+        plain = sorted({re.sub(r"\.fr(?=\.md)|-fr(?=\.png)", "", link) for link in links})
+        prose = re.sub(r"\[[^\]]*\]\([^)]*\)|(?<=\d)[\s\u202f\u00a0](?=\d{3})", "", _prose(page))
+        figures = sorted(figure.replace(",", ".") for figure in re.findall(r"\d+(?:[.,]\d+)?", prose))
+        told[page.path.name] = (plain, figures)
+    assert told["README.md"] == told["README.fr.md"]

@@ -72,13 +72,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("trouble")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
-        for name, more in {
+        images: dict[str, dict[str, Any]] = {
             "ortho": {},
             "coarse": {"side": 0.5},
             "picture": {"crs": None},
             "empty": {"fill": 0, "nodata": 0},
             "elsewhere": {"west": 800_000},
-        }.items():
+        }
+        for name, more in images.items():
             _write(f"{name}.tif", **more)
         _write("rgb.tif", BANDS[:3])
         _write("mask.tif", ("class",), fill=1)

@@ -1,0 +1,195 @@
+"""The guides as a script that follows them: each line typed in its order in a fresh folder, on small images.
+
+What a walk leaves out it names, with the reason; a guide without a walk names the tests that type it.
+"""
+
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arpent.cli.app import main
+from arpent.testing.toys import toy_bundle
+
+WEIGHTS = "published weights, which are not here: models/test_published.py, models/test_importers.py"
+NETWORK = "fetches from the network, which tests may not reach: models/test_download.py"
+TOGETHER = "several processes: cli/test_together.py"
+
+
+@dataclass(frozen=True)
+class Walk:
+    """How a guide is followed.
+
+    Attributes:
+        before: makes what its reader has.
+        more: words added to the lines of a command, so that they take seconds; the last one of an option counts.
+        left: beginnings of lines that are not typed, and why.
+    """
+
+    before: Callable[[], None] = lambda: None
+    more: dict[str, str] = field(default_factory=dict)
+    left: dict[str, str] = field(default_factory=dict)
+
+
+def _quietly(line: str) -> None:
+    assert main([*shlex.split(line), "--quiet"]) == 0, line
+
+
+def _villages() -> None:
+    """Two sensors over invented places, an orthophoto and a folder of sheets."""
+    for name, sensor, family in (("images", "bd-ortho", "bocage"), ("neo", "pleiades-neo", "coteaux")):
+        _quietly(f"simulate -o {name} --sensor {sensor} --family {family} --size 64 --scenes 3")
+        index = Path(name, "index.csv")
+        heading, *rows = index.read_text().splitlines()
+        sides = ("train", "val", "test")
+        index.write_text(
+            "\n".join([f"{heading},split", *(f"{row},{side}" for row, side in zip(rows, sides, strict=True))])
+        )
+    Path("sheets").mkdir()
+    Path("ortho.tif").symlink_to(sorted(Path("images").rglob("image_*.tif"))[0])
+    Path("sheets/north.tif").symlink_to(Path("ortho.tif").resolve())
+    Path("budget.yaml").write_text(
+        "name: budget\nstart: runs/village\n"
+        "target: {index: neo/index.csv, task: {bands: [red, green, blue, nir, deepblue, rededge]}}\n"
+    )
+
+
+def _model() -> None:
+    toy_bundle(Path("model.safetensors"))
+    Path("runs").mkdir()
+
+
+def _image() -> None:
+    _quietly("simulate -o seen --sensor hls-s30 --family openfield --size 64 --dates 2021-06-20")
+    Path("image.tif").symlink_to(next(Path("seen").rglob("image_*.tif")))
+
+
+def _run() -> None:
+    _villages()
+    toy_bundle(Path("model.safetensors"))
+    _quietly("landcover predict ortho.tif --model model.safetensors -o runs/map")
+
+
+SMALL = "--set fit.epochs=1 --set patch=32 --set patches=4 --set batch_size=2 --set fit.device=cpu"
+SMALL_STUDY = (
+    " ".join(f"--set target.{one}" for one in SMALL.split() if "=" in one) + " --set strategies=[ft-freeze-encoder]"
+)
+
+WALKS = {
+    "landcover.md": Walk(
+        _villages,
+        {
+            "landcover train": SMALL,
+            "landcover finetune": SMALL,
+            "landcover transfer": SMALL_STUDY,
+            "landcover budget": f"{SMALL_STUDY.replace(' --set strategies=[ft-freeze-encoder]', '')} --areas 0.0001",
+            "landcover predict": "--runtime torch",
+        },
+        {
+            "accelerate launch": TOGETHER,
+            "arpent models import weights.pth": WEIGHTS,
+            "arpent landcover predict ortho.tif --model flair.safetensors": WEIGHTS,
+        },
+    ),
+    "change.md": Walk(
+        more={"simulate": "--size 128", "change pair": "--runtime torch"},
+        left={
+            "arpent change pair before.tif after.tif": WEIGHTS,
+            "arpent change mosaic": "runs of the reader's own: cli/test_change_mosaic.py",
+            "arpent change series": WEIGHTS,
+            "arpent change photo": "a model that nobody publishes: cli/test_change_more.py",
+            "arpent change train": "minutes of training: cli/test_change_more.py, examples/test_examples.py",
+        },
+    ),
+    "embeddings.md": Walk(
+        _image,
+        {"change embed": "--model change-nano --runtime torch"},
+        {"arpent embed probe": "labels of the reader's own: cli/test_change_more.py"},
+    ),
+    "simulate.md": Walk(
+        more={"simulate": "--size 48 --scenes 1", "forecast simulate": "--size 48 --scenes 1 --dates 3"}
+    ),
+    "models.md": Walk(
+        _model,
+        left={
+            "arpent models fetch": NETWORK,
+            "arpent models import": WEIGHTS,
+        },
+    ),
+    "catalogs.md": Walk(
+        _run,
+        left={
+            "arpent landcover predict --stac https": "a catalog in the network: io/test_search.py",
+            "arpent describe indices --stac": "a catalog of the reader's own: io/test_search.py",
+            "arpent runs catalog s3": "a store: store/test_remote_runs.py",
+            "arpent runs publish": "a database: cli/test_runs_publish.py",
+        },
+    ),
+}
+
+ELSEWHERE = {
+    "tutorial.md": ["cli/test_demo.py"],
+    "classify.md": ["cli/test_classify_guide.py"],
+    "cluster.md": ["engine/test_cluster.py"],
+    "describe.md": ["cli/test_describe_guide.py"],
+    "forecast.md": ["cli/test_forecast.py"],
+    "map.md": ["web"],
+    "object-storage.md": ["cli/test_object_storage.py"],
+    "planaura.md": ["cli/test_change_run.py"],
+    "python.md": ["docs/test_python_guide.py"],
+    "scaling.md": ["cli/test_plan.py"],
+}
+"""Guides that other tests follow, most of them with checks of what comes out."""
+
+
+def _guides(pages: list[Any]) -> Iterator[Any]:
+    for page in pages:
+        if (
+            page.path.parent.name == "howto" or page.path.stem in {"tutorial", "scaling"}
+        ) and ".fr" not in page.path.name:
+            yield page
+
+
+def _typed(page: Any, walk: Walk) -> list[list[str]]:
+    """The words of the lines that are typed, with what makes them small; `left` must leave out something each."""
+    lines, unused = [], set(walk.left)
+    for line in page.commands():
+        reason = next((beginning for beginning in walk.left if line.startswith(beginning)), None)
+        if reason is not None:
+            unused.discard(reason)
+            continue
+        words = shlex.split(line)[1:]
+        lines.append([*words, *shlex.split(walk.more.get(" ".join(words[:2]), walk.more.get(words[0], "")))])
+    assert unused == set(), f"{page.path.name} has no line that begins so"
+    return lines
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WALKS)
+def test_a_stranger_follows_the_guide(
+    name: str, pages: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page, walk = next(page for page in _guides(pages) if page.path.name == name), WALKS[name]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ARPENT_MODELS", str(tmp_path / "models"))
+    walk.before()
+    for block in page.blocks("yaml"):
+        file = re.match(r"# (\S+\.yaml)\n", block)
+        assert file, f"{name}: a file of settings without its name: {block[:40]}"
+        Path(file[1]).write_text(block, "utf-8")
+    for words in _typed(page, walk):
+        typed = [found for word in words for found in (sorted(map(str, Path().glob(word))) if "*" in word else [word])]
+        assert main(typed) == 0, f"arpent {shlex.join(words)}\n{capsys.readouterr().err}"
+
+
+def test_every_guide_is_followed_by_some_test(pages: list[Any], root: Path) -> None:
+    guides = {page.path.name for page in _guides(pages)}
+    assert guides == set(WALKS) | set(ELSEWHERE)
+    reasons = [reason for walk in WALKS.values() for reason in walk.left.values()]
+    named = [file for reason in reasons for file in re.findall(r"[\w/]+\.py", reason)]
+    for file in {*named, *(file for files in ELSEWHERE.values() for file in files)}:
+        assert (root / "tests" / file).exists(), file
