@@ -84,8 +84,17 @@ _EXTRA_OF_MODULE = {
 }
 
 
-_NO_MEMORY = ("can't allocate memory", "not enough memory", "can't start new thread")
-"""What libraries say that have no exception of their own for it."""
+_NO_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "can't start new thread",
+    "could not create a primitive",  # the library beneath torch's convolutions
+    "failed to map segment from shared object",  # a library that is loaded at first use
+    "returned NULL without setting an exception",  # Python itself, where there was no room for the exception
+    "error return without exception set",
+)
+"""What those say that have no exception of their own for it."""
 
 
 def exit_code(error: type[ArpentError]) -> int:
@@ -104,9 +113,7 @@ def in_our_words(problem: BaseException) -> ArpentError | None:
         return Interrupted(
             "stopped on request", cure="No unfinished product is left in place; run the command again when you like."
         )
-    if isinstance(problem, MemoryError) or (
-        isinstance(problem, RuntimeError) and any(words in str(problem) for words in _NO_MEMORY)
-    ):
+    if _is_no_memory(problem):
         return EnvironmentLack(
             "this machine has not enough memory for that",
             cure="Use smaller tiles or batches, or close other programs.",
@@ -124,6 +131,15 @@ def in_our_words(problem: BaseException) -> ArpentError | None:
 
         return output_error(problem, problem.filename or "the output")
     return None
+
+
+def _is_no_memory(problem: BaseException) -> bool:
+    """Whether memory was used up, in whatever library."""
+    if isinstance(problem, OSError):
+        return problem.errno == errno.ENOMEM
+    if isinstance(problem, RuntimeError | SystemError | ImportError):
+        return any(words in str(problem) for words in _NO_MEMORY)
+    return isinstance(problem, MemoryError)
 
 
 def _is_no_name(problem: BaseException) -> bool:

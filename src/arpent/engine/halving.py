@@ -18,7 +18,7 @@ __all__ = ["InParts", "arrays_of", "as_array", "in_parts", "joined", "short_of_m
 Entry = TypeVar("Entry")
 Answer = TypeVar("Answer")
 
-_WORDS = ("can't allocate memory", "not enough memory", "bad_alloc", "bad allocation")
+_WORDS = ("can't allocate memory", "not enough memory", "bad_alloc", "bad allocation", "could not create a primitive")
 """What libraries say that have no exception of their own for it."""
 
 
