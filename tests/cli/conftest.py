@@ -142,7 +142,7 @@ def launch() -> Callable[..., dict[str, Ended]]:
 
     def run(folder: Path, cases: list[dict[str, Any]]) -> dict[str, Ended]:
         program = [sys.executable, str(Path(__file__).with_name("pairs.py")), str(folder), json.dumps(cases)]
-        done = subprocess.run(program, capture_output=True, text=True, timeout=600)
+        done = subprocess.run(program, capture_output=True, text=True, timeout=1800)
         assert done.returncode == 0, done.stderr
         return {name: Ended(**answer) for name, answer in json.loads(done.stdout).items()}
 
