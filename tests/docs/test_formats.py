@@ -1,0 +1,127 @@
+"""The pages on formats are those of the code: keys, columns, versions, and examples that open."""
+
+import dataclasses
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arpent.core import Contract
+from arpent.core.contract import BUNDLE_FORMAT
+from arpent.store import MANIFEST_FORMAT
+from arpent.store.manifest import Failure, InputRecord, Manifest, Product
+from arpent.tasks.classify.dataset import DATASET_FORMAT, DatasetFacts
+from arpent.tasks.describe.embedding_table import EncoderFacts, embedding_schema
+from arpent.tasks.describe.season_telling import SEASON_SCHEMA
+from arpent.tasks.describe.table import schema_of
+from arpent.tasks.describe.texts import TEXT_SCHEMA
+from arpent.tasks.forecast.timeline import TIMELINE_FORMAT, TimelineDate
+from arpent.testing.toys import toy_bundle
+
+PARCEL = {"parcel", "place", "image", "taken"}
+"""Columns that docs/formats/describe.md explains once, for all its tables."""
+
+
+@pytest.fixture(scope="module")
+def texts(root: Path) -> dict[str, str]:
+    return {path.name: path.read_text("utf-8") for path in (root / "docs" / "formats").glob("*.md")}
+
+
+def _keys(text: str, section: str = "") -> set[str]:
+    """Words in the first cells of the tables below a heading, or of the whole page."""
+    part = re.split(rf"^#+ .*{re.escape(section)}.*$", text, maxsplit=1, flags=re.MULTILINE)[1] if section else text
+    part = re.split(r"^## ", part, maxsplit=1, flags=re.MULTILINE)[0] if section else part
+    cells = re.findall(r"^\| ([^|]+) \|", part, re.MULTILINE)
+    return {word for cell in cells for word in re.findall(r"`([\w/:.-]+)`", cell)}
+
+
+def _fields(model: Any) -> set[str]:
+    return set(model.model_fields)
+
+
+def test_the_manifest(texts: dict[str, str]) -> None:
+    text = texts["run-folder.md"]
+    before, _, after = text.partition("A product has these keys:")
+    assert _fields(Manifest) == _keys(before, "`manifest.json`")
+    assert _fields(Product) == _keys(after.partition("\n## ")[0])
+    for record in (InputRecord, Failure):
+        assert all(f"`{name}`" in before for name in _fields(record))
+    assert f"version of this format: {MANIFEST_FORMAT}" in text
+
+
+def test_the_manifest_shown_is_one(texts: dict[str, str]) -> None:
+    (shown,) = re.findall(r"```json\n(.*?)```", texts["run-folder.md"], re.DOTALL)
+    manifest = Manifest.model_validate_json(shown)
+    assert manifest.format == MANIFEST_FORMAT
+    assert set(json.loads(shown)) == _fields(Manifest)
+
+
+def test_the_contract_of_a_bundle(texts: dict[str, str]) -> None:
+    text = texts["bundle.md"]
+    assert _fields(Contract) == _keys(text, "The contract")
+    assert f"version of this format: {BUNDLE_FORMAT}" in text
+    assert f"Arpent writes format {BUNDLE_FORMAT}" in text
+
+
+def test_the_timeline(texts: dict[str, str]) -> None:
+    text = texts["timeline.md"]
+    (shown,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    document = json.loads(shown)
+    dates = {field.name for field in dataclasses.fields(TimelineDate)}
+    assert document["format"] == TIMELINE_FORMAT
+    assert set(document["dates"][0]) == dates
+    assert dates <= _keys(text)
+    assert set(document) - {"place", "dates"} <= _keys(text)
+
+
+def test_a_data_set_of_pictures(texts: dict[str, str]) -> None:
+    text = texts["classify.md"]
+    assert _fields(DatasetFacts) == _keys(text, "`dataset.json`")
+    assert f"version of the format, {DATASET_FORMAT}" in text
+
+
+@pytest.mark.parametrize(
+    ("section", "columns"),
+    [
+        ("Measurements", schema_of(["ndvi"]).names),
+        ("Texts", TEXT_SCHEMA.names),
+        ("Seasons", SEASON_SCHEMA.names),
+    ],
+)
+def test_tables_of_parcels(texts: dict[str, str], section: str, columns: Iterable[str]) -> None:
+    """Each column of the code is on the page and the other way round; `crop_from` and the like stand in pairs."""
+    shown = _keys(texts["describe.md"], section) | PARCEL | {"geometry"}
+    assert set(columns) | PARCEL | {"geometry"} == shown
+
+
+def test_the_table_of_embeddings(texts: dict[str, str]) -> None:
+    facts = EncoderFacts(identity="0" * 64, name="croma", statistics=None, pooling="mean")
+    schema = embedding_schema(facts, 4, 5)
+    shown = _keys(texts["embeddings.md"])
+    assert set(schema.names) <= shown
+    assert {key.decode() for key in schema.metadata} <= shown
+
+
+def test_a_bundle_is_read_without_arpent(
+    texts: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program on the page, as it stands there."""
+    toy_bundle(tmp_path / "model.safetensors")
+    monkeypatch.chdir(tmp_path)
+    told: list[Any] = []
+    for program in re.findall(r"```python\n(.*?)```", texts["bundle.md"], re.DOTALL):
+        exec(program, {"print": lambda *words: told.append(words)})
+    assert told[0] == ("landcover", ["red", "green", "blue", "nir"])
+    assert len(told) == 2
+
+
+def test_a_run_is_made_as_the_page_says(texts: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (program,) = re.findall(r"```python\n(.*?)```", texts["run-folder.md"], re.DOTALL)
+    (tmp_path / "scene.tif").write_bytes(b"...")
+    monkeypatch.chdir(tmp_path)
+    exec(program, {})
+    (manifest,) = tmp_path.glob("runs/*/manifest.json")
+    assert [product["file"] for product in json.loads(manifest.read_text())["products"]] == ["classes.tif"]
