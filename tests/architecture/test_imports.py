@@ -14,7 +14,7 @@ HEAVY = ("torch", "timm", "transformers", "accelerate", "ray")
 # What a person must not pay for by importing the room.
 FREE = {
     "arpent": (*HEAVY, "numpy", "rasterio", "pydantic"),
-    "arpent.api": (*HEAVY, "numpy", "matplotlib", "xarray"),
+    "arpent.api": (*HEAVY, "rasterio", "matplotlib", "xarray"),
     "arpent.cli.app": (*HEAVY, "numpy", "rasterio", "pyarrow", "matplotlib"),
     "arpent.core": (*HEAVY, "rasterio"),
     "arpent.io": HEAVY,
