@@ -1,0 +1,73 @@
+"""The bundles that come with Arpent: each can be made anew, and is as good as it says on land that it has not seen."""
+
+from __future__ import annotations
+
+import pytest
+
+from arpent.core.bundle import read_contract
+from arpent.core.settings import Settings
+from arpent.demo.recipes import judge_bundle, make_bundle, recipe_named, recipe_names
+from arpent.demo.recipes.recipe import spoken
+from arpent.errors import UnknownName
+from arpent.models.shipped import shipped_bundle
+from arpent.store import bundle_in
+
+_NEAR = 0.02
+"""How far a figure may lie from the recorded one: other processors round otherwise."""
+
+
+def test_a_command_is_said_with_what_differs_from_its_defaults():
+    class Inner(Settings):
+        rate: float = 0.1
+
+    class Wishes(Settings):
+        dataset: str = ""
+        widths: tuple[int, ...] = (1,)
+        batch_size: int = 8
+        joint: bool = True
+        inner: Inner = Inner()
+
+    wishes = Wishes(dataset="d", widths=(8, 16), joint=False, inner=Inner(rate=0.5))
+    said = spoken("train d -o run", wishes, without=("dataset",))
+    assert said == "arpent train d -o run --widths 8,16 --no-joint --set inner.rate=0.5"
+
+
+def test_an_unknown_recipe_is_named_with_those_that_there_are():
+    with pytest.raises(UnknownName, match="classify-nano"):
+        recipe_named("classify-nanno")
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_each_recipe_has_a_bundle_that_is_found_by_its_name(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shipped = shipped_bundle(name)
+    assert shipped is not None
+    assert bundle_in(name) == shipped
+    chosen, contract = recipe_named(name), read_contract(shipped)
+    assert contract.recipe["seed"] == chosen.seed != chosen.judged_by == contract.recipe["judged_by"]
+    (tmp_path / name).mkdir()
+    assert bundle_in(name).resolve() != shipped, "what lies here goes before what is shipped"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", recipe_names())
+def test_a_bundle_can_be_made_anew(name, tmp_path):
+    shipped = shipped_bundle(name)
+    made = make_bundle(name, tmp_path / shipped.name, tmp_path / "work", small=True)
+    ours, theirs = read_contract(made), read_contract(shipped)
+    assert ours.architecture == theirs.architecture
+    assert ours.licence == theirs.licence
+    assert set(ours.metrics) >= {one for one in theirs.metrics if one.startswith("judged/")}
+    assert [step.split(" -o ")[0].split(" --")[0] for step in ours.recipe["made_by"]] == [
+        step.split(" -o ")[0].split(" --")[0] for step in theirs.recipe["made_by"]
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.faults
+@pytest.mark.parametrize("name", recipe_names())
+def test_a_shipped_bundle_is_as_good_as_it_says(name, tmp_path):
+    bundle = shipped_bundle(name)
+    claimed = read_contract(bundle).metrics
+    found = judge_bundle(name, bundle, tmp_path)
+    assert found == {figure: pytest.approx(claimed[figure], abs=_NEAR) for figure in found}
