@@ -75,19 +75,14 @@ def _classes(made: LandcoverMap) -> dict[str, dict[str, Any]]:
 
 
 def _summary(outcomes: Mapping[str, Outcome], language: Language) -> Table:
-    """A row for each capability."""
-    heads = [say(f"demo.{head}", language) for head in ("capability", "done", "quality", "beside")]
-    rows = [
-        [
-            say(f"demo.{name}", language),
-            one.done,
-            *_figures(one, language),
-            duration(one.seconds, language),
-            os.path.relpath(one.product),
-        ]
-        for name, one in outcomes.items()
-    ]
-    return table([*heads, say("word.time", language), say("demo.where", language)], rows)
+    """Two rows for each capability: what was done and how good it is; what to look at, and what it is held against."""
+    rows: list[tuple[str, ...]] = []
+    for name, one in outcomes.items():
+        ours, rival = _figures(one, language)
+        rows.append((say(f"demo.{name}", language), one.done, ours, duration(one.seconds, language)))
+        rows.append(("", os.path.relpath(one.product), rival, ""))
+    heads = [say(f"demo.{head}", language) for head in ("capability", "done", "quality_beside")]
+    return table([*heads, say("word.time", language)], rows)
 
 
 def _figures(outcome: Outcome, language: Language) -> tuple[str, str]:

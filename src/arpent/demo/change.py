@@ -19,14 +19,13 @@ from arpent.testing.simulation import CHANGES, Simulated
 
 __all__ = ["find_change"]
 
-MODEL = "change-nano"
 _DATES = days("2021-06-25", "2021-09-10", "2022-09-12", "2023-06-30")
 """Two dates before the fires, clear-cuts, floods and building sites of 2022, and two after them."""
 _PAIRS = ((1, 2), (0, 2), (1, 3))
 _EXCLUDED = ("cloud", "shadow")
 
 
-def find_change(stage: Stage, model: str | Path = MODEL) -> Outcome:
+def find_change(stage: Stage, model: Path) -> Outcome:
     """Compares three pairs of four dates, fuses them, and holds the mosaic against what truly changed."""
     seen = stage.simulated("dates", sensor=("hls-s30",), size=stage.scale.pair, dates=_DATES, clouds=0.15, haze=0.4)
     pairs = [_compared(stage, model, seen[before], seen[after], number) for number, (before, after) in _numbered()]
@@ -48,7 +47,7 @@ def _numbered() -> Sequence[tuple[int, tuple[int, int]]]:
     return list(enumerate(_PAIRS, start=1))
 
 
-def _compared(stage: Stage, model: str | Path, before: Simulated, after: Simulated, number: int) -> Path:
+def _compared(stage: Stage, model: Path, before: Simulated, after: Simulated, number: int) -> Path:
     """The run of one pair."""
     assert before.quality is not None and after.quality is not None  # optical
     made = change(

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
 from time import perf_counter
 
-from arpent.demo.change import find_change
 from arpent.demo.landcover import Landcover, map_commune
 from arpent.demo.outcome import Outcome
-from arpent.demo.parcels import describe_fields
 from arpent.demo.stage import Stage
 from arpent.language import say
+from arpent.models.shipped import shipped_bundle
 
-__all__ = ["STEPS", "Course", "run_course"]
+__all__ = ["Course", "Step", "run_course", "steps"]
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,36 @@ class Course:
     landcover: Landcover
     outcomes: Mapping[str, Outcome]
 
-    @property
-    def seconds(self) -> float:
-        """All steps together."""
-        return sum(one.seconds for one in self.outcomes.values())
+
+@dataclass(frozen=True)
+class Step:
+    """What follows on land cover.
+
+    Attributes:
+        module: of the demo, opened when its turn comes.
+        function: that does it; takes the stage and, where there is one, the model.
+        model: small one that comes with Arpent; empty where none is needed.
+    """
+
+    module: str
+    function: str
+    model: str = ""
+
+    def done(self, stage: Stage, model: Path | None) -> Outcome:
+        """Does it."""
+        work: Callable[..., Outcome] = getattr(import_module(f"arpent.demo.{self.module}"), self.function)
+        return work(stage) if model is None else work(stage, model)
 
 
-STEPS: Mapping[str, Callable[[Stage], Outcome]] = {"change": find_change, "describe": describe_fields}
-"""What follows on land cover, by the name of the capability."""
+_STEPS: Mapping[str, Step] = {
+    "change": Step("change", "find_change", "change-nano"),
+    "describe": Step("parcels", "describe_fields"),
+}
+
+
+def steps() -> Mapping[str, Step]:
+    """What follows on land cover, by the name of the capability: all whose model comes with Arpent."""
+    return {name: step for name, step in _STEPS.items() if not step.model or shipped_bundle(step.model)}
 
 
 def run_course(stage: Stage) -> Course:
@@ -45,17 +68,17 @@ def run_course(stage: Stage) -> Course:
         RunExists: the folder holds something that no demo made.
     """
     stage.open()
+    following = steps()
     begun = perf_counter()
-    _announce(stage, "landcover", 1)
+    _announce(stage, "landcover", 1, 1 + len(following))
     mapped = map_commune(stage)
     outcomes = {"landcover": replace(mapped.outcome, seconds=perf_counter() - begun)}
-    for number, (name, step) in enumerate(STEPS.items(), start=2):
+    for number, (name, step) in enumerate(following.items(), start=2):
         begun = perf_counter()
-        _announce(stage, name, number)
-        outcomes[name] = replace(step(stage), seconds=perf_counter() - begun)
+        _announce(stage, name, number, 1 + len(following))
+        outcomes[name] = replace(step.done(stage, shipped_bundle(step.model)), seconds=perf_counter() - begun)
     return Course(mapped, outcomes)
 
 
-def _announce(stage: Stage, name: str, number: int) -> None:
-    language = stage.language
-    stage.tell(say("demo.step", language, number=number, of=1 + len(STEPS), name=say(f"demo.{name}", language)))
+def _announce(stage: Stage, name: str, number: int, of: int) -> None:
+    stage.tell(say("demo.step", stage.language, number=number, of=of, name=say(f"demo.{name}", stage.language)))

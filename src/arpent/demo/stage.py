@@ -70,7 +70,7 @@ class Stage:
 
     def place(self, name: str) -> Place:
         """Where a run of that name goes; one that is there is replaced."""
-        return Place(exact=self.folder / name, force=True, tell=self.tell)
+        return Place(exact=self.folder / name, name=name, force=True, tell=self.tell)
 
     def images(self, name: str) -> Path:
         """Folder of simulated images."""
