@@ -29,6 +29,8 @@ _JUDGED_BY: Final = 101
 _OTHER: Final = ("openfield",)
 """Family of landscapes that judges, and that nothing is learnt from."""
 
+_DATA: Final = "pictures that scripts/bundles.py cuts from simulated communes, with captions.csv and labels.csv"
+
 _WAYS: Final[Mapping[str, str]] = {"complete": "both", "text_absent": "image", "image_absent": "caption"}
 
 
@@ -78,12 +80,11 @@ def _teach(folder: Path, *, small: bool, progress: Progress | None) -> Taught:
     place = Place(exact=folder / "labeller", force=True)
     run = train_labeller(fusing, place, start=(str(seen.path),), progress=progress)
     steps = (
-        "arpent demo --train-all",  # cuts the pictures
         spoken("classify prepare pictures -o dataset", prepared),
         spoken("classify train dataset -o image", looking, without=("dataset",)),
         spoken("classify train dataset --from image -o labeller", fusing, without=("dataset",)),
     )
-    return Taught(run.file("model"), steps)
+    return Taught(run.file("model"), steps, _DATA)
 
 
 def _dataset(folder: Path, scenes: SceneSettings, progress: Progress | None) -> PrepareSettings:

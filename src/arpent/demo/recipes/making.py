@@ -28,7 +28,13 @@ def make_bundle(
     """
     chosen = recipe_named(name)
     taught = chosen.teach(folder, small=small, progress=progress)
-    made = {"made_by": list(taught.steps), "seed": chosen.seed, "judged_by": chosen.judged_by, "stored_as": "f16"}
+    made = {
+        "made_by": list(taught.steps),
+        "data": taught.data,
+        "seed": chosen.seed,
+        "judged_by": chosen.judged_by,
+        "stored_as": "f16",
+    }
     packed = chosen.pack(taught.bundle, folder / "packed" / output.name, made, {})  # judged as it will be handed round
     figures = chosen.judge(packed, folder / "judged", small=small, progress=progress)
     return chosen.pack(taught.bundle, output, made, figures)

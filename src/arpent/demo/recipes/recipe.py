@@ -19,10 +19,12 @@ class Taught:
     Attributes:
         bundle: as the training has left it, a file or a folder.
         steps: the commands that do the same, in order.
+        data: what they begin with, where no command makes it.
     """
 
     bundle: Path
     steps: tuple[str, ...]
+    data: str = "simulated by the first of them"
 
 
 class _Teach(Protocol):
