@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from textwrap import wrap
 from typing import Any, Literal
 
 import yaml
@@ -17,8 +16,6 @@ __all__ = ["SOURCE", "page", "sections"]
 SOURCE = Path(__file__).resolve().parent / "troubleshooting.yaml"
 Language = Literal["en", "fr"]
 
-_WIDTH = 110
-"""Characters of a line of what commands print; longer ones are folded on the page."""
 _ENDS = {"en": "Exit code {code}.", "fr": "Code de sortie {code}."}
 
 
@@ -39,7 +36,8 @@ def page(language: Language) -> str:
     for section in sections():
         lines += ["", f"## {section['section'][language]}"]
         if "error" in section:
-            lines += ["", f"`{section['error']}`: {_meaning(section, language)}"]
+            colon = {"en": ":", "fr": " :"}[language]
+            lines += ["", f"`{section['error']}`{colon} {_meaning(section, language)}"]
         for entry in section["entries"]:
             lines += _entry(entry, language)
     return "\n".join(lines)
@@ -52,8 +50,7 @@ def _entry(entry: dict[str, Any], language: Language) -> Iterator[str]:
     typed = [f"$ arpent {entry['type']}"] if "type" in entry else []
     said = [f"arpent: error: {entry['says']}"] if "says" in entry else []
     if typed or said:
-        folded = [part for line in said for part in wrap(line, _WIDTH, break_long_words=False, break_on_hyphens=False)]
-        yield from ("```console" if typed else "```text", *typed, *folded, "```", "")
+        yield from ("```console" if typed else "```text", *typed, *said, "```", "")
     for paragraph in entry.get("more", {}).get(language, ()):
         yield from (paragraph, "")
 

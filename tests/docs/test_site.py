@@ -37,3 +37,15 @@ def test_pages_load_nothing_from_elsewhere(site: Path) -> None:
         foreign |= set(re.findall(r"<link[^>]+rel=\"(?:stylesheet|icon|preload)\"[^>]+href=\"(https?://[^\"]+)", text))
         foreign |= set(re.findall(r"<link[^>]+href=\"(https?://[^\"]+)\"[^>]+rel=\"(?:stylesheet|preload)", text))
     assert foreign == set()
+
+
+def test_pages_in_french_say_so_and_hold_their_punctuation(site: Path) -> None:
+    """Neither a semicolon nor a closing guillemet begins a line; code stays as it is typed."""
+    for page in site.rglob("*.fr.html"):
+        text = page.read_text("utf-8")
+        assert '<html lang="fr"' in text, page.name
+        prose = re.sub(r"<(pre|code|script|style|nav|title)\b.*?</\1>", "", text, flags=re.DOTALL)
+        assert re.findall(r"\w[ \n][;!?»]|«[ \n]\w", re.sub(r"<[^>]+>", "", prose.partition("<article")[2])) == [], (
+            page.name
+        )
+    assert '<html lang="en"' in (site / "index.html").read_text("utf-8")
