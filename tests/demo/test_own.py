@@ -6,6 +6,7 @@ import datetime as dt
 import shutil
 
 import pytest
+from PIL import Image
 
 from arpent.demo import Stage, run_on
 from arpent.errors import FileMissing
@@ -25,19 +26,23 @@ def data(tmp_path_factory):
     image = simulate(folder / "other", Simulation(sensor=("sentinel-2-l2a",), size=32))[0].image
     (folder / "data" / "describe").mkdir()
     shutil.copyfile(image, folder / "data" / "describe" / image.name)
+    (folder / "data" / "classify").mkdir()
+    for row in range(2):
+        Image.new("RGB", (64, 64), (90, 120 + row, 60)).save(folder / "data" / "classify" / f"field-{row}.jpg")
+    (folder / "data" / "classify" / "captions.csv").write_text("image,caption\nfield-0.jpg,a green field of maize\n")
     return folder / "data"
 
 
 def test_each_folder_is_done_and_others_are_said_to_be_absent(data, tmp_path):
     told = []
     done = run_on(Stage(tmp_path / "demo", tell=told.append), data)
-    assert list(done) == ["change", "describe"]
+    assert list(done) == ["change", "describe", "classify"]
     assert any("land cover: absent" in line for line in told)
     assert all(one.figure is None for one in done.values())
     assert {path.parent.name for path in (tmp_path / "demo").glob("*/manifest.json")} == {
-        "change", "change-pair-1", "change-pair-2", "describe",
+        "change", "change-pair-1", "change-pair-2", "classify", "describe",
     }  # fmt: skip
-    assert done["change"].product.is_file() and done["describe"].product.is_file()
+    assert all(one.product.is_file() for one in done.values())
 
 
 def test_nothing_known_is_one_line(tmp_path):

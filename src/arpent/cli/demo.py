@@ -31,12 +31,15 @@ def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for images and runs.")] = Path("arpent-demo"),
     language: Annotated[str, typer.Option("--language", "-l", help="Language of names: en or fr.")] = "en",
     fast: Annotated[bool, typer.Option("--fast", help="Smaller images and less training.")] = False,
+    train_all: Annotated[
+        bool, typer.Option("--train-all", help="Train the small models that come with Arpent anew, by their recipes.")
+    ] = False,
     data: Annotated[
         Path | None,
         typer.Option(
             "--data",
             metavar="FOLDER",
-            help="Images of your own instead, in folders named landcover, change, describe.",
+            help="Images of your own instead, in folders named landcover, change, describe, classify.",
         ),
     ] = None,
 ) -> None:
@@ -54,7 +57,7 @@ def demo(
         outcomes = run_on(stage, data)
         show(_document(outcomes), _summary(outcomes, chosen), _ends(outcomes, chosen), _next(output, chosen))
         return
-    course = run_course(stage)
+    course = run_course(stage, train_all=train_all)
     outcomes, made = course.outcomes, course.landcover.made
     parts = (_summary(outcomes, chosen), _ends(outcomes, chosen), _next(output, chosen))
     show(_document(outcomes) | {"landcover": _classes(made)}, _class_table(made, chosen), *parts)

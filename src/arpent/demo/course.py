@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter
 
 from arpent.demo.landcover import Landcover, map_commune
@@ -14,7 +15,7 @@ from arpent.demo.stage import Stage
 from arpent.language import say
 from arpent.models.shipped import shipped_bundle
 
-__all__ = ["Course", "Step", "run_course", "steps"]
+__all__ = ["Course", "Step", "run_course", "steps", "trained"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Step:
 _STEPS: Mapping[str, Step] = {
     "change": Step("change", "find_change", "change-nano"),
     "describe": Step("parcels", "describe_fields"),
+    "classify": Step("pictures", "label_scenes", "classify-nano"),
 }
 
 
@@ -61,8 +63,12 @@ def steps() -> Mapping[str, Step]:
     return {name: step for name, step in _STEPS.items() if not step.model or shipped_bundle(step.model)}
 
 
-def run_course(stage: Stage) -> Course:
+def run_course(stage: Stage, *, train_all: bool = False) -> Course:
     """Shows every capability on the one commune.
+
+    Args:
+        stage: where, and how much.
+        train_all: whether the small models that come with Arpent are trained anew, by their recipes.
 
     Raises:
         RunExists: the folder holds something that no demo made.
@@ -76,9 +82,35 @@ def run_course(stage: Stage) -> Course:
     for number, (name, step) in enumerate(following.items(), start=2):
         begun = perf_counter()
         _announce(stage, name, number, 1 + len(following))
-        outcomes[name] = replace(step.done(stage, shipped_bundle(step.model)), seconds=perf_counter() - begun)
+        model = _model(stage, step.model, train_all=train_all)
+        outcomes[name] = replace(step.done(stage, model), seconds=perf_counter() - begun)
     return Course(mapped, outcomes)
 
 
 def _announce(stage: Stage, name: str, number: int, of: int) -> None:
     stage.tell(say("demo.step", stage.language, number=number, of=of, name=say(f"demo.{name}", stage.language)))
+
+
+def _model(stage: Stage, name: str, *, train_all: bool) -> Path | None:
+    """The model of that name: as it comes with Arpent, or trained anew."""
+    shipped = shipped_bundle(name)
+    return trained(stage, name, shipped) if shipped is not None and train_all else shipped
+
+
+def trained(stage: Stage, name: str, shipped: Path, *, small: bool = False) -> Path:
+    """A small model trained anew by its recipe; the one that comes with Arpent where it has none.
+
+    Args:
+        stage: in whose folder it is kept.
+        name: of the model.
+        shipped: as it comes with Arpent.
+        small: whether a try will do that learns next to nothing.
+    """
+    from arpent.demo.recipes import make_bundle, recipe_names
+
+    if name not in recipe_names():
+        return shipped
+    stage.tell(say("demo.trains", stage.language, name=name))
+    output = stage.folder / "models" / shipped.name
+    with TemporaryDirectory() as scratch:  # what it learns from is no part of the commune, nor of its map
+        return make_bundle(name, output, Path(scratch), small=small, progress=stage.progress)

@@ -131,9 +131,27 @@ def _describe(stage: Stage, folder: Path) -> Outcome:
     return Outcome(done, told.file, (made.run.path,), facts={"examples": told.first})
 
 
+def _classify(stage: Stage, folder: Path) -> Outcome:
+    from arpent.tasks.classify import LabelSettings, label_pictures
+    from arpent.tasks.classify.caption_files import read_captions
+
+    told = next((path for path in sorted(folder.iterdir()) if path.stem == "captions"), None)
+    made = label_pictures(
+        [str(folder)],
+        _model(folder, "classify-nano"),
+        stage.place("classify"),
+        LabelSettings(language=stage.language),
+        captions=None if told is None else read_captions(told).captions,
+        progress=stage.progress,
+    )
+    done = say("demo.done_classify", stage.language, count=made.count, labels=len(made.names))
+    return Outcome(done, made.run.path / "labels.csv", (made.run.path,))
+
+
 CAPABILITIES: Mapping[str, Callable[[Stage, Path], Outcome]] = {
     "landcover": _landcover,
     "change": _change,
     "describe": _describe,
+    "classify": _classify,
 }
 """What the demo does with a folder of that name."""

@@ -1,0 +1,41 @@
+"""Which steps the demo has, and what it trains anew."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from arpent.core.bundle import read_contract
+from arpent.demo import FAST, Stage
+from arpent.demo.course import steps, trained
+from arpent.demo.pictures import label_scenes
+from arpent.models.shipped import shipped_bundle
+
+
+def test_every_step_is_there_whose_model_comes_with_arpent():
+    assert {"change", "describe", "classify"} <= set(steps())
+    assert all(not step.model or shipped_bundle(step.model) for step in steps().values())
+
+
+def test_pictures_and_captions_together_beat_either(tmp_path):
+    stage = Stage(tmp_path / "demo", replace(FAST, scenes=32))
+    done = label_scenes(stage, shipped_bundle("classify-nano"))
+    assert done.figure.value > done.figure.still > 0.5
+    assert done.product.suffix == ".png"
+    assert (done.runs[0] / "places.parquet").is_file()  # they lie on the map
+
+
+def test_a_model_without_recipe_stays_what_it_is(tmp_path):
+    shipped = shipped_bundle("change-nano")
+    assert trained(Stage(tmp_path), "change-nano", shipped) == shipped
+
+
+@pytest.mark.slow
+def test_a_model_is_trained_anew_by_its_recipe(tmp_path):
+    told = []
+    shipped = shipped_bundle("classify-nano")
+    made = trained(Stage(tmp_path, tell=told.append), "classify-nano", shipped, small=True)
+    assert made == tmp_path / "models" / shipped.name
+    assert read_contract(made).recipe["seed"] == read_contract(shipped).recipe["seed"]
+    assert told[0] == "classify-nano is trained anew"
