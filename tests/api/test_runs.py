@@ -89,6 +89,19 @@ def test_change_is_red_from_the_threshold_on(comparison):
     assert np.asarray(axes.images[0].get_array())[0, 0, 3] == 0, "nothing where nothing is known"
 
 
+def test_of_a_mosaic_too_the_probability_decides_where_there_is_one(tmp_path):
+    from arpent.store import Place
+
+    from .conftest import odds_of, write
+
+    with Place(exact=tmp_path / "run").begin("change-mosaic", "years", {}) as run:
+        write(run, "mosaic_cosine_map_c", odds_of(), bands=("cosine",), nodata=-100.0)
+        write(run, "mosaic_change_probability_c", odds_of(), bands=("probability",), nodata=-100.0)
+        run.add_metrics({"mosaic/probability": 0.25})
+        run.finish()
+    assert words_of(ap.open_run(tmp_path / "run").plot())[1] == "changed from 0.25 on"
+
+
 @pytest.mark.parametrize(("name", "word"), [("quality_fmask", "Cloud"), ("after_date", "10 April 2022")])
 def test_codes_and_dates_have_a_legend_in_words(comparison, name, word):
     assert word in words_of(comparison.plot(name))

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["drawable", "figure_of", "language_of", "main_product"]
 
 _LARGEST = 1200  # pixels of the longer side of a map; a figure shows no more
-_MOST_DATES = 6
+_MOST_DATES = 4
 _MOST_BANDS = 4
 _STEPS = 10
 _MOST_ENTRIES = 255
@@ -58,10 +58,10 @@ def drawable(run: Run) -> list[Product]:
 
 
 def _deciding(run: Run) -> str | None:
-    """Of a comparison: the layer that says what has changed."""
-    names = {one.name for one in run.manifest.products}
-    if not names & set(_CHANGE):
-        return None
+    """Of a comparison, or of a mosaic of several: the layer that says what has changed."""
+    names = [one.name for one in run.manifest.products]
+    if not set(names) & set(_CHANGE):
+        return next((name for name in names if name.startswith(f"mosaic_{_CHANGE[0]}")), None)
     asked = run.manifest.settings
     score, limits = asked.get("score", "auto"), (asked.get("threshold"), asked.get("probability"))
     return deciding(names, score, *limits, what="layer of this run")
@@ -213,7 +213,7 @@ def _dates(layer: MapLayer, language: Language) -> list[Panel]:
     """A layer of several dates: the coming ones, and as many of the last before them as there is room for."""
     observed = [frame for frame in layer.frames if frame.observed]
     coming = [frame for frame in layer.frames if not frame.observed][:_MOST_DATES]
-    kept = observed[len(observed) - max(_MOST_DATES - len(coming), 0) :]
+    kept = observed[max(len(observed) + len(coming) - _MOST_DATES, 0) :]
     panels = []
     for frame in (*kept, *coming):
         key = "observed" if frame.observed else "expected"

@@ -145,7 +145,7 @@ class Run(Generic[Made]):
 
         maps = {one.name for one in mapped(self.stored)}
         if product is None and not maps:
-            raise self._none("map", "to_table() and plot() show what it holds.")
+            raise self._none("map", "Look at it with plot(), or read its tables with to_table().")
         first = next((one for one in drawable(self.stored) if one.name in maps), None)
         chosen = first if product is None and first is not None else self.products.record(str(product))
         return array_of(self.stored, chosen, self._language(language), largest)
@@ -166,7 +166,7 @@ class Run(Generic[Made]):
 
         found = tabular(self.stored)
         if product is None and not found:
-            raise self._none("table", "to_xarray() and plot() show what it holds.")
+            raise self._none("table", "Look at it with plot(), or at its maps with to_xarray().")
         return table_of(self.stored, found[0] if product is None else self.products.record(product))
 
     def texts(self, language: str | None = None) -> list[Said]:
