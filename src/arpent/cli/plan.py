@@ -114,7 +114,7 @@ def _document(made: Planned) -> dict[str, object]:
 
 def _lines(made: Planned, wanted: int, language: Language) -> list[RenderableType]:
     """The figures, where they come from and, where there are several, the shards."""
-    told: list[tuple[str, object]] = [(say("plan.job", language), made.command)]
+    told: list[tuple[str, object]] = [(say("plan.job", language), _short(made.command))]
     if made.shape is not None:
         height, width = made.shape
         size = f"{number(width, language, 0)} × {number(height, language, 0)}"
@@ -146,7 +146,9 @@ def _lines(made: Planned, wanted: int, language: Language) -> list[RenderableTyp
     if how.simulated:
         lines.append(say("plan.simulated", language))
     if wanted > 1:
-        lines += [_table(made.shards, made.unit, language), say("plan.shared", language, share=made.overlap)]
+        lines.append(_table(made.shards, made.unit, language))
+    if wanted > 1 and made.unit == "tiles":
+        lines.append(say("plan.shared", language, share=made.overlap))
     return lines
 
 
@@ -161,7 +163,7 @@ def _table(shards: Sequence[PlannedShard], unit: str, language: Language) -> Ren
     rows = [
         [
             one.number,
-            one.units,
+            number(one.units, language, 0),
             duration(one.cost["seconds"].typical, language),
             storage(one.cost["kept"].typical, language),
             _short(one.command or one.extent),

@@ -16,7 +16,7 @@ from arpent.io.picture import picture_files
 __all__ = ["PartsOfList"]
 
 _FEW, _MANY = 4, 2000
-"""Items of a small part, and of a large one at most."""
+"""Items of a small part, unless there are few in all, and of a large one at most."""
 
 _TRIES = 8
 _NAMED = 3
@@ -48,6 +48,7 @@ class PartsOfList:
                 found=", ".join(named[:_NAMED]) or f"no {job.parameter}",
                 cure=f"Name {job.parameter}; of more than are here a sample will do, with --count.",
             )
+        self._few = max(min(_FEW, len(self._items) // 3), 1)
         self.simulated = False
         self.source = ", ".join(named[:_NAMED]) + (", …" if len(named) > _NAMED else "")
 
@@ -57,12 +58,12 @@ class PartsOfList:
 
     def small(self) -> Consumed:
         """Runs a few items."""
-        return self._run(min(_FEW, len(self._items)))
+        return self._run(self._few)
 
     def large(self, units: float) -> Consumed | None:
         """Runs so many items about; None where there are only a few."""
-        many = int(min(max(units, 2 * _FEW), _MANY, len(self._items)))
-        return self._run(many) if many >= 2 * _FEW else None
+        many = int(min(max(units, 2 * self._few), _MANY, len(self._items)))
+        return self._run(many) if many >= 2 * self._few else None
 
     def _run(self, count: int) -> Consumed:
         """Runs so many items; others, where all of these are at fault. Some that are do no harm: the job has such."""
