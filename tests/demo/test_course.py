@@ -9,12 +9,13 @@ import pytest
 from arpent.core.bundle import read_contract
 from arpent.demo import FAST, Stage
 from arpent.demo.course import steps, trained
+from arpent.demo.forecast import foretell_river
 from arpent.demo.pictures import label_scenes
 from arpent.models.shipped import shipped_bundle
 
 
 def test_every_step_is_there_whose_model_comes_with_arpent():
-    assert {"change", "describe", "classify"} <= set(steps())
+    assert {"change", "forecast", "describe", "classify"} == set(steps())
     assert all(not step.model or shipped_bundle(step.model) for step in steps().values())
 
 
@@ -24,6 +25,16 @@ def test_pictures_and_captions_together_beat_either(tmp_path):
     assert done.figure.value > done.figure.still > 0.5
     assert done.product.suffix == ".png"
     assert (done.runs[0] / "places.parquet").is_file()  # they lie on the map
+
+
+def test_the_river_is_foretold_where_the_truth_is_known(tmp_path):
+    stage = Stage(tmp_path / "demo", replace(FAST, river=64, rivers=2, dates=9))
+    done = foretell_river(stage, shipped_bundle("forecast-nano"))
+    assert [round(ours, 6) > 0.3 for ours, _ in done.figure.values] == [True] * 3
+    assert done.figure.value == pytest.approx(sum(ours for ours, _ in done.figure.values) / 3)
+    names = {path.name for path in done.runs[0].glob("classes_*_t?.tif")}
+    assert len(names) == 3
+    assert (done.runs[0] / "timeline.json").is_file()
 
 
 def test_a_model_without_recipe_stays_what_it_is(tmp_path):

@@ -53,6 +53,7 @@ class Step:
 
 _STEPS: Mapping[str, Step] = {
     "change": Step("change", "find_change", "change-nano"),
+    "forecast": Step("forecast", "foretell_river", "forecast-nano"),
     "describe": Step("parcels", "describe_fields"),
     "classify": Step("pictures", "label_scenes", "classify-nano"),
 }
