@@ -33,8 +33,7 @@ class Batch(TypedDict):
     ``target`` int64 ``(B, H, W)`` of class indices, -1 where the truth is not known, absent for samples without
     truth; ``metadata`` float32 ``(B, values)``, where what is known beside the pixels is told; ``features`` float32
     ``(B, maps, H / cell, W / cell)``, where a network has looked at the pixels before; ``names`` and ``domains`` of the
-    B samples; ``part``, which samples of the batch these are, where
-    several processes train together (`Share`).
+    B samples; ``part``, which samples of the batch these are, where several processes train together (`Share`).
     """
 
     image: Tensor

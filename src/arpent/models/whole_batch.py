@@ -133,8 +133,7 @@ def _recurrent(func: Callable[..., Any], *args: Any, **named: Any) -> Any:  # no
 def _batch_norm(
     func: Callable[..., Tensor],
     input: Tensor,  # noqa: A002 - torch's names
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
+    *running: Tensor | None,
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     training: bool = False,
@@ -143,7 +142,8 @@ def _batch_norm(
 ) -> Tensor:
     """Batch norm with the statistics of the whole batch."""
     if not training:
-        return func(input, running_mean, running_var, weight, bias, training, momentum, eps)
+        return func(input, *running, weight, bias, training, momentum, eps)
+    running_mean, running_var = running
     part, channels = _part(), input.shape[1]
     scale = input.new_ones(channels) if weight is None else weight
     shift = input.new_zeros(channels) if bias is None else bias
