@@ -1,16 +1,29 @@
-"""Addresses of files and folders in object stores."""
+"""Addresses of files and folders in object stores, and what of an address may be shown."""
 
 from __future__ import annotations
 
 import re
 from os import PathLike
 
-__all__ = ["object_address"]
+__all__ = ["object_address", "shown_address"]
 
 _ADDRESS = re.compile(r"(s3|gs):/{1,2}([^/].*)", re.DOTALL)
+_USER = re.compile(r"://[^/?#\s]*@")
+_SIGNED = re.compile(
+    r"""([?&](?:[\w-]*(?:signature|credential|token|secret|password)|sig|(?:api[_-]?|access[_-]?)?key)=)[^&#\s'"|]+""",
+    re.IGNORECASE,
+)
 
 
 def object_address(path: str | PathLike[str]) -> str | None:
     """``s3://bucket/key`` or ``gs://bucket/key``, also where it has become a `Path` on its way; None for all else."""
     found = _ADDRESS.fullmatch(str(path))
     return None if found is None else f"{found[1]}://{found[2].rstrip('/')}"
+
+
+def shown_address(text: str | PathLike[str]) -> str:
+    """An address, or a text with addresses in it, without what lets people in: for messages, file names, logs.
+
+    User and password go; of a signed address the signature is no longer told, but that there was one.
+    """
+    return _SIGNED.sub(r"\1…", _USER.sub("://", str(text)))
