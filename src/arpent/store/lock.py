@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import socket
+from dataclasses import dataclass
 from pathlib import Path
 
 from arpent.core import writing
@@ -16,11 +18,34 @@ _UNSUPPORTED = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}
 """Answers of file systems that have no advisory locks (some network mounts)."""
 
 
+_LONGEST = 512
+"""Bytes of a lock file: a number, and a name of a machine, which has 253 letters at most."""
+
+
+@dataclass(frozen=True)
+class _Owner:
+    """Who has written a lock file.
+
+    Attributes:
+        process: its number.
+        host: name of its machine; of this one where the file names none.
+    """
+
+    process: int
+    host: str
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it is on another machine, whose processes cannot be seen from here."""
+        return self.host != socket.gethostname()
+
+
 class RunLock:
-    """An advisory lock on a file that also names its owner's process.
+    """An advisory lock on a file that also names its owner's process and machine.
 
     The kernel drops the lock when its process ends, however it ends: a file left behind by a killed run is no
-    obstacle. Where the file system has no locks, the process number decides.
+    obstacle. Where the file system has no locks, the process number decides; that of another machine counts as alive,
+    since nothing tells that it is not.
 
     Args:
         path: of the lock file.
@@ -47,7 +72,7 @@ class RunLock:
                 if not _still_there(handle, self.path):
                     continue
                 os.ftruncate(handle, 0)
-                os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+                os.pwrite(handle, f"{os.getpid()} {socket.gethostname()}\n".encode(), 0)
                 self._handle, handle = handle, -1
             finally:
                 if handle >= 0:
@@ -74,9 +99,15 @@ class RunLock:
 
     def _refusal(self, handle: int) -> RunLocked:
         owner = _owner(handle)
+        if owner is not None and owner.elsewhere:
+            return RunLocked(
+                f"{self.path.parent} is being written from another machine",
+                found=f"process {owner.process} on {owner.host}",
+                cure=f"Wait for it to end; where it is known to be gone, remove {self.path}.",
+            )
         return RunLocked(
             f"{self.path.parent} is being written by another process",
-            found=f"process {owner}" if owner else None,
+            found=f"process {owner.process}" if owner else None,
             cure="Wait for it to end, or choose another name or folder.",
         )
 
@@ -90,13 +121,15 @@ def _busy(handle: int, kind: int) -> bool:
         if problem.errno not in _UNSUPPORTED:
             raise
         owner = _owner(handle)
-        return owner is not None and owner != os.getpid() and _alive(owner)
+        if owner is None:
+            return False
+        return owner.elsewhere or (owner.process != os.getpid() and _alive(owner.process))
     return False
 
 
-def _owner(handle: int) -> int | None:
-    text = os.pread(handle, 32, 0).decode("ascii", "replace").strip()
-    return int(text) if text.isdecimal() else None
+def _owner(handle: int) -> _Owner | None:
+    process, _, host = os.pread(handle, _LONGEST, 0).decode("ascii", "replace").partition("\n")[0].partition(" ")
+    return _Owner(int(process), host.strip() or socket.gethostname()) if process.isdecimal() else None
 
 
 def _alive(process: int) -> bool:
