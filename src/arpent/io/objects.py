@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from arpent.core import object_address, publish_file, writing
-from arpent.errors import ArpentError, FileMissing, InvalidSetting, NetworkMissing
+from arpent.errors import ArpentError, FileMissing, InvalidSetting, NetworkMissing, NotWritable, UnreadableFile
 from arpent.io.access import Access, gs_access, s3_access
 from arpent.io.retry import persistently
 
@@ -146,9 +146,14 @@ def fetch_object(address: str, path: Path) -> Path:
 
 
 def _fetch(address: str, beside: Path) -> None:
-    with writing(beside), beside.open("wb") as stream:
+    with _written(beside):
+        stream = beside.open("wb", buffering=0)
+    with stream:
         for piece in _pieces(address):
-            stream.write(piece)
+            with _written(beside):
+                rest = memoryview(piece)
+                while rest:
+                    rest = rest[stream.write(rest) :]
 
 
 def object_sha256(address: str) -> str:
@@ -174,28 +179,63 @@ def put_object(path: Path, address: str) -> None:
     """Copies a file to its store, in parts where it is large. It appears there when all of it has arrived.
 
     Raises:
-        FileMissing: there is no such bucket.
+        FileMissing: there is no such file, or no such bucket.
         NetworkMissing: the store cannot be reached, or refuses.
+        UnreadableFile: the file cannot be read to its end.
     """
-
-    def send() -> None:
-        store, key = _store(address)
-        with path.open("rb") as source, store.open_output_stream(key) as stream:
-            while piece := source.read(_PIECE):
-                stream.write(piece)
-
-    _asked(address, send)
+    _asked(address, lambda: _put(_pieces_of(path), address))
 
 
 def put_text(content: str, address: str) -> None:
     """Writes a small file to its store, whole or not at all."""
+    _asked(address, lambda: _put((content.encode(),), address))
 
-    def send() -> None:
-        store, key = _store(address)
-        with store.open_output_stream(key) as stream:
-            stream.write(content.encode())
 
-    _asked(address, send)
+def _put(pieces: Iterable[bytes], address: str) -> None:
+    store, key = _store(address)
+    pieces = iter(pieces)
+    first = next(pieces, b"")  # what cannot be read at all touches nothing in the store
+    stream = store.open_output_stream(key)
+    try:
+        stream.write(first)
+        for piece in pieces:
+            stream.write(piece)
+    except BaseException:
+        # pyarrow has no way to give an upload up: it is closed, appears with what has arrived, and is removed.
+        with suppress(OSError):
+            stream.close()
+        with suppress(OSError):
+            store.delete_file(key)
+        raise
+    stream.close()
+
+
+def _pieces_of(path: Path) -> Iterator[bytes]:
+    """What a file on this machine holds; what its disk says is not taken for a word of the store."""
+    try:
+        with path.open("rb") as source:
+            while piece := source.read(_PIECE):
+                yield piece
+    except FileNotFoundError as error:
+        raise FileMissing(f"there is no {path}", cure="Make it anew.") from error
+    except OSError as error:
+        raise UnreadableFile(
+            f"{path} cannot be read",
+            found=error.strerror or str(error),
+            cure="Check its disk, then repeat the command.",
+        ) from error
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    """Whatever this machine's disk says while a file is written: no word of the store either."""
+    try:
+        with writing(path):
+            yield
+    except OSError as error:
+        raise NotWritable(
+            f"{path} cannot be written", found=error.strerror or str(error), cure="Check its disk, or choose another."
+        ) from error
 
 
 def remove_object(address: str) -> None:
