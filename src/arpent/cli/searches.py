@@ -8,7 +8,6 @@ import typing
 from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 import typer
 
@@ -74,12 +73,13 @@ def _found(stac: str | None, bbox: str | None, when: str | None, *, several: boo
             if value:
                 raise InvalidSetting(f"{option} is about a catalog", cure=f"Add --stac, or leave out {option}.")
         return None
+    from arpent.io.documents import web_parts
     from arpent.io.search import Wanted, items_as_files, items_as_one_file, search_items
 
     items = search_items(stac, Wanted.of(bbox, when))
     note(f"{len(items)} items: {', '.join(str(item.content.get('id')) for item in items[:3])}{' …' * (len(items) > 3)}")
     if several:
         return [str(path) for path in items_as_files(items)]
-    address = urlsplit(stac)
+    address = web_parts(stac)
     name = str(items[0].content.get("id")) if len(items) == 1 else PurePosixPath(address.path).stem or address.netloc
     return str(items_as_one_file(items, name))

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlsplit
 
-from arpent.core import Sensor, sensor
+from arpent.core import Sensor, sensor, shown_address
 from arpent.errors import BandMismatch, UnreadableFile
 from arpent.io.bands import Layer, is_quality, named_by
-from arpent.io.documents import beside, document_at
+from arpent.io.documents import beside, document_at, web_parts
 from arpent.io.gdal import address_of
 
-__all__ = ["Listed", "asset_layers", "checked_item", "is_item", "load_items"]
+__all__ = ["Listed", "asset_layers", "checked_item", "checked_links", "checked_list", "is_item", "load_items"]
 
 _IMAGES = ("image/tiff", "image/jp2", "image/vnd.stac.geotiff", "image/x.geotiff")
 _PICTURES = frozenset({"thumbnail", "overview", "visual", "metadata"})
@@ -25,7 +24,7 @@ Item = Mapping[str, Any]
 
 def is_item(source: str) -> bool:
     """Whether a source is named like a STAC item."""
-    path = urlsplit(source).path if "://" in source else source
+    path = web_parts(source).path if "://" in source else source
     return path.lower().endswith((".json", ".geojson"))
 
 
@@ -54,15 +53,19 @@ def load_items(source: str) -> tuple[Listed, ...]:
     kind = document.get("type") if isinstance(document, dict) else type(document).__name__
     found: tuple[Listed, ...] = ()
     if kind == "FeatureCollection":
-        found = tuple(Listed(checked_item(item, source), source) for item in document.get("features") or ())
+        found = tuple(Listed(checked_item(item, source), source) for item in checked_list(document, "features", source))
     elif kind in ("Collection", "Catalog"):
-        links = [link for link in document.get("links") or () if link.get("rel") == "item" and link.get("href")]
-        places = [beside(str(link["href"]), source) for link in links]
+        links = checked_links(document, source)
+        places = [beside(link["href"], source) for link in links if link.get("rel") == "item"]
         found = tuple(Listed(checked_item(document_at(place), place), place) for place in places)
     else:
         return (Listed(checked_item(document, source), source),)
     if not found:
-        raise UnreadableFile(f"{source} lists no item", found=kind, cure="Name an item, or a collection that has some.")
+        raise UnreadableFile(
+            f"{shown_address(source)} lists no item",
+            found=kind,
+            cure="Name an item, or a collection that has some.",
+        )
     return found
 
 
@@ -74,12 +77,41 @@ def checked_item(item: object, source: str) -> Item:
     """
     if not isinstance(item, dict) or item.get("type") != "Feature" or not isinstance(item.get("assets"), dict):
         raise UnreadableFile(
-            f"{source} is not a STAC item",
+            f"{shown_address(source)} is not a STAC item",
             found=str(item.get("type")) if isinstance(item, dict) else type(item).__name__,
             expected="a GeoJSON Feature with assets, or a collection of them",
             cure="Give an item, a collection with links to its items, or an item collection.",
         )
     return item
+
+
+def checked_list(document: Mapping[str, Any], key: str, source: str) -> list[Any]:
+    """What a document lists under a name; nothing where it has none such.
+
+    Raises:
+        UnreadableFile: what it has there is no list.
+    """
+    listed = document.get(key)
+    if listed is not None and not isinstance(listed, list):
+        raise UnreadableFile(
+            f"'{key}' in {shown_address(source)} is not a list",
+            found=type(listed).__name__,
+            expected="a STAC item, collection or catalog",
+            cure="Correct the document, or name another.",
+        )
+    return listed or []
+
+
+def checked_links(document: object, source: str) -> list[Mapping[str, Any]]:
+    """The links of a document that lead somewhere.
+
+    Raises:
+        UnreadableFile: it keeps them in no list.
+    """
+    listed = checked_list(document, "links", source) if isinstance(document, dict) else []
+    return [
+        link for link in listed if isinstance(link, dict) and isinstance(link.get("href"), str) and link.get("href")
+    ]
 
 
 def asset_layers(item: Item, source: str, declared: Sensor | None) -> tuple[Layer, ...]:
@@ -128,7 +160,7 @@ def _is_image(asset: object) -> bool:
     if _PICTURES & {str(role) for role in _listed(asset.get("roles"))}:
         return False
     kind = str(asset.get("type", ""))
-    suffix = urlsplit(str(asset.get("href", ""))).path.lower()
+    suffix = web_parts(str(asset.get("href", ""))).path.lower()
     return kind.startswith(_IMAGES) or (not kind and suffix.endswith((".tif", ".tiff", ".jp2", ".vrt")))
 
 

@@ -4,29 +4,49 @@ from __future__ import annotations
 
 import json
 import posixpath
+import time
+from http.client import HTTPException, HTTPResponse, IncompleteRead, InvalidURL
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.parse import urljoin
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 from urllib.request import Request, urlopen
 
-from arpent.core import object_address
+from arpent.core import object_address, shown_address
 from arpent.errors import FileMissing, NetworkMissing, UnreadableFile
 from arpent.io.gdal import file_missing
 from arpent.io.retry import persistently
 
-__all__ = ["beside", "document_at", "is_web"]
+__all__ = ["beside", "document_at", "is_web", "web_parts"]
 
-_TIMEOUT = 30.0  # seconds
+_TIMEOUT = 30.0  # seconds without a word
+_DEADLINE = 240.0  # seconds for a document, all tries together: a server that drips words never is without one
+_PIECE = 1 << 16
 _GONE = frozenset({404, 410})
 _BUSY = 429  # too many requests; from here on another try may help
 _MOST = 64 << 20  # bytes
-_UNREACHED = (URLError, TimeoutError, ConnectionError)
+_UNREACHED = (URLError, TimeoutError, ConnectionError, HTTPException)
+_PLAIN = "%/:;@!$&'()*+,=~?"
+"""What stands in the path and the question of an address as it is."""
 
 
 def is_web(source: str) -> bool:
     """Whether a source is an address of the web."""
     return source.startswith(("http://", "https://"))
+
+
+def web_parts(address: str) -> SplitResult:
+    """The parts of an address.
+
+    Raises:
+        UnreadableFile: it is none.
+    """
+    try:
+        return urlsplit(address)
+    except ValueError as error:
+        raise _no_address(address, str(error)) from error
 
 
 def document_at(source: str, question: object = None) -> Any:  # noqa: ANN401 - whatever the JSON holds
@@ -39,7 +59,7 @@ def document_at(source: str, question: object = None) -> Any:  # noqa: ANN401 - 
     Raises:
         FileMissing: nothing there.
         NetworkMissing: the address cannot be reached.
-        UnreadableFile: no JSON.
+        UnreadableFile: no JSON, too much of it, or no address.
     """
     if is_web(source):
         content = _fetch(source, question)
@@ -49,11 +69,17 @@ def document_at(source: str, question: object = None) -> Any:  # noqa: ANN401 - 
         content = object_text(source, _MOST)
     else:
         content = _read(source)
+    if len(content) > _MOST:
+        raise UnreadableFile(
+            f"{shown_address(source)} is too large",
+            found=f"more than {_MOST:,} bytes",
+            cure="Name a part of the catalog, or the address of a STAC API.",
+        )
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
         raise UnreadableFile(
-            f"{source} is not JSON", found=str(error), cure="Give a STAC item, or an image."
+            f"{shown_address(source)} is not JSON", found=str(error), cure="Give a STAC item, or an image."
         ) from error
 
 
@@ -74,7 +100,8 @@ def _read(source: str) -> bytes:
     path = Path(source.removeprefix("file://"))
     if not path.is_file():
         raise file_missing(path, source)
-    return path.read_bytes()
+    with path.open("rb") as file:
+        return file.read(_MOST + 1)
 
 
 def _fetch(source: str, question: object) -> bytes:
@@ -82,33 +109,101 @@ def _fetch(source: str, question: object) -> bytes:
     body = None if question is None else json.dumps(question).encode()
     if body is not None:
         headers["Content-Type"] = "application/json"
-    request = Request(source, body, headers)  # noqa: S310 http(s) only
+    end = time.monotonic() + _DEADLINE
     try:
-        return persistently(lambda: _answer(request), _UNREACHED, _may_pass)
+        request = Request(_encoded(source), body, headers)  # noqa: S310 http(s) only
+        return persistently(lambda: _answer_until(end, request), _UNREACHED, _may_pass)
+    except (InvalidURL, ValueError) as error:
+        raise _no_address(source, str(error)) from error
     except HTTPError as error:
         error.close()
         if error.code in _GONE:
-            raise FileMissing(f"there is nothing at {source}", cure="Check the address.") from error
+            raise FileMissing(f"there is nothing at {shown_address(source)}", cure="Check the address.") from error
         raise _unreachable(source, f"HTTP {error.code}") from error
     except _UNREACHED as error:
-        raise _unreachable(source, str(getattr(error, "reason", error))) from error
+        raise _unreachable(source, _reason(error)) from error
 
 
-def _answer(request: Request) -> bytes:
+def _encoded(address: str) -> str:
+    """An address with blanks and letters of all scripts, as servers are asked for it."""
+    parts = urlsplit(address)
+    return parts._replace(path=quote(parts.path, _PLAIN), query=quote(parts.query, _PLAIN), fragment="").geturl()
+
+
+class _TooSlow(TimeoutError):
+    """The whole document has not come in time; another try has no time left."""
+
+
+def _answer_until(end: float, request: Request) -> bytes:
+    """What a server answers, waited for until a moment of the monotonic clock, whatever the server does till then."""
+    told: SimpleQueue[bytes | Exception] = SimpleQueue()
+
+    def ask() -> None:
+        try:
+            told.put(_answer(request, end))
+        except (OSError, HTTPException, ValueError) as error:  # raised again by who waits
+            told.put(error)
+
+    # Who reads a line of a header waits for its end: only another thread can stop waiting.
+    Thread(target=ask, name="document", daemon=True).start()
+    try:
+        answer = told.get(timeout=max(end - time.monotonic(), 0))
+    except Empty:
+        raise _TooSlow from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _answer(request: Request, end: float) -> bytes:
+    """The first bytes of an answer, one more than a document may have."""
     with urlopen(request, timeout=_TIMEOUT) as answer:  # noqa: S310 http(s) only
-        return bytes(answer.read())
+        pieces: list[bytes] = []
+        size = 0
+        while size <= _MOST and (piece := answer.read(_PIECE)):
+            pieces.append(piece)
+            size += len(piece)
+            if time.monotonic() > end:
+                raise _TooSlow
+        if size <= _MOST:
+            _require_whole(answer, size)
+        return b"".join(pieces)
+
+
+def _require_whole(answer: HTTPResponse, size: int) -> None:
+    """Raises `IncompleteRead` where an answer is shorter than it said: reading by pieces does not."""
+    said = answer.headers.get("Content-Length", "")
+    if said.isdecimal() and size < int(said) and not answer.headers.get("Transfer-Encoding"):
+        raise IncompleteRead(b"", int(said) - size)
 
 
 def _may_pass(error: Exception) -> bool:
     if isinstance(error, HTTPError):
         error.close()
         return error.code >= _BUSY
-    return True
+    return not isinstance(error, InvalidURL | _TooSlow)
+
+
+def _reason(error: Exception) -> str:
+    """Why there is no answer."""
+    match error:
+        case _TooSlow():
+            return f"no end of it after {_DEADLINE:g} s"
+        case IncompleteRead():
+            return "an answer that is cut short"
+        case HTTPException() if not isinstance(error, ConnectionError):
+            return f"an answer that is not HTTP: {str(error)[:80]}"
+        case _:
+            return str(getattr(error, "reason", error))
+
+
+def _no_address(source: str, reason: str) -> UnreadableFile:
+    return UnreadableFile(f"{shown_address(source)} is no address", found=reason, cure="Correct the address.")
 
 
 def _unreachable(source: str, reason: str) -> NetworkMissing:
     return NetworkMissing(
-        f"{source} cannot be read",
+        f"{shown_address(source)} cannot be read",
         found=reason,
         cure="Check the address and the network, or download the item and name the copy.",
     )

@@ -11,7 +11,6 @@ from itertools import count
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import rasterio
 from rasterio._err import CPLE_BaseError  # the class has no public address, and it is what WarpedVRT raises
@@ -87,7 +86,7 @@ def is_remote(source: str) -> bool:
     """Whether a source is read over the network; of the text of a VRT, whether a part of it is."""
     if source.startswith("<"):
         return any(name in source for name in _NETWORKED)
-    return urlsplit(source).scheme in _SCHEMES or source.startswith(_NETWORKED)
+    return source.partition(":")[0].lower() in _SCHEMES or source.startswith(_NETWORKED)
 
 
 def address_of(source: str) -> str:

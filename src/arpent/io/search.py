@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
@@ -11,9 +13,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from arpent.core import Bounds, write_file, writing
+from arpent.core import Bounds, shown_address, write_file, writing
 from arpent.errors import FileMissing, InvalidSetting, UnreadableFile
-from arpent.io.assets import Item, Listed, checked_item
+from arpent.io.assets import Item, Listed, checked_item, checked_links, checked_list
 from arpent.io.copies import cache_folder
 from arpent.io.documents import beside, document_at, is_web
 
@@ -21,6 +23,9 @@ __all__ = ["Wanted", "items_as_files", "items_as_one_file", "search_items"]
 
 _MOST = 1000
 """Items of one search; who finds more has asked too little."""
+
+_DOCUMENTS = 20_000
+"""Of one catalog; one that is larger is for an API to search, and one may be made to have no end."""
 
 _PAGE = 100
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -51,8 +56,12 @@ class Wanted:
         return cls(_bounds(bbox) if bbox else None, start, end)
 
     def fits(self, item: Item) -> bool:
-        """Whether an item is among them; one that names no place or no time is where it is asked for none."""
-        return self._fits_place(item.get("bbox")) and self._fits_time(item.get("properties") or {})
+        """Whether an item is among them; one that names no place or no time is where it is asked for none.
+
+        Raises:
+            UnreadableFile: its box is none.
+        """
+        return self._fits_place(item) and self._fits_time(_properties(item))
 
     def question(self) -> dict[str, Any]:
         """The same for an API."""
@@ -63,11 +72,19 @@ class Wanted:
             asked["datetime"] = f"{_told(self.start)}/{_told(self.end)}"
         return asked
 
-    def _fits_place(self, box: object) -> bool:
+    def _fits_place(self, item: Item) -> bool:
         if self.bbox is None:
             return True
-        if not isinstance(box, Sequence) or len(box) not in (4, 6):
+        box = item.get("bbox")
+        if not box:
             return False
+        if not isinstance(box, list) or len(box) not in (4, 6) or not all(map(_is_number, box)):
+            raise UnreadableFile(
+                f"the box of the item {item.get('id')} is none",
+                found=str(box)[:80],
+                expected="four numbers, or six",
+                cure="Correct the item, or leave out --bbox.",
+            )
         west, south, east, north = box[0], box[1], box[len(box) // 2], box[len(box) // 2 + 1]
         if south > self.bbox.top or north < self.bbox.bottom:
             return False
@@ -97,9 +114,9 @@ def search_items(source: str, wanted: Wanted) -> tuple[Listed, ...]:
 
     Raises:
         FileMissing: nothing there, or nothing that is wanted.
-        InvalidSetting: too many items.
+        InvalidSetting: too many items, or documents.
         NetworkMissing: an address cannot be reached.
-        UnreadableFile: no STAC.
+        UnreadableFile: no STAC, or broken.
     """
     found: list[Listed] = []
     for item in _everything(source, wanted):
@@ -107,10 +124,10 @@ def search_items(source: str, wanted: Wanted) -> tuple[Listed, ...]:
             found.append(item)
         if len(found) > _MOST:
             raise InvalidSetting(
-                f"more than {_MOST:,} items of {source} are wanted", cure="Narrow --bbox or --datetime."
+                f"more than {_MOST:,} items of {shown_address(source)} are wanted", cure="Narrow --bbox or --datetime."
             )
     if not found:
-        raise FileMissing(f"no item of {source} is wanted", cure="Widen --bbox or --datetime.")
+        raise FileMissing(f"no item of {shown_address(source)} is wanted", cure="Widen --bbox or --datetime.")
     return tuple(sorted(found, key=_order))
 
 
@@ -119,8 +136,17 @@ def _order(item: Listed) -> tuple[datetime, str]:
 
 
 def _taken(item: Listed) -> datetime | None:
-    properties = item.content.get("properties") or {}
+    properties = _properties(item.content)
     return _moment(properties.get("datetime") or properties.get("start_datetime"))
+
+
+def _properties(item: Item) -> Mapping[str, Any]:
+    given = item.get("properties")
+    return given if isinstance(given, Mapping) else {}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and abs(value) < math.inf
 
 
 def _everything(source: str, wanted: Wanted) -> Iterator[Listed]:
@@ -128,34 +154,57 @@ def _everything(source: str, wanted: Wanted) -> Iterator[Listed]:
         yield from _asked(source, wanted.question())
         return
     document = document_at(source)
-    links = _links(document)
+    links = _links(document, source)
     address = links.get("search")
     if is_web(source) and address:
         yield from _asked(beside(address[0], source), wanted.question())
     elif is_web(source) and links.get("items") and links.get("root"):
         root = beside(links["root"][0], source)
-        search = _links(document_at(root)).get("search")
+        search = _links(document_at(root), root).get("search")
         if not search:
-            raise UnreadableFile(f"{root} cannot be searched", cure="Give the address of a STAC API, or of its search.")
-        yield from _asked(beside(search[0], root), wanted.question() | {"collections": [str(document["id"])]})
+            raise UnreadableFile(
+                f"{shown_address(root)} cannot be searched",
+                cure="Give the address of a STAC API, or of its search.",
+            )
+        yield from _asked(beside(search[0], root), wanted.question() | {"collections": [str(document.get("id"))]})
     else:
-        yield from _walked(document, source, {source})
+        yield from _walked(document, source)
 
 
-def _walked(document: object, source: str, seen: set[str]) -> Iterator[Listed]:
-    """The items of a document, and of those that it links to."""
-    kind = document.get("type") if isinstance(document, dict) else None
-    if not isinstance(document, dict) or kind not in ("FeatureCollection", "Collection", "Catalog"):
-        yield Listed(checked_item(document, source), source)
-        return
-    for item in document.get("features") or ():
+def _walked(document: object, source: str) -> Iterator[Listed]:
+    """The items of a document, and of those that it links to, near ones first."""
+    yield from _own_items(document, source)
+    seen = {source}
+    waiting = deque(_below(document, source, seen))
+    while waiting:
+        place = waiting.popleft()
+        here = document_at(place)
+        yield from _own_items(here, place)
+        waiting.extend(_below(here, place, seen))
+        if len(seen) > _DOCUMENTS:
+            raise InvalidSetting(
+                f"{shown_address(source)} leads to more than {_DOCUMENTS:,} documents",
+                cure="Name a catalog or a collection below it, or the address of a STAC API.",
+            )
+
+
+def _is_list(document: object) -> bool:
+    """Whether a document is no item, but may hold some or lead to some."""
+    return isinstance(document, dict) and document.get("type") in ("FeatureCollection", "Collection", "Catalog")
+
+
+def _own_items(document: Any, source: str) -> Iterator[Listed]:  # noqa: ANN401 - whatever the JSON holds
+    for item in checked_list(document, "features", source) if _is_list(document) else [document]:
         yield Listed(checked_item(item, source), source)
-    links = _links(document)
-    for href in (*links.get("item", ()), *links.get("child", ())):
-        place = beside(href, source)
-        if place not in seen:
-            seen.add(place)
-            yield from _walked(document_at(place), place, seen)
+
+
+def _below(document: object, source: str, seen: set[str]) -> list[str]:
+    """Where the documents are that this one leads to, but for those that were seen; they are seen from now on."""
+    links = _links(document, source) if _is_list(document) else {}
+    places = dict.fromkeys(beside(href, source) for href in (*links.get("item", ()), *links.get("child", ())))
+    fresh = [place for place in places if place not in seen]
+    seen.update(fresh)
+    return fresh
 
 
 def _asked(address: str, question: dict[str, Any]) -> Iterator[Listed]:
@@ -165,31 +214,33 @@ def _asked(address: str, question: dict[str, Any]) -> Iterator[Listed]:
     for _ in range(_MOST):
         answer = document_at(place, asked)
         if not isinstance(answer, dict) or answer.get("type") != "FeatureCollection":
-            raise UnreadableFile(f"{place} does not answer with items", cure="Give the address of a STAC API.")
-        features = answer.get("features") or ()
+            raise UnreadableFile(
+                f"{shown_address(place)} does not answer with items", cure="Give the address of a STAC API."
+            )
+        features = checked_list(answer, "features", place)
         for item in features:
             yield Listed(checked_item(item, place), place)
-        following = next((link for link in _all_links(answer) if link.get("rel") == "next"), None)
+        following = next((link for link in checked_links(answer, place) if link.get("rel") == "next"), None)
         if following is None or not features:
             return
-        place = beside(str(following["href"]), place)
+        place = beside(following["href"], place)
         body = following.get("body")
         body = body if isinstance(body, dict) else {}
         is_posted = str(following.get("method", "GET")).upper() == "POST"
         asked = ({**question, **body} if following.get("merge") else body) if is_posted else None
+    raise UnreadableFile(
+        f"{shown_address(address)} answers without end",
+        found=f"more than {_MOST:,} pages",
+        cure="Narrow --bbox or --datetime, or ask another STAC API.",
+    )
 
 
-def _links(document: object) -> dict[str, list[str]]:
+def _links(document: object, source: str) -> dict[str, list[str]]:
     """The addresses in a document by what they are for."""
     found: dict[str, list[str]] = {}
-    for link in _all_links(document):
-        found.setdefault(str(link.get("rel")), []).append(str(link["href"]))
+    for link in checked_links(document, source):
+        found.setdefault(str(link.get("rel")), []).append(link["href"])
     return found
-
-
-def _all_links(document: object) -> list[Mapping[str, Any]]:
-    listed = document.get("links") if isinstance(document, dict) else None
-    return [link for link in listed or () if isinstance(link, dict) and link.get("href")]
 
 
 def items_as_one_file(items: Sequence[Listed], name: str) -> Path:
@@ -211,16 +262,19 @@ def items_as_files(items: Sequence[Listed]) -> list[Path]:
 def _absolute(item: Listed) -> dict[str, Any]:
     """The item with assets that are found from anywhere."""
     assets = {
-        key: {**asset, "href": beside(str(asset["href"]), item.source)}
+        key: {**asset, "href": beside(asset["href"], item.source)}
         for key, asset in item.content["assets"].items()
-        if isinstance(asset, Mapping) and asset.get("href")
+        if isinstance(asset, Mapping) and isinstance(asset.get("href"), str) and asset["href"]
     }
     return {**item.content, "assets": assets, "links": []}
 
 
 def _kept(document: Mapping[str, Any], name: str) -> Path:
     """The document as a file of the cache; the same one for the same document."""
-    text = json.dumps(document, indent=1, sort_keys=True)
+    try:
+        text = json.dumps(document, indent=1, sort_keys=True)
+    except RecursionError as error:  # what can be read is not always flat enough to be written
+        raise UnreadableFile(f"an item of {name} is nested too deeply", cure="Name other items.") from error
     plain = re.sub(r"[^\w.\-]+", "-", name).strip(".-") or "found"
     path = cache_folder() / "searches" / sha256(text.encode()).hexdigest()[:16] / f"{plain[:120]}.json"
     if not path.is_file():
