@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from arpent.errors import FileMissing, NetworkMissing, RunDamaged, RunExists, Un
 from arpent.io import retry
 from arpent.io.copies import local_copy
 from arpent.store import RunFolder, bundle_in, open_run, runs_under, sending, stage_of, verify
+from arpent.store.reading import SCRATCH
 
 PLACE = "s3://land/runs/x"
 
@@ -117,10 +121,10 @@ def test_a_file_that_cannot_be_sent_is_sent_later(s3: Any, impatient: None, monk
 
     real = objects.put_object
 
-    def refuse(path: Path, address: str) -> None:
+    def refuse(path: Path, address: str, stopped: Any) -> None:
         if address.endswith(".stac.json"):
             raise NetworkMissing(f"the store refuses access to {address}", found="denied", cure="Give credentials.")
-        real(path, address)
+        real(path, address, stopped)
 
     with monkeypatch.context() as patched:
         patched.setattr(objects, "put_object", refuse)
@@ -129,6 +133,56 @@ def test_a_file_that_cannot_be_sent_is_sent_later(s3: Any, impatient: None, monk
     assert s3.keys("land") == ["runs/x/classes.tif"]
     make(resume=True)
     assert verify(open_run(PLACE)).files == 2
+
+
+MANY = """
+import sys
+from arpent.store import RunFolder
+with RunFolder.create("s3://land/runs/many", "landcover", "many", exact=True, resume=True) as run:
+    for number in range(60):
+        (run.scratch / f"{number:03}.bin").write_bytes(bytes([number]) * 1000)
+        run.publish(run.scratch / f"{number:03}.bin", kind="raster")
+    run.finish()
+"""
+
+
+def test_who_interrupts_the_sending_is_obeyed_and_goes_on_later(s3: Any) -> None:
+    process = subprocess.Popen([sys.executable, "-c", MANY], stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not s3.keys("land", "runs/many/0"):
+        assert process.poll() is None, "it was faster than the test"
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    process.send_signal(signal.SIGINT)
+    assert b"KeyboardInterrupt" in process.communicate(timeout=60)[1]
+    arrived = {key.rpartition("/")[2] for key in s3.keys("land", "runs/many/") if not key.endswith("/")}
+    assert 0 < len(arrived) < 60
+    # What has arrived is known to have, but for the few that arrived while the process ended.
+    noted = json.loads((stage_of("s3://land/runs/many") / SCRATCH / sending._SENT).read_bytes())["sent"]
+    assert noted.keys() <= arrived
+    assert len(arrived) - len(noted) <= 4
+    exec(MANY)
+    assert verify(open_run("s3://land/runs/many")).files == 60
+
+
+def test_a_file_is_noted_when_it_arrives_and_not_in_its_turn(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from arpent.io import objects
+
+    real = objects.put_object
+    second = threading.Event()
+
+    def slow(path: Path, address: str, stopped: Any) -> None:
+        if address.endswith("classes.tif"):
+            assert second.wait(30)
+            raise NetworkMissing(f"the store refuses access to {address}", found="denied", cure="Give credentials.")
+        real(path, address, stopped)
+        second.set()
+
+    monkeypatch.setattr(objects, "put_object", slow)
+    with pytest.raises(NetworkMissing, match="--resume"):
+        make()
+    noted = json.loads((stage_of(PLACE) / SCRATCH / sending._SENT).read_bytes())["sent"]
+    assert list(noted) == ["classes.tif.stac.json"]
 
 
 def test_what_has_failed_of_a_run_is_done_later(s3: Any) -> None:

@@ -11,10 +11,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, TypeVar
 
 from arpent.core import object_address, publish_file, writing
-from arpent.errors import ArpentError, FileMissing, InvalidSetting, NetworkMissing, NotWritable, UnreadableFile
+from arpent.errors import (
+    ArpentError,
+    FileMissing,
+    Interrupted,
+    InvalidSetting,
+    NetworkMissing,
+    NotWritable,
+    UnreadableFile,
+)
 from arpent.io.access import Access, gs_access, s3_access
 from arpent.io.retry import persistently
 
@@ -175,15 +184,21 @@ def _pieces(address: str) -> Iterator[bytes]:
             yield piece
 
 
-def put_object(path: Path, address: str) -> None:
+def put_object(path: Path, address: str, stopped: Event | None = None) -> None:
     """Copies a file to its store, in parts where it is large. It appears there when all of it has arrived.
+
+    Args:
+        path: of the file.
+        address: where it goes.
+        stopped: set by another thread when this is to be given up; nothing of the file stays in the store then.
 
     Raises:
         FileMissing: there is no such file, or no such bucket.
+        Interrupted: it was given up.
         NetworkMissing: the store cannot be reached, or refuses.
         UnreadableFile: the file cannot be read to its end.
     """
-    _asked(address, lambda: _put(_pieces_of(path), address))
+    _asked(address, lambda: _put(_pieces_of(path, stopped), address))
 
 
 def put_text(content: str, address: str) -> None:
@@ -210,11 +225,13 @@ def _put(pieces: Iterable[bytes], address: str) -> None:
     stream.close()
 
 
-def _pieces_of(path: Path) -> Iterator[bytes]:
+def _pieces_of(path: Path, stopped: Event | None) -> Iterator[bytes]:
     """What a file on this machine holds; what its disk says is not taken for a word of the store."""
     try:
         with path.open("rb") as source:
             while piece := source.read(_PIECE):
+                if stopped is not None and stopped.is_set():
+                    raise Interrupted(f"the sending of {path.name} was stopped", cure="Repeat it with --resume.")
                 yield piece
     except FileNotFoundError as error:
         raise FileMissing(f"there is no {path}", cure="Make it anew.") from error

@@ -6,10 +6,11 @@ import atexit
 import json
 import shutil
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 from arpent.core import object_address, write_file, writing
 from arpent.errors import ArpentError, NetworkMissing, RunDamaged, RunExists, RunLocked
@@ -122,19 +123,31 @@ class Goal:
         return set(state["stale"])
 
     def _send_files(self, records: list[FileRecord]) -> None:
+        """Several at once; what has arrived is noted as it arrives, also of those that are under way at the end."""
         state = self._state()
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            waiting = [(record, pool.submit(self._send_one, record, state["sent"])) for record in records]
-            try:
-                for record, sent in waiting:
-                    sent.result()
-                    state["sent"][record.file] = record.sha256
-                    self._note(state)
-            except ArpentError:
-                pool.shutdown(cancel_futures=True)
-                raise
+        stopped = Event()
+        pool = ThreadPoolExecutor(_AT_ONCE)
+        waiting = {pool.submit(self._send_one, record, dict(state["sent"]), stopped): record for record in records}
+        try:
+            for done in as_completed(waiting):
+                done.result()
+                self._note_sent(state, waiting.pop(done))
+        except BaseException as problem:
+            # Who stops the command is not kept waiting; after an error what is under way may still arrive.
+            if not isinstance(problem, Exception):
+                stopped.set()
+            pool.shutdown(cancel_futures=True)
+            for done, record in waiting.items():
+                if not done.cancelled() and done.exception() is None:
+                    self._note_sent(state, record)
+            raise
+        pool.shutdown()
 
-    def _send_one(self, record: FileRecord, sent: dict[str, str]) -> None:
+    def _note_sent(self, state: dict[str, dict[str, str]], record: FileRecord) -> None:
+        state["sent"][record.file] = record.sha256
+        self._note(state)
+
+    def _send_one(self, record: FileRecord, sent: dict[str, str], stopped: Event) -> None:
         from arpent.io.objects import put_object, stored_file
 
         address = f"{self.address}/{record.file}"
@@ -142,7 +155,7 @@ class Goal:
             there = stored_file(address)
             if there is not None and there.bytes == record.bytes:
                 return
-        put_object(self.stage / record.file, address)
+        put_object(self.stage / record.file, address, stopped)
 
     def _remove(self, names: set[str]) -> None:
         from arpent.io.objects import remove_object
