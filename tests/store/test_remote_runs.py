@@ -185,6 +185,75 @@ def test_a_file_is_noted_when_it_arrives_and_not_in_its_turn(s3: Any, monkeypatc
     assert list(noted) == ["classes.tif.stac.json"]
 
 
+def test_nobody_finds_the_old_manifest_over_new_files(
+    s3: Any, impatient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from arpent.io import objects
+
+    make()
+    real = objects.put_object
+
+    def refuse(path: Path, address: str, stopped: Any) -> None:
+        assert "runs/x/manifest.json" not in s3.keys("land")  # gone before the first file of the new run comes
+        if address.endswith(".stac.json"):
+            raise NetworkMissing(f"the store refuses access to {address}", found="denied", cure="Give credentials.")
+        real(path, address, stopped)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(objects, "put_object", refuse)
+        with pytest.raises(NetworkMissing, match="--resume"):
+            make(content="newer", force=True)
+    assert "runs/x/manifest.json" not in s3.keys("land")
+    with pytest.raises(FileMissing, match="--resume"):
+        open_run(PLACE)
+    make(content="newer", resume=True)
+    assert verify(open_run(PLACE)).files == 2
+
+
+@pytest.mark.parametrize("there", [None, b"half"])
+def test_what_was_sent_and_is_no_longer_there_is_sent_again(
+    s3: Any, impatient: None, monkeypatch: pytest.MonkeyPatch, there: bytes | None
+) -> None:
+    from arpent.io import objects
+
+    real = objects.put_text
+    with monkeypatch.context() as patched:
+        patched.setattr(objects, "put_text", lambda text, address: _fails(s3, real, text, address))
+        with pytest.raises(NetworkMissing, match="--resume"):
+            make()
+    if there is None:
+        s3.client.delete_object(Bucket="land", Key="runs/x/classes.tif")
+    else:
+        s3.client.put_object(Bucket="land", Key="runs/x/classes.tif", Body=there)
+    make(resume=True)
+    assert verify(open_run(PLACE)).files == 2
+
+
+def test_a_copy_that_was_broken_off_does_not_pass_for_a_run(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from arpent.io import copies
+
+    names = ("a.tif.stac.json", "manifest.json", "z.tif")  # in the order of the store, the manifest in the middle
+    for name in names:
+        s3.client.put_object(Bucket="land", Key=f"copied/{name}", Body=b"{}")
+    real = copies.fetch_object
+    home = copies.place_for("copies", "s3://land/copied")
+    fetched: list[str] = []
+
+    def broken(address: str, path: Path) -> Path:
+        if len(fetched) == 2:
+            raise NetworkMissing("gone", cure="Wait.")
+        fetched.append(path.name)
+        return real(address, path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(copies, "fetch_object", broken)
+        with pytest.raises(NetworkMissing):
+            local_copy("s3://land/copied")
+    assert fetched == ["a.tif.stac.json", "z.tif"]
+    assert not (home / "manifest.json").exists()
+    assert {path.name for path in local_copy("s3://land/copied").iterdir()} >= set(names)
+
+
 def test_what_has_failed_of_a_run_is_done_later(s3: Any) -> None:
     with RunFolder.create(PLACE, "change", "x", exact=True) as run:
         run.kept.mkdir(parents=True)
