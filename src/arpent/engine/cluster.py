@@ -24,6 +24,8 @@ from arpent.engine.crew import Opener, Recovery, working_with
 from arpent.engine.joining import check_share, imported, join, places, room
 from arpent.engine.worker import Brief, Worker
 from arpent.errors import ClusterLost, ExtraMissing, InvalidSetting
+from arpent.io.copies import copies_by_address
+from arpent.io.kept import keep_documents, kept_documents
 
 __all__ = ["Cluster", "on_cluster"]
 
@@ -72,7 +74,7 @@ def on_cluster(address: str | None = None, *, workers: int = 0, gpus: float | No
     check_share(gpus or 0.0)
     team = Cluster(address, workers, gpus)
     try:
-        with working_with(team):
+        with working_with(team), copies_by_address():
             yield team
     finally:
         team.dismiss()
@@ -233,7 +235,8 @@ class Cluster:
         """The brief of a work, which lies where all workers can read it."""
         if self.brief is None or self.opener is not opener:
             number = 0 if self.brief is None else self.brief.number + 1
-            self.brief, self.opener = Brief(number, partial(_fetched, [self.ray.put(opener)])), opener
+            told = self.ray.cloudpickle.dumps((opener, kept_documents()))
+            self.brief, self.opener = Brief(number, partial(_fetched, [self.ray.put(told)])), opener
         return self.brief
 
     def _ask(self, brief: Brief, kept: bool, do: Callable[..., Any], asked: Sequence[Any]) -> _Call:
@@ -352,10 +355,13 @@ class Cluster:
 
 
 def _fetched(place: Sequence[Any]) -> Opener:
-    """The opener of a work, from where it lies."""
+    """The opener of a work, from where it lies; what it reads of the caches of the machine that asks comes along."""
     import ray
 
-    opener: Opener = ray.get(place[0])
+    # Read here and not by Ray: what fails in making this node's copies is then told as what it is.
+    told: tuple[Opener, dict[str, str]] = ray.cloudpickle.loads(ray.get(place[0]))
+    opener, documents = told
+    keep_documents(documents)
     return opener
 
 

@@ -18,7 +18,7 @@ from arpent.errors import ArpentError, EnvironmentLack, FileMissing, InputError,
 
 __all__ = ["Brief", "Worker"]
 
-_SHARED = "Put images, models and the run folder on storage that all nodes share, or on s3://."
+_SHARED = "Put images and models on storage that all nodes share, or on s3://; what a mosaic makes, on shared storage."
 
 
 @dataclass(frozen=True)

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import copyreg
 import json
 import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from os import PathLike
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from arpent.core import object_address, write_file, writing
 from arpent.errors import FileMissing, UnreadableFile
 from arpent.io.objects import StoredFile, fetch_object, objects_under, stored_file
 
-__all__ = ["cache_folder", "local_copy", "place_for"]
+__all__ = ["cache_folder", "copies_by_address", "local_copy", "place_for"]
 
 _RASTERS = frozenset({".tif", ".tiff", ".jp2", ".vrt", ".img"})
 """Read in ranges where they lie: an orthophoto of a county is not copied for a window of it."""
 
 _RECORD = ".copied.json"
 _LAST = "manifest.json"
+
+_MADE: dict[Path, str] = {}
+"""The addresses of the copies that this process has asked for, by their paths."""
 
 
 def cache_folder() -> Path:
@@ -65,7 +73,39 @@ def local_copy(path: str | PathLike[str]) -> Path:
             fetch_object(names[name].address, home / name)
             known[name] = _facts(names[name])
             write_file(home / _RECORD, json.dumps({name: known[name] for name in known.keys() & names.keys()}))
-    return home / PurePosixPath(address).name if own else home
+    copy = home / PurePosixPath(address).name if own else home
+    _MADE[copy] = address
+    return copy
+
+
+@contextmanager
+def copies_by_address() -> Iterator[None]:
+    """In the block, pickled paths of copies say of what: another machine that reads them makes copies of its own."""
+    kind = type(Path())
+    before = copyreg.dispatch_table.get(kind)
+    copyreg.pickle(kind, _told)
+    try:
+        yield
+    finally:
+        if before is None:
+            del copyreg.dispatch_table[kind]
+        else:
+            copyreg.dispatch_table[kind] = before
+
+
+def _told(path: Path) -> tuple[Callable[..., Path], tuple[Any, ...]]:
+    """How a path is pickled."""
+    for folder in (path, *path.parents):
+        if address := _MADE.get(folder):
+            inside = "".join(f"/{part}" for part in path.relative_to(folder).parts)
+            return _copied_there, (f"{address.rstrip('/')}{inside}", str(path), socket.gethostname())
+    return Path, (str(path),)
+
+
+def _copied_there(address: str, path: str, host: str) -> Path:
+    """The copy that another process has told of; this machine's own, where that lies on another one."""
+    told = Path(path)
+    return told if host == socket.gethostname() and told.exists() else local_copy(address)
 
 
 def _name(file: StoredFile, address: str) -> str:

@@ -17,6 +17,7 @@ from urllib.request import Request, urlopen
 from arpent.core import object_address, shown_address
 from arpent.errors import FileMissing, NetworkMissing, UnreadableFile
 from arpent.io.gdal import file_missing
+from arpent.io.kept import kept_document
 from arpent.io.retry import persistently
 
 __all__ = ["beside", "document_at", "is_web", "web_parts"]
@@ -99,6 +100,9 @@ def beside(href: str, source: str) -> str:
 def _read(source: str) -> bytes:
     path = Path(source.removeprefix("file://"))
     if not path.is_file():
+        kept = kept_document(source)
+        if kept is not None:
+            return kept
         raise file_missing(path, source)
     with path.open("rb") as file:
         return file.read(_MOST + 1)

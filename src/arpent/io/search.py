@@ -18,6 +18,7 @@ from arpent.errors import FileMissing, InvalidSetting, UnreadableFile
 from arpent.io.assets import Item, Listed, checked_item, checked_links, checked_list
 from arpent.io.copies import cache_folder
 from arpent.io.documents import beside, document_at, is_web
+from arpent.io.kept import keep_documents
 
 __all__ = ["Wanted", "items_as_files", "items_as_one_file", "search_items"]
 
@@ -281,6 +282,7 @@ def _kept(document: Mapping[str, Any], name: str) -> Path:
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         write_file(path, text)
+    keep_documents({str(path): text})
     return path
 
 
