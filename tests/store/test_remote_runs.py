@@ -230,12 +230,12 @@ def test_what_was_sent_and_is_no_longer_there_is_sent_again(
 
 
 def test_a_copy_that_was_broken_off_does_not_pass_for_a_run(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from arpent.io import copies
+    from arpent.io import copies, objects
 
     names = ("a.tif.stac.json", "manifest.json", "z.tif")  # in the order of the store, the manifest in the middle
     for name in names:
         s3.client.put_object(Bucket="land", Key=f"copied/{name}", Body=b"{}")
-    real = copies.fetch_object
+    real = objects.fetch_object
     home = copies.place_for("copies", "s3://land/copied")
     fetched: list[str] = []
 
@@ -252,6 +252,14 @@ def test_a_copy_that_was_broken_off_does_not_pass_for_a_run(s3: Any, monkeypatch
     assert fetched == ["a.tif.stac.json", "z.tif"]
     assert not (home / "manifest.json").exists()
     assert {path.name for path in local_copy("s3://land/copied").iterdir()} >= set(names)
+    for name in names:
+        s3.client.put_object(Bucket="land", Key=f"copied/{name}", Body=b"another")
+    with monkeypatch.context() as patched:
+        patched.setattr(copies, "fetch_object", broken)
+        with pytest.raises(NetworkMissing):
+            local_copy("s3://land/copied")
+    assert not (home / "manifest.json").exists()  # the old one does not vouch for the new files
+    assert (local_copy("s3://land/copied") / "manifest.json").read_bytes() == b"another"
 
 
 def test_what_has_failed_of_a_run_is_done_later(s3: Any) -> None:

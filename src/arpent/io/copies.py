@@ -65,14 +65,15 @@ def local_copy(path: str | PathLike[str]) -> Path:
         home.mkdir(parents=True, exist_ok=True)
     names = {_name(file, address): file for file in files}
     known = _recorded(home)
-    for name in known.keys() - names.keys():
+    # The manifest of a run goes first and comes last, as in its store: a copy that was broken off is no run.
+    wanted = sorted(names, key=_is_last)
+    stale = [name for name in wanted if known.get(name) != _facts(names[name]) or not (home / name).is_file()]
+    for name in sorted({*filter(_is_last, stale), *(known.keys() - names.keys())}, key=_is_last, reverse=True):
         (home / _inside(name, address)).unlink(missing_ok=True)
-    # The manifest of a run is copied last, as it is sent last: a copy that was broken off is no run.
-    for name in sorted(names, key=lambda name: PurePosixPath(name).name == _LAST):
-        if known.get(name) != _facts(names[name]) or not (home / name).is_file():
-            fetch_object(names[name].address, home / name)
-            known[name] = _facts(names[name])
-            write_file(home / _RECORD, json.dumps({name: known[name] for name in known.keys() & names.keys()}))
+    for name in stale:
+        fetch_object(names[name].address, home / name)
+        known[name] = _facts(names[name])
+        write_file(home / _RECORD, json.dumps({name: known[name] for name in known.keys() & names.keys()}))
     copy = home / PurePosixPath(address).name if own else home
     _MADE[copy] = address
     return copy
@@ -106,6 +107,10 @@ def _copied_there(address: str, path: str, host: str) -> Path:
     """The copy that another process has told of; this machine's own, where that lies on another one."""
     told = Path(path)
     return told if host == socket.gethostname() and told.exists() else local_copy(address)
+
+
+def _is_last(name: str) -> bool:
+    return PurePosixPath(name).name == _LAST
 
 
 def _name(file: StoredFile, address: str) -> str:
