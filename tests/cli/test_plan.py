@@ -10,6 +10,7 @@ import rasterio
 from arpent import __version__
 from arpent.cli import planned_image, sampling
 from arpent.cli.plan import square_metres
+from arpent.cli.plannable import asked
 from arpent.core import Band, Contract, Grid, Normalisation, Strip, nomenclature
 from arpent.errors import InvalidSetting
 from arpent.io import CogWriter, RasterSpec
@@ -65,7 +66,7 @@ def test_a_plan_says_what_a_job_takes_and_its_shards_do_it(arpent, image, bundle
     assert plan["square_metres"] == pytest.approx(60 * 72, rel=0.01)
     for name in ("seconds", "cpu_seconds", "kept", "disk"):
         assert 0 < plan["figures"][name]["low"] <= plan["figures"][name]["typical"] <= plan["figures"][name]["high"]
-    assert plan["calibration"]["apart"]
+    assert plan["calibration"]["apart"] and not plan["calibration"]["networked"]
     assert plan["calibration"]["parts"] >= 3
     assert list(tmp_path.iterdir()) == [tmp_path / "shards.csv"], "calibration leaves nothing"
 
@@ -86,6 +87,21 @@ def test_a_plan_says_what_a_job_takes_and_its_shards_do_it(arpent, image, bundle
         valid[part] = inside
     assert (seen == 1).all(), "the cores cover the image once"
     assert valid[:150].all() and not valid[160:, 190:].any()
+
+
+@pytest.mark.parametrize(
+    ("output", "shard"),
+    [
+        ("s3://land/runs/map", "s3://land/runs/map-007"),
+        ("gs://land/runs/map/", "gs://land/runs/map-007"),
+        ("maps/map/", "maps/map-007"),
+        (None, "runs/landcover-predict-007"),
+    ],
+)
+def test_shards_go_where_the_job_goes(output, shard):
+    words = ["landcover", "predict", "a.tif", "--model", "b", *(["-o", output] if output else [])]
+    command = shlex.split(asked(words).shard(7))
+    assert command == ["arpent", "landcover", "predict", "a.tif", "--model", "b", "--output", shard]
 
 
 def test_what_is_foretold_is_what_it_takes(arpent, image, bundle, tmp_path, monkeypatch):
@@ -125,6 +141,17 @@ def test_without_an_image_one_is_made_up(arpent, bundle, tmp_path, monkeypatch):
     assert "simulated landscape" in said.out
     assert "5,000 × 5,000 (1" in said.out
     assert list(tmp_path.iterdir()) == []
+
+
+def test_bytes_that_come_over_the_network_are_not_counted_as_none(arpent, image, bundle, s3, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    s3.client.upload_file(str(image), "land", "image.tif")
+    words = ("landcover", "predict", "s3://land/image.tif", "--model", bundle, *TILES, "--seconds", "0.2")
+    plan = arpent("plan", *words, "--json").document
+    assert "read" not in plan["figures"] and "kept" in plan["figures"]
+    assert plan["calibration"]["networked"]
+    told = arpent("plan", *words, "--language", "fr").out
+    assert "Les octets lus ne sont pas donnés" in " ".join(told.split())
 
 
 def test_a_pair_of_dates_is_planned_too(arpent, image, colours, tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from arpent.cli.console import Flags, Session
+from arpent.core import object_address
 from arpent.errors import InvalidSetting, UnknownName
 
 __all__ = ["Asked", "asked"]
@@ -76,7 +77,7 @@ class Asked:
     def shard(self, number: int, *, box: Sequence[float] = (), items: Sequence[str] | None = None) -> str:
         """The command of one shard, with a run folder of its own."""
         output = self.given.get("output")
-        where = Path("runs") / "-".join(self.words[:2]) if output is None else Path(str(output))
+        where = Path("runs") / "-".join(self.words[:2]) if output is None else object_address(output) or Path(output)
         words = self._bare()
         if items is not None:
             words = [*words[:2], *self._options(words[2:]), *items]
