@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from arpent.errors import InvalidSetting, NetworkMissing, UnreadableFile
-from arpent.io import documents, retry, search
-from arpent.io.search import Wanted, search_items
+from arpent.io import documents, open_image, retry, search
+from arpent.io.search import Wanted, items_as_files, items_as_one_file, search_items
 
 ITEM = {"type": "Feature", "id": "one", "bbox": [3, 43, 4, 44], "properties": {}, "assets": {}, "links": []}
 LIST = {"type": "FeatureCollection", "features": [ITEM]}
@@ -172,6 +172,91 @@ def test_an_api_whose_pages_never_end(stranger: Stranger, monkeypatch: pytest.Mo
     with pytest.raises(UnreadableFile, match="answers without end"):
         found(stranger.url("/search"), Wanted.of("5,5,6,6", None))
     assert len(stranger.asked) == 5
+
+
+def with_image(*hrefs: str, name: str = "one") -> dict[str, Any]:
+    """An item with images at these places."""
+    kind = {"type": "image/tiff; application=geotiff", "roles": ["data"]}
+    return {**ITEM, "id": name, "assets": {f"b{number}": {"href": href, **kind} for number, href in enumerate(hrefs)}}
+
+
+WEB = "https://example.org/items/list.json"
+STORE = "s3://land/items/list.json"
+HERE = "/data/list.json"
+
+
+@pytest.mark.parametrize(
+    ("source", "href", "place"),
+    [
+        (WEB, "./a.tif", "https://example.org/items/a.tif"),
+        (WEB, "/etc/passwd", "https://example.org/etc/passwd"),
+        (WEB, "HTTP://a.org/a.tif", "http://a.org/a.tif"),
+        (WEB, "/vsizip//vsicurl/https://a.org/a.zip/a.tif", "/vsizip//vsicurl/https://a.org/a.zip/a.tif"),
+        (STORE, "a.tif", "s3://land/items/a.tif"),
+        (STORE, "gs://b/a.tif", "gs://b/a.tif"),
+        (STORE, "https://a.org/a.tif", "https://a.org/a.tif"),
+        (HERE, "a.tif", "/data/a.tif"),
+        (HERE, "../vsi/a.tif", "/data/../vsi/a.tif"),
+        (HERE, "S3://b/a.tif", "s3://b/a.tif"),
+        (HERE, "file:///b/a.tif", "file:///b/a.tif"),
+        (HERE, "/vsitar//data/a.tar/a.tif", "/vsitar//data/a.tar/a.tif"),
+        (HERE, "/vsis3/b/a.tif", "/vsis3/b/a.tif"),
+    ],
+)
+def test_where_a_list_leads(source: str, href: str, place: str) -> None:
+    assert documents.beside(href, source) == place
+
+
+@pytest.mark.parametrize(
+    ("source", "hrefs"),
+    [
+        (WEB, ["file:///etc/passwd", "FILE:///etc/passwd", "s3://b/a.tif", "gs://b/a.tif", "NETCDF:/etc/passwd"]),
+        (WEB, ["/vsistdin/", "/vsis3/b/a.tif", "/vsizip//data/a.zip/a.tif", "/vsicurl/file:///etc/passwd"]),
+        (WEB, ["/vsicurl?header_file=/etc/passwd&url=https://a.org", "vrt:///etc/passwd", "ftp://a.org/a.tif"]),
+        (STORE, ["file:///etc/passwd", "/vsistdin/", "/vsizip//data/a.zip/a.tif", "vrt:///etc/passwd"]),
+        (
+            HERE,
+            ["/vsistdin/", "/vsimem/a.tif", "file:///vsistdin/", "/./vsistdin/", "///vsistdin/", "vrt:///vsistdin/"],
+        ),
+        (HERE, ["/vsizip//vsistdin/", "/vsizip/{/vsistdin/}/a.tif", "/vsicurl?url=https://a.org", "/vsigzip/a.gz"]),
+    ],
+)
+def test_where_a_list_may_not_lead(source: str, hrefs: list[str]) -> None:
+    for href in hrefs:
+        with pytest.raises(UnreadableFile, match=r"may not open .found .* expected .* Name it yourself"):
+            documents.beside(href, source)
+
+
+@pytest.mark.parametrize("href", ["//[::1", "http://a.org/\ud800.tif"])
+def test_links_that_are_no_addresses(href: str) -> None:
+    with pytest.raises(UnreadableFile, match="is no address"):
+        documents.beside(href, WEB)
+
+
+def test_what_the_web_lists_is_not_opened_here(stranger: Stranger, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.tif"
+    stranger.answers = [whole({**LIST, "features": [with_image(str(secret.as_uri()))]})]
+    with pytest.raises(UnreadableFile, match=r"what a catalog of the web may not open .found file:"):
+        open_image(stranger.url("/list.json"))
+    items = search_items(stranger.url("/list.json"), Wanted())
+    for written_down in (items_as_files, lambda found: items_as_one_file(found, "all")):
+        with pytest.raises(UnreadableFile, match="may not open"):
+            written_down(items)
+    stranger.answers = [whole({**LIST, "features": [with_image(secret.as_uri(), "a.tif")]})]
+    (file,) = items_as_files(search_items(stranger.url("/list.json"), Wanted()))
+    assert {key: asset["href"] for key, asset in json.loads(file.read_text())["assets"].items()} == {
+        "b1": stranger.url("/a.tif")
+    }
+    stranger.answers = [whole({"type": "Catalog", "links": [{"rel": "child", "href": "file:///etc/hosts"}]})]
+    with pytest.raises(UnreadableFile, match="may not open"):
+        found(stranger.url("/catalog.json"))
+
+
+def test_a_server_cannot_send_out_of_the_web(stranger: Stranger) -> None:
+    stranger.answers = [b"HTTP/1.1 302 Found\r\nLocation: ftp://127.0.0.1/list.json\r\n\r\n"]
+    with pytest.raises(NetworkMissing, match="HTTP 302"):
+        found(stranger.url("/list.json"))
+    assert len(stranger.asked) == 1
 
 
 @pytest.fixture(autouse=True)

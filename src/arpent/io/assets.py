@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,7 +13,16 @@ from arpent.io.bands import Layer, is_quality, named_by
 from arpent.io.documents import beside, document_at, web_parts
 from arpent.io.gdal import address_of
 
-__all__ = ["Listed", "asset_layers", "checked_item", "checked_links", "checked_list", "is_item", "load_items"]
+__all__ = [
+    "Listed",
+    "asset_layers",
+    "checked_item",
+    "checked_links",
+    "checked_list",
+    "is_image",
+    "is_item",
+    "load_items",
+]
 
 _IMAGES = ("image/tiff", "image/jp2", "image/vnd.stac.geotiff", "image/x.geotiff")
 _PICTURES = frozenset({"thumbnail", "overview", "visual", "metadata"})
@@ -119,18 +129,27 @@ def asset_layers(item: Item, source: str, declared: Sensor | None) -> tuple[Laye
 
     Raises:
         BandMismatch: no asset is an image that can be read.
+        UnreadableFile: none of its images may be opened by who lists them.
     """
     known = declared or _instrument(item)
     ranked: dict[str, tuple[tuple[bool, float], Layer]] = {}
+    refused: UnreadableFile | None = None
     for key, asset in item["assets"].items():
-        if not _is_image(asset):
+        if not is_image(asset):
             continue
         rank = _rank_of_asset(asset)
-        for layer in _layers_of(key, asset, source, known):
+        try:
+            offered = _layers_of(key, asset, source, known)
+        except UnreadableFile as error:
+            refused = refused or error  # the same band may be offered at another place
+            continue
+        for layer in offered:
             name = layer.name.casefold()
             if name not in ranked or rank < ranked[name][0]:
                 ranked[name] = (rank, layer)
     layers = [layer for _, layer in ranked.values()]
+    if not layers and refused:
+        raise refused
     if not layers:
         raise BandMismatch(
             f"the STAC item {source} has no image asset",
@@ -154,14 +173,15 @@ def _instrument(item: Item) -> Sensor | None:
     return None
 
 
-def _is_image(asset: object) -> bool:
+def is_image(asset: object) -> bool:
+    """Whether an asset of an item is an image of the ground, and not a picture of one."""
     if not isinstance(asset, Mapping) or not isinstance(asset.get("href"), str):
         return False
     if _PICTURES & {str(role) for role in _listed(asset.get("roles"))}:
         return False
     kind = str(asset.get("type", ""))
-    suffix = web_parts(str(asset.get("href", ""))).path.lower()
-    return kind.startswith(_IMAGES) or (not kind and suffix.endswith((".tif", ".tiff", ".jp2", ".vrt")))
+    path = re.split("[?#]", asset["href"])[0].lower()
+    return kind.startswith(_IMAGES) or (not kind and path.endswith((".tif", ".tiff", ".jp2", ".vrt")))
 
 
 def _listed(value: object) -> list[Any]:
@@ -198,7 +218,7 @@ def _layers_of(key: str, asset: Mapping[str, Any], source: str, known: Sensor | 
 
 
 def _address(href: str, source: str) -> str:
-    return href if href.startswith("/vsi") else address_of(beside(href, source))
+    return address_of(beside(href, source))
 
 
 def _place(layer: Layer, known: Sensor) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import posixpath
+import re
 import time
 from http.client import HTTPException, HTTPResponse, IncompleteRead, InvalidURL
 from pathlib import Path
@@ -12,7 +13,7 @@ from threading import Thread
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from arpent.core import object_address, shown_address
 from arpent.errors import FileMissing, NetworkMissing, UnreadableFile
@@ -29,6 +30,15 @@ _GONE = frozenset({404, 410})
 _BUSY = 429  # too many requests; from here on another try may help
 _MOST = 64 << 20  # bytes
 _UNREACHED = (URLError, TimeoutError, ConnectionError, HTTPException)
+_ARCHIVES = ("/vsizip/", "/vsitar/")
+_ROOM = re.compile(r"(?<![\w.\- ])/vsi(?!curl/https?://|s3/|gs/|zip/|tar/)\w*")
+"""One of GDAL's rooms, at the beginning of a path or inside a longer name (``vrt:///vsistdin/``)."""
+_SCHEME = re.compile(r"\A(https?|s3|gs|file)(?=://)", re.IGNORECASE)
+_LEADS = (
+    ("a catalog of the web", "https://…"),
+    ("a catalog in an object store", "https://…, s3://… or gs://…"),
+    ("a catalog", "a file, https://…, s3://… or gs://…"),
+)
 _PLAIN = "%/:;@!$&'()*+,=~?"
 """What stands in the path and the question of an address as it is."""
 
@@ -85,16 +95,53 @@ def document_at(source: str, question: object = None) -> Any:  # noqa: ANN401 - 
 
 
 def beside(href: str, source: str) -> str:
-    """What a link means that was found at `source`."""
+    """What a link means that was found at `source`.
+
+    Who lists images need not be who opens them: what lies on the web leads to the web alone, what lies in an object
+    store to object stores too, and nothing leads into GDAL's rooms of its own (``/vsistdin/``, ``/vsimem/`` …).
+
+    Raises:
+        UnreadableFile: it leads where it may not, or is no address.
+    """
+    place = _place(href, source)
+    if not _may_lead(source, place):
+        lies, leads = _LEADS[0 if is_web(source) else 1 if object_address(source) else 2]
+        raise UnreadableFile(
+            f"{shown_address(source)} names what {lies} may not open",
+            found=shown_address(href)[:200],
+            expected=leads,
+            cure="Name it yourself, if you trust it.",
+        )
+    return place
+
+
+def _place(href: str, source: str) -> str:
+    """What a link means, whether or not it may."""
+    try:
+        href.encode()
+        href = _SCHEME.sub(lambda found: found[0].lower(), href)
+        if is_web(source) and not href.startswith("/vsi"):
+            return _SCHEME.sub(lambda found: found[0].lower(), urljoin(source, href))
+    except ValueError as error:
+        raise _no_address(ascii(href), str(error)) from error
     if "://" in href or href.startswith("/vsi"):
         return href
-    if is_web(source):
-        return urljoin(source, href)
     stored = object_address(source)
     if stored:
         scheme, _, key = stored.partition("://")
         return f"{scheme}://{posixpath.normpath(posixpath.join(posixpath.dirname(key), href))}"
     return str(Path(source.removeprefix("file://")).absolute().parent / href)
+
+
+def _may_lead(source: str, place: str) -> bool:
+    inner = place
+    while inner.startswith(_ARCHIVES):
+        inner = inner[len(_ARCHIVES[0]) :]
+    if is_web(inner) or inner.startswith(("/vsicurl/http://", "/vsicurl/https://")):
+        return True
+    if inner.startswith(("/vsis3/", "/vsigs/")) or object_address(inner):
+        return not is_web(source)
+    return not (is_web(source) or object_address(source) or _ROOM.search(inner))
 
 
 def _read(source: str) -> bytes:
@@ -134,6 +181,15 @@ def _encoded(address: str) -> str:
     return parts._replace(path=quote(parts.path, _PLAIN), query=quote(parts.query, _PLAIN), fragment="").geturl()
 
 
+class _ToTheWeb(HTTPRedirectHandler):
+    """Servers may send elsewhere on the web, but not to other kinds of places."""
+
+    def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Request | None:  # noqa: ANN401 - as its parent has it
+        if not is_web(newurl.lower()):
+            raise HTTPError(req.full_url, code, "leads out of the web", headers, fp)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 class _TooSlow(TimeoutError):
     """The whole document has not come in time; another try has no time left."""
 
@@ -161,7 +217,7 @@ def _answer_until(end: float, request: Request) -> bytes:
 
 def _answer(request: Request, end: float) -> bytes:
     """The first bytes of an answer, one more than a document may have."""
-    with urlopen(request, timeout=_TIMEOUT) as answer:  # noqa: S310 http(s) only
+    with build_opener(_ToTheWeb).open(request, timeout=_TIMEOUT) as answer:
         pieces: list[bytes] = []
         size = 0
         while size <= _MOST and (piece := answer.read(_PIECE)):

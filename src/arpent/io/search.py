@@ -15,7 +15,7 @@ from typing import Any
 
 from arpent.core import Bounds, shown_address, write_file, writing
 from arpent.errors import FileMissing, InvalidSetting, UnreadableFile
-from arpent.io.assets import Item, Listed, checked_item, checked_links, checked_list
+from arpent.io.assets import Item, Listed, checked_item, checked_links, checked_list, is_image
 from arpent.io.copies import cache_folder
 from arpent.io.documents import beside, document_at, is_web
 from arpent.io.kept import keep_documents
@@ -261,12 +261,22 @@ def items_as_files(items: Sequence[Listed]) -> list[Path]:
 
 
 def _absolute(item: Listed) -> dict[str, Any]:
-    """The item with assets that are found from anywhere."""
-    assets = {
-        key: {**asset, "href": beside(asset["href"], item.source)}
-        for key, asset in item.content["assets"].items()
-        if isinstance(asset, Mapping) and isinstance(asset.get("href"), str) and asset["href"]
-    }
+    """The item with assets that are found from anywhere, but for those that it may not open.
+
+    Raises:
+        UnreadableFile: it may open none of its images.
+    """
+    assets: dict[str, Any] = {}
+    refused: UnreadableFile | None = None
+    for key, asset in item.content["assets"].items():
+        if not isinstance(asset, Mapping) or not isinstance(asset.get("href"), str) or not asset["href"]:
+            continue
+        try:
+            assets[key] = {**asset, "href": beside(asset["href"], item.source)}
+        except UnreadableFile as error:  # once written down here, nobody knows any more that it came from elsewhere
+            refused = refused or error
+    if refused and not any(map(is_image, assets.values())):
+        raise refused
     return {**item.content, "assets": assets, "links": []}
 
 
