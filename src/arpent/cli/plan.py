@@ -143,6 +143,8 @@ def _lines(made: Planned, wanted: int, language: Language) -> list[RenderableTyp
             device=how.device,
         ),
     ]
+    if how.networked:
+        lines.append(say("plan.networked", language))
     if how.simulated:
         lines.append(say("plan.simulated", language))
     if wanted > 1:

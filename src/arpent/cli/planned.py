@@ -42,6 +42,7 @@ class Calibration:
         cores, threads: processors of this machine, and threads of the network.
         device: where the network ran.
         apart: see `Rates`.
+        networked: whether images were read over the network, so that nobody has counted the bytes read.
     """
 
     source: str
@@ -53,6 +54,7 @@ class Calibration:
     threads: int
     device: str
     apart: bool
+    networked: bool = False
 
 
 @dataclass(frozen=True)

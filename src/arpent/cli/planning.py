@@ -50,6 +50,7 @@ def planned(words: Sequence[str], wanted: Wanted) -> Planned:
             threads=_threads(),
             device=_device(),
             apart=bool(large),
+            networked=any(one.networked for one in (*small, *large)),
         )
         return parts.told(rates(small, large), how)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from statistics import median
 
 from arpent.core import Grid
+from arpent.io.gdal import network_uses
 from arpent.tiling import TilePlan, TileShape
 
 __all__ = ["Consumed", "Extent", "Line", "Looked", "Range", "Rates", "consumed", "looked_at", "rates", "seen_by"]
@@ -90,9 +91,11 @@ class Consumed:
         extent: how large its job was.
         seconds: by the clock.
         cpu_seconds: of all threads together.
-        read, written: bytes that went through the system's calls; None where it does not count them.
+        read, written: bytes that went through the system's calls; None where it does not count them, as it does not
+            count what is read over the network.
         kept: bytes of the finished run folder, but for pictures.
         disk: the most bytes that it took meanwhile.
+        networked: whether images were read over the network.
     """
 
     extent: Extent
@@ -102,18 +105,19 @@ class Consumed:
     written: int | None
     kept: int
     disk: int
+    networked: bool = False
 
 
 def consumed(run: Callable[[], Extent], folder: Path) -> Consumed:
     """What a run takes that writes to `folder`, and says how large its job was."""
-    counts, began, cpu = _counts(), time.perf_counter(), time.process_time()
+    counts, uses, began, cpu = _counts(), network_uses(), time.perf_counter(), time.process_time()
     with _watching(folder) as most:
         extent = run()
     seconds, cpu_seconds, after = time.perf_counter() - began, time.process_time() - cpu, _counts()
     kept = _bytes_in(folder, but=".png")  # previews are of one size, whatever that of the map
     read, written = (after[i] - counts[i] if counts and after else None for i in (0, 1))
-    most_seen = max(kept, *most)
-    return Consumed(extent, seconds, cpu_seconds, read, written, kept, most_seen)
+    most_seen, networked = max(kept, *most), network_uses() > uses
+    return Consumed(extent, seconds, cpu_seconds, None if networked else read, written, kept, most_seen, networked)
 
 
 @contextmanager
@@ -211,7 +215,7 @@ def rates(small: Sequence[Consumed], large: Sequence[Consumed]) -> Rates:
     lines: dict[str, list[Line]] = {}
     for name in _FIGURES:
         first = [getattr(one, name) for one in small]
-        if None not in first:
+        if None not in (*first, *(getattr(one, name) for one in large)):
             lines[name] = [_line(name, small, median(first), one) for one in large] or [
                 Line(0.0, getattr(one, name) / _count(name, one.extent)) for one in small
             ]

@@ -28,6 +28,7 @@ __all__ = [
     "environment",
     "file_missing",
     "is_remote",
+    "network_uses",
     "open_dataset",
     "persevering",
     "placeless",
@@ -79,6 +80,7 @@ _GDAL_ERRORS = (RasterioError, CPLE_BaseError, UnicodeDecodeError)
 Result = TypeVar("Result")
 
 # The warning filters of Python belong to the whole process: one thread at a time may change them.
+_uses = {"network": 0}
 _opening = Lock()
 
 
@@ -87,6 +89,11 @@ def is_remote(source: str) -> bool:
     if source.startswith("<"):
         return any(name in source for name in _NETWORKED)
     return source.partition(":")[0].lower() in _SCHEMES or source.startswith(_NETWORKED)
+
+
+def network_uses() -> int:
+    """How often this process has let GDAL into the network so far: a number to compare with a later one, no measure."""
+    return _uses["network"]
 
 
 def address_of(source: str) -> str:
@@ -110,6 +117,8 @@ def environment(*, remote: bool = False, keep: int | None = None) -> Iterator[No
         remote: whether the network is needed.
         keep: bytes of decoded pixels that GDAL may keep; what the open images need if None, or what the user has set.
     """
+    if remote:
+        _uses["network"] += 1
     options: dict[str, Any] = {**_REMOTE, **_object_stores(os.environ)} if remote else dict(_LOCAL)
     options |= cache.limit() if keep is None or "GDAL_CACHEMAX" in os.environ else {"GDAL_CACHEMAX": keep}
     # GDAL finds AWS credentials by itself: the session that does nothing keeps boto3 out of it.
