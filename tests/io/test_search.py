@@ -13,8 +13,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from arpent.errors import ArpentError, FileMissing, InvalidSetting, NetworkMissing, UnreadableFile
-from arpent.io import retry
+from arpent.errors import ArpentError, BandMismatch, FileMissing, InvalidSetting, NetworkMissing, UnreadableFile
+from arpent.io import open_image, retry
 from arpent.io.search import Wanted, items_as_files, items_as_one_file, search_items
 
 
@@ -95,6 +95,33 @@ def test_files_for_one_image_and_for_many(catalog: Path) -> None:
     assert [file.name for file in items_as_files(found)] == ["a_2024-06-01.json", "b_2024-06-11.json"]
     single = items_as_one_file(found[:1], "a")
     assert json.loads(single.read_text())["type"] == "Feature"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"assets": {}}, "the STAC item b has no image asset"),
+        ({}, r"there is no .*/one/b\.tif"),
+        ({"assets": {"nir": {"href": "b.tif"}}}, r"the items of b, a \(found by --stac\) do not .* data in a"),
+    ],
+)
+def test_errors_name_the_item_and_not_the_list_in_the_cache(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    (tmp_path / "one").mkdir()
+    items = [item("b", "2024-01-01") | change, item("a")]
+    several = "do not" in said
+    features = items if several else items[:1]
+    (tmp_path / "one" / "list.json").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    found = search_items(str(tmp_path / "one" / "list.json"), Wanted())
+    with pytest.raises(ArpentError, match=said) as caught:
+        open_image(items_as_one_file(found, "list"))
+    assert "searches" not in str(caught.value)
+
+
+def test_a_band_that_is_missing_is_told_of_the_item(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(item("a")))
+    (file,) = items_as_files(search_items(str(tmp_path / "a.json"), Wanted()))
+    with pytest.raises(BandMismatch, match=r"^a \(found by --stac\) has no band 'nir'"):
+        open_image(file, bands=("nir",))
 
 
 class Api(ThreadingHTTPServer):

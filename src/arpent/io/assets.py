@@ -50,6 +50,11 @@ class Listed:
     content: Item
     source: str
 
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        return _name(self.content, self.source)
+
 
 def load_items(source: str) -> tuple[Listed, ...]:
     """The item at a path or an address, or all those of a collection or an item collection.
@@ -152,7 +157,7 @@ def asset_layers(item: Item, source: str, declared: Sensor | None) -> tuple[Laye
         raise refused
     if not layers:
         raise BandMismatch(
-            f"the STAC item {source} has no image asset",
+            f"the STAC item {_name(item, source)} has no image asset",
             found=f"assets {', '.join(item['assets']) or 'none'}",
             cure="Name an image instead.",
         )
@@ -161,6 +166,11 @@ def asset_layers(item: Item, source: str, declared: Sensor | None) -> tuple[Laye
     if known is None:
         return tuple(layers)
     return tuple(sorted(layers, key=lambda layer: _place(layer, known)))
+
+
+def _name(item: Item, source: str) -> str:
+    identifier = item.get("id")
+    return identifier if isinstance(identifier, str) and identifier else shown_address(source)
 
 
 def _instrument(item: Item) -> Sensor | None:

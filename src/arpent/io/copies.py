@@ -17,7 +17,7 @@ from arpent.core import object_address, write_file, writing
 from arpent.errors import FileMissing, UnreadableFile
 from arpent.io.objects import StoredFile, fetch_object, objects_under, stored_file
 
-__all__ = ["cache_folder", "copies_by_address", "local_copy", "place_for"]
+__all__ = ["cache_folder", "copies_by_address", "local_copy", "place_for", "searches_folder"]
 
 _RASTERS = frozenset({".tif", ".tiff", ".jp2", ".vrt", ".img"})
 """Read in ranges where they lie: an orthophoto of a county is not copied for a window of it."""
@@ -35,6 +35,11 @@ def cache_folder() -> Path:
         return Path(chosen).absolute()
     cache = os.environ.get("XDG_CACHE_HOME")
     return (Path(cache) if cache else Path.home() / ".cache") / "arpent"
+
+
+def searches_folder() -> Path:
+    """Where what searches have found is written down."""
+    return cache_folder() / "searches"
 
 
 def place_for(kind: str, address: str) -> Path:

@@ -14,7 +14,7 @@ from xml.etree import ElementTree as ET
 
 from rasterio.windows import Window as RasterWindow
 
-from arpent.core import Grid, Window
+from arpent.core import Grid, Window, shown_address
 from arpent.errors import BandMismatch, DatasetError
 from arpent.io.gdal import open_dataset, translated
 from arpent.io.header import BandHeader, Header, header_of
@@ -119,8 +119,9 @@ def mosaic(addresses: Sequence[str], source: str, *, alpha: bool) -> Mosaic:
 
 
 def _read(address: str) -> _File:
-    with open_dataset(address, address) as dataset, translated(address):
-        return _File(header_of(dataset, address, address), dataset.block_shapes[0])
+    title = shown_address(address.removeprefix("/vsicurl/"))
+    with open_dataset(address, title) as dataset, translated(title):
+        return _File(header_of(dataset, address, title), dataset.block_shapes[0])
 
 
 def _stem(address: str) -> str:

@@ -60,7 +60,7 @@ def open_image(
     if bands is None:
         layers = default_layers(scene.layers)
         return ImageReader(scene, layers, tuple(layer.name for layer in layers), grid, resampling)
-    there = iter(pick(scene.layers, [name for name in bands if name not in absent], scene.source))
+    there = iter(pick(scene.layers, [name for name in bands if name not in absent], scene.called))
     found = [None if name in absent else next(there) for name in bands]
     return ImageReader(scene, found, tuple(bands), grid, resampling)
 

@@ -16,7 +16,7 @@ from typing import Any
 from arpent.core import Bounds, shown_address, write_file, writing
 from arpent.errors import FileMissing, InvalidSetting, UnreadableFile
 from arpent.io.assets import Item, Listed, checked_item, checked_links, checked_list, is_image
-from arpent.io.copies import cache_folder
+from arpent.io.copies import searches_folder
 from arpent.io.documents import beside, document_at, is_web
 from arpent.io.kept import keep_documents
 
@@ -287,7 +287,7 @@ def _kept(document: Mapping[str, Any], name: str) -> Path:
     except RecursionError as error:  # what can be read is not always flat enough to be written
         raise UnreadableFile(f"an item of {name} is nested too deeply", cure="Name other items.") from error
     plain = re.sub(r"[^\w.\-]+", "-", name).strip(".-") or "found"
-    path = cache_folder() / "searches" / sha256(text.encode()).hexdigest()[:16] / f"{plain[:120]}.json"
+    path = searches_folder() / sha256(text.encode()).hexdigest()[:16] / f"{plain[:120]}.json"
     if not path.is_file():
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,9 +10,9 @@ from os import PathLike
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from arpent.core import Sensor
+from arpent.core import Sensor, shown_address
 from arpent.errors import BandMismatch, UnreadableFile
-from arpent.io.assets import asset_layers, is_item, load_items
+from arpent.io.assets import Listed, asset_layers, is_item, load_items
 from arpent.io.bands import Layer, SensorFile, is_quality, name_layers, named_by, recognise, sensor_of
 from arpent.io.gdal import address_of, file_missing, is_remote
 from arpent.io.header import Header, read_header
@@ -37,6 +37,7 @@ class Scene:
         headers: what is already known of its files, by address.
         sheets: the files that lie side by side, where it is made of several.
         sensor: whose image it is, where that is known.
+        title: what errors call it, where `source` would tell nobody anything.
     """
 
     source: str
@@ -44,6 +45,12 @@ class Scene:
     headers: tuple[Header, ...] = ()
     sheets: tuple[Sheet, ...] = ()
     sensor: Sensor | None = None
+    title: str = ""
+
+    @property
+    def called(self) -> str:
+        """What errors call it."""
+        return self.title or self.source
 
     def header(self, address: str) -> Header:
         """The header of one of its files, read now unless that was done before."""
@@ -94,6 +101,8 @@ def _file_name(source: str) -> str:
 
 def _title(address: str, source: str) -> str:
     """What to call one of the files of a source in an error."""
+    if is_item(source):  # its files may lie anywhere
+        return shown_address(address.removeprefix("/vsicurl/"))
     name = PurePosixPath(address).name
     return source if Path(source).name == name else f"{source}/{name}"
 
@@ -143,15 +152,15 @@ def _catalog(source: str, declared: Sensor | None) -> Scene:
     """A STAC item, or several that lie side by side and have the same assets."""
     items = load_items(source)
     scenes = [asset_layers(item.content, item.source, declared) for item in items]
-    first = scenes[0]
+    first, title = scenes[0], _called(source, items)
     if len(scenes) == 1:
-        return Scene(source, first, sensor=declared)
+        return Scene(source, first, sensor=declared, title=title)
     names = [layer.name for layer in first]
     for item, layers in zip(items, scenes, strict=True):
         if [layer.name for layer in layers] != names:
             raise BandMismatch(
-                f"the items of {source} do not offer the same bands",
-                found=f"{', '.join(layer.name for layer in layers)} in {item.source}",
+                f"the items of {title} do not offer the same bands",
+                found=f"{', '.join(layer.name for layer in layers)} in {item.name}",
                 expected=", ".join(names),
                 cure="Name items of one kind.",
             )
@@ -161,12 +170,21 @@ def _catalog(source: str, declared: Sensor | None) -> Scene:
     for address in dict.fromkeys(layer.address for layer in first):
         places = [at for at, layer in enumerate(first) if layer.address == address]
         files = [layers[places[0]].address for layers in scenes]
-        made = mosaic(files, source, alpha=first[places[0]].alpha)
+        made = mosaic(files, title, alpha=first[places[0]].alpha)
         headers.append(made.header)
         sheets = sheets or made.sheets
         for at, layer in zip(places, _moved([first[at] for at in places], made), strict=True):
             moved[at] = layer
-    return Scene(source, tuple(moved), tuple(headers), sheets, declared)
+    return Scene(source, tuple(moved), tuple(headers), sheets, declared, title)
+
+
+def _called(source: str, items: Sequence[Listed]) -> str:
+    """What errors call a list of items: of what a search has found, nobody knows the file in the cache."""
+    from arpent.io.copies import searches_folder
+
+    if not Path(source).is_relative_to(searches_folder()):
+        return shown_address(source)
+    return f"{', '.join(item.name for item in items[:3])}{' …' * (len(items) > 3)} (found by --stac)"
 
 
 def _below(folder: Path, deepest: int) -> Iterator[Path]:
