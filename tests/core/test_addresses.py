@@ -12,6 +12,7 @@ from arpent.core import shown_address
     [
         ("http://user:secret@host:8080/a.json", "http://host:8080/a.json"),
         ("https://user:p@ss@host/a?b=c", "https://host/a?b=c"),
+        ("http:/user:secret@host/run", "http:/host/run"),
         ("/vsicurl/https://token@host/a.tif", "/vsicurl/https://host/a.tif"),
         ("https://host/a.tif?se=2026&sig=c2VjcmV0&sp=r", "https://host/a.tif?se=2026&sig=…&sp=r"),
         (

@@ -18,6 +18,7 @@ from typing import Annotated, Literal
 import typer
 
 from arpent.cli.console import show, table
+from arpent.core import shown_address
 from arpent.errors import EnvironmentLack
 from arpent.version import __version__
 
@@ -202,18 +203,19 @@ def _models() -> Finding:
 
 def _network() -> Finding:
     address = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    shown = shown_address(address).partition("?")[0]  # whether somebody answers is known without a password
     offline = "Published models must be downloaded elsewhere; arpent models fetch NAME says which files."
     if not address.startswith(("https://", "http://")):
-        return Finding("network", "advice", f"HF_ENDPOINT is {address!r}", "Give it an https:// address.")
-    request = urllib.request.Request(address, method="HEAD")  # noqa: S310 - the scheme is checked above
+        return Finding("network", "advice", f"HF_ENDPOINT is {shown!r}", "Give it an https:// address.")
+    request = urllib.request.Request(shown, method="HEAD")  # noqa: S310 - the scheme is checked above
     try:
         with urllib.request.urlopen(request, timeout=3):  # noqa: S310 - the same
-            return Finding("network", "ok", f"{address} answers")
+            return Finding("network", "ok", f"{shown} answers")
     except urllib.error.HTTPError as problem:
         problem.close()
-        return Finding("network", "ok", f"{address} answers with status {problem.code}")
+        return Finding("network", "ok", f"{shown} answers with status {problem.code}")
     except OSError as problem:  # URLError is one
-        return Finding("network", "advice", f"{address}: {getattr(problem, 'reason', problem)}", offline)
+        return Finding("network", "advice", f"{shown}: {getattr(problem, 'reason', problem)}", offline)
 
 
 def _extra(extra: str, modules: tuple[str, ...]) -> Finding:

@@ -15,6 +15,7 @@ import typer
 
 from arpent.cli.console import Session, follows, named, printable
 from arpent.cli.exits import BUG, CLOSED_PIPE, USAGE, exit_code, in_our_words
+from arpent.core import shown_address
 from arpent.errors import ArpentError, ConfigError, Interrupted, LossNotFinite, ProcessLost
 
 __all__ = ["Ending"]
@@ -78,7 +79,8 @@ class Ending:
             return
         context = getattr(problem, "ctx", None)
         path = context.command_path if context else "arpent"
-        self.error = ConfigError(f"{message[:1].lower()}{message[1:].rstrip('.')}", cure=f"See '{path} --help'.")
+        told = ConfigError(f"{message[:1].lower()}{message[1:].rstrip('.')}", cure=f"See '{path} --help'.")
+        self.error = _without_secrets(told)
         self._say(self.error)
 
     def _failure(self, problem: BaseException) -> None:
@@ -95,6 +97,7 @@ class Ending:
             )
         else:
             self.code = exit_code(type(self.error))
+        self.error = _without_secrets(self.error)
         self._say(self.error)
 
     def _say(self, error: ArpentError) -> None:
@@ -135,6 +138,13 @@ class Ending:
             }
         }
         return told if result is None else told | {"result": result}
+
+
+def _without_secrets(error: ArpentError) -> ArpentError:
+    """The error as it may be read by others: terminals are shown to people, and logs are kept."""
+    error.what, error.cure = shown_address(error.what), shown_address(error.cure)
+    error.found = None if error.found is None else shown_address(str(error.found))
+    return error  # what is expected are Arpent's own words
 
 
 def _unsaid(unraisable: object) -> None:

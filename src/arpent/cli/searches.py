@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from arpent.cli.console import note
+from arpent.core import shown_address
 from arpent.errors import InvalidSetting
 
 __all__ = ["with_search"]
@@ -80,6 +81,6 @@ def _found(stac: str | None, bbox: str | None, when: str | None, *, several: boo
     note(f"{len(items)} items: {', '.join(str(item.content.get('id')) for item in items[:3])}{' …' * (len(items) > 3)}")
     if several:
         return [str(path) for path in items_as_files(items)]
-    address = web_parts(stac)
+    address = web_parts(shown_address(stac))
     name = str(items[0].content.get("id")) if len(items) == 1 else PurePosixPath(address.path).stem or address.netloc
     return str(items_as_one_file(items, name))

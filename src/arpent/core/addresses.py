@@ -8,7 +8,9 @@ from os import PathLike
 __all__ = ["object_address", "shown_address"]
 
 _ADDRESS = re.compile(r"(s3|gs):/{1,2}([^/].*)", re.DOTALL)
-_USER = re.compile(r"://[^/?#\s]*@")
+_USER = re.compile(r"(://|\bhttps?:/)[^/?#\s]*@", re.IGNORECASE)
+"""Of the web also with one slash, as in a `Path` that was made of an address."""
+
 _SIGNED = re.compile(
     r"""([?&](?:[\w-]*(?:signature|credential|token|secret|password)|sig|(?:api[_-]?|access[_-]?)?key)=)[^&#\s'"|]+""",
     re.IGNORECASE,
@@ -26,4 +28,4 @@ def shown_address(text: str | PathLike[str]) -> str:
 
     User and password go; of a signed address the signature is no longer told, but that there was one.
     """
-    return _SIGNED.sub(r"\1…", _USER.sub("://", str(text)))
+    return _SIGNED.sub(r"\1…", _USER.sub(r"\1", str(text)))

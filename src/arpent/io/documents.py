@@ -6,13 +6,14 @@ import json
 import posixpath
 import re
 import time
+from base64 import b64encode
 from http.client import HTTPException, HTTPResponse, IncompleteRead, InvalidURL
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.parse import SplitResult, quote, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from arpent.core import object_address, shown_address
@@ -155,6 +156,17 @@ def _read(source: str) -> bytes:
         return file.read(_MOST + 1)
 
 
+def _request(address: str, body: bytes | None, headers: dict[str, str]) -> Request:
+    """A question, with the user and password of an address as HTTP has them: in a header, and for this host alone."""
+    parts = urlsplit(address)
+    host = parts.netloc.rpartition("@")[2]
+    request = Request(parts._replace(netloc=host).geturl(), body, headers)  # noqa: S310 http(s) only
+    if parts.username is not None:
+        login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        request.add_unredirected_header("Authorization", f"Basic {b64encode(login.encode()).decode()}")
+    return request
+
+
 def _fetch(source: str, question: object) -> bytes:
     headers = {"Accept": "application/geo+json, application/json"}
     body = None if question is None else json.dumps(question).encode()
@@ -162,7 +174,7 @@ def _fetch(source: str, question: object) -> bytes:
         headers["Content-Type"] = "application/json"
     end = time.monotonic() + _DEADLINE
     try:
-        request = Request(_encoded(source), body, headers)  # noqa: S310 http(s) only
+        request = _request(_encoded(source), body, headers)
         return persistently(lambda: _answer_until(end, request), _UNREACHED, _may_pass)
     except (InvalidURL, ValueError) as error:
         raise _no_address(source, str(error)) from error

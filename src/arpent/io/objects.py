@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, TypeVar
 
-from arpent.core import object_address, publish_file, writing
+from arpent.core import object_address, publish_file, shown_address, writing
 from arpent.errors import (
     ArpentError,
     FileMissing,
@@ -308,7 +308,7 @@ def _in_our_words(error: OSError, address: str) -> ArpentError:
     kind = _kind(error)
     if kind == "missing":
         return _missing(address)
-    told = _ASIDE.sub("", str(error))[-200:]
+    told = shown_address(_ASIDE.sub("", str(error)))[-200:]
     if kind == "refused":
         cure = "Give credentials that may do it (AWS_ACCESS_KEY_ID …, GOOGLE_APPLICATION_CREDENTIALS)."
         return NetworkMissing(f"the store refuses access to {address}", found=told, cure=cure)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from arpent.core.addresses import shown_address
 from arpent.core.hashing import file_sha256
 from arpent.core.progress import Progress, Silent
 from arpent.core.writing import publish_file, write_file, writing
@@ -192,7 +193,7 @@ def _download(entry: Published, file: PublishedFile, incoming: Path, progress: P
 
 def _reason(error: Exception) -> str:
     first: str = str(error).strip().partition("\n")[0]
-    return first or type(error).__name__
+    return shown_address(first) or type(error).__name__
 
 
 def _reporting_to(progress: Progress, title: str) -> Any:  # noqa: ANN401 - stands in for a class of tqdm, untyped
