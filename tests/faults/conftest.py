@@ -253,6 +253,26 @@ class Stock:
         return written(self.home / "fields_2022-06-01.tif", pixels, bands, place=place)
 
     @cached_property
+    def listed(self) -> Path:
+        """A catalog that leads to an item, the image of Sentinel-2; a collection of items holds the same one."""
+        bands = [{"name": name} for name in sensor("sentinel-2-l2a").band_names]
+        kind = "image/tiff; application=geotiff"
+        item = {
+            "type": "Feature",
+            "id": "fields",
+            "bbox": [3.0, 42.35, 3.01, 42.37],
+            "properties": {"datetime": "2022-06-01T10:30:00Z", "constellation": "sentinel-2"},
+            "links": [{"rel": "parent", "href": "./catalog.json"}],
+            "assets": {"data": {"href": f"./{self.fields.name}", "type": kind, "roles": ["data"], "bands": bands}},
+        }
+        links = [{"rel": "item", "href": "./item.json"}]
+        below = {"type": "FeatureCollection", "features": [item], "links": []}
+        (self.home / "item.json").write_text(json.dumps(item))
+        (self.home / "items.json").write_text(json.dumps(below))
+        (self.home / "catalog.json").write_text(json.dumps({"type": "Catalog", "id": "fields", "links": links}))
+        return self.home / "catalog.json"
+
+    @cached_property
     def parcels(self) -> Path:
         """Three parcels in degrees."""
         from pyproj import Transformer
