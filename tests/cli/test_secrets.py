@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from arpent.cli import doctor
-from arpent.io import retry
+from arpent.errors import NetworkMissing
+from arpent.io import open_image, retry
 from arpent.io.documents import document_at
 
 Run = Callable[..., Any]
@@ -69,6 +70,12 @@ def test_no_error_shows_a_password(arpent: Run, tmp_path: Path, words: tuple[str
     said = arpent("--json", *words)
     assert said.document["error"]["what"]
     assert "wo0rd" not in said.err + json.dumps(said.document)
+
+
+def test_no_failure_that_a_run_notes_holds_a_password() -> None:
+    with pytest.raises(NetworkMissing, match=r"^http://127.0.0.1:9/a.tif cannot be read") as problem:
+        open_image(f"{AWAY}/a.tif")
+    assert "wo0rd" not in str(problem.value)
 
 
 def test_no_file_of_the_cache_is_named_for_a_password(arpent: Run, running: Callable[..., Any], tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from rasterio._err import CPLE_BaseError  # the class has no public address, and
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.session import DummySession
 
-from arpent.core import object_address
+from arpent.core import object_address, shown_address
 from arpent.errors import FileMissing, InputError, NetworkMissing, UnreadableFile, nearest
 from arpent.io import cache
 from arpent.io.access import gs_access, s3_access
@@ -257,7 +257,7 @@ def _kind(story: str, *, remote: bool) -> str:
 
 
 def _translation(story: str, source: str, *, remote: bool) -> InputError | NetworkMissing:
-    last = _ASIDE.sub("", story.rpartition(" | ")[2])[:160]
+    source, last = shown_address(source), shown_address(_ASIDE.sub("", story.rpartition(" | ")[2]))[:160]
     match _kind(story, remote=remote):
         case "missing":
             return FileMissing(f"there is nothing at {source}", cure="Check the address.")
