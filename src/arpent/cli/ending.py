@@ -15,7 +15,6 @@ import typer
 
 from arpent.cli.console import Session, follows, named, printable
 from arpent.cli.exits import BUG, CLOSED_PIPE, USAGE, exit_code, in_our_words
-from arpent.core import shown_address
 from arpent.errors import ArpentError, ConfigError, Interrupted, LossNotFinite, ProcessLost
 
 __all__ = ["Ending"]
@@ -142,6 +141,10 @@ class Ending:
 
 def _without_secrets(error: ArpentError) -> ArpentError:
     """The error as it may be read by others: terminals are shown to people, and logs are kept."""
+    if not {"@", "="} & set(str(error)):  # nothing to hide, and no reason to load what is slow to load
+        return error
+    from arpent.core import shown_address
+
     error.what, error.cure = shown_address(error.what), shown_address(error.cure)
     error.found = None if error.found is None else shown_address(str(error.found))
     return error  # what is expected are Arpent's own words
