@@ -103,13 +103,13 @@ def test_the_python_api_does_the_same(place, tmp_path):
     images = [place / name for name in ("T_20200409_a.tif", "T_20210410_b.tif")]
     model, facts = place / "nano.safetensors", {"runtime": "torch", "device": "cpu"}
     done = package.change(*images, model=model, output=tmp_path / "run", **facts)
-    assert done.compared.products["cosine_map"] == tmp_path / "run" / "cosine_map.tif"
-    figures = {name: value for name, value in done.run.manifest.metrics.items() if not name.startswith("threshold/")}
-    assert figures == pytest.approx(dict(done.compared.figures))
+    assert done.made.compared.products["cosine_map"] == tmp_path / "run" / "cosine_map.tif"
+    figures = {name: value for name, value in done.metrics.items() if not name.startswith("threshold/")}
+    assert figures == pytest.approx(dict(done.made.compared.figures))
     three = package.change(
         [images[0], images[0]], images[1], model=model, output=tmp_path / "three", date0=2020001, **facts
     )
-    assert three.compared.prediction.tiles > 0
+    assert three.made.compared.prediction.tiles > 0
     with pytest.raises(UnknownSetting, match="stride"):
         package.change(*images, model=model, strid=1)
     with pytest.raises(AttributeError, match="chang"):

@@ -87,8 +87,17 @@ class _PatchEmbedding(nn.Module):
         self.proj = nn.Conv3d(channels, width, kernel, stride=kernel)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """(B, C, T, H, W) to (B, T, h, w, width); pixels beyond the last whole patch are left out."""
-        return cast(Tensor, self.proj(pixels)).movedim(1, -1)
+        """(B, C, T, H, W) to (B, T, h, w, width); pixels beyond the last whole patch are left out.
+
+        As a product of matrices: where a processor has AMX, the convolution in bfloat16 that PyTorch and OpenVINO share
+        gives wrong answers for kernels as wide as these.
+        """
+        side = self.proj.kernel_size[-1]
+        rows, columns = pixels.shape[-2] // side, pixels.shape[-1] // side
+        whole = pixels[..., : rows * side, : columns * side]
+        patches = whole.reshape(*whole.shape[:3], rows, side, columns, side)
+        vectors = patches.permute(0, 2, 3, 5, 1, 4, 6).flatten(-3)
+        return functional.linear(vectors, self.proj.weight.flatten(1), self.proj.bias)
 
 
 class _Encoder(nn.Module):
