@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,8 +30,8 @@ BANDS = ("red", "green", "blue", "nir", "rededge", "deepblue")
 """Of the satellite; the aerial camera has the first four."""
 _METRES = 0.3
 """Of a pixel of the satellite."""
-_LABELLED = 3
-"""Labelled places of the commune; none of them lies near the ground that is mapped."""
+_NEIGHBOUR = 3
+"""Seed of the commune that is labelled: of the same kind as the one that is mapped, and elsewhere."""
 _VALIDATION = 0.2
 _SMALLEST = 20.0
 """Square metres of a polygon."""
@@ -55,8 +54,7 @@ def map_commune(stage: Stage) -> Landcover:
     """Trains on the aerial image, fine-tunes on a small labelled satellite image, and maps a large one."""
     scale = stage.scale
     learnt = _learn(stage)
-    labelled = stage.simulated("labelled", sensor=(NEO,), size=scale.labelled, scenes=1 + _LABELLED)
-    moved = _carry(stage, learnt, [one.domain for one in labelled[1:]])
+    moved = _carry(stage, learnt)
     scene = stage.simulated("commune", sensor=(NEO,), size=scale.mapped)[0]
     made = map_image(
         str(scene.image),
@@ -69,7 +67,7 @@ def map_commune(stage: Stage) -> Landcover:
     before = _before(stage, learnt, scene)
     assert made.scores is not None and before.scores is not None  # the truth was given
     figure = Figure("miou", made.scores.miou, "untransferred", before.scores.miou)
-    ground, mapped = _LABELLED * (scale.labelled * _METRES) ** 2, (scale.mapped * _METRES) ** 2
+    ground, mapped = (scale.labelled * _METRES) ** 2, (scale.mapped * _METRES) ** 2
     done = say("demo.done_landcover", stage.language, ground=ground, mapped=mapped)
     facts = {"accuracy": made.scores.accuracy, "model": moved.file("model")}
     runs = (learnt.path, moved.path, before.run.path, made.run.path)
@@ -93,13 +91,12 @@ def _learn(stage: Stage) -> Run:
     return train(settings, stage.place("landcover-ortho"), progress=stage.progress)
 
 
-def _carry(stage: Stage, learnt: Run, places: Sequence[str]) -> Run:
-    """The network with the satellite's bands, pixels and light, from as little labelled ground as there is."""
+def _carry(stage: Stage, learnt: Run) -> Run:
+    """The network with the satellite's bands, pixels and light, from the labelled ground of a neighbour."""
     scale = stage.scale
-    index = SampleIndex.read(stage.images("labelled") / "index.csv")
-    kept = SampleIndex([one for one in index if one.domain in places], index.origin)
+    stage.simulated("labelled", sensor=(NEO,), seed=_NEIGHBOUR, size=scale.labelled)
     settings = FinetuneSettings(
-        index=str(_sides_of(kept, stage.images("labelled"), scale.labelled * _METRES / 4)),
+        index=str(_sides(stage.images("labelled"), scale.block)),
         name="pleiades-neo",
         start=str(learnt.file("model")),
         strategy="ft-initialisation",
@@ -115,13 +112,10 @@ def _carry(stage: Stage, learnt: Run, places: Sequence[str]) -> Run:
 
 
 def _sides(folder: Path, block: float) -> Path:
-    return _sides_of(SampleIndex.read(folder / "index.csv"), folder, block)
-
-
-def _sides_of(index: SampleIndex, folder: Path, block: float) -> Path:
     """Images cut into blocks, some of them set aside to choose the best epoch by; their index."""
     shares: dict[Split, float] = {"train": 1 - _VALIDATION, "val": _VALIDATION}
-    return split_by_block(cut_blocks(index, block), shares, block=block).write(folder / "blocks.csv")
+    blocks = cut_blocks(SampleIndex.read(folder / "index.csv"), block)
+    return split_by_block(blocks, shares, block=block).write(folder / "blocks.csv")
 
 
 def _before(stage: Stage, learnt: Run, scene: Simulated) -> LandcoverMap:

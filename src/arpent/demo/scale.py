@@ -16,7 +16,7 @@ class Scale:
         block: metres on a side of the blocks of ground that training and validation share.
         patches: squares of an epoch of the first training.
         epochs: of the first training.
-        labelled: pixels on a side of each labelled satellite image, 30 cm each.
+        labelled: pixels on a side of the labelled satellite image, 30 cm each.
         tuned: squares of an epoch of the fine-tuning.
         tuning: epochs of the fine-tuning.
         mapped: pixels on a side of the satellite image that is mapped, 30 cm each.
@@ -47,13 +47,13 @@ class Scale:
 
 
 FULL = Scale(
-    ortho=3072, block=100.0, patches=440, epochs=5, labelled=768, tuned=160, tuning=3, mapped=2048, pair=384,
+    ortho=3072, block=100.0, patches=400, epochs=5, labelled=1536, tuned=240, tuning=5, mapped=2048, pair=384,
     river=256, rivers=4, dates=14, fields=256, parcels=48, scenes=60,
 )  # fmt: skip
 """Six minutes at most on two cores."""
 
 FAST = Scale(
-    ortho=1024, block=50.0, patches=160, epochs=3, labelled=448, tuned=96, tuning=2, mapped=1024, pair=128,
+    ortho=1024, block=50.0, patches=120, epochs=3, labelled=1024, tuned=120, tuning=3, mapped=1024, pair=128,
     river=192, rivers=3, dates=9, fields=160, parcels=24, scenes=24,
 )  # fmt: skip
 """Two minutes at most; the figures are worse."""
