@@ -140,6 +140,19 @@ def test_links_between_files_lead_somewhere(pages: list[Any]) -> None:
     assert broken == []
 
 
+def test_every_decision_is_in_their_list(root: Path) -> None:
+    decisions = root / "docs/decisions"
+    assert re.findall(r"\]\((\d{4}[^)]+)\)", (decisions / "index.md").read_text()) == sorted(
+        path.name for path in decisions.glob("0*.md")
+    )
+
+
+def test_french_is_written_with_its_own_apostrophe(french: list[tuple[Any, Any]]) -> None:
+    for page, _ in french:
+        prose = re.sub(r"`[^`]*`", "", _prose(page))
+        assert re.findall(r"\w+'\w+", prose) == [], page.path.name
+
+
 def test_pictures_are_there_and_described(pages: list[Any]) -> None:
     for page in pages:
         for words, target in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", page.text):
