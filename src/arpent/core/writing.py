@@ -5,13 +5,23 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from arpent.errors import ArpentError, DiskFull, NotWritable
+from arpent.errors import ArpentError, DiskFull, NotWritable, RunExists
 
-__all__ = ["output_error", "publish_file", "remove_leftovers", "sync_folder", "write_file", "writing"]
+__all__ = [
+    "output_error",
+    "publish_file",
+    "publish_folder",
+    "remove_leftovers",
+    "require_room",
+    "sync_folder",
+    "write_file",
+    "writing",
+]
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG}
@@ -65,6 +75,48 @@ def publish_file(finished: Path, path: Path) -> Path:
         finished.replace(path)
         sync_folder(path.parent)
     return path
+
+
+def publish_folder(finished: Path, folder: Path) -> None:
+    """Renames a `finished` folder to `folder`, on the same disk; what was there goes once that is done."""
+    with writing(folder):
+        if not folder.is_dir():
+            finished.rename(folder)
+        else:
+            # A folder cannot replace one that holds files, so the old one steps aside first.
+            aside = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+            folder.rename(aside)
+            try:
+                finished.rename(folder)
+            finally:
+                if not folder.exists():
+                    aside.rename(folder)
+            shutil.rmtree(aside)
+        sync_folder(folder.parent)
+
+
+def require_room(folder: Path, mark: str, *, force: bool, read: Iterable[str | Path] = ()) -> None:
+    """Refuses to put a data set where something is, unless that is one too and may be replaced.
+
+    Args:
+        folder: of the data set.
+        mark: the file by which a data set of this kind is known.
+        force: whether one that is there may be replaced.
+        read: what it is made from, none of which may go with what is replaced.
+
+    Raises:
+        RunExists: says what is there.
+    """
+    if not folder.exists():
+        return
+    if not force:
+        raise RunExists(f"{folder} is there already", cure="Choose another folder, or replace it with --force.")
+    if not (folder / mark).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        raise RunExists(f"{folder} is no data set, and is not replaced", cure="Choose another folder.")
+    place = folder.resolve()
+    inside = next((one for one in read if Path(one).resolve().is_relative_to(place)), None)
+    if inside is not None:
+        raise RunExists(f"{folder} holds {inside}, and is not replaced", cure="Choose another folder.")
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -28,7 +28,7 @@ from arpent.core.bundle import (
 )
 from arpent.core.contract import Contract
 from arpent.core.hashing import file_sha256
-from arpent.core.writing import publish_file, sync_folder, write_file, writing
+from arpent.core.writing import publish_file, publish_folder, write_file, writing
 from arpent.errors import BundleInvalid, InvalidSetting, NotWritable, WeightsMismatch
 from arpent.models.registry import architecture, build
 
@@ -123,7 +123,7 @@ def save_bundle(path: Path | str, model: nn.Module, contract: Contract) -> Path:
                 publish_file(beside, path)
             else:
                 _write_folder(beside, _by_part(model, state), contract)
-                _publish_folder(beside, path)
+                publish_folder(beside, path)
     finally:
         _discard(beside)
     return path
@@ -231,22 +231,6 @@ def _write_tensors(file: Path, tensors: dict[str, Tensor], metadata: dict[str, s
     file.chmod(usual)
     with file.open("rb") as stream:
         os.fsync(stream.fileno())
-
-
-def _publish_folder(finished: Path, path: Path) -> None:
-    if not path.is_dir():
-        finished.rename(path)
-    else:
-        # A folder cannot replace one that holds files, so the old one steps aside first.
-        aside = path.with_name(f".{path.name}.{os.getpid()}.old")
-        path.rename(aside)
-        try:
-            finished.rename(path)
-        finally:
-            if not path.exists():
-                aside.rename(path)
-        shutil.rmtree(aside)
-    sync_folder(path.parent)
 
 
 def _discard(path: Path) -> None:

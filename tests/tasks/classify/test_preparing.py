@@ -311,7 +311,7 @@ def test_captions_of_no_words_and_of_too_many(made, tmp_path):
     assert found.dataset.pictures[0].captions == ()
 
 
-def test_what_is_there_is_not_replaced_unasked(made, tmp_path):
+def test_what_is_there_is_not_replaced_unasked(made, farm, tmp_path):
     made()
     with pytest.raises(RunExists, match="--force"):
         made()
@@ -320,6 +320,9 @@ def test_what_is_there_is_not_replaced_unasked(made, tmp_path):
     (tmp_path / "photos" / "dear.txt").touch()
     with pytest.raises(RunExists, match="no data set, and is not replaced"):
         made("photos", force=True)
+    shutil.copytree(farm, tmp_path / "set" / "farm")
+    with pytest.raises(RunExists, match=r"holds .*farm, and is not replaced"):
+        made(force=True, source=tmp_path / "set" / "farm")
     assert not list(tmp_path.glob(".*partial"))
 
 

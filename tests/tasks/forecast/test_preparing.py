@@ -489,6 +489,17 @@ def test_an_existing_dataset_is_kept_unless_told(series, tmp_path):
     assert again.dataset.facts.filter == "lee"
 
 
+def test_force_never_takes_images_or_anything_else_away(series, tmp_path):
+    before = sorted(series.rglob("*"))
+    with pytest.raises(RunExists, match="no data set, and is not replaced"):
+        prepare(series, series, PLAIN, force=True)
+    prepare(series, tmp_path / "set", PLAIN)
+    shutil.move(series, tmp_path / "set" / "raw")
+    with pytest.raises(RunExists, match=r"holds .*raw.*tif, and is not replaced"):
+        prepare(tmp_path / "set" / "raw", tmp_path / "set", PLAIN, force=True)
+    assert len(list((tmp_path / "set" / "raw").rglob("*"))) == len(before)
+
+
 @pytest.mark.parametrize("content", ["none", "csv", "masks"])
 def test_nothing_to_read(tmp_path, content):
     folder = tmp_path / "in"

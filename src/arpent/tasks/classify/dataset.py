@@ -29,7 +29,7 @@ from arpent.errors import DatasetError, EmptySplit, FileMissing, UnknownName, Un
 from arpent.language import LONGEST_CAPTION, Vocabulary, cleaned, masked, say
 from arpent.tasks.classify.reading_labels import Readable
 
-__all__ = ["DATASET_FORMAT", "Dataset", "DatasetFacts", "LabelSource", "Picture"]
+__all__ = ["DATASET_FORMAT", "FACTS", "Dataset", "DatasetFacts", "LabelSource", "Picture"]
 
 DATASET_FORMAT: Final = 1
 """Version of the format that this code writes."""
@@ -37,7 +37,9 @@ DATASET_FORMAT: Final = 1
 LabelSource = Literal["file", "captions", "same-captions"]
 """Where labels come from: people, captions that are not read, or the very captions that are read."""
 
-_FACTS, _PICTURES, _VOCABULARY = "dataset.json", "pictures.parquet", "vocabulary.json"
+FACTS = "dataset.json"
+"""The file by which a DATASET is known; it is written last."""
+_PICTURES, _VOCABULARY = "pictures.parquet", "vocabulary.json"
 _MOST_BYTES = 16 << 20
 _SCHEMA = pa.schema(
     [
@@ -147,12 +149,12 @@ class Dataset:
             DatasetError: it was written by a later Arpent.
         """
         place = Path(folder)
-        facts = _FORMAT.read(DatasetFacts, _document(place / _FACTS), place / _FACTS)
+        facts = _FORMAT.read(DatasetFacts, _document(place / FACTS), place / FACTS)
         root = Path(os.path.normpath(place / facts.root))
         if not root.is_dir():
             raise FileMissing(
                 f"the pictures of {place} are no longer at {root}",
-                cure=f"Bring them back, or write their folder into 'root' of {place / _FACTS}.",
+                cure=f"Bring them back, or write their folder into 'root' of {place / FACTS}.",
             )
         pictures = tuple(_pictures(place / _PICTURES, root, facts.labels))
         vocabulary = Vocabulary.of_document(_document(place / _VOCABULARY))
@@ -177,7 +179,7 @@ class Dataset:
         pq.write_table(_table(ordered, facts.labels), content, compression="zstd")
         write_file(place / _PICTURES, content.getvalue().to_pybytes())
         write_file(place / _VOCABULARY, _json(seen.vocabulary.document()))
-        write_file(place / _FACTS, _json(facts.model_dump(mode="json")))
+        write_file(place / FACTS, _json(facts.model_dump(mode="json")))
         return seen
 
     @property

@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from arpent.core import Language, Progress, Silent, writing
+from arpent.core.writing import publish_folder, require_room
 from arpent.data import SPLITS, Split
-from arpent.errors import DatasetError, PartialFailure, RunExists
+from arpent.errors import DatasetError, PartialFailure
 from arpent.io import picture_files
 from arpent.language import cleaned, say, words_of
-from arpent.tasks.classify.dataset import Dataset, DatasetFacts, LabelSource, Picture
+from arpent.tasks.classify.dataset import FACTS, Dataset, DatasetFacts, LabelSource, Picture
 from arpent.tasks.classify.dividing import draw, keep_apart
 from arpent.tasks.classify.label_files import LabelTable
 from arpent.tasks.classify.layouts import Layout, find_layout
@@ -74,14 +75,14 @@ def prepare(
         progress: told about each picture.
 
     Raises:
-        RunExists: something is there, and may not be replaced.
+        RunExists: something is there, and may not be replaced, or holds the pictures.
         DatasetError: no pictures, no labels, captions that tell the labels.
         SplitLeak: a picture on several sides of the split.
         InputError: tables that cannot be read.
         PartialFailure: no picture opens.
     """
     place = Path(folder).absolute()
-    _check_place(place, force=force)
+    require_room(place, FACTS, force=force, read=[source])
     if settings.labels_from == "same-captions":
         _refuse_leak(settings, "they are made from the very captions that are read")
     layout = find_layout(source, settings)
@@ -106,15 +107,6 @@ def prepare(
     words = _words_told(pictures, chosen)
     notes = (*dataset.cautions(language), *near, *known.notes, *told, *words)
     return Prepared(dataset, notes, tuple(bad))
-
-
-def _check_place(place: Path, *, force: bool) -> None:
-    if not place.exists():
-        return
-    if not force:
-        raise RunExists(f"{place} is there already", cure="Choose another folder, or replace it with --force.")
-    if not (place / "dataset.json").is_file() and (not place.is_dir() or any(place.iterdir())):
-        raise RunExists(f"{place} is no data set, and is not replaced", cure="Choose another folder.")
 
 
 def _refuse_leak(settings: PrepareSettings, why: str) -> None:
@@ -288,10 +280,7 @@ def _written(place: Path, facts: DatasetFacts, pictures: Sequence[Picture]) -> D
         partial.mkdir(parents=True)
     try:
         Dataset.write(partial, facts, texts)
-        with writing(place):
-            if place.exists():
-                shutil.rmtree(place)
-            partial.replace(place)
+        publish_folder(partial, place)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return Dataset.read(place)

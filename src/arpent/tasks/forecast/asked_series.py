@@ -10,7 +10,7 @@ from arpent.core import Contract, Progress, Silent, nomenclature_names, parse
 from arpent.errors import InvalidSetting
 from arpent.models import Bundle
 from arpent.store import RunFolder
-from arpent.tasks.forecast.dataset import Dataset
+from arpent.tasks.forecast.dataset import FACTS, Dataset
 from arpent.tasks.forecast.predict_settings import ForetellSettings
 from arpent.tasks.forecast.prepare_settings import PrepareSettings
 from arpent.tasks.forecast.preparing import prepare
@@ -32,7 +32,7 @@ def as_dataset(
 
     It is prepared again where a run goes on, from the images that are still the same.
     """
-    if (series / "dataset.json").is_file():
+    if (series / FACTS).is_file():
         _nothing_to_say(series, settings)
         return Dataset.read(series)
     wanted = parse(PrepareSettings, _wanted(bundle.contract, settings), "predict")

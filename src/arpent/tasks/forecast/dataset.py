@@ -22,12 +22,14 @@ from arpent.core import ClassMap, Window, parse, write_file
 from arpent.data import Sample, SampleIndex, Split
 from arpent.errors import DatasetError, FileMissing, UnreadableFile
 
-__all__ = ["DATASET_FORMAT", "Dataset", "DatasetFacts", "Frame", "Place"]
+__all__ = ["DATASET_FORMAT", "FACTS", "Dataset", "DatasetFacts", "Frame", "Place"]
 
 DATASET_FORMAT: Final = 1
 """Version of the format that this code writes."""
 
-_FACTS, _INDEX = "dataset.json", "index.csv"
+FACTS = "dataset.json"
+"""The file by which a DATASET is known."""
+_INDEX = "index.csv"
 
 
 class DatasetFacts(BaseModel):
@@ -143,7 +145,7 @@ class Dataset:
             DatasetError: it was written by a later Arpent, or has a row without date.
         """
         place = Path(folder)
-        facts = _facts(place / _FACTS)
+        facts = _facts(place / FACTS)
         index = SampleIndex.from_table(place / _INDEX)
         for sample in index:
             if sample.date is None:
@@ -158,7 +160,7 @@ class Dataset:
         place = Path(folder)
         document = facts.model_dump(mode="json")
         index_path = place / _INDEX
-        write_file(place / _FACTS, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+        write_file(place / FACTS, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
         index.write(index_path)
         return cls(place, index, facts)
 

@@ -12,12 +12,13 @@ from typing import Any
 
 from arpent.core import ClassMap, nomenclature, remove_leftovers, writing
 from arpent.core.progress import Progress, Silent
+from arpent.core.writing import publish_folder, require_room
 from arpent.data import Sample, SampleIndex
-from arpent.errors import ArpentError, Interrupted, RunExists
+from arpent.errors import ArpentError, Interrupted
 from arpent.language import say
 from arpent.store.lock import RunLock
 from arpent.tasks.forecast.contact import draw_contact_sheet
-from arpent.tasks.forecast.dataset import Dataset, DatasetFacts
+from arpent.tasks.forecast.dataset import FACTS, Dataset, DatasetFacts
 from arpent.tasks.forecast.dividing import divide
 from arpent.tasks.forecast.finding import find_series
 from arpent.tasks.forecast.looks import Looks, looks_of
@@ -71,16 +72,17 @@ def prepare(
         progress: told about each image.
 
     Raises:
-        RunExists: something is there, and `force` is not set.
+        RunExists: something is there, and may not be replaced, or holds the images.
         DatasetError: too few dates, two images of a date, a mask without image, mixed orbits, a mask without classes.
         InvalidSetting: images without date, or units that are not those declared.
         NoValidPixels: a date without any data.
         InputError: images that cannot be read or laid over one another.
     """
     place = Path(folder).absolute()
-    if place.exists() and not force:
-        raise RunExists(f"{folder} is there already", cure="Choose another folder, or replace it with --force.")
+    require_room(place, FACTS, force=force)  # told before all images are looked at
     sources = find_series(Path(source), settings)
+    found = (one for dates in sources.places.values() for one in dates)
+    require_room(place, FACTS, force=force, read=(file for one in found for file in (*one.images, one.mask) if file))
     places = survey(sources, settings)
     speckle = looks_of(places, settings, looks or {})
     partial = place.with_name(f".{place.name}.partial")
@@ -92,9 +94,7 @@ def prepare(
         dataset, notes = _fill(partial, places, speckle, settings, progress or Silent())
         with writing(place):
             (partial / ".lock").unlink(missing_ok=True)
-            if place.exists():
-                shutil.rmtree(place)
-            partial.replace(place)
+        publish_folder(partial, place)
     except ArpentError as problem:
         if not isinstance(problem, Interrupted):
             shutil.rmtree(partial, ignore_errors=True)
