@@ -147,6 +147,11 @@ def test_every_decision_is_in_their_list(root: Path) -> None:
     )
 
 
+def test_every_script_is_in_their_list(root: Path) -> None:
+    listed = (root / "scripts/README.md").read_text()
+    assert [path.name for path in (root / "scripts").glob("*.py") if path.name not in listed] == []
+
+
 def test_french_is_written_with_its_own_apostrophe(french: list[tuple[Any, Any]]) -> None:
     for page, _ in french:
         prose = re.sub(r"`[^`]*`", "", _prose(page))
