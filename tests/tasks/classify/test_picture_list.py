@@ -33,6 +33,22 @@ def test_a_picture_named_twice_is_done_once(folder: Path) -> None:
     assert found.twice == 2
 
 
+def test_pictures_of_one_name_in_two_folders_are_told_apart(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "others" / "in" / "c.tif"
+    other.parent.mkdir(parents=True)
+    other.write_bytes(b"y")
+    for captions in (None, {"in/c.tif": ("a boat",)}):
+        found = listed([str(folder), str(other.parents[1])], captions=captions)
+        twins = [one for one in found.pictures if one.name.endswith("c.tif")]
+        assert (
+            [one.name for one in twins]
+            == [str(folder / "in" / "c.tif"), str(other)]
+            == [str(one.path) for one in twins]
+        )
+        assert {one.caption for one in twins} == ({None} if captions is None else {"a boat"})
+        assert {one.name for one in found.pictures} > {"a.PNG", "b.jpg"}
+
+
 def test_captions_go_with_whole_names_or_with_file_names(folder: Path) -> None:
     captions = {"b.jpg": ("one", "two"), "c.tif": ("three",), "d.jpg": ("nobody's",), "a.PNG": ()}
     found = listed([str(folder)], captions=captions)

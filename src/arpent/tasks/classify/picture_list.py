@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from arpent.errors import InputError, InvalidSetting
@@ -18,7 +19,7 @@ class ListedPicture:
     """A picture, a caption, or both.
 
     Attributes:
-        name: what people call it: its path inside the folder that they named, or as they named it.
+        name: what people call it: its path inside the folder that they named, or as they named it; unlike all others.
         path: where the picture lies; None for a caption alone.
         caption: what is said of it; None where nothing is.
     """
@@ -86,8 +87,14 @@ def listed(
             )
         return Listed((ListedPicture(pictures[0].name, pictures[0].path, caption),), twice)
     if captions is None:
-        return Listed(tuple(pictures), twice)
+        return Listed(_told_apart(pictures), twice)
     return _captioned(pictures, captions, twice)
+
+
+def _told_apart(found: Sequence[ListedPicture]) -> tuple[ListedPicture, ...]:
+    """Pictures of one name, in several folders, go by their whole paths: what is said of one is not said of another."""
+    counts = Counter(one.name for one in found)
+    return tuple(one if counts[one.name] == 1 else replace(one, name=str(one.path)) for one in found)
 
 
 def _captioned(pictures: Sequence[ListedPicture], captions: Mapping[str, Sequence[str]], twice: int) -> Listed:
@@ -100,7 +107,7 @@ def _captioned(pictures: Sequence[ListedPicture], captions: Mapping[str, Sequenc
         used.add(key)
         done.append(ListedPicture(one.name, one.path, texts[0] if texts else None))
     unused = tuple(name for name in captions if name not in used)
-    return Listed(tuple(done), twice, unused, sum(one.caption is None for one in done))
+    return Listed(_told_apart(done), twice, unused, sum(one.caption is None for one in done))
 
 
 def _files(sources: Sequence[str]) -> Iterator[tuple[str, Path]]:
