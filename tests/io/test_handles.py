@@ -1,5 +1,11 @@
-import pytest
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
+import pytest
+from rasterio.errors import NotGeoreferencedWarning
+
+from arpent.io.gdal import placeless
 from arpent.io.handles import Handles
 
 
@@ -49,3 +55,18 @@ def test_another_process_opens_its_own(handles):
     with handles.borrow() as own:
         assert own is not first
     first.close()
+
+
+def test_threads_open_pictures_side_by_side_and_warnings_come_back_with_the_last():
+    together = Barrier(2, timeout=20)
+
+    def opened(_):
+        with placeless():
+            together.wait()  # broken where one thread keeps the other out
+            warnings.warn("no place", NotGeoreferencedWarning, stacklevel=1)
+            together.wait()
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(opened, range(2))) == [None, None]
+    with pytest.raises(NotGeoreferencedWarning):
+        warnings.warn("no place", NotGeoreferencedWarning, stacklevel=1)

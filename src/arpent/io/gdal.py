@@ -6,7 +6,7 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 from threading import Lock
@@ -79,9 +79,13 @@ _GDAL_ERRORS = (RasterioError, CPLE_BaseError, UnicodeDecodeError)
 
 Result = TypeVar("Result")
 
-# The warning filters of Python belong to the whole process: one thread at a time may change them.
 _uses = {"network": 0}
-_opening = Lock()
+
+# The warning filters of Python belong to the whole process: the first thread that opens an image changes them, the last
+# one changes them back. None waits for another, which may be reading from a slow network.
+_counting = Lock()
+_opening = {"threads": 0}
+_quiet = ExitStack()
 
 
 def is_remote(source: str) -> bool:
@@ -170,13 +174,19 @@ def _opened(address: str) -> rasterio.DatasetReader:
 
 @contextmanager
 def placeless() -> Iterator[None]:
-    """Keeps rasterio from warning of pixels without a place on earth.
-
-    One thread at a time: what Python does with warnings is the same for all threads, and two would undo each other.
-    """
-    with _opening, warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+    """Keeps rasterio from warning of pixels without a place on earth, in all threads until the last has left."""
+    with _counting:
+        _opening["threads"] += 1
+        if _opening["threads"] == 1:
+            _quiet.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+    try:
         yield
+    finally:
+        with _counting:
+            _opening["threads"] -= 1
+            if not _opening["threads"]:
+                _quiet.close()
 
 
 def persevering(action: Callable[[], Result], *, remote: bool) -> Result:
