@@ -197,6 +197,26 @@ def test_good_rows_are_kept_and_seen_and_none_with_strict(load: Callable[..., An
     again = load(path)
     assert (again.is_new, again.registration.number) == (False, done.registration.number)
     assert Feature.objects.filter(layer=layer).count() == 2
+    with pytest.raises(DatasetError, match="1 bad rows of 3; row 3: prob '7'"):
+        load(path, strict=True)
+    remove(done.registration.number)
+
+
+def test_a_run_that_did_not_come_as_far_as_the_map_still_knows_its_bad_rows(
+    load: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from arpent.web.index import importing
+    from arpent.web.index.registering import remove
+
+    path = write_csv(tmp_path / "preds.csv", GOOD, (*GOOD[:4], "7", "water"))
+    with monkeypatch.context() as early:
+        early.delattr(importing, "register")
+        with pytest.raises(NameError):
+            load(path)
+    with pytest.raises(DatasetError, match="not imported"):
+        load(path, strict=True)
+    done = load(path)
+    assert (done.rows, [row.number for row in done.bad], done.is_new) == (1, [3], True)
     remove(done.registration.number)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,7 @@ __all__ = ["IMPORTS", "Import", "load_predictions"]
 IMPORTS = "imports"
 """Folder of the runs that imports make."""
 
+_REFUSED = "refused"
 _BATCH = 16_384
 
 
@@ -37,8 +38,8 @@ class Import:
     Attributes:
         registration: of the run that it has made, or that the manifest belongs to.
         rows: that are kept; None for a manifest.
-        bad: rows that are left out; none of them where the file was imported before.
-        is_new: whether the file was not imported before.
+        bad: rows that are left out.
+        is_new: whether it was not on the map before.
     """
 
     registration: Registration
@@ -70,30 +71,39 @@ def load_predictions(
         raise FileMissing(f"there is no file {file}", cure="Give a .geojson, .csv or manifest.json file.")
     content = file_sha256(file)
     folder = Path(settings.DATA_PATH) / IMPORTS / f"{content[:24]}-{_short(crs)}"
-    bad: tuple[BadRow, ...] = ()
-    is_new = not (folder / MANIFEST).is_file()
-    if is_new:
-        read = read_predictions(file, crs)
-        bad = tuple(read.bad)
-        _check(file, read, strict=strict)
+    # An earlier try may have made the run, and not come as far as the map.
+    read = None if (folder / MANIFEST).is_file() else read_predictions(file, crs)
+    rows, bad = _judged(folder) if read is None else (len(read), tuple(read.bad))
+    _check(file, rows, bad, strict=strict)
+    if read is not None:
         _make_run(folder, file, read, {"source": file.name, "sha256": content, "crs": crs, "name": name or file.stem})
     done = register(folder, progress)
-    return Import(done, int(open_run(folder).manifest.metrics["rows"] or 0), bad, is_new)
+    return Import(done, rows, bad, done.is_new)
 
 
 def _short(crs: str | None) -> str:
     return "".join(letter for letter in (crs or "declared").casefold() if letter.isalnum())[:24]
 
 
-def _check(file: Path, read: Predictions, *, strict: bool) -> None:
-    if read.bad and (strict or not len(read)):
-        first = read.bad[0]
+def _judged(folder: Path) -> tuple[int, tuple[BadRow, ...]]:
+    """How many rows a run has kept, and which it has not."""
+    run = open_run(folder)
+    bad: list[BadRow] = []
+    if run.manifest.metrics["bad_rows"]:
+        with run.file(_REFUSED).open(encoding="utf-8", newline="") as text:
+            bad = [BadRow(int(row["row"]), row["reason"]) for row in csv.DictReader(text)]
+    return int(run.manifest.metrics["rows"] or 0), tuple(bad)
+
+
+def _check(file: Path, rows: int, bad: Sequence[BadRow], *, strict: bool) -> None:
+    if bad and (strict or not rows):
+        first = bad[0]
         raise DatasetError(
             f"{file.name} is not imported" if strict else f"no row of {file.name} can be used",
-            found=f"{len(read.bad):,} bad rows of {len(read.bad) + len(read):,}; row {first.number}: {first.reason}",
+            found=f"{len(bad):,} bad rows of {len(bad) + rows:,}; row {first.number}: {first.reason}",
             cure="Correct these rows." if not strict else "Correct these rows, or leave --strict out.",
         )
-    if not len(read):
+    if not rows:
         raise InvalidSetting(f"{file.name} has no rows", cure="Give a file that holds predictions.")
 
 
@@ -109,8 +119,8 @@ def _make_run(folder: Path, file: Path, read: Predictions, told: dict[str, str |
         run.publish(target, kind="vector", name=PREDICTIONS)
         run.add_metrics({"rows": len(read), "bad_rows": len(read.bad)})
         if read.bad:
-            run.publish(write_file(run.scratch / "refused.csv", _listed(read.bad)), kind="table", name="refused")
-            run.warn(f"{len(read.bad):,} of {len(read.bad) + len(read):,} rows were left out; see refused.csv.")
+            run.publish(write_file(run.scratch / f"{_REFUSED}.csv", _listed(read.bad)), kind="table", name=_REFUSED)
+            run.warn(f"{len(read.bad):,} of {len(read.bad) + len(read):,} rows were left out; see {_REFUSED}.csv.")
         run.finish()
 
 
