@@ -14,12 +14,14 @@ from typing import Any
 
 from arpent.core.contract import BUNDLE_FORMAT, Contract
 from arpent.core.formats import Format
+from arpent.core.hashing import file_sha256
 from arpent.errors import BundleInvalid, ConfigError, FileMissing, UnreadableFile
 
 __all__ = [
     "DIGEST_KEY",
     "FOLDER_HEADER",
     "HEADER_KEY",
+    "bundle_sha256",
     "contract_document",
     "decode_contract",
     "encode_contract",
@@ -38,6 +40,11 @@ DIGEST_KEY = "sha256"
 
 _IMPORT_CURE = "If it holds published weights: arpent models import FILE --as LAYOUT -o BUNDLE."
 _LONGEST_HEADER = 100_000_000  # bytes; safetensors itself refuses longer ones
+
+
+def bundle_sha256(path: Path) -> str:
+    """The hash of a model's file; that of the ``bundle.json`` of a folder, which pins all its parts."""
+    return file_sha256(path if path.is_file() else path / FOLDER_HEADER)
 
 
 def read_contract(path: Path | str) -> Contract:

@@ -21,6 +21,7 @@ from arpent.core.bundle import (
     DIGEST_KEY,
     FOLDER_HEADER,
     HEADER_KEY,
+    bundle_sha256,
     contract_document,
     decode_contract,
     encode_contract,
@@ -71,7 +72,7 @@ class Origin:
 
     def sha256(self) -> str:
         """Of the file, or of the ``bundle.json`` of a folder."""
-        return file_sha256(self.path if self.path.is_file() else self.path / FOLDER_HEADER)
+        return bundle_sha256(self.path)
 
     def again(self, sha256: str) -> Bundle:
         """The bundle, read once more; where the last one that this process has asked for was the same, that one.

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from arpent.core import Progress, Silent, file_sha256, parse
+from arpent.core import Progress, Silent, parse
+from arpent.core.bundle import bundle_sha256
 from arpent.errors import NoValidPixels
 from arpent.models import Bundle, Planaura
 from arpent.store import Place, Run
@@ -85,7 +86,7 @@ def compare_images(
     check_pair(pair, bundle, settings)
     with place.begin("change", pair.name, kept, files_of(pair.frames, source)) as run:
         file = find_model(source)
-        run.use_bundle(file, file_sha256(file if file.is_file() else file / "bundle.json"))
+        run.use_bundle(file, bundle_sha256(file))
         try:
             compared = compare(run, pair, bundle, settings, progress=progress or Silent())
         except NoValidPixels:

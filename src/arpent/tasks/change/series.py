@@ -22,7 +22,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from arpent.core import Language, Progress, Settings, Silent, file_sha256, pixel_area
+from arpent.core import Language, Progress, Settings, Silent, pixel_area
+from arpent.core.bundle import bundle_sha256
 from arpent.engine import (
     Answer,
     Batch,
@@ -252,7 +253,7 @@ def _inputs(run: RunFolder, frames: Sequence[Frame], source: Path | None) -> tup
     identity = [content_of(run.add_input(frame.image, role=f"date {frame.date}")) for frame in frames]
     identity += [content_of(run.add_input(f.quality, role="quality")) for f in frames if f.quality]
     if source is not None:
-        identity.append(file_sha256(source if source.is_file() else source / "bundle.json"))
+        identity.append(bundle_sha256(source))
         run.use_bundle(source, identity[-1])
     return tuple(identity)
 

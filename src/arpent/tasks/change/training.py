@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 
-from arpent.core import Band, Contract, Language, Normalisation, Progress, file_sha256, write_file
+from arpent.core import Band, Contract, Language, Normalisation, Progress, write_file
 from arpent.core import sensor as sensor_named
+from arpent.core.bundle import bundle_sha256
 from arpent.data import (
     Batches,
     GridPatches,
@@ -171,7 +172,7 @@ def _note_inputs(run: RunFolder, settings: ChangeTrainSettings, samples: _Sample
                 run.add_input(sample.mask, role="change")
     if settings.start is not None:
         bundle = bundle_in(Path(settings.start))
-        run.use_bundle(bundle, file_sha256(bundle if bundle.is_file() else bundle / "bundle.json"))
+        run.use_bundle(bundle, bundle_sha256(bundle))
 
 
 def _looked_at(settings: ChangeTrainSettings, index: SampleIndex, start: Bundle | None) -> _Images:

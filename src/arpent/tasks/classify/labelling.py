@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from arpent.core import Contract, Language, file_sha256
-from arpent.core.bundle import FOLDER_HEADER
+from arpent.core import Contract, Language
+from arpent.core.bundle import bundle_sha256
 from arpent.errors import ContractMismatch
 from arpent.language import Codes, masked
 from arpent.models import Labeller, load_bundle
@@ -107,7 +107,7 @@ class OpenedLabeller:
     @cached_property
     def identity(self) -> str:
         """SHA-256 of the bundle."""
-        return file_sha256(self.source if self.source.is_file() else self.source / FOLDER_HEADER)
+        return bundle_sha256(self.source)
 
     def cautions(self, language: Language) -> tuple[str, ...]:
         """What every report on this model says, for one that labels could be read in the captions it learnt from."""

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from arpent.core import Language, Progress, file_sha256, write_file
+from arpent.core import Language, Progress, write_file
+from arpent.core.bundle import bundle_sha256
 from arpent.errors import ArpentError
 from arpent.language import say
 from arpent.metrics import HorizonScores, reliability
@@ -72,7 +73,7 @@ def evaluate(
     with place.begin("forecast-evaluate", Path(dataset).resolve().name, kept, [model, dataset]) as run:
         try:
             run.add_input(Path(dataset) / "index.csv", role="index")
-            run.use_bundle(model, file_sha256(model if model.is_file() else model / "bundle.json"))
+            run.use_bundle(model, bundle_sha256(model))
             with run.timed("evaluate"):
                 issues = issues_of(data.places, forecaster.settings, side)
                 _warn_of_untold(run, issues, forecaster, settings)

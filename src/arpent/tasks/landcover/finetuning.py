@@ -10,7 +10,8 @@ from typing import Any
 
 from torch import nn
 
-from arpent.core import Normalisations, Progress, file_sha256
+from arpent.core import Normalisations, Progress
+from arpent.core.bundle import bundle_sha256
 from arpent.data import PatchLoader, normaliser_of
 from arpent.engine import (
     Epoch,
@@ -180,10 +181,9 @@ class _Work:
 
     def facts(self, fitted: Fit) -> dict[str, Any]:
         """What the contract tells of how the model came about, beside its settings."""
-        weights = self.path if self.path.is_file() else self.path / "bundle.json"
         counts = self.counts(fitted)
         return {
-            "start": {"name": self.path.name, "sha256": file_sha256(weights)},
+            "start": {"name": self.path.name, "sha256": bundle_sha256(self.path)},
             "strategy": self.settings.strategy,
             "stages": {leg.name: leg.fit.epochs for leg in self._legs() if leg.name},
             "pretrained": (self.settings.pretrained or "none") if self._strategy.anew else "the start",

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from arpent.core import Contract, Grid, Progress, Silent, file_sha256, ground_sampling_distance
+from arpent.core import Contract, Grid, Progress, Silent, ground_sampling_distance
+from arpent.core.bundle import bundle_sha256
 from arpent.engine import Job, Prediction, run_job
 from arpent.errors import BundleInvalid, ContractMismatch, InvalidSetting
 from arpent.io import ImageReader
@@ -120,7 +121,7 @@ def _renormalised(loaded: Bundle, reader: ImageReader, run: RunFolder, settings:
 
 def _noted(run: RunFolder, image: str, model: Path, told: datetime | None) -> tuple[str, ...]:
     """Notes what a map is made from; hashes that must be the same when the run goes on."""
-    weights = file_sha256(model if model.is_file() else model / "bundle.json")
+    weights = bundle_sha256(model)
     run.use_bundle(model, weights)
     return (content_of(run.add_input(image)), weights, *([] if told is None else [told.isoformat()]))
 
