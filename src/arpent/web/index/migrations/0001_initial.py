@@ -111,6 +111,23 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name="Matrix",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "layer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="matrices", to="index.layer"
+                    ),
+                ),
+                ("encoder", models.TextField(db_index=True)),
+                ("file", models.TextField()),
+                ("rows", models.IntegerField()),
+                ("width", models.IntegerField()),
+                ("digest", models.CharField(max_length=64)),
+            ],
+        ),
+        migrations.CreateModel(
             name="Vector",
             fields=[
                 (
@@ -123,8 +140,16 @@ class Migration(migrations.Migration):
                         to="index.feature",
                     ),
                 ),
-                ("encoder", models.TextField(db_index=True)),
-                ("numbers", models.BinaryField()),
+                (
+                    "matrix",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="vectors",
+                        to="index.matrix",
+                    ),
+                ),
+                ("row", models.IntegerField()),
             ],
         ),
         migrations.AddField(
@@ -165,5 +190,6 @@ class Migration(migrations.Migration):
             model_name="feature",
             index=models.Index(fields=["parcel", "place"], name="feature_by_parcel"),
         ),
+        migrations.AddIndex(model_name="vector", index=models.Index(fields=["matrix", "row"], name="vector_by_row")),
         migrations.RunPython(_beside, _without),
     ]
