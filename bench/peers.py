@@ -137,7 +137,9 @@ def show(name: str, found: dict[str, Any]) -> None:
             head = f"{way} {figures.pop('version')}".rstrip()
             print(f"  {head:34}" + "  ".join(f"{key} {value:.4g}" for key, value in figures.items()))
         else:
-            print(f"  {way:26} {json.dumps(figures)}")
+            for step, of_step in figures.items():
+                told = "  ".join(f"{key} {value:.4g}" for key, value in of_step.items())
+                print(f"  {f'{way}, {step}':34}{told}")
 
 
 def main() -> None:
