@@ -194,6 +194,18 @@ def test_an_area_has_the_ground_of_each_class_on_each_date(ask: Client, forecast
         assert "attachment" in answer["Content-Disposition"]
 
 
+def test_what_an_area_may_cost_is_shared_by_all_layers_that_are_asked_for(
+    ask: Client, layers: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = [layers[kind]["id"] for kind in ("continuous", "persistence")]
+    polygon = square(layers["persistence"], 0.1)
+    monkeypatch.setattr("arpent.web.values.areas.MOST_PIXELS", 150)  # it is ten pixels wide
+    for one in asked:
+        assert areas(ask, {"polygon": polygon, "layers": [one]}).json()["rows"]
+    answer = areas(ask, {"polygon": polygon, "layers": asked})
+    assert answer.status_code == 400 and "too large to be measured" in answer.content.decode()
+
+
 def test_what_is_seen_can_be_taken_along(
     ask: Client, layers: dict[str, Any], runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,7 +24,7 @@ from arpent.web.index.models import Frame, Layer
 from arpent.web.index.reading import frame_of, layer_of, layers_of_numbers
 from arpent.web.index.restoring import restored
 from arpent.web.site.shelves import rasters
-from arpent.web.values import areas_in, clipped, drawn_area, values_at
+from arpent.web.values import Effort, areas_in, clipped, drawn_area, values_at
 
 __all__ = ["MOST_LAYERS", "router"]
 
@@ -90,11 +90,12 @@ def areas(
         raise HttpError(403, "the CSRF token is missing or wrong")
     area = drawn_area(body.polygon)
     layers = _asked(body.layers)
+    effort = Effort()
     rows: list[dict[str, Any]] = []
     missed = None
     for layer in layers:
         try:
-            rows += _rows(layer, area)
+            rows += _rows(layer, area, effort)
         except NoOverlap as problem:
             missed = problem
     if not rows and missed is not None:
@@ -105,9 +106,9 @@ def areas(
     return {"rows": rows}
 
 
-def _rows(layer: Layer, area: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - shapely publishes no types
+def _rows(layer: Layer, area: Any, effort: Effort) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - shapely has no types
     frames = list(layer.frames.all())
-    for one in areas_in(restored(layer), area):
+    for one in areas_in(restored(layer), area, effort):
         entry = one.entry
         yield {
             "layer": layer.id,

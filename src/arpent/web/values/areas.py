@@ -20,10 +20,10 @@ from arpent.web.layers import PAINTED, Entry, Frame, Layer
 from arpent.web.tiles.sources import check_raster
 from arpent.web.values.places import positions, window_around
 
-__all__ = ["MOST_CORNERS", "MOST_CROSSINGS", "MOST_PIXELS", "ClassArea", "areas_in", "drawn_area"]
+__all__ = ["MOST_CORNERS", "MOST_CROSSINGS", "MOST_PIXELS", "ClassArea", "Effort", "areas_in", "drawn_area"]
 
 MOST_PIXELS: Final = 64_000_000
-"""Pixels of a layer that are looked at for one area."""
+"""Pixels that are looked at for one question, in all of its layers and their dates."""
 MOST_CORNERS: Final = 10_000
 """Corners of an area that somebody draws."""
 MOST_CROSSINGS: Final = 500
@@ -68,6 +68,29 @@ class ClassArea:
     area_m2: float
     share: float
     mean: float | None = None
+
+
+class Effort:
+    """What one question may cost; `areas_in` takes from it for each layer."""
+
+    def __init__(self) -> None:
+        """That of a question that has not been looked at yet."""
+        self._left = MOST_PIXELS
+
+    def spend(self, pixels: int, frames: int) -> None:
+        """Takes the pixels of a frame, of which so many, this one among them, are to come.
+
+        Raises:
+            InvalidSetting: they are more than what is left.
+        """
+        if pixels * frames > self._left:
+            raise InvalidSetting(
+                "the area is too large to be measured",
+                found=f"{pixels:,} pixels at {frames} dates",
+                expected=f"at most {MOST_PIXELS:,} in all layers together",
+                cure="Draw a smaller one, or switch some layers off.",
+            )
+        self._left -= pixels
 
 
 def drawn_area(geometry: Mapping[str, Any]) -> shapely.Geometry:
@@ -127,7 +150,7 @@ def _no_area(found: str) -> InvalidSetting:
     )
 
 
-def areas_in(layer: Layer, area: shapely.Geometry) -> list[ClassArea]:
+def areas_in(layer: Layer, area: shapely.Geometry, effort: Effort | None = None) -> list[ClassArea]:
     """The ground of each class inside an area, frame by frame; of quantities the mean.
 
     A pixel at the edge counts by the share of it that lies inside, in areas of up to two million pixels; in larger ones
@@ -136,6 +159,7 @@ def areas_in(layer: Layer, area: shapely.Geometry) -> list[ClassArea]:
     Args:
         layer: with pixels that have a legend.
         area: in degrees, as `drawn_area` gives it.
+        effort: of a question about several layers.
 
     Raises:
         NoOverlap: it does not reach the layer.
@@ -144,21 +168,22 @@ def areas_in(layer: Layer, area: shapely.Geometry) -> list[ClassArea]:
     """
     if layer.source == "vector" or layer.kind in PAINTED or layer.bands:
         return []
+    effort = effort or Effort()
     rows = []
     for number, frame in enumerate(layer.frames):
-        rows += list(_of_frame(layer, number, frame, area))
+        rows += list(_of_frame(layer, number, frame, area, effort))
     return rows
 
 
-def _of_frame(layer: Layer, number: int, frame: Frame, area: shapely.Geometry) -> Iterator[ClassArea]:
+def _of_frame(layer: Layer, number: int, frame: Frame, area: shapely.Geometry, effort: Effort) -> Iterator[ClassArea]:
     metres: dict[float, float] = {}
     total = weighted = 0.0
     with open_image(check_raster(frame.file)) as image:
         shape = _on_grid(image.grid, area)
         window = window_around(image.grid, shapely.get_coordinates(shape), layer.name)
-        _check_size(window, len(layer.frames))
+        effort.spend(window.size, len(layer.frames) - number)
         fine = _FINE if window.size <= _FINE_UP_TO else 1
-        for piece in _pieces(window):
+        for piece in window.blocks(_BLOCK):
             inside = _covered(shape, piece, fine)
             if inside is None:
                 continue
@@ -181,16 +206,6 @@ def _of_frame(layer: Layer, number: int, frame: Frame, area: shapely.Geometry) -
             yield ClassArea(number, frame.date, entry, metres[entry.value], metres[entry.value] / total)
 
 
-def _check_size(window: Window, frames: int) -> None:
-    if window.size * frames > MOST_PIXELS:
-        raise InvalidSetting(
-            "the area is too large to be measured",
-            found=f"{window.size:,} pixels at {frames} dates",
-            expected=f"at most {MOST_PIXELS:,} together",
-            cure="Draw a smaller one.",
-        )
-
-
 def _on_grid(grid: Grid, area: shapely.Geometry) -> shapely.Geometry:
     """The area in columns and rows of a grid; lines on the map are straight there, and bend here."""
     west, south, east, north = area.bounds
@@ -203,12 +218,6 @@ def _finite(places: NDArray[np.float64]) -> NDArray[np.float64]:
     if not np.isfinite(places).all():
         raise NoOverlap("the area lies where the layer has no coordinates", cure="Draw one nearer to the layer.")
     return places
-
-
-def _pieces(window: Window) -> Iterator[Window]:
-    for strip in window.strips(_BLOCK):
-        for col in range(strip.col, strip.col_end, _BLOCK):
-            yield Window.between(strip.row, col, strip.row_end, min(col + _BLOCK, strip.col_end))
 
 
 def _covered(shape: shapely.Geometry, piece: Window, fine: int) -> NDArray[np.float64] | None:
