@@ -28,6 +28,15 @@ def test_strips_cut_a_window_without_rest(window: Window, rows: int) -> None:
     assert all(strip in window for strip in strips)
 
 
+@given(windows, st.integers(1, 70), st.none() | st.integers(1, 70))
+def test_blocks_cut_a_window_without_rest(window: Window, rows: int, cols: int | None) -> None:
+    blocks = list(window.blocks(rows, cols))
+    across = -(-window.width // (cols or rows))
+    assert sum(block.size for block in blocks) == window.size
+    assert all(block in window and block.height <= rows and block.width <= (cols or rows) for block in blocks)
+    assert [block.row for block in blocks[::across]] == [strip.row for strip in window.strips(rows)]
+
+
 @given(windows, st.integers(1, 9))
 def test_the_coarser_window_covers_just_enough(window: Window, factor: int) -> None:
     coarse = window.coarsened(factor)

@@ -83,3 +83,10 @@ class Window:
         """The window cut from top to bottom into pieces of at most `rows` rows."""
         for row in range(self.row, self.row_end, rows):
             yield Window.between(row, self.col, min(row + rows, self.row_end), self.col_end)
+
+    def blocks(self, rows: int, cols: int | None = None) -> Iterator[Window]:
+        """The window cut strip by strip, from left to right, into pieces of at most `rows` × `cols`, or squares."""
+        step = rows if cols is None else cols
+        for strip in self.strips(rows):
+            for col in range(self.col, self.col_end, step):
+                yield Window.between(strip.row, col, strip.row_end, min(col + step, self.col_end))

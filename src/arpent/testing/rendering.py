@@ -300,11 +300,7 @@ def paint_flooding(shots: Sequence[Shot], window: Window) -> list[Painted]:
 def each_block(window: Window, k: int, work: Callable[[Window], None]) -> None:
     """Calls `work` on blocks that partition the window, one thread per core that this process may use."""
     side = max(1, _BLOCK // k)
-    blocks = [
-        Window.between(row, col, min(row + side, window.row_end), min(col + side, window.col_end))
-        for row in range(window.row, window.row_end, side)
-        for col in range(window.col, window.col_end, side)
-    ]
+    blocks = list(window.blocks(side))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with ThreadPoolExecutor(max(1, min(cores, len(blocks), 8))) as pool:
         for _ in pool.map(work, blocks):

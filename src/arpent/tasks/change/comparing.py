@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from hashlib import sha256
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from arpent.core import Progress, Silent, Window, pixel_area
+from arpent.core import Progress, Silent, pixel_area
 from arpent.engine import Job, Network, Prediction, run_job
 from arpent.errors import NoValidPixels
 from arpent.io import open_image, read_ahead
@@ -253,14 +253,14 @@ def _figures(products: Mapping[str, Path], judgement: Judgement | None) -> dict[
         return {}
     valid, total = 0, 0.0
     with open_image(products["cosine_map"]) as cosine:
-        for raster in read_ahead(cosine.read, list(_blocks(cosine.grid.window))):
+        for raster in read_ahead(cosine.read, list(cosine.grid.window.blocks(_BLOCK))):
             values = raster.pixels[0][raster.valid]
             valid, total = valid + values.size, total + float(values.sum(dtype=np.float64))
         figures = {"valid_share": valid / cosine.grid.window.size}
     known, changed, metres = 0, 0, 0.0
     with open_image(products[judgement.layer]) as judge_of:
         placed = judge_of.grid.georeferenced
-        blocks = list(_blocks(judge_of.grid.window))
+        blocks = list(judge_of.grid.window.blocks(_BLOCK))
         for block, raster in zip(blocks, read_ahead(judge_of.read, blocks), strict=True):
             there = int(judgement.changed(raster.pixels[0][raster.valid]).sum())
             known, changed = known + int(raster.valid.sum()), changed + there
@@ -270,9 +270,3 @@ def _figures(products: Mapping[str, Path], judgement: Judgement | None) -> dict[
     if known:
         figures["changed_share"] = changed / known
     return figures | ({"changed_m2": metres} if placed else {})
-
-
-def _blocks(window: Window) -> Iterator[Window]:
-    for strip in window.strips(_BLOCK):
-        for col in range(0, window.width, _BLOCK):
-            yield strip.intersect(Window(strip.row, col, strip.height, _BLOCK))

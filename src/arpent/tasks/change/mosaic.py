@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from arpent.core import Grid, Progress, Raster, Silent, Window, pixel_area, write_file
+from arpent.core import Grid, Progress, Raster, Silent, pixel_area, write_file
 from arpent.engine.ledger import fingerprint
 from arpent.errors import ArpentError, FileMissing
 from arpent.io import open_image, quicklook, read_ahead, recorded_statistics, stac_item
@@ -273,11 +273,7 @@ def _measured(stages: Stages, files: Mapping[str, Path], judgement: Judgement | 
     """How much of the mosaic is known, how often, and how much of it has changed by the layer that judges."""
     known = seen = judged = changed = metres = 0.0
     whole = stages.grid.window
-    blocks = [
-        strip.intersect(Window(strip.row, col, strip.height, _BLOCK))
-        for strip in whole.strips(_BLOCK)
-        for col in range(0, whole.width, _BLOCK)
-    ]
+    blocks = list(whole.blocks(_BLOCK))
     with open_image(files["persistence"]) as counts:
         for raster in read_ahead(counts.read, blocks):
             known += int(np.count_nonzero(raster.valid))

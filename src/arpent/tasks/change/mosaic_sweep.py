@@ -114,20 +114,14 @@ class _Rows:
 def _strips(sweep: Sweep, begin: int, threads: int) -> Iterator[_Rows]:
     """The strips from row `begin` on; the windows of the next one are made while one is written."""
     whole = sweep.grid.window
-    strips = list(Window.between(begin, 0, whole.row_end, whole.col_end).strips(sweep.rows))
-    windows = (window for strip in strips for window in _across(strip, sweep.columns))
+    left = Window.between(begin, 0, whole.row_end, whole.col_end)
+    windows = left.blocks(sweep.rows, sweep.columns)
     with closing(made_ahead(sweep.open, windows, Reading(threads, threads + 1))) as made:
-        for strip in strips:
+        for strip in left.strips(sweep.rows):
             shapes = {name: (len(spec.bands), *strip.shape) for name, spec in sweep.specs.items()}
             values = {name: np.empty(shapes[name], spec.dtype) for name, spec in sweep.specs.items()}
-            for window in _across(strip, sweep.columns):
+            for window in strip.blocks(sweep.rows, sweep.columns):
                 maps = next(made)
                 for name, pixels in values.items():
                     pixels[:, *window.relative_to(strip).slices] = maps[name]
             yield _Rows(strip.row, values)
-
-
-def _across(strip: Window, columns: int) -> Iterator[Window]:
-    """A strip cut from left to right."""
-    for col in range(strip.col, strip.col_end, columns):
-        yield Window.between(strip.row, col, strip.row_end, min(col + columns, strip.col_end))

@@ -185,13 +185,11 @@ def _near(grid: Grid, parcels: Sequence[Parcel]) -> Iterator[tuple[Window, list[
     """The windows of a scene in which parcels lie, each with their numbers."""
     boxes = [shapely.box(p.window.col, p.window.row, p.window.col_end, p.window.row_end) for p in parcels]
     tree = shapely.STRtree(boxes)
-    for row in range(0, grid.height, _SIDE):
-        for col in range(0, grid.width, _SIDE):
-            window = Window(row, col, _SIDE, _SIDE).intersect(grid.window)
-            found = tree.query(shapely.box(window.col, window.row, window.col_end, window.row_end))
-            here = sorted(int(at) for at in found if parcels[int(at)].window.intersect(window).size)
-            if here:
-                yield window, here
+    for window in grid.window.blocks(_SIDE):
+        found = tree.query(shapely.box(window.col, window.row, window.col_end, window.row_end))
+        here = sorted(int(at) for at in found if parcels[int(at)].window.intersect(window).size)
+        if here:
+            yield window, here
 
 
 def _measurement(

@@ -218,10 +218,8 @@ def _squares(issues: Sequence[Issue], patch: int) -> Iterator[tuple[Place, list[
     for issue in issues:
         by_place.setdefault(issue.place.name, []).append(issue)
     for here in by_place.values():
-        whole = window_of(here[0].place)
-        for strip in whole.strips(patch):
-            for col in range(strip.col, strip.col_end, patch):
-                yield here[0].place, here, strip.intersect(Window(strip.row, col, patch, patch))
+        for square in window_of(here[0].place).blocks(patch):
+            yield here[0].place, here, square
 
 
 @dataclass

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from arpent.core import ClassMap, Grid, LandClass, Window, pixel_area
+from arpent.core import ClassMap, Grid, LandClass, pixel_area
 from arpent.data import target_of
 from arpent.errors import DatasetError
 from arpent.io import open_image, read_ahead
@@ -35,18 +35,12 @@ class ClassArea:
     share: float
 
 
-def _blocks(window: Window) -> Iterator[Window]:
-    for strip in window.strips(_BLOCK):
-        for col in range(0, window.width, _BLOCK):
-            yield strip.intersect(Window(strip.row, col, strip.height, _BLOCK))
-
-
 def areas_of(path: Path, classes: ClassMap) -> list[ClassArea]:
     """The ground that each class of a map covers, in the order of the nomenclature."""
     counts, metres = np.zeros(256, np.int64), np.zeros(256)
     with open_image(path) as image:
         placed = image.grid.georeferenced
-        blocks = list(_blocks(image.grid.window))
+        blocks = list(image.grid.window.blocks(_BLOCK))
         for block, raster in zip(blocks, read_ahead(image.read, blocks), strict=True):
             found = np.bincount(raster.pixels[0][raster.valid], minlength=256)
             counts += found
@@ -91,7 +85,7 @@ def score_map(path: Path, truth: Path, classes: ClassMap) -> ConfusionMatrix:
         with open_image(truth) as plain:
             placed = plain.grid.georeferenced and answer.grid.georeferenced
         with open_image(truth, grid=answer.grid if placed else None, resampling="nearest") as known:
-            blocks = list(_blocks(answer.grid.window))
+            blocks = list(answer.grid.window.blocks(_BLOCK))
             pairs = zip(read_ahead(answer.read, blocks), read_ahead(known.read, blocks), strict=True)
             for said, true in pairs:
                 guess, target = target_of(said, classes), target_of(true, classes)
