@@ -102,6 +102,20 @@ def test_only_the_staff_changes_the_map_and_only_with_a_token(
     assert told(staff.delete(f"/api/runs/{done.json()['id']}", headers=token))[0] == 404
 
 
+def test_who_guesses_passwords_waits_and_nobody_else(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def sign_in(name: str, password: str, address: str = "192.0.2.1") -> Any:
+        return Client(REMOTE_ADDR=address).post(
+            "/login/", {"username": name, "password": password}, HTTP_ACCEPT_LANGUAGE="fr"
+        )
+
+    monkeypatch.setattr("arpent.web.site.login.MOST_TRIES", 2)
+    assert [sign_in("surveyor", "a guess").status_code for _ in range(3)] == [200, 200, 429]
+    held = sign_in("surveyor", "a long word")
+    assert held.status_code == 429 and held["Retry-After"] == "600" and "dix minutes" in held.content.decode()
+    assert sign_in("surveyor", "a long word", "192.0.2.2").status_code == 302
+    assert sign_in("someone", "a guess").status_code == 200
+
+
 def test_an_area_is_asked_for_with_a_token(registered: dict[str, int]) -> None:
     body = json.dumps(
         {"polygon": {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 0]]]}, "layers": [1]}
