@@ -1,6 +1,5 @@
 """The pages on formats are those of the code: keys, columns, versions, and examples that open."""
 
-import dataclasses
 import json
 import re
 from collections.abc import Iterable
@@ -8,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from arpent.core import Contract
 from arpent.core.contract import BUNDLE_FORMAT
+from arpent.language.asserted import Claim, Finding
 from arpent.store import MANIFEST_FORMAT
 from arpent.store.manifest import Failure, InputRecord, Manifest, Product
 from arpent.tasks.classify.dataset import DATASET_FORMAT, DatasetFacts
 from arpent.tasks.describe.embedding_table import EncoderFacts, embedding_schema
+from arpent.tasks.describe.products import descriptions_table
 from arpent.tasks.describe.season_telling import SEASON_SCHEMA
 from arpent.tasks.describe.table import schema_of
 from arpent.tasks.describe.texts import TEXT_SCHEMA
@@ -30,12 +32,44 @@ def texts(root: Path) -> dict[str, str]:
     return {path.name: path.read_text("utf-8") for path in (root / "docs" / "formats").glob("*.md")}
 
 
+def _part(text: str, section: str) -> str:
+    if not section:
+        return text
+    part = re.split(rf"^#+ .*{re.escape(section)}.*$", text, maxsplit=1, flags=re.MULTILINE)[1]
+    return re.split(r"^## ", part, maxsplit=1, flags=re.MULTILINE)[0]
+
+
 def _keys(text: str, section: str = "") -> set[str]:
     """Words in the first cells of the tables below a heading, or of the whole page."""
-    part = re.split(rf"^#+ .*{re.escape(section)}.*$", text, maxsplit=1, flags=re.MULTILINE)[1] if section else text
-    part = re.split(r"^## ", part, maxsplit=1, flags=re.MULTILINE)[0] if section else part
-    cells = re.findall(r"^\| ([^|]+) \|", part, re.MULTILINE)
+    cells = re.findall(r"^\| ([^|]+) \|", _part(text, section), re.MULTILINE)
     return {word for cell in cells for word in re.findall(r"`([\w/:.-]+)`", cell)}
+
+
+_WORDS = {"array": "list", "boolean": "truth", "string": "text"}
+"""What the pages call types of JSON that have another name there."""
+
+
+def _types(text: str, section: str = "") -> dict[str, str]:
+    """The second cells of the same tables, by key, without what lists hold; several are parted by semicolons."""
+    found = {}
+    for keys, cell in re.findall(r"^\| (`[^|]+) \| ([^|]+) \|", _part(text, section), re.MULTILINE):
+        names, types = re.findall(r"`([\w/:.-]+)`", keys), re.sub(r" of \w+,?", "", cell).split("; ")
+        found |= zip(names, types * len(names) if len(types) == 1 else types, strict=True)
+    return found
+
+
+def _json_types(model: Any) -> dict[str, str]:
+    """What the values of a model are in JSON, in the words of the pages."""
+    document = TypeAdapter(model).json_schema(mode="serialization")
+
+    def told(schema: dict[str, Any]) -> str:
+        if "anyOf" in schema:
+            return " or ".join(dict.fromkeys(map(told, schema["anyOf"])))
+        if "$ref" in schema:
+            return told(document["$defs"][schema["$ref"].rpartition("/")[2]])
+        return "date" if "format" in schema else _WORDS.get(schema["type"], schema["type"])
+
+    return {key: told(value) for key, value in document["properties"].items()}
 
 
 def _fields(model: Any) -> set[str]:
@@ -70,16 +104,17 @@ def test_the_timeline(texts: dict[str, str]) -> None:
     text = texts["timeline.md"]
     (shown,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
     document = json.loads(shown)
-    dates = {field.name for field in dataclasses.fields(TimelineDate)}
+    dates = _json_types(TimelineDate)
     assert document["format"] == TIMELINE_FORMAT
-    assert set(document["dates"][0]) == dates
-    assert dates <= _keys(text)
-    assert set(document) - {"place", "dates"} <= _keys(text)
+    whole, _, each = text.partition("Each of `dates` has:")
+    assert list(document["dates"][0]) == list(dates)
+    assert _types(each) == dates | {"date": "date"}
+    assert _keys(whole) == set(document)
 
 
 def test_a_data_set_of_pictures(texts: dict[str, str]) -> None:
     text = texts["classify.md"]
-    assert _fields(DatasetFacts) == _keys(text, "`dataset.json`")
+    assert _types(text, "`dataset.json`") == _json_types(DatasetFacts)
     assert f"version of the format, {DATASET_FORMAT}" in text
 
 
@@ -95,6 +130,18 @@ def test_tables_of_parcels(texts: dict[str, str], section: str, columns: Iterabl
     """Each column of the code is on the page and the other way round; `crop_from` and the like stand in pairs."""
     shown = _keys(texts["describe.md"], section) | PARCEL | {"geometry"}
     assert set(columns) | PARCEL | {"geometry"} == shown
+
+
+def test_claims_and_descriptions(texts: dict[str, str]) -> None:
+    text = texts["describe.md"]
+    finding = _json_types(Finding)
+    assert _types(text, "Claims") == _json_types(Claim) | {key: finding[key] for key in finding if key != "claim"}
+    table = descriptions_table([], schema_of(["ndvi"]).empty_table())
+    own = set(table.column_names) - set(schema_of(["ndvi"]).names)
+    assert own == _keys(text, "Descriptions")
+    inner = {entry.name for entry in table.schema.field("claims").type.value_type}
+    (said,) = re.findall(r"^\| `claims` \| list of structs \| (.*) \|$", text, re.MULTILINE)
+    assert inner == set(re.findall(r"`(\w+)`", re.sub(r"\(.*?\)", "", said)))
 
 
 def test_the_table_of_embeddings(texts: dict[str, str]) -> None:
