@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from contextlib import nullcontext
 from threading import Lock
 from typing import Any, get_args
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from arpent.engine.crew import hired
 from arpent.engine.devices import as_channels_last, channels_last, choose_device
 from arpent.engine.settings import Precision, RuntimeName
+from arpent.engine.stems import WideConvolutions, bfloat16
 from arpent.engine.task import Network
 from arpent.errors import ExtraMissing, InvalidSetting, UnknownName
 from arpent.models.openvino import openvino
@@ -34,7 +36,7 @@ class TorchNetwork:
 
     def __call__(self, *inputs: Tensor) -> Any:  # noqa: ANN401 - models answer with tensors, tuples or mappings
         """One forward pass; outputs stay on the device, in float32."""
-        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self._reduced):
+        with torch.inference_mode(), bfloat16(self.device.type, enabled=self._reduced):
             out = self._model(*(as_channels_last(tensor.to(self.device)) for tensor in inputs))
         return out.float() if isinstance(out, Tensor) and self._reduced else out
 
@@ -103,7 +105,7 @@ class OpenVinoNetwork:
         """The compiled model for a tile of these sizes."""
         shapes = tuple(tensor.shape for tensor in inputs)
         if shapes not in self._compiled:
-            graph = _exported(self._module, inputs) if self._fixed else self._reshaped(inputs)
+            graph = self._exported(inputs) if self._fixed else self._reshaped(inputs)
             # OpenVINO's own default on recent CPUs is bfloat16: the precision is always said.
             wanted = {
                 "INFERENCE_PRECISION_HINT": self.precision,
@@ -119,18 +121,20 @@ class OpenVinoNetwork:
         """The one export with free sizes, for inputs of these."""
         if self._graph is None:
             free = tuple(dict.fromkeys(range(2, tensor.ndim), torch.export.Dim.AUTO) for tensor in inputs)
-            self._graph = _exported(self._module, inputs, free)
+            self._graph = self._exported(inputs, free)
         graph = self._graph.clone()
         graph.reshape({index: list(tensor.shape) for index, tensor in enumerate(inputs)})
         return graph
 
-
-def _exported(module: nn.Module, inputs: tuple[Tensor, ...], free: tuple[dict[int, Any], ...] | None = None) -> Any:  # noqa: ANN401 - OpenVINO publishes no types
-    """OpenVINO's graph of a module, for inputs like these; `free` are the axes whose length may change."""
-    examples = tuple(tensor.detach().float().cpu() for tensor in inputs)
-    with torch.no_grad():
-        program = torch.export.export(module, examples, dynamic_shapes=free)
-    return openvino().convert_model(program)
+    def _exported(self, inputs: tuple[Tensor, ...], free: tuple[dict[int, Any], ...] | None = None) -> Any:  # noqa: ANN401 - OpenVINO publishes no types
+        """OpenVINO's graph of the module, for inputs like these; `free` are the axes whose length may change."""
+        examples = tuple(tensor.detach().float().cpu() for tensor in inputs)
+        wide = WideConvolutions() if self.precision == "bf16" else nullcontext()
+        with torch.no_grad(), wide:
+            program = torch.export.export(self._module, examples, dynamic_shapes=free)
+        if isinstance(wide, WideConvolutions) and wide.overlapping:
+            self.precision = "f32"  # of a whole graph: which of its steps are wide, the runtime does not ask
+        return openvino().convert_model(program)
 
 
 _WORTH_STARTING = 20.0
