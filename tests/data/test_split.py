@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections import Counter
 
 import numpy as np
@@ -23,6 +24,7 @@ from arpent.data import (
 )
 from arpent.data.split import shares_ground
 from arpent.errors import DatasetError, EmptySplit, GeoreferenceMissing, InvalidSetting, SplitLeak
+from arpent.io import open_image
 
 EQUAL = {"train": 0.5, "val": 0.25, "test": 0.25}
 
@@ -194,6 +196,27 @@ def test_windows_of_one_file_leak_only_where_they_overlap(write_tiff):
         check_leak(SampleIndex([left]), SampleIndex([Sample(path, window=Window(0, 19, 40, 20))]))
     with pytest.raises(SplitLeak, match="the same file"):
         check_leak(SampleIndex([left]), SampleIndex([Sample(path)]))
+
+
+def test_an_image_cut_into_many_blocks_is_opened_once_and_no_block_held_against_all(write_tiff, monkeypatch):
+    index = cut_blocks(SampleIndex([Sample(str(write_tiff("a.tif", np.zeros((1, 120, 120), np.uint8))))]), 4)
+    sides = {"train": index[::2], "val": index[1::2]}
+    opened, calls = [], 0
+    headers = sys.modules["arpent.data.footprints"]  # the package has a function of that name
+    monkeypatch.setattr(headers, "open_image", lambda *a, **k: opened.append(a) or open_image(*a, **k))
+
+    def count(frame, event, _):
+        nonlocal calls
+        calls += event == "call" and frame.f_code.co_filename.endswith("leaks.py")
+
+    sys.setprofile(count)
+    try:
+        assert find_leaks(sides) == ()
+    finally:
+        sys.setprofile(None)
+    assert len(index) == 900
+    assert len(opened) == len(sides)
+    assert calls < 20 * len(index)
 
 
 def test_the_antimeridian_is_no_border(write_tiff):

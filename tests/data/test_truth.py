@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from pyproj import Transformer
 
 from arpent.core import ClassMap, Grid, LandClass, Normalisation, Strip, Window, nomenclature
-from arpent.data import Normaliser, PatchLoader, Sample
+from arpent.data import Normaliser, PatchLoader, Sample, count_labels
 from arpent.data.patches import PatchRef
-from arpent.data.truth import legend_of
+from arpent.data.truth import OutlinePool, legend_of
 from arpent.errors import DatasetError, GeoreferenceMissing, UnknownName, UnreadableFile
-from arpent.io import CogWriter, RasterSpec
+from arpent.io import CogWriter, RasterSpec, open_image
 from arpent.io.annotations import open_annotations
 
 GRID = Grid.north_up(650_000, 6_860_000, 0.5, 120, 150, 2154)
@@ -134,6 +134,24 @@ def test_a_patch_is_learnt_from_outlines(tmp_path):
     inside = np.zeros((64, 64), bool)
     inside[:10, :50] = True
     assert np.array_equal(target, np.where(inside, CLASSES.index_of_id[WATER.id], -1))
+
+
+def test_the_blocks_of_an_image_share_their_outlines(tmp_path):
+    with CogWriter(tmp_path / "image.tif", RasterSpec(GRID, ("red",), "uint8")) as writer:
+        writer.write(Strip(0, np.full((1, 120, 150), 9, np.uint8)))
+    whole, water = shapely.box(0, 0, 150, 120), shapely.box(0, 0, 150, 60)
+    files = [str(write(tmp_path / f"{k}.gpkg", [shape], [WATER.id])) for k, shape in enumerate((whole, water))]
+    told = {"mask_field": "classe"}
+    image = str(tmp_path / "image.tif")
+    one, other = (Sample(image, files[0], window=Window(row, 0, 60, 150), attributes=told) for row in (0, 60))
+    counts = count_labels([one, other], CLASSES)
+    assert counts.by_class[CLASSES.index_of_id[WATER.id]] == 120 * 150
+    pool = OutlinePool()
+    with open_image(image) as opened:
+        assert pool.of(one, opened, CLASSES) is pool.of(other, opened, CLASSES)
+        assert pool.of(Sample(image, files[1], attributes=told), opened, CLASSES) is not pool.of(one, opened, CLASSES)
+        with pytest.raises(UnknownName):
+            pool.of(Sample(image, files[0], attributes={"mask_field": "class"}), opened, CLASSES)
 
 
 @pytest.mark.requires("data")

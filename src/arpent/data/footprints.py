@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from arpent.core import Window, ground_area, ground_outline
+from arpent.core import Grid, Window, ground_area, ground_outline
 from arpent.data.index import SampleIndex
 from arpent.data.sample import Sample
 from arpent.errors import DatasetError, GeoreferenceMissing
 from arpent.io import open_image
 
-__all__ = ["Footprint", "cut_blocks", "footprints", "located"]
+__all__ = ["Footprint", "cut_blocks", "footprints", "located", "with_grids"]
 
 _WORLD = shapely.box(-180, -90, 180, 90)
 
@@ -45,12 +45,21 @@ class Footprint:
 
 def footprints(samples: Iterable[Sample]) -> tuple[Footprint, ...]:
     """The footprint of each sample, from the header of its image."""
-    return tuple(_footprint(sample) for sample in samples)
+    return tuple(_footprint(sample, grid) for sample, grid in with_grids(samples))
 
 
-def _footprint(sample: Sample) -> Footprint:
-    with open_image(sample.image, sensor=sample.sensor or None) as reader:
-        grid = reader.grid
+def with_grids(samples: Iterable[Sample]) -> Iterator[tuple[Sample, Grid]]:
+    """Each sample with the grid of its image; an image that has been cut into thousands of blocks is opened once."""
+    known: dict[tuple[str, str], Grid] = {}
+    for sample in samples:
+        key = sample.image, sample.sensor
+        if key not in known:
+            with open_image(sample.image, sensor=sample.sensor or None) as reader:
+                known[key] = reader.grid
+        yield sample, known[key]
+
+
+def _footprint(sample: Sample, grid: Grid) -> Footprint:
     window = sample.window or grid.window
     if not grid.georeferenced:
         return Footprint(float(window.size), None)

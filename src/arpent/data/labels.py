@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from arpent.core import ClassMap
 from arpent.data.sample import Sample
-from arpent.data.truth import drawn, open_drawn
+from arpent.data.truth import OutlinePool, drawn
 from arpent.errors import DatasetError
 from arpent.io import ImageReader, open_image
 from arpent.io.annotations import AnnotationReader
@@ -50,15 +50,6 @@ class LabelCounts:
                 cure=f"Choose the nomenclature or code list that the masks were made with ({settings}).",
             )
 
-    def require_all(self, classes: ClassMap) -> None:
-        """Raises an error that names the classes without a single pixel, if there are any."""
-        absent = [classes.labels()[index] for index in np.flatnonzero(self.by_class == 0)]
-        if absent:
-            raise DatasetError(
-                f"no pixel shows {', '.join(absent)}",
-                cure="A model cannot learn what it never sees: add samples, or keep only the other classes.",
-            )
-
 
 def count_labels(samples: Iterable[Sample], classes: ClassMap, codes: str = "") -> LabelCounts:
     """Counts the pixels of the truth of all samples that have one, each within the sample's window.
@@ -70,11 +61,11 @@ def count_labels(samples: Iterable[Sample], classes: ClassMap, codes: str = "") 
     """
     counts = np.zeros(_NUMBERS, np.int64)
     outside: dict[int, int] = {}
-    hidden = 0
+    hidden, outlines = 0, OutlinePool(1)  # blocks of an image stand side by side
     for sample in samples:
         if sample.mask is None:
             continue
-        with _opened(sample, sample.mask, classes, codes) as reader:
+        with _opened(sample, sample.mask, classes, codes, outlines) as reader:
             window = reader.grid.window
             # A window counts pixels of the image; on a mask of another grid all of the mask stands for it.
             if sample.window is not None and sample.window in window:
@@ -96,8 +87,10 @@ def count_labels(samples: Iterable[Sample], classes: ClassMap, codes: str = "") 
     return LabelCounts(by_class, hidden + empty, {**unknown, **outside})
 
 
-def _opened(sample: Sample, mask: str, classes: ClassMap, codes: str) -> ImageReader | AnnotationReader:
+def _opened(
+    sample: Sample, mask: str, classes: ClassMap, codes: str, outlines: OutlinePool
+) -> ImageReader | AnnotationReader:
     if not drawn(mask):
         return open_image(mask, resampling="nearest")
     with open_image(sample.image, sensor=sample.sensor or None) as image:
-        return open_drawn(sample, image, classes, codes)
+        return outlines.of(sample, image, classes, codes)

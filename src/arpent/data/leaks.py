@@ -23,6 +23,7 @@ __all__ = ["Leak", "check_leak", "find_leaks"]
 
 _SHOWN = 5
 _GLANCE = 1 << 16  # bytes at the start of a file that are compared before all of it
+_FAR = 1e9  # pixels; no image is as large
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +87,22 @@ def find_leaks(sides: Mapping[Split, SampleIndex]) -> tuple[Leak, ...]:
 
 def _pairs(groups: Iterable[list[int]], placed: list[_Placed]) -> set[tuple[int, int]]:
     """Pairs within groups of samples that show the same picture, on different sides and with pixels in common."""
-    return {
-        (first, second)
-        for group in groups
-        for first in group
-        for second in group
-        if first < second
-        and placed[first].side != placed[second].side
-        and _overlap(placed[first].sample.window, placed[second].sample.window)
-    }
+    found = set()
+    for group in groups:
+        # An image cut into blocks is thousands of windows: those that meet are looked up, not every pair.
+        boxes = np.array([_box(placed[number].sample.window) for number in group], object)
+        for i, j in zip(*shapely.STRtree(boxes).query(boxes).tolist(), strict=True):
+            first, second = group[i], group[j]
+            if first < second and placed[first].side != placed[second].side:
+                found.add((first, second))
+    return found
 
 
-def _overlap(one: Window | None, other: Window | None) -> bool:
-    return one is None or other is None or one.intersect(other).size > 0
+def _box(window: Window | None) -> shapely.Geometry:
+    """The middles of a window's pixels, which no window beside it shares; of no window, all there may be."""
+    if window is None:
+        return shapely.box(-_FAR, -_FAR, _FAR, _FAR)
+    return shapely.box(window.col + 0.5, window.row + 0.5, window.col_end - 0.5, window.row_end - 0.5)
 
 
 def _same_path(placed: list[_Placed]) -> set[tuple[int, int]]:

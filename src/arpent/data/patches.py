@@ -10,13 +10,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from arpent.core import Window
-from arpent.data.footprints import located
+from arpent.core import Grid, Window, ground_sampling_distance
+from arpent.data.footprints import located, with_grids
 from arpent.data.index import SampleIndex
 from arpent.data.mixture import Mix, apportioned, interleaved, members, shares_of
 from arpent.data.sample import Sample
 from arpent.errors import EmptySplit, GeoreferenceMissing, InvalidSetting
-from arpent.io import open_image
 
 __all__ = ["GridPatches", "PatchPlan", "PatchRef", "RandomPatches", "rescaled"]
 
@@ -83,7 +82,7 @@ class RandomPatches:
         self._samples = index.samples
         self._size = size
         self._seed = seed
-        self._steps = [_steps_of(sample, gsds) for sample in index] if gsds else None
+        self._steps = [_steps_of(sample, grid, gsds) for sample, grid in with_grids(index)] if gsds else None
         self._gsds = len(gsds)
         areas = np.array([window.size for window in self._windows], np.float64)
         self.count = max(1, round(areas.sum() / size**2)) if count is None else count
@@ -149,10 +148,9 @@ def rescaled(window: Window, step: float) -> Window:
     return Window.between(row, col, max(row_end, row + 1), max(col_end, col + 1))
 
 
-def _steps_of(sample: Sample, gsds: Sequence[float]) -> list[float]:
-    """Widths of pixels of these sizes in metres, in pixels of the sample's image."""
-    with open_image(sample.image, sensor=sample.sensor or None) as reader:
-        own = reader.gsd
+def _steps_of(sample: Sample, grid: Grid, gsds: Sequence[float]) -> list[float]:
+    """Widths of pixels of these sizes in metres, in pixels of the sample's image, which lies on this grid."""
+    own = ground_sampling_distance(grid)
     if own is None:
         raise GeoreferenceMissing(
             f"{sample.image} has no pixel size in metres that it could be resampled from",

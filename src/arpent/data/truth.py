@@ -53,7 +53,8 @@ def require_fitting_masks(samples: Iterable[Sample], *, resampled: bool = False)
         DatasetError: a mask differs in size from its image, or could not follow it to another pixel size.
         NoOverlap: a mask lies elsewhere.
     """
-    for sample in samples:
+    pairs = {(sample.image, sample.sensor, sample.mask): sample for sample in samples}  # each once, however it is cut
+    for sample in pairs.values():
         if sample.mask is None or drawn(sample.mask):
             continue
         with open_image(sample.image, sensor=sample.sensor or None) as image:
@@ -99,28 +100,33 @@ def open_drawn(sample: Sample, image: ImageReader, classes: ClassMap, codes: str
     ``mask_background``, the class of ground without outlines.
     """
     assert sample.mask is not None
-    told = {key: str(value) for key, value in sample.attributes.items() if key.startswith("mask_")}
+    told = _told(sample)
     legend = legend_of(classes, codes, told.get("mask_background"))
     field, layer = told.get("mask_field"), told.get("mask_layer")
     return open_annotations(sample.mask, image.grid, legend, field=field, layer=layer)
 
 
+def _told(sample: Sample) -> dict[str, str]:
+    """What the index says of a file of outlines."""
+    return {key: str(value) for key, value in sample.attributes.items() if key.startswith("mask_")}
+
+
 class OutlinePool:
-    """Outlines shared by threads; those of the samples that were read longest ago are forgotten.
+    """Outlines shared by threads and by all blocks of an image; those that were read longest ago are forgotten.
 
     Args:
-        capacity: samples whose outlines are kept.
+        capacity: images whose outlines are kept.
     """
 
     def __init__(self, capacity: int = 64) -> None:
         self._capacity = capacity
-        self._kept: OrderedDict[tuple[str | None, str, tuple[int, int]], AnnotationReader] = OrderedDict()
+        self._kept: OrderedDict[tuple[object, ...], AnnotationReader] = OrderedDict()
         self._lock = threading.Lock()
 
     def of(self, sample: Sample, image: ImageReader, classes: ClassMap, codes: str = "") -> AnnotationReader:
         """The outlines of a sample."""
-        # One image may be read at several pixel sizes.
-        key = sample.mask, sample.name, image.grid.shape
+        # One image may be read at several pixel sizes, and one file hold several layers.
+        key = sample.mask, sample.image, image.grid.shape, *sorted(_told(sample).items())
         with self._lock:
             found = self._kept.get(key)
             if found is None:
