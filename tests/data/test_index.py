@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,18 @@ def test_any_text_survives_csv(tmp_path, rows):
     again = SampleIndex.read(SampleIndex(samples).write(tmp_path / "i.csv"))
     assert list(again) == samples
     assert [sample.attributes for sample in again] == [sample.attributes for sample in samples]
+
+
+def test_numbers_that_are_missing_are_nan_and_windows_have_whole_ones(tmp_path):
+    numbers = {"row": [0.0, math.nan], "col": [4.0, math.nan], "height": [8.0, math.nan], "width": [8.0, math.nan]}
+    columns = {"image": ["https://host/a.tif", "https://host/b.tif"], **numbers, "altitude": [math.nan, 12.5]}
+    pq.write_table(pa.table(columns), tmp_path / "i.parquet")
+    one, other = SampleIndex.read(tmp_path / "i.parquet")
+    assert (one.window, other.window) == (Window(0, 4, 8, 8), None)
+    assert (one.attributes, other.attributes) == ({}, {"altitude": 12.5})
+    pq.write_table(pa.table(columns | {"row": [0.5, math.nan]}), tmp_path / "i.parquet")
+    with pytest.raises(DatasetError, match=r"row 1: row '0\.5' is no whole number"):
+        SampleIndex.read(tmp_path / "i.parquet")
 
 
 def test_bad_rows_are_reported_with_number_and_reason(tmp_path):

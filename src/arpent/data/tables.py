@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import date
@@ -55,7 +56,7 @@ def sample_of_row(row: Mapping[str, Any], folder: Path) -> Sample:
     """The sample of one row; a `ValueError` says what is wrong with it."""
     if None in row:  # where the csv module puts surplus cells
         raise ValueError("more cells than columns")
-    values = {key: value for key, value in row.items() if value is not None and value != ""}
+    values = {key: value for key, value in row.items() if not _is_empty(value)}
     text = {key: str(values.pop(key)).strip() for key in _TEXT if key in values}
     if not text.get("image"):
         raise ValueError("no image")
@@ -77,6 +78,11 @@ def sample_of_row(row: Mapping[str, Any], folder: Path) -> Sample:
     )
 
 
+def _is_empty(value: object) -> bool:
+    """Whether a cell says nothing; columns of numbers have NaN where others have no value."""
+    return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
+
+
 def _date_of(value: object) -> date:
     if isinstance(value, date):  # a datetime is one too
         return date(value.year, value.month, value.day)
@@ -93,11 +99,21 @@ def _window_of(values: dict[str, Any]) -> Window | None:
         return None
     if len(given) < len(_WINDOW):
         raise ValueError(f"a window needs {', '.join(_WINDOW)}, found only {', '.join(given)}")
-    numbers = [int(given[key]) for key in _WINDOW]
+    numbers = [_whole(key, given[key]) for key in _WINDOW]
     window = Window(*numbers)
     if window.row < 0 or window.col < 0 or window.height < 1 or window.width < 1:
         raise ValueError(f"window {numbers} is empty or starts outside the image")
     return window
+
+
+def _whole(column: str, value: object) -> int:
+    try:
+        number = float(str(value))
+        if number.is_integer():
+            return int(number)
+    except ValueError:
+        pass
+    raise ValueError(f"{column} '{value}' is no whole number")
 
 
 def _resolved(path: str, folder: Path) -> str:
