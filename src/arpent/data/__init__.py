@@ -1,8 +1,8 @@
 """Samples: index, splits, statistics, normalisation, augmentation, batches."""
 
-from arpent.data.augment import Augment, Patch, dihedral, dihedral_inverse, generator_for
+from arpent.data.augment import Augment, Patch, dihedral, generator_for
 from arpent.data.batches import Batch, Batches, PatchLoader, target_of
-from arpent.data.drifting import ONE_LANDSCAPE, WHOLE_WORLD, FarBand, FarLimit, drift, far_bands, glance, glances
+from arpent.data.drifting import ONE_LANDSCAPE, WHOLE_WORLD, FarBand, FarLimit, far_bands, glance, glances
 from arpent.data.footprints import Footprint, cut_blocks, footprints, located
 from arpent.data.index import SampleIndex
 from arpent.data.labels import LabelCounts, count_labels
@@ -24,7 +24,7 @@ from arpent.data.pool import Opening, ReaderPool
 from arpent.data.sample import SPLITS, Sample, Split
 from arpent.data.share import WHOLE, Share
 from arpent.data.split import DEFAULT_FRACTIONS, split_by_block, split_by_domain
-from arpent.data.statistics import Statistics, StatisticsRecord, measure, statistics_of
+from arpent.data.statistics import Statistics, StatisticsRecord, measure
 from arpent.data.truth import require_fitting_masks
 
 __all__ = [
@@ -64,8 +64,6 @@ __all__ = [
     "count_labels",
     "cut_blocks",
     "dihedral",
-    "dihedral_inverse",
-    "drift",
     "far_bands",
     "find_leaks",
     "footprints",
@@ -84,7 +82,6 @@ __all__ = [
     "split_by_block",
     "split_by_domain",
     "standardisation",
-    "statistics_of",
     "target_of",
     "with_absent",
 ]

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from arpent.core.settings import Settings
 
-__all__ = ["Augment", "Patch", "dihedral", "dihedral_inverse", "generator_for"]
+__all__ = ["Augment", "Patch", "dihedral", "generator_for"]
 
 Array = TypeVar("Array", bound=NDArray[Any])
 
@@ -56,12 +56,6 @@ def dihedral(array: Array, element: int) -> Array:
     """
     mirrored = array[..., ::-1] if element & 4 else array
     return cast(Array, np.rot90(mirrored, element & 3, axes=(-2, -1)))
-
-
-def dihedral_inverse(array: Array, element: int) -> Array:
-    """Undoes `dihedral` of the same element."""
-    turned = np.rot90(array, -(element & 3), axes=(-2, -1))
-    return cast(Array, turned[..., ::-1] if element & 4 else turned)
 
 
 class Augment(Settings):

@@ -201,7 +201,6 @@ class Batches:
         seed: of the augmentation.
         augment: varies patches, as `Augment` does, for training; they are taken as they are if not given.
         workers: threads that read ahead; 0 reads in the caller's thread. It changes the speed and nothing else.
-        drop_last: leave out a last batch that is not full, since batch statistics of few patches are poor.
     """
 
     def __init__(
@@ -213,7 +212,6 @@ class Batches:
         seed: int = 0,
         augment: Callable[[Patch, np.random.Generator], Patch] | None = None,
         workers: int = 2,
-        drop_last: bool = False,
     ) -> None:
         if batch_size < 1:
             raise InvalidSetting("a batch needs at least one patch", found=batch_size, cure="Give 1 or more.")
@@ -223,12 +221,10 @@ class Batches:
         self._seed = seed
         self._augment = augment
         self._workers = workers
-        self._drop_last = drop_last
 
     def steps(self, number: int = 0) -> int:
         """Batches of an epoch."""
-        count = len(self._plan.epoch(number))
-        return count // self._batch_size if self._drop_last else -(-count // self._batch_size)
+        return -(-len(self._plan.epoch(number)) // self._batch_size)
 
     def epoch(self, number: int, start: int = 0, stop: int | None = None, share: Share = WHOLE) -> Iterator[Batch]:
         """The batches of an epoch, from batch `start` on, up to `stop` if that is given.
@@ -242,7 +238,6 @@ class Batches:
         """
         share.require_room(self._batch_size)
         refs = self._plan.epoch(number)
-        end = len(refs) - len(refs) % self._batch_size if self._drop_last else len(refs)
 
         def load(place: int) -> Patch:
             patch = self._load(refs[place])
@@ -251,11 +246,11 @@ class Batches:
             return self._augment(patch, generator_for(self._seed, number, place))
 
         def batch(first: int) -> Batch:
-            places = range(first, min(first + self._batch_size, end))
+            places = range(first, min(first + self._batch_size, len(refs)))
             mine = share.of(places)
             return collate([load(place) for place in mine], [refs[place] for place in mine], share.part(places))
 
-        last = end if stop is None else min(stop * self._batch_size, end)
+        last = len(refs) if stop is None else min(stop * self._batch_size, len(refs))
         firsts = range(start * self._batch_size, last, self._batch_size)
         if not self._workers:
             return map(batch, firsts)

@@ -13,7 +13,7 @@ from arpent.data.normalise import in_decibels
 from arpent.data.statistics import Statistics
 from arpent.errors import BandMismatch
 
-__all__ = ["ONE_LANDSCAPE", "WHOLE_WORLD", "FarBand", "FarLimit", "drift", "far_bands", "glance", "glances"]
+__all__ = ["ONE_LANDSCAPE", "WHOLE_WORLD", "FarBand", "FarLimit", "far_bands", "glance", "glances"]
 
 _PLACES = 6
 _SIDE = 128
@@ -142,20 +142,3 @@ def far_bands(statistics: Statistics, rule: Normalisation, limit: FarLimit = ONE
         ):
             found.append(FarBand(name, mean, std, *then))
     return tuple(found)
-
-
-def drift(statistics: Statistics, rule: Normalisation) -> str | None:
-    """A warning in English, with the numbers, when images are far (`far_bands`); None when they are near."""
-    far = far_bands(statistics, rule)
-    if not far:
-        return None
-    told = [
-        f"band '{band.name}' has mean {band.mean:.4g} and standard deviation {band.std:.4g}, "
-        + (
-            f"training had {band.expected_mean:.4g} and {band.expected_std:.4g}"
-            if band.top is None
-            else f"98 % of it below {band.top:.4g}, where pixels from 0 to 1 are expected"
-        )
-        for band in far
-    ]
-    return f"These images are far from those of training ({rule.origin}): {'; '.join(told)}."

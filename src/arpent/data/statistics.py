@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal, Self
 
@@ -15,12 +15,11 @@ from arpent.data import kernels
 from arpent.errors import BandMismatch, InvalidSetting, NoValidPixels
 from arpent.io import ImageReader, read_ahead
 
-__all__ = ["BandSummary", "Statistics", "StatisticsRecord", "measure", "statistics_of"]
+__all__ = ["BandSummary", "Statistics", "StatisticsRecord", "measure"]
 
 Kind = Literal["uint8", "uint16", "int16", "float32"]
 _EXACT = {"uint8": (0, 256), "uint16": (0, 1 << 16), "int16": (-(1 << 15), 1 << 16)}
 _ROWS = 512  # of a strip that is read at once
-_MIDDLE = 50.0
 
 
 class BandSummary(BaseModel):
@@ -187,11 +186,6 @@ class Statistics:
         self._require_pixels()
         return np.array([moments.high for moments in self._moments])
 
-    @property
-    def median(self) -> NDArray[np.float64]:
-        """Medians, ``(bands,)``."""
-        return self.percentile(_MIDDLE)
-
     def percentile(self, share: ArrayLike) -> NDArray[np.float64]:
         """The values below which `share` percent of the pixels lie, ``(bands,)`` or ``(shares, bands)``.
 
@@ -309,16 +303,6 @@ class Statistics:
                 )
             result._histograms[index, places] = band.counts
         return result
-
-
-def statistics_of(readers: Iterable[ImageReader], *, threads: int = 2) -> Statistics:
-    """Statistics of a set of open images of the same bands and type, read strip by strip in bounded memory."""
-    result: Statistics | None = None
-    for reader in readers:
-        result = measure(reader, into=result, threads=threads)
-    if result is None:
-        raise NoValidPixels("there is no image to take statistics of", cure="Give at least one image.")
-    return result
 
 
 def measure(
