@@ -86,7 +86,7 @@ def test_own_codes_pass_and_others_are_fill():
 
 @pytest.mark.parametrize("layer", QUALITY_LAYERS)
 def test_every_number_has_a_meaning(layer):
-    decoded = decode_quality(np.arange(256, dtype=np.uint8), layer)
+    decoded = decode_quality(np.arange(256, dtype=np.uint16) << (10 if layer == "qa60" else 0), layer)
     assert set(decoded.tolist()) <= {int(quality) for quality in Quality}
 
 
@@ -127,6 +127,8 @@ def test_mistakes_are_explained():
 
 def test_the_two_cloud_bits_of_qa60_and_a_plain_mask():
     assert decode_quality(np.array([0, 1024, 2048, 3072, 7], np.uint16), "qa60").tolist() == [0, 1, 1, 1, 0]
+    with pytest.raises(InvalidSetting, match="bits 10 and 11"):  # all would be clear
+        decode_quality(np.array([0, 1], np.uint8), "qa60")
     assert decode_quality(np.array([0, 1, 2], np.uint8), "cloudmask").tolist() == [0, 1, 255]
 
 

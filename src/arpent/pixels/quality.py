@@ -140,6 +140,13 @@ def decode_quality(values: NDArray[np.integer], layer: str) -> NDArray[np.uint8]
             expected="integers",
             cure="Read it with nearest neighbour, never interpolated.",
         )
+    if layer == "qa60" and values.dtype.itemsize < 2:
+        raise InvalidSetting(
+            "a QA60 layer has its clouds in bits 10 and 11",
+            found=values.dtype,
+            expected="integers of 16 bits",
+            cure="Give the layer as it was published, or say that it is a cloudmask.",
+        )
     if layer == "qa_pixel":
         values = values & 0xFF
     elif layer == "qa60":
