@@ -70,14 +70,9 @@ def test_the_bounds_of_a_turned_grid_hold_all_corners() -> None:
     assert box.top - box.bottom == pytest.approx(10 * math.sqrt(2))
 
 
-def test_a_grid_speaks_odc_geo() -> None:
-    assert LAMBERT.geobox.shape == LAMBERT.shape
-    assert LAMBERT.geobox.crs == LAMBERT.crs
-    assert LAMBERT.georeferenced
-
-
 def test_a_picture_has_no_place() -> None:
     picture = Grid(10, 20)
+    assert LAMBERT.georeferenced
     assert not picture.georeferenced
     assert ground_sampling_distance(picture) is None
     with pytest.raises(GeoreferenceMissing, match="the photo has no coordinate reference system"):

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from affine import Affine
 from odc.geo.crs import CRS
-from odc.geo.geobox import GeoBox
 
 from arpent.core.window import Window
 from arpent.errors import GeoreferenceMissing, InvalidSetting
@@ -70,11 +69,6 @@ class Grid:
     def georeferenced(self) -> bool:
         """Whether the grid names its place on earth."""
         return self.crs is not None
-
-    @property
-    def geobox(self) -> GeoBox:
-        """The same grid as an odc-geo value."""
-        return GeoBox(self.shape, self.transform, self.crs)
 
     @property
     def bounds(self) -> Bounds:

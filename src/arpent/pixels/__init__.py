@@ -13,12 +13,7 @@ from arpent.pixels.quality import (
     usable,
     worst_quality,
 )
-from arpent.pixels.radiometry import (
-    decibels_to_linear,
-    linear_to_decibels,
-    to_numbers,
-    to_reflectance,
-)
+from arpent.pixels.radiometry import decibels_to_linear, linear_to_decibels
 from arpent.pixels.speckle import (
     SENTINEL_1_LOOKS,
     SPECKLE_FILTERS,
@@ -78,8 +73,6 @@ __all__ = [
     "quegan_yu",
     "spectral_index",
     "spectral_indices",
-    "to_numbers",
-    "to_reflectance",
     "upsample",
     "upsample_with_zeros",
     "upsampling_matrix",

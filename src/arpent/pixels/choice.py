@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 __all__ = ["highest"]
 
 
-def highest(scores: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """The number ``(height, width)`` of the highest of up to 256 maps ``(maps, height, width)``; the first on a tie.
+def highest(scores: NDArray[np.float32]) -> NDArray[np.integer]:
+    """The number ``(height, width)`` of the highest of maps ``(maps, height, width)``; the first on a tie.
 
-    Numpy's own arg-max over the first axis walks through memory the wrong way and takes some thirty times longer.
+    Numpy's own arg-max over the first axis walks through memory the wrong way and takes some thirty times longer; it
+    is left to those with more maps than a byte can number.
     """
-    if not len(scores) <= 256:
+    if len(scores) > 256:
         return np.asarray(scores.argmax(axis=0))
     return np.asarray(_highest(np.ascontiguousarray(scores, np.float32)))
 

@@ -62,7 +62,7 @@ def looks_of_blocks(power: Image, valid: Mask, step: int = 1) -> NDArray[np.floa
     Args:
         power: ``(height, width)``, linear.
         valid: which pixels count.
-        step: takes each so many-th column of blocks.
+        step: looks at every `step`-th column of blocks alone.
     """
     height, width = (min(LOOKS_BLOCK, side) for side in power.shape)
     down, across = power.shape[0] // height, power.shape[1] // width
@@ -156,7 +156,7 @@ class CardTally:
     """Makes the card of one band from pieces of rows, in memory that does not grow with the image's height.
 
     Args:
-        pixels: of the whole image; of a very large one each so many-th block is taken.
+        pixels: of the whole image; in a very large one only some of the blocks are looked at, evenly spread.
     """
 
     def __init__(self, pixels: int) -> None:
