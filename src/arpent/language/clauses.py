@@ -26,6 +26,7 @@ __all__ = [
     "filled",
     "index_slots",
     "laid_out",
+    "moved",
     "said_on",
     "share_slot",
     "value_slot",
@@ -52,7 +53,7 @@ class Clause:
 
     def then(self, other: Clause) -> Clause:
         """This and the other, side by side."""
-        return Clause(self.text + other.text, (*self.claims, *_moved(other.claims, len(self.text))))
+        return Clause(self.text + other.text, (*self.claims, *moved(other.claims, len(self.text))))
 
 
 def value_slot(axis: Axis, value: float, language: Language) -> Slot:
@@ -158,11 +159,12 @@ def laid_out(clauses: Iterable[Clause | None]) -> tuple[Sentence, ...]:
         if clause is None:
             continue
         words = clause.text[0].upper() + clause.text[1:] + "."
-        claims = tuple(sorted(_moved(clause.claims, start), key=lambda claim: claim.start))
+        claims = tuple(sorted(moved(clause.claims, start), key=lambda claim: claim.start))
         sentences.append(Sentence(words, start, start + len(words), claims))
         start += len(words) + 1
     return tuple(sentences)
 
 
-def _moved(claims: Iterable[Claim], places: int) -> tuple[Claim, ...]:
+def moved(claims: Iterable[Claim], places: int) -> tuple[Claim, ...]:
+    """The claims of a text that begins so many places later."""
     return tuple(replace(claim, start=claim.start + places, end=claim.end + places) for claim in claims)

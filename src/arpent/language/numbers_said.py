@@ -51,10 +51,9 @@ def _read(said: Said, carried: Topic | None) -> Iterator[tuple[Claim, int]]:
         if item.percent:
             yield _share(said, place), place
         elif unit_text in _AREAS:
-            factor = _AREAS[unit_text]
-            yield _claim(item, None, None, "area", factor=factor), place
+            yield _measure(item, "area", _AREAS[unit_text]), place
         elif unit_text in _COUNTED:
-            yield _claim(item, None, None, _COUNTED[unit_text]), place
+            yield _measure(item, _COUNTED[unit_text]), place
         else:
             plain.append(place)
     for place, topic in _assigned(said, plain):
@@ -74,11 +73,10 @@ def _identifies(said: Said, place: int) -> bool:
     return before >= 0 and item.step == 1 and not item.percent and said.items[before].means("identity") is not None
 
 
-def _claim(
-    item: Item, axis: str | None, index: str | None, named: str | None, factor: float = 1.0, negative: bool = False
-) -> Claim:
-    value = (item.value or 0.0) * factor * (-1 if negative else 1)
-    return Claim("value", axis, index, value, named, item.start, item.end, step=item.step * factor)
+def _measure(item: Item, named: str, factor: float = 1.0) -> Claim:
+    """A number of no index: an area, or how many days or dates."""
+    value = (item.value or 0.0) * factor
+    return Claim("value", None, None, value, named, item.start, item.end, step=item.step * factor)
 
 
 def _share(said: Said, place: int) -> Claim:

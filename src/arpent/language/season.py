@@ -22,6 +22,7 @@ from arpent.language.clauses import (
     day_slot,
     index_slots,
     laid_out,
+    moved,
     said_on,
     value_slot,
 )
@@ -128,17 +129,7 @@ class _Teller:
     def _today(self, last: Measured, after: int) -> tuple[Sentence, ...]:
         """The last date, axis by axis, or that too little was seen on it."""
         found = compose(last, self.language, seed=self.seed)
-        return tuple(
-            replace(
-                sentence,
-                start=sentence.start + after,
-                end=sentence.end + after,
-                claims=tuple(
-                    replace(claim, start=claim.start + after, end=claim.end + after) for claim in sentence.claims
-                ),
-            )
-            for sentence in found
-        )
+        return tuple(Sentence(one.text, one.start + after, one.end + after, moved(one.claims, after)) for one in found)
 
     def _crop(self, crop: str | None) -> Clause | None:
         """What grows there, where somebody knows and both languages have a word for it."""

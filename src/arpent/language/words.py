@@ -47,7 +47,7 @@ _LONGEST_WORD = 40
 _Phrases = Mapping[str, tuple[tuple[tuple[str, ...], str], ...]]
 """By its first concept: all concepts of a label, and its name."""
 
-_S_STAYS = {"en": ("ss", "us", "is"), "fr": ("ss", "us", "is")}
+_S_STAYS = ("ss", "us", "is")
 _ES = ("ches", "shes", "sses", "xes", "zzes", "oes")
 
 
@@ -240,7 +240,7 @@ def _singular(word: str, language: Language) -> str:
 
 
 def _singular_of_english(word: str) -> str:
-    if not word.endswith("s") or word.endswith(_S_STAYS["en"]):
+    if not word.endswith("s") or word.endswith(_S_STAYS):
         return word
     if word.endswith("ies"):
         return word[:-3] + "y"
@@ -254,4 +254,4 @@ def _singular_of_french(word: str) -> str:
         return word[:-3] + "al"
     if word.endswith("eux"):
         return word[:-1]
-    return word[:-1] if word.endswith("s") and not word.endswith(_S_STAYS["fr"]) else word
+    return word[:-1] if word.endswith("s") and not word.endswith(_S_STAYS) else word
