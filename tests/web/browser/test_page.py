@@ -139,9 +139,14 @@ def test_a_drawn_area_is_measured_and_saved(visit):
     assert saved.value.suggested_filename == "surfaces.csv"
     assert len(rows) > 6 and all(len(row) == len(rows[0]) for row in rows)
     assert any(re.search(r"\d,\d", cell) for row in rows[1:] for cell in row)
+    refused = {"error": "busy", "cure": "Wait."}
+    tab.route("**/api/areas?format=csv*", lambda route: route.fulfill(status=503, json=refused))
+    tab.locator("#card button.wide").first.click()
+    tab.get_by_text("busy — Wait.").wait_for()
+    assert tab.locator("#card .areas").count() == 1, "the table stays"
     tab.click("#card-close")
     assert tab.locator("path.drawn").count() == 0
-    assert page.faults == []
+    assert all("503" in fault for fault in page.faults)
 
 
 def test_an_area_is_drawn_by_keyboard_too(visit):
@@ -207,6 +212,29 @@ def test_a_parcel_tells_what_it_is_in_both_languages_and_others_are_like_it(visi
     assert page.faults == []
 
 
+def test_an_answer_that_comes_late_takes_no_card_that_others_have(visit):
+    page = visit()
+    tab, held = page.tab, []
+
+    def hold(route):
+        held.append(route)
+
+    tab.route("**/api/features/*", hold, times=1)
+    tab.fill("#search-text", "vegetation")
+    results = tab.locator("#found .results button")
+    results.nth(1).wait_for()
+    results.nth(0).click()
+    tab.get_by_text("Loading …").wait_for()
+    results.nth(1).click()
+    tab.wait_for_selector("#card .told")
+    shown = tab.locator("#card").inner_text()
+    with tab.expect_response("**/api/features/*"):
+        held[0].continue_()
+    tab.wait_for_timeout(200)
+    assert tab.locator("#card").inner_text() == shown
+    assert page.faults == []
+
+
 def test_layers_are_ordered_faded_searched_and_chosen(visit):
     page = visit(locale="fr-FR")
     tab = page.tab
@@ -220,6 +248,10 @@ def test_layers_are_ordered_faded_searched_and_chosen(visit):
     assert names == ["bâtiment", "zone imperméable", "sol nu"]
     warning = tab.locator("#shown .warning").inner_text()
     assert warning == "The image is far from those of the training. (en anglais)", "without a second sign of warning"
+    page.box("classes", "landcover").check()
+    assert tab.locator("#shown .layer").count() == 2
+    assert tab.locator("#shown .warning").count() == 1, "what holds for a run is said once"
+    page.box("classes", "landcover").uncheck()
     chooser.select_option(index=1)
     page.settle()
     assert "band=2" in tab.locator(".leaflet-tile-loaded").last.get_attribute("src")

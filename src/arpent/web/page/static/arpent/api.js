@@ -5,8 +5,11 @@ export const health = new EventTarget();
 
 let reachable = true;
 
+/** What was asked for did not come; any other error is a defect of the page. */
+export class Failure extends Error {}
+
 /** The server answered, and said no: one line what, one line what to do, and what such lines mean in each language. */
-export class Refused extends Error {
+export class Refused extends Failure {
   constructor(status, { error, detail, cure = "", means = null }) {
     super(error ?? detail ?? `HTTP ${status}`);
     this.status = status;
@@ -16,7 +19,7 @@ export class Refused extends Error {
 }
 
 /** Nobody answered. */
-export class Gone extends Error {}
+export class Gone extends Failure {}
 
 /** The JSON at that address. */
 export async function get(path, settings = {}) {

@@ -1,9 +1,9 @@
 /** What lies in a drawn area: surface per class per date, as a table and as a file for a spreadsheet. */
 
-import { Gone, Refused, post } from "./api.js";
+import { Failure, post } from "./api.js";
 import { closeCard, openCard } from "./card.js";
 import { clearDrawn, showDrawn } from "./draw.js";
-import { el } from "./elements.js";
+import { el, fill } from "./elements.js";
 import { failure } from "./failures.js";
 import { swatch } from "./legend.js";
 import { save } from "./save.js";
@@ -18,15 +18,10 @@ export async function measure(polygon) {
   sessionStorage.setItem(KEPT, JSON.stringify(polygon));
   const title = word("Areas");
   if (!layers.length) return openCard(title, [el("p", { text: word("No layer is on the map: choose one, then draw again.") })], forget);
-  openCard(title, [el("p", { class: "quiet", text: word("Measuring …") })], forget);
-  try {
-    const answer = await post("/api/areas", { polygon, layers });
-    const { rows } = await answer.json();
-    openCard(title, report(rows, { polygon, layers }), forget);
-  } catch (error) {
-    if (!(error instanceof Gone || error instanceof Refused)) throw error;
-    openCard(title, [failure(error, { role: "alert" })], forget);
-  }
+  const waits = openCard(title, [el("p", { class: "quiet", text: word("Measuring …") })], forget);
+  const found = await report({ polygon, layers }).catch(trouble);
+  if (!waits()) return null;
+  openCard(title, found, forget);
   sessionStorage.setItem(KEPT, JSON.stringify(polygon));
   return showDrawn(polygon);
 }
@@ -42,11 +37,19 @@ function forget() {
   clearDrawn();
 }
 
-function report(rows, asked) {
+function trouble(error) {
+  if (!(error instanceof Failure)) throw error;
+  return [failure(error, { role: "alert" })];
+}
+
+async function report(asked) {
+  const { rows } = await (await post("/api/areas", asked)).json();
   const found = view.visible.filter(({ id }) => rows.some((row) => row.layer === id));
   if (!found.length) return [el("p", { text: word("Nothing of the visible layers lies in this area.") }), again()];
-  const download = el("button", { type: "button", class: "wide", text: word("Save as CSV"), on: { click: () => csv(asked) } });
-  return [...found.map((layer) => section(layer, rows.filter((row) => row.layer === layer.id))), download, again()];
+  const said = el("div");
+  const click = () => csv(asked).then(() => [], trouble).then((children) => fill(said, children));
+  const download = el("button", { type: "button", class: "wide", text: word("Save as CSV"), on: { click } });
+  return [...found.map((layer) => section(layer, rows.filter((row) => row.layer === layer.id))), download, said, again()];
 }
 
 const again = () => el("button", { type: "button", class: "wide plain", text: word("Remove the area"), on: { click: closeCard } });
@@ -72,7 +75,7 @@ function figure(row) {
   return el("td", {}, el("span", { text: area(row.area_m2) }), Number.isFinite(row.share) ? el("small", { class: "quiet", text: share(row.share) }) : null);
 }
 
-async function csv({ polygon, layers }) {
-  const answer = await post(`/api/areas?format=csv&lang=${LANG}`, { polygon, layers });
+async function csv(asked) {
+  const answer = await post(`/api/areas?format=csv&lang=${LANG}`, asked);
   save(await answer.blob(), word("areas.csv"));
 }

@@ -4,9 +4,11 @@ import { at, fill } from "./elements.js";
 
 let leave = null;
 let came = null;
+let current = null;
 
-/** Opens the card with a title and these children; `closed` is called when it goes. */
+/** Opens the card with a title and these children; `closed` is called when it goes. Tells whether it is still there. */
 export function openCard(title, children, closed = null) {
+  const own = (current = {});
   leave?.();
   leave = closed;
   if (at("card").hidden) came = document.activeElement;
@@ -14,6 +16,7 @@ export function openCard(title, children, closed = null) {
   fill(at("card-body"), children);
   at("card").hidden = false;
   document.body.classList.add("carded");
+  return () => own === current;
 }
 
 /** Closes it and gives the focus back to where it was. */
@@ -22,7 +25,7 @@ export function closeCard() {
   at("card").hidden = true;
   document.body.classList.remove("carded");
   const closed = leave;
-  leave = null;
+  leave = current = null;
   closed?.();
   (came?.isConnected ? came : at("map")).focus();
 }

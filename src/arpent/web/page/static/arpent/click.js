@@ -1,6 +1,6 @@
 /** A click on the map: what every visible layer says of that place, its series, and the shape that lies there. */
 
-import { Gone, Refused, get } from "./api.js";
+import { Failure, get } from "./api.js";
 import { MOST_NUMBERS, chart, valueText } from "./chart.js";
 import { el, fill } from "./elements.js";
 import { failure } from "./failures.js";
@@ -50,7 +50,7 @@ async function inspect(place, point) {
     fill(body, heading(place), sections(rasters, layers));
   } catch (error) {
     if (error.name === "AbortError") return;
-    if (!(error instanceof Gone || error instanceof Refused)) throw error;
+    if (!(error instanceof Failure)) throw error;
     fill(body, failure(error));
   }
   popup.update();

@@ -3,7 +3,7 @@
 /** A layer with more than one dated frame moves with the timeline; any other stays as it is. */
 export const moves = (layer) => layer.frames.filter((frame) => frame.date).length > 1;
 
-/** Layers whose dates the timeline shows: not a pair of dates that a reconstruction compares by itself. */
+/** Earlier dates first; of one date the shorter forecast. */
 const byDate = (one, other) => (one.date < other.date ? -1 : one.date > other.date ? 1 : one.horizon - other.horizon);
 
 /** The layer's dated frames, oldest first. */

@@ -1,6 +1,6 @@
 /** The page stays in step with its server: a run that is registered appears, one that is removed goes. */
 
-import { Gone, Refused, get, health } from "./api.js";
+import { Failure, Refused, get, health } from "./api.js";
 import { failureText } from "./failures.js";
 import { say } from "./notices.js";
 import { again } from "./stack.js";
@@ -27,7 +27,7 @@ async function watch() {
     const state = await get("/api/state");
     if (state.version !== version) await load();
   } catch (error) {
-    if (!(error instanceof Gone || error instanceof Refused)) throw error;
+    if (!(error instanceof Failure)) throw error;
   }
 }
 
@@ -40,7 +40,7 @@ async function load() {
     view.learn(answer.runs);
     if (!first) announce(answer.runs.filter(({ id }) => !known.has(id)));
   } catch (error) {
-    if (!(error instanceof Gone || error instanceof Refused)) throw error;
+    if (!(error instanceof Failure)) throw error;
     if (error instanceof Refused) say(failureText(error));
   }
 }

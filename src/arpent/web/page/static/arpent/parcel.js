@@ -1,6 +1,6 @@
 /** A shape's card: what is said of it in both languages, and the measured numbers behind each sentence. */
 
-import { Gone, Refused, get } from "./api.js";
+import { Failure, get } from "./api.js";
 import { openCard } from "./card.js";
 import { el } from "./elements.js";
 import { failure } from "./failures.js";
@@ -17,17 +17,21 @@ const INNER = new Set(["value", "label", "colour", "layer", "title"]);
 /** Opens the card of a feature; `go` also brings it into view. */
 export async function openFeature(id, layerId, { go = false } = {}) {
   const layer = view.layers.get(layerId);
-  mark(layerId, id);
   const title = layer ? told(layer.title) : word("Shape");
-  openCard(title, [el("p", { class: "quiet", text: word("Loading …") })], () => mark(null, null));
+  const show = (name, children) => {
+    const isThere = openCard(name, children, () => mark(null, null));
+    mark(layerId, id);
+    return isThere;
+  };
+  const waits = show(title, [el("p", { class: "quiet", text: word("Loading …") })]);
   try {
     const feature = await get(`/api/features/${id}`);
+    if (!waits()) return;
     if (go && feature.bounds) arrive(feature.bounds);
-    openCard(told(feature.title) || title, contents(feature, layer), () => mark(null, null));
-    mark(layerId, id);
+    show(told(feature.title) || title, contents(feature, layer));
   } catch (error) {
-    if (!(error instanceof Gone || error instanceof Refused)) throw error;
-    openCard(title, [failure(error)]);
+    if (!(error instanceof Failure)) throw error;
+    if (waits()) show(title, [failure(error)]);
   }
 }
 
@@ -91,7 +95,7 @@ function likeThis({ id }) {
       place.replaceChildren(resultList(found, (result) => openFeature(result.feature, result.layer, { go: true }), { alike: true }));
       place.querySelector("button")?.focus();
     } catch (error) {
-      if (!(error instanceof Gone || error instanceof Refused)) throw error;
+      if (!(error instanceof Failure)) throw error;
       place.replaceChildren(button, failure(error));
       button.disabled = false;
     }

@@ -39,8 +39,11 @@ function to(percent) {
   view.divide({ ...view.swipe, at: Math.min(100, Math.max(0, percent)) });
 }
 
+/** The layer that is divided: the uppermost raster, or what is uppermost where there is none. */
+const divided = () => view.visible.find((layer) => layer.source !== "vector") ?? view.visible[0];
+
 function lay() {
-  const top = view.visible.find((layer) => layer.source !== "vector") ?? view.visible[0];
+  const top = divided();
   const on = Boolean(view.swipe && top);
   at("tool-swipe").setAttribute("aria-pressed", String(on));
   at("tool-swipe").disabled = !top;
@@ -85,7 +88,7 @@ function layBefore(top) {
 
 function clip() {
   const wanted = new Map();
-  const top = view.visible.find((layer) => layer.source !== "vector") ?? view.visible[0];
+  const top = divided();
   if (view.swipe && top) {
     const size = map.getSize();
     const x = (size.x * view.swipe.at) / 100;
@@ -102,4 +105,3 @@ function clip() {
 }
 
 const box = (left, top, right, bottom) => `polygon(${left}px ${top}px, ${right}px ${top}px, ${right}px ${bottom}px, ${left}px ${bottom}px)`;
-
