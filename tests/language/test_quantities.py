@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arpent.language import area, day, duration, length, number, percent, plural, storage
+from arpent.language import area, day, duration, length, number, percent, plural, signed, storage
 
 NARROW, NO_BREAK = "\N{NARROW NO-BREAK SPACE}", "\N{NO-BREAK SPACE}"
 
@@ -30,6 +30,12 @@ NARROW, NO_BREAK = "\N{NARROW NO-BREAK SPACE}", "\N{NO-BREAK SPACE}"
 def test_numbers(value: float, decimals: int | None, english: str, french: str) -> None:
     assert number(value, "en", decimals) == english
     assert number(value, "fr", decimals) == french
+
+
+def test_differences_have_a_sign() -> None:
+    assert signed(0.5, "fr", 2) == "+0,50"
+    assert signed(-0.5, "en", 2) == "−0.50"
+    assert [signed(value, "en") for value in (0.0, math.nan, math.inf)] == ["0", "–", "–"]
 
 
 @pytest.mark.parametrize(

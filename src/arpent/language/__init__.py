@@ -6,7 +6,7 @@ from arpent.language.diversity import Diversity, diversity
 from arpent.language.grammar import abstains, compose, templates, text
 from arpent.language.lexicon import LANGUAGES, keys, language_named, say
 from arpent.language.measured import Measured
-from arpent.language.quantities import area, day, duration, length, number, percent, plural, storage
+from arpent.language.quantities import area, day, duration, length, number, percent, plural, signed, storage
 from arpent.language.season import compose_season
 from arpent.language.vocabulary import axis_words, class_words
 from arpent.language.words import (
@@ -61,6 +61,7 @@ __all__ = [
     "percent",
     "plural",
     "say",
+    "signed",
     "storage",
     "templates",
     "text",

@@ -9,7 +9,7 @@ from datetime import date
 
 from arpent.core import Language
 
-__all__ = ["area", "day", "duration", "length", "number", "percent", "plural", "storage"]
+__all__ = ["area", "day", "duration", "length", "number", "percent", "plural", "signed", "storage"]
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
 THIN = "\N{NARROW NO-BREAK SPACE}"
@@ -61,6 +61,11 @@ def number(value: float, language: Language, decimals: int | None = None) -> str
         text = text.removeprefix("-")  # "-0" says nothing that "0" does not
     usage = USAGE[language]
     return text.translate({ord(","): usage.thousands, ord("."): usage.decimal, ord("-"): "\N{MINUS SIGN}"})
+
+
+def signed(value: float, language: Language, decimals: int | None = None) -> str:
+    """A difference: a `number` with a plus sign where it is above zero."""
+    return ("+" if 0 < value < math.inf else "") + number(value, language, decimals)
 
 
 def _decimals_for(value: float) -> int:

@@ -6,6 +6,7 @@ import base64
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -13,9 +14,10 @@ from typing import ClassVar
 
 from arpent.core import Language, write_file
 from arpent.errors import InvalidSetting
-from arpent.language import number
+from arpent.language import number, say, signed
+from arpent.version import __version__
 
-__all__ = ["Part", "Picture", "Section", "Table", "Text", "page_html", "write_page"]
+__all__ = ["Part", "Picture", "Section", "Table", "Text", "made_by", "page_html", "write_page"]
 
 Cell = str | int | float | None
 
@@ -115,8 +117,8 @@ class Table:
             return "–"
         if isinstance(cell, str):
             return cell
-        sign = "+" if place in self.signed and cell > 0 else ""
-        return sign + number(cell, language, 0 if isinstance(cell, int) else self.decimals)
+        write = signed if place in self.signed else number
+        return write(cell, language, 0 if isinstance(cell, int) else self.decimals)
 
 
 Part = Text | Picture | Table
@@ -159,6 +161,11 @@ def page_html(
         style=style,
         words=_WORDS[language],
     )
+
+
+def made_by(language: Language) -> str:
+    """The footer of a page: which version of Arpent has made it, and on what day."""
+    return say("report.made_by", language, version=__version__, when=datetime.now(UTC).date())
 
 
 def write_page(

@@ -7,7 +7,6 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from arpent.core import Bar, Progress, Silent, write_file
 from arpent.errors import ArpentError, Interrupted
 from arpent.language import say
+from arpent.report.page import made_by
 from arpent.store import Place, Run, RunFolder
 from arpent.tasks.classify.ablate_settings import AblateSettings
 from arpent.tasks.classify.ablation_page import (
@@ -35,7 +35,6 @@ from arpent.tasks.classify.features import Looks, features_of
 from arpent.tasks.classify.judging import Answers, Condition, Judge
 from arpent.tasks.classify.train_settings import Way
 from arpent.tasks.classify.ways import Branches, Trained, train_way
-from arpent.version import __version__
 
 __all__ = ["Ablation", "ablate_labellers", "document_of"]
 
@@ -210,8 +209,7 @@ class _Work:
         run.publish(write_file(run.scratch / "table.csv", content.getvalue()), kind="table")
         with run.timed("pictures"):
             drawn = draw_ablation(views, run.scratch, language)
-        footer = say("report.made_by", language, version=__version__, when=datetime.now(UTC).date())
-        about = About(words, cautions, self.settings.draws, footer)
+        about = About(words, cautions, self.settings.draws, made_by(language))
         page = write_ablation_page(run.scratch / "report.html", views, drawn, about=about, language=language)
         run.publish(page, kind="page")
         for picture in drawn.values():

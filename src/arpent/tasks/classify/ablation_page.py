@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from arpent.core import Language
-from arpent.language import number, say
+from arpent.language import say, signed
 from arpent.report import Picture, Section, Table, Text, write_page
 from arpent.report.ranges import Range, ranges
 from arpent.tasks.classify.comparison import WAYS, Comparison, View
@@ -31,17 +31,17 @@ def ablation_words(views: Mapping[View, Comparison], language: Language) -> list
             "branch": say(f"classify_report.way_{best}", language),
             "own": one.reached[one.chosen, "complete"].mean_average_precision.value,
             "other": one.reached[best, "complete"].mean_average_precision.value,
-            "gain": _signed(gain.value, language),
-            "low": _signed(gain.low, language),
-            "high": _signed(gain.high, language),
+            "gain": signed(gain.value, language, 3),
+            "low": signed(gain.low, language, 3),
+            "high": signed(gain.high, language, 3),
         }
         key = "pays" if one.pays else "worse" if gain.high < 0 else "no_gain"
         told.append(say(f"classify_report.{key}", language, **values))
         for condition in CONDITIONS[1:]:
             cost = one.costs[one.chosen, condition]
             branch = say(f"classify_report.way_{'image' if condition == 'text_absent' else 'text'}", language)
-            signed = _signed(cost.value, language)
-            told.append(say(f"classify_report.cost_{condition}", language, branch=branch, cost=signed))
+            lost = signed(cost.value, language, 3)
+            told.append(say(f"classify_report.cost_{condition}", language, branch=branch, cost=lost))
         if one.unseen:
             own, other = one.unseen[one.chosen], one.unseen[best]
             told.append(
@@ -176,7 +176,3 @@ def _seeds(one: Comparison, language: Language) -> Table:
     seed = say("word.seed", language)
     heads = [say("classify_report.way", language), *(f"{seed} {n}" for n in range(1, count + 1)), "±"]
     return Table(heads, rows, say("classify_report.seeds_table", language), decimals=3)
-
-
-def _signed(value: float, language: Language) -> str:
-    return f"{'+' if value > 0 else ''}{number(value, language, 3)}"

@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,13 @@ from arpent.engine import ItemJob, ItemOptions, Product, Rows, fingerprint, run_
 from arpent.errors import ArpentError, DatasetError
 from arpent.language import say
 from arpent.metrics import Interval, LabelScores
+from arpent.report.page import made_by
 from arpent.store import Place, Run, RunFolder, content_of
 from arpent.tasks.classify.asking import Asked
 from arpent.tasks.classify.dataset import Dataset, Picture
 from arpent.tasks.classify.evaluate_settings import LabelEvaluationSettings
 from arpent.tasks.classify.evaluation_page import About, draw_evaluation, plain_words, write_evaluation_page
 from arpent.tasks.classify.judging import CONDITIONS, Answers, Condition, Judge, Reached
-from arpent.version import __version__
 
 __all__ = ["CHANCES", "LabelEvaluation", "document_of", "evaluate_labeller", "of_reached"]
 
@@ -194,7 +193,7 @@ class _Evaluation:
             unseen = self._unseen(judged, answers, judge)
         reached = {condition: judge.reached([answers], condition) for condition in work.conditions}
         words = plain_words(reached, unseen, language)
-        about = About(words, cautions, settings.draws, self._footer())
+        about = About(words, cautions, settings.draws, made_by(self.settings.language))
         self._report(reached, unseen, about, answers, judge)
         return LabelEvaluation(run.finish(), reached, unseen, tuple(words), cautions)
 
@@ -222,9 +221,6 @@ class _Evaluation:
             return None
         first = next(iter(answers.chances))
         return judge.among(fresh).reached([answers.among(fresh, first)], first)
-
-    def _footer(self) -> str:
-        return say("report.made_by", self.settings.language, version=__version__, when=datetime.now(UTC).date())
 
     def _report(
         self, reached: Mapping[Condition, Reached], unseen: Reached | None, about: About, answers: Answers, judge: Judge

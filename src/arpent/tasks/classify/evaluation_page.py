@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from arpent.core import Language
-from arpent.language import number, say
+from arpent.language import number, say, signed
 from arpent.metrics import Interval, LabelFigures, LabelScores, label_curve, label_reliability
 from arpent.report import (
     DetectionLine,
@@ -65,7 +65,7 @@ def plain_words(reached: Mapping[Condition, Reached], unseen: Reached | None, la
         if own is not None and len(reached) > 1:
             away = own.mean_average_precision.value - whole.mean_average_precision.value
             value = interval_told(own.mean_average_precision, language)
-            told.append(say(f"classify_report.{condition}_is", language, map=value, away=_signed(away, language)))
+            told.append(say(f"classify_report.{condition}_is", language, map=value, away=signed(away, language, 3)))
     told.append(say("classify_report.base_rate", language, own=whole.mean("accuracy"), no=whole.mean("always_no")))
     told.append(say("classify_report.calibrated", language, ece=whole.mean("ece")))
     if unseen is not None:
@@ -188,7 +188,3 @@ def interval_told(one: Interval, language: Language) -> str:
         return value
     low, high = (number(end, language, 3) for end in (one.low, one.high))
     return f"{value} ({low} – {high})"
-
-
-def _signed(value: float, language: Language) -> str:
-    return f"{'+' if value > 0 else ''}{number(value, language, 3)}"

@@ -6,13 +6,13 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from arpent.core import Progress, write_file
 from arpent.errors import ArpentError, DatasetError, FileMissing
-from arpent.language import LANGUAGES, Measured, say
+from arpent.language import LANGUAGES, Measured
+from arpent.report.page import made_by
 from arpent.store import Place, Run, RunFolder, bundle_in, open_run
 from arpent.tasks.describe.counterfactual_pairs import Followed
 from arpent.tasks.describe.evaluate_settings import EvaluateSettings
@@ -23,7 +23,6 @@ from arpent.tasks.describe.targets import reached, repair_rate
 from arpent.tasks.describe.texts import TEXTS, Described, read_texts
 from arpent.tasks.describe.truth import Key, Truth, Written, earlier, measured_again, sources_of
 from arpent.tasks.describe.verdict import dependence, failed, plain_words
-from arpent.version import __version__
 
 __all__ = ["Evaluation", "document_of", "evaluate", "items_of"]
 
@@ -167,8 +166,7 @@ def _concluded(run: RunFolder, judged: Judged, followed: Followed | None, settin
     run.add_metrics(_metrics(judged, followed))
     text = json.dumps({**document, "words": words}, ensure_ascii=False, indent=1, allow_nan=False)
     run.publish(write_file(run.scratch / "metrics.json", f"{text}\n"), kind="text", name="metrics")
-    footer = say("report.made_by", language, version=__version__, when=datetime.now(UTC).date())
-    about = About(words, followed, settings.draws, settings.seed, footer)
+    about = About(words, followed, settings.draws, settings.seed, made_by(language))
     with run.timed("pictures"):
         drawn = draw_evaluation(judged, run.scratch, about, language)
     page = write_evaluation_page(run.scratch / "report.html", judged, drawn, about=about, language=language)

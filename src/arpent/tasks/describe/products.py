@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +19,12 @@ from arpent.core import Language
 from arpent.errors import InvalidSetting
 from arpent.io import RowWriter
 from arpent.language import LANGUAGES, say
+from arpent.report.page import made_by
 from arpent.report.parcels import write_parcel_page
 from arpent.report.small_pictures import SmallPicture
 from arpent.store import RunFolder
 from arpent.tasks.describe.parcel_cards import Shown, parcel_page
 from arpent.tasks.describe.texts import Described
-from arpent.version import __version__
 
 __all__ = ["DESCRIPTIONS", "Illustrations", "descriptions_table", "publish_products"]
 
@@ -113,9 +112,8 @@ def publish_products(
         name = DESCRIPTIONS if suffix == "parquet" else f"{DESCRIPTIONS}_lines"
         made[name] = run.scratch / f"{DESCRIPTIONS}.{suffix}"
     shown = Shown(described, measured, own.pictures)
-    footer = say("report.made_by", language, version=__version__, when=datetime.now(UTC).date())
     title = own.title or say("parcels.title", language, name=_name(run, measured, language))
-    page = parcel_page(shown, language, title=title, footer=footer)
+    page = parcel_page(shown, language, title=title, footer=made_by(language))
     made["report"] = write_parcel_page(run.scratch / "report.html", page, language)
     kinds = {DESCRIPTIONS: "vector" if "geometry" in table.column_names else "table", "report": "page"}
     found = {}

@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from arpent.core.bundle import bundle_sha256
 from arpent.errors import ArpentError
 from arpent.language import say
 from arpent.metrics import HorizonScores, reliability
+from arpent.report.page import made_by
 from arpent.store import Place, Run, RunFolder, bundle_in, seen_in_training
 from arpent.tasks.forecast.answering import ForecastModel, check_dataset, open_forecaster, unknown_covariates
 from arpent.tasks.forecast.dataset import Dataset
@@ -25,7 +25,6 @@ from arpent.tasks.forecast.judging import Issue, Judged, issues_of, judge
 from arpent.tasks.forecast.sides import sided
 from arpent.tasks.forecast.telling import places_told
 from arpent.tasks.forecast.verdict import Verdict, plain_words, regime_gains, said_to_stay, verdicts
-from arpent.version import __version__
 
 __all__ = ["ForecastEvaluation", "document_of", "evaluate"]
 
@@ -225,7 +224,7 @@ def _concluded(
         drawn,
         about=About(Path(run.bundle.source).name if run.bundle else "", run.name, side, (*words, *doubts)),
         language=language,
-        footer=say("report.made_by", language, version=__version__, when=datetime.now(UTC).date()),
+        footer=made_by(language),
     )
     run.publish(page, kind="page")
     for picture in drawn.files:

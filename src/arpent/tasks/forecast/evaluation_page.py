@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from arpent.core import Language
-from arpent.language import number, say
+from arpent.language import number, say, signed
 from arpent.metrics import HorizonScores
 from arpent.report import Picture, Section, Table, Text, write_page
 from arpent.report.page import Part
@@ -115,7 +115,7 @@ def told_rows(judged: Judged, language: Language) -> list[list[str]]:
         [
             str(step),
             *(number(float(figure), language, 1) for figure in figures),
-            ("+" if float(gain) > 0 else "") + number(float(gain), language, 1),
+            signed(float(gain), language, 1),
         ]
         for step, *figures, gain in summary_rows(judged, language)
     ]

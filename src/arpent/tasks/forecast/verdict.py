@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from arpent.core import Language
-from arpent.language import number, say
+from arpent.language import say, signed
 from arpent.metrics import REGIMES, HorizonScores, Interval, Regime, jackknife, regime_of
 from arpent.tasks.forecast.judging import Judged, Method
 
@@ -163,13 +163,9 @@ def _listed(found: Sequence[Verdict], judged: Judged, language: Language) -> str
     """Horizons with what is gained there, and its interval: "t+1 (6 days) +0.023 (+0.011 to +0.035)"."""
     parts = []
     for one in found:
-        told = f"{step_of(one.horizon, judged.ahead, language)} {_signed(one.gain, language)}"
+        told = f"{step_of(one.horizon, judged.ahead, language)} {signed(one.gain, language, 3)}"
         if one.interval is not None:
-            low, high = (_signed(end, language) for end in (one.interval.low, one.interval.high))
+            low, high = (signed(end, language, 3) for end in (one.interval.low, one.interval.high))
             told += " " + say("forecast_report.interval", language, low=low, high=high)
         parts.append(told)
     return ", ".join(parts)
-
-
-def _signed(figure: float, language: Language) -> str:
-    return ("+" if figure > 0 else "") + number(figure, language, 3)

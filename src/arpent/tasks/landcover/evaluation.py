@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from arpent.core import Contract, Language, Normalisation, Normalisations, Progress, write_file
@@ -17,6 +16,7 @@ from arpent.io import ImageReader, open_image
 from arpent.language import say
 from arpent.models import load_bundle
 from arpent.report import figures
+from arpent.report.page import made_by
 from arpent.store import Place, Run, RunFolder, bundle_in, seen_in_training
 from arpent.tasks.landcover.evaluate_settings import EvaluateSettings
 from arpent.tasks.landcover.evaluating import Evaluated, score
@@ -24,7 +24,6 @@ from arpent.tasks.landcover.evaluation_page import write_evaluation_page
 from arpent.tasks.landcover.judged import Judged, csv_of, document_of, judge
 from arpent.tasks.landcover.nearness import far_lines
 from arpent.tasks.landcover.radiometry import bits_of, rule_anew
-from arpent.version import __version__
 
 __all__ = ["Evaluation", "evaluate"]
 
@@ -199,7 +198,7 @@ def _concluded(run: RunFolder, found: Evaluated, settings: EvaluateSettings, mod
         model=str(model),
         data=data,
         language=language,
-        footer=say("report.made_by", language, version=__version__, when=datetime.now(UTC).date()),
+        footer=made_by(language),
     )
     run.publish(page, kind="page")
     run.publish(drawn, kind="picture")

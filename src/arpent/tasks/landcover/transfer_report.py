@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +12,8 @@ import numpy as np
 from arpent.core import Language, write_file
 from arpent.language import number, say
 from arpent.report import Course, Picture, Section, Table, Text, Tile, class_bars, confusion, courses, tiles, write_page
+from arpent.report.page import made_by
 from arpent.tasks.landcover.outcomes import Outcome, Study
-from arpent.version import __version__
 
 __all__ = ["title_of", "write_report"]
 
@@ -32,9 +31,7 @@ def title_of(one: Outcome, language: Language, *, short: bool = False) -> str:
     return strategy if short else f"{strategy}, {one.normalise}"
 
 
-def write_report(
-    study: Study, folder: Path, examples: Sequence[Tile] = (), language: Language = "en", today: date | None = None
-) -> Path:
+def write_report(study: Study, folder: Path, examples: Sequence[Tile] = (), language: Language = "en") -> Path:
     """Writes ``report.json`` and ``report.html``, which stands alone; the page's path.
 
     Args:
@@ -42,7 +39,6 @@ def write_report(
         folder: where both go.
         examples: places, with a map for each of the study's `drawn` outcomes.
         language: of the page.
-        today: the day it says it was made on.
     """
     text = json.dumps(study.document(), indent=1, ensure_ascii=False, allow_nan=False)
     write_file(folder / "report.json", f"{text}\n")
@@ -57,9 +53,8 @@ def write_report(
         baseline=title_of(base, language),
         before=base.figures.miou,
     )
-    footer = say("report.made_by", language, version=__version__, when=today or date.today())
     title = say("transfer.title", language, name=study.name)
-    return write_page(folder / "report.html", title, sections, language=language, lead=lead, footer=footer)
+    return write_page(folder / "report.html", title, sections, language=language, lead=lead, footer=made_by(language))
 
 
 def _sections(study: Study, scratch: Path, examples: Sequence[Tile], language: Language) -> list[Section]:
