@@ -96,6 +96,19 @@ def test_features_are_made_once_and_kept_by_content_and_encoder(dataset, tmp_pat
     assert replace(looks, encoder=Mean()).key() == looks.key()
 
 
+def test_features_of_many_pictures_are_not_written_down_again_and_again(dataset, tmp_path, monkeypatch) -> None:
+    from arpent.tasks.classify import features
+
+    written = []
+    monkeypatch.setattr(features, "_KEPT_EVERY", 1)
+    monkeypatch.setattr(features, "_keep", lambda _, values: written.append(len(values)))
+    looks = Looks(Mean(), Squares(32, RULE), device="cpu")
+    pictures = dataset.of_split("train")[:40]
+    features_of(pictures, looks, tmp_path)
+    assert written[-1] == 40
+    assert len(written) < 20
+
+
 def test_padding_is_part_of_what_an_encoder_is() -> None:
     keys = set()
     for padding in ("same", "symmetric"):

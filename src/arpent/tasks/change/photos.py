@@ -285,14 +285,14 @@ class _Names:
 
     def __init__(self, folders: SaveFolders) -> None:
         self._folders = folders
-        self.placed: list[Path] = []
+        self.placed: dict[Path, None] = {}  # in order
 
     def place(self, planned: PlannedPair, products: Mapping[str, Path]) -> None:
         """All products of one row of the list."""
         for product, file in products.items():
             target = self._target(product, planned.pair.frames, file.suffix)
             if target is not None:
-                self.placed.append(self._folders.place(file, target))
+                self.placed[self._folders.place(file, target)] = None
 
     def make_ready(self) -> None:
         """See `SaveFolders.make_ready`."""
@@ -324,8 +324,7 @@ class _Names:
         names = {"cosine_map": f"cosines_{stem}", "feature_maps": features, "feature_table": features, "infer": stem}
         name = names[match[1]]
         folder = self._folders.folders[number]
-        taken = {path for path in self.placed if path.suffix == suffix}
         count = 1
-        while (target := folder / f"{name}{f'-{count}' if count > 1 else ''}{suffix}") in taken:
+        while (target := folder / f"{name}{f'-{count}' if count > 1 else ''}{suffix}") in self.placed:
             count += 1
         return target

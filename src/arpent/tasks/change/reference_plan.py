@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -252,13 +251,12 @@ class _Rows:
             except ArpentError as problem:
                 refused.append(Refused(item, problem))
         # Names are compared as file systems that do not tell capitals from small letters do.
-        count = Counter(planned.suffix.casefold() for planned in pairs)
-        for planned in [one for one in pairs if count[one.suffix.casefold()] > 1]:
-            first = next(one for one in pairs if one.suffix.casefold() == planned.suffix.casefold())
-            if planned is not first:
-                pairs.remove(planned)
-                refused.append(Refused(planned.pair.name, _same_name(planned, first)))
-        return pairs, refused
+        first: dict[str, PlannedPair] = {}
+        for planned in pairs:
+            one = first.setdefault(planned.suffix.casefold(), planned)
+            if one is not planned:
+                refused.append(Refused(planned.pair.name, _same_name(planned, one)))
+        return list(first.values()), refused
 
     def notes(self, language: Language) -> Iterator[str]:
         """What people should know about the dates."""

@@ -323,6 +323,7 @@ class _Work:
             pairs = {suffix: one.pair for suffix, one in frames.items()}
             yield from find_pairs([folder for folder in self._plan.folders if folder.is_dir()], settings, pairs).pairs
             return
+        limits = noted_thresholds(self._run.measured)
         for suffix, names in self._names.items():
             files = {}
             for name in names:
@@ -331,7 +332,6 @@ class _Work:
                 if named is not None:
                     files[named.layer] = self._run.path / product.file
             if files:
-                limits = noted_thresholds(self._run.measured)
                 yield PairProducts(suffix, files, frames[suffix].pair, thresholds=limits)
 
     def _remove_residues(self, pairs: list[PairProducts]) -> None:

@@ -32,7 +32,7 @@ _BATCH = 8
 _FEWEST = 4
 """Places of features along a side, below which corners are not worth looking at."""
 _KEPT_EVERY = 512
-"""Pictures between two times that features are written down: what an interruption costs at most."""
+"""Pictures between two times that features are written down; of very many, which take long to write, more."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def features_of(
             found[picture.sha256] = values
             since += 1
             shown.advance()
-            if since == _KEPT_EVERY:
+            if since >= max(_KEPT_EVERY, len(found) // 4):
                 _keep(file, found)
                 since = 0
         if since:

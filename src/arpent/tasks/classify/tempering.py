@@ -15,6 +15,7 @@ _MIDDLE = 0.5
 _RANGE = (0.1, 0.9)
 _HELD = 8.0
 """Pictures' worth of trust in a half: labels that are rare in the validation set move little from there."""
+_EVEN = 100
 
 
 def temperature(logits: NDArray[np.floating], truth: NDArray[np.generic]) -> float:
@@ -41,17 +42,19 @@ def thresholds(chances: NDArray[np.floating], truth: NDArray[np.generic]) -> F64
 
 def _threshold(chances: F64, borne: NDArray[np.bool_]) -> float:
     tried = np.unique(np.clip(np.append(chances, _MIDDLE), *_RANGE))
+    tried = tried[np.argsort(np.abs(tried - _MIDDLE), kind="stable")]  # of equals, the first is taken
+    right, other = np.sort(chances[borne]), np.sort(chances[~borne])
+    missed = np.searchsorted(right, tried)
+    wrong = other.size - np.searchsorted(other, tried)
     # Pictures that are not there, evenly spread over all chances and true as often as these say, hold it to a half.
-    even = (np.arange(100) + 0.5) / 100
-    best, highest = _MIDDLE, -1.0
-    for cut in tried[np.argsort(np.abs(tried - _MIDDLE), kind="stable")]:
-        said, told = chances >= cut, even >= cut
-        hits = float((said & borne).sum()) + _HELD * float(even[told].mean() * told.mean() if told.any() else 0)
-        wrong = float((said & ~borne).sum()) + _HELD * float((1 - even[told]).mean() * told.mean() if told.any() else 0)
-        missed = float((~said & borne).sum()) + _HELD * float(
-            even[~told].mean() * (~told).mean() if (~told).any() else 0
-        )
-        f1 = 2 * hits / max(2 * hits + wrong + missed, 1e-9)
-        if f1 > highest:
-            best, highest = float(cut), f1
-    return best
+    even = (np.arange(_EVEN) + 0.5) / _EVEN
+    held = [(_share(even[cut:]), _share(1 - even[cut:]), _share(even[:cut])) for cut in range(_EVEN + 1)]
+    held_right, held_wrong, held_missed = _HELD * np.array(held)[np.searchsorted(even, tried)].T
+    hits = right.size - missed + held_right
+    f1 = 2 * hits / np.maximum(2 * hits + (wrong + held_wrong) + (missed + held_missed), 1e-9)
+    return float(tried[np.argmax(f1)])
+
+
+def _share(values: F64) -> float:
+    """What some of the evenly spread come to, as a part of all."""
+    return float(values.mean() * (values.size / _EVEN)) if values.size else 0.0

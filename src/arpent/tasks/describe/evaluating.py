@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +110,9 @@ def items_of(described: Iterable[Described], facts: Mapping[Key, Measured], know
         DatasetError: a text is about a parcel that is not there.
     """
     training = None if known.training is None else known.training.measured
+    of_parcel: defaultdict[tuple[str, str], list[Measured]] = defaultdict(list)
+    for fact in facts.values():
+        of_parcel[fact.place, fact.parcel].append(fact)
     items = []
     for one in described:
         key = (one.parcel, one.image)
@@ -128,7 +132,7 @@ def items_of(described: Iterable[Described], facts: Mapping[Key, Measured], know
                 split_of(measured, training),
                 one.image,
                 one.draft,
-                earlier(facts.values(), measured) if turns else (),
+                earlier(of_parcel[measured.place, measured.parcel], measured) if turns else (),
                 one.mode,
                 one.due,
                 one.repairs,

@@ -127,11 +127,10 @@ def measured_again(truth: Truth, progress: Progress | None = None) -> dict[Key, 
 
 
 def earlier(facts: Iterable[Measured], than: Measured) -> tuple[Measured, ...]:
-    """The facts of the same parcel on the dates before, in order."""
+    """Of the facts of a parcel, those on the dates before, in order."""
     if than.taken is None:
         return ()
-    same = [one for one in facts if (one.place, one.parcel) == (than.place, than.parcel) and one.taken is not None]
-    before = {one.taken: one for one in same if one.taken is not None and one.taken < than.taken}
+    before = {one.taken: one for one in facts if one.taken is not None and one.taken < than.taken}
     return tuple(before[day] for day in sorted(before))
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 
+from arpent.core import Window
 from arpent.data import DEFAULT_FRACTIONS, Sample, SampleIndex, Split, cut_blocks, split_by_block, split_by_domain
 from arpent.errors import EmptySplit, InvalidSetting
 from arpent.io import open_image
@@ -83,11 +85,14 @@ def _by_block(index: SampleIndex, settings: PrepareSettings) -> SampleIndex:
             sides.append(max(settings.patch, min(reader.grid.shape) // _BLOCKS) * reader.gsd)
     block = max(sides)
     placed = split_by_block(cut_blocks(firsts, block), DEFAULT_FRACTIONS, block=block, seed=settings.seed)
+    parts: defaultdict[str, list[tuple[Window, Split]]] = defaultdict(list)
+    for part in placed:
+        if part.split is not None and part.window is not None:
+            parts[part.domain].append((part.window, part.split))
     kept = [
-        replace(sample, window=part.window, split=part.split, name=f"{sample.name}@{part.window.row},{part.window.col}")
+        replace(sample, window=window, split=split, name=f"{sample.name}@{window.row},{window.col}")
         for sample in index
-        for part in placed
-        if part.domain == sample.domain and part.split is not None and part.window is not None
+        for window, split in parts[sample.domain]
     ]
     return SampleIndex(kept, index.origin)
 
