@@ -6,18 +6,8 @@ from typing import Annotated
 
 import typer
 
-from arpent.cli.comparisons import (
-    DryRun,
-    Layer,
-    Model,
-    Quality,
-    plan_document,
-    plan_facts,
-    stride_table,
-    where_to_find,
-    with_quality,
-)
-from arpent.cli.console import facts, note, progress, show
+from arpent.cli.comparisons import DryRun, Layer, Model, Quality, plan_document, plan_facts, stride_table, with_quality
+from arpent.cli.console import facts, note, progress, show, where_to_find
 from arpent.cli.options import with_engine, with_settings
 from arpent.cli.places import Force, Name, Output, Resume, place
 from arpent.cli.searches import with_search

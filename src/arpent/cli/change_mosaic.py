@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from arpent.cli.comparisons import where_to_find
-from arpent.cli.console import note, progress, show
+from arpent.cli.console import note, progress, show, where_to_find
 from arpent.cli.options import with_engine, with_settings
 from arpent.cli.places import Force, Name, Output, Resume, place
 from arpent.errors import PartialFailure

@@ -17,10 +17,9 @@ from arpent.cli.comparisons import (
     plan_document,
     plan_facts,
     stride_table,
-    where_to_find,
     with_quality,
 )
-from arpent.cli.console import facts, note, progress, show
+from arpent.cli.console import facts, note, progress, show, where_to_find
 from arpent.cli.options import with_engine, with_settings
 from arpent.cli.places import Force, Name, Output, Resume, place
 from arpent.language import say

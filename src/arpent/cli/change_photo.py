@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from arpent.cli.comparisons import Replace, Reset, changed_facts, where_to_find
-from arpent.cli.console import facts, note, progress, show, table
+from arpent.cli.comparisons import Replace, Reset, changed_facts
+from arpent.cli.console import facts, note, progress, show, table, where_to_find
 from arpent.cli.places import Name, Output, Resume, place
 from arpent.core import Language, merge, parse
 from arpent.engine.settings import Precision, RuntimeName

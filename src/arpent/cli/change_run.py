@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from arpent.cli.comparisons import DryRun, Replace, Reset, stride_table, where_to_find
-from arpent.cli.console import facts, note, progress, show, table
+from arpent.cli.comparisons import DryRun, Replace, Reset, stride_table
+from arpent.cli.console import facts, note, progress, show, table, where_to_find
 from arpent.cli.options import with_engine
 from arpent.cli.places import Name, Output, place
 from arpent.core import Language

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from arpent.cli.comparisons import DateRegex, Layer, Model, Quality, where_to_find, with_quality
-from arpent.cli.console import note, progress, show, table
+from arpent.cli.comparisons import DateRegex, Layer, Model, Quality, with_quality
+from arpent.cli.console import note, progress, show, table, where_to_find
 from arpent.cli.options import with_engine, with_settings
 from arpent.cli.places import Force, Name, Output, Resume, place
 from arpent.cli.searches import with_search

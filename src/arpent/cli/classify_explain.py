@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from arpent.cli.classify_predict import Labeller
-from arpent.cli.comparisons import where_to_find
-from arpent.cli.console import show, table
+from arpent.cli.console import show, table, where_to_find
 from arpent.cli.options import with_settings
 from arpent.cli.places import Force, Name, Output, place
 from arpent.language import number, percent, say
@@ -43,8 +42,7 @@ def explain(
 
     done = explain_labels(picture, caption, model, place(output, name, force=force), settings)
     language = settings.language
-    places = [(say("word.run", language), done.run.path)]
-    places += [(label, file) for label, file in done.figures.items()]
+    places = [(say("word.run", language), done.run.path), *done.figures.items()]
     show(_document(done), _words(done, language), *where_to_find(places))
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from arpent.cli.classify_evaluate import DatasetFolder
 from arpent.cli.console import progress
 from arpent.cli.options import with_settings
 from arpent.cli.places import Force, Name, Output, Resume, place
@@ -21,7 +21,7 @@ app = typer.Typer()
 @app.command()
 @with_settings
 def train(
-    dataset: Annotated[Path, typer.Argument(help="DATASET that 'arpent classify prepare' wrote.", metavar="DATASET")],
+    dataset: DatasetFolder,
     settings: ClassifyTrainSettings,
     start: Annotated[
         list[str] | None,

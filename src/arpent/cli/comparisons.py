@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, TypeVar, get_args
 
 import typer
@@ -30,7 +30,6 @@ __all__ = [
     "plan_document",
     "plan_facts",
     "stride_table",
-    "where_to_find",
     "with_quality",
 ]
 
@@ -73,13 +72,6 @@ def with_quality(settings: Asked, quality: Sequence[str] | None) -> tuple[Asked,
     if len(given) == 1 and given[0] in get_args(Wanted):
         return settings.model_copy(update={"quality": given[0]}), ()
     return settings, given
-
-
-def where_to_find(rows: Iterable[tuple[str, object]]) -> list[str]:
-    """Names and paths, one pair per line, set below each other; a path is never folded."""
-    kept = [(name, str(path)) for name, path in rows]
-    width = max((len(name) for name, _ in kept), default=0)
-    return [f"{name:{width}}  {path}" for name, path in kept]
 
 
 def changed_facts(

@@ -43,6 +43,7 @@ __all__ = [
     "session",
     "show",
     "table",
+    "where_to_find",
 ]
 
 
@@ -174,6 +175,13 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: st
     for row in kept:
         made.add_row(*(Text(printable("" if cell is None else str(cell))) for cell in row))
     return made
+
+
+def where_to_find(rows: Iterable[tuple[str, object]]) -> list[str]:
+    """Names and paths, one pair per line, set below each other; a path is never folded."""
+    kept = [(name, str(path)) for name, path in rows]
+    width = max((len(name) for name, _ in kept), default=0)
+    return [f"{name:{width}}  {path}" for name, path in kept]
 
 
 def facts(rows: Iterable[tuple[str, object]]) -> Table:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from arpent.cli import (
     describe_caption,
     describe_embed,
@@ -14,11 +12,12 @@ from arpent.cli import (
     describe_series,
     describe_train,
 )
+from arpent.cli.groups import grouped
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Describe: what a parcel is like, measured and told.", no_args_is_help=True)
-for _part in (
+app = grouped(
+    "Describe: what a parcel is like, measured and told.",
     describe_caption,
     describe_embed,
     describe_evaluate,
@@ -27,10 +26,4 @@ for _part in (
     describe_search,
     describe_series,
     describe_train,
-):
-    app.add_typer(_part.app)
-
-
-@app.callback()
-def _describe() -> None:
-    """Describe: what a parcel is like, measured and told."""
+)

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arpent.cli.comparisons import where_to_find
-from arpent.cli.console import progress, show
+from arpent.cli.console import progress, show, where_to_find
 from arpent.cli.options import with_engine, with_settings
 from arpent.cli.places import Force, Name, Output, ParcelFile, Resume, place
 from arpent.cli.searches import with_search

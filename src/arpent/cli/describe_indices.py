@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arpent.cli.comparisons import where_to_find
-from arpent.cli.console import note, progress, show, table
+from arpent.cli.console import note, progress, show, table, where_to_find
 from arpent.cli.fetched import refuse_address
 from arpent.cli.options import with_settings
 from arpent.cli.places import Force, Name, ParcelFile, as_said, place

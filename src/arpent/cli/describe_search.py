@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arpent.cli.comparisons import where_to_find
-from arpent.cli.console import note, progress, show, table
+from arpent.cli.console import note, progress, show, table, where_to_find
 from arpent.cli.options import with_settings
 from arpent.errors import InvalidSetting
 from arpent.language import number, percent, say

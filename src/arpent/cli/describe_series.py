@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arpent.cli.comparisons import where_to_find
-from arpent.cli.console import progress, show, table
+from arpent.cli.console import progress, show, table, where_to_find
 from arpent.cli.options import with_settings
 from arpent.cli.places import Force, Name, Output, ParcelFile, place
 from arpent.errors import PartialFailure

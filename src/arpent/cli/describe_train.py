@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from arpent.cli.comparisons import where_to_find
-from arpent.cli.console import progress, show
+from arpent.cli.console import progress, show, where_to_find
 from arpent.cli.options import assemble
 from arpent.cli.places import Assignments, Force, Name, Output, Resume, place
 from arpent.cli.trainings import figure_lines, training_document

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from arpent.cli.console import note, progress, show, table
+from arpent.cli.console import note, progress, show, table, where_to_find
 from arpent.cli.options import with_settings
-from arpent.cli.places import Force, Name, Output, place
+from arpent.cli.places import Force, Name, Output, Trained, place
 from arpent.language import say
 from arpent.tasks.forecast.evaluate_settings import EvaluateSettings
 
@@ -22,7 +22,7 @@ app = typer.Typer()
 @with_settings
 def evaluate(
     dataset: Annotated[Path, typer.Argument(help="Folder that 'forecast prepare' has made.", metavar="DATASET")],
-    model: Annotated[Path, typer.Option("--model", "-m", help="Model bundle, or the run that trained it.")],
+    model: Trained,
     settings: EvaluateSettings,
     output: Output = None,
     name: Name = None,
@@ -54,5 +54,5 @@ def evaluate(
         say("forecast_report.figure_of", language, name=name_of) + ", %",
         table(summary_heads(judged, language), told_rows(judged, language)),
         *done.words,
-        f"{say('word.report', language)}  {document['report']}",
+        *where_to_find([(say("word.report", language), document["report"])]),
     )

@@ -9,7 +9,7 @@ import typer
 
 from arpent.cli.console import progress, show
 from arpent.cli.options import with_settings
-from arpent.cli.places import Force, Name, Output, Resume, place
+from arpent.cli.places import Force, Name, Output, Resume, Trained, place
 from arpent.tasks.forecast.train_settings import FeatureSettings
 
 __all__ = ["app"]
@@ -21,7 +21,7 @@ app = typer.Typer()
 @with_settings
 def features(
     dataset: Annotated[Path, typer.Argument(help="Data set of 'arpent forecast prepare'.", metavar="DATASET")],
-    model: Annotated[Path, typer.Option("--model", "-m", help="Model bundle, or the run that trained it.")],
+    model: Trained,
     settings: FeatureSettings,
     output: Output = None,
     name: Name = None,

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from arpent.cli.console import note, progress, show, table
+from arpent.cli.console import note, progress, show, table, where_to_find
 from arpent.cli.options import with_engine, with_settings
-from arpent.cli.places import Force, Name, Output, Resume, place
+from arpent.cli.places import Force, Name, Output, Resume, Trained, place
 from arpent.core import Language
 from arpent.language import percent, say
 from arpent.tasks.forecast.predict_settings import ForetellSettings
@@ -30,7 +30,7 @@ def predict(
         Path,
         typer.Argument(help="Folder that 'forecast prepare' has made, or a series as it takes one.", metavar="SERIES"),
     ],
-    model: Annotated[Path, typer.Option("--model", "-m", help="Model bundle, or the run that trained it.")],
+    model: Trained,
     settings: ForetellSettings,
     output: Output = None,
     name: Name = None,
@@ -50,7 +50,8 @@ def predict(
         note(line)
     preview = next(product for product in made.run.manifest.products if product.kind == "picture")
     document = {"run": made.run.path, "preview": made.run.locate(preview), "places": _document(made)}
-    show(document, _table(made, language), f"{say('prepare.told_preview', language)}  {document['preview']}")
+    places = where_to_find([(say("told.preview", language), document["preview"])])
+    show(document, _table(made, language), *places)
 
 
 def _document(made: Foretold) -> dict[str, Any]:

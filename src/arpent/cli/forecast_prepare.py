@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from arpent.cli.console import note, progress, show, table
+from arpent.cli.console import note, progress, show, table, where_to_find
 from arpent.cli.options import with_settings
 from arpent.language import say
 from arpent.tasks.forecast.prepare_settings import PrepareSettings
@@ -64,9 +64,5 @@ def prepare(
         },
         "notes": made.notes,
     }
-    show(
-        document,
-        table([say(f"prepare.head_{head}", language) for head in heads], rows),
-        f"{say('prepare.told_dataset', language)}  {output}",
-        f"{say('prepare.told_preview', language)}  {made.preview}",
-    )
+    places = [(say("prepare.told_dataset", language), output), (say("told.preview", language), made.preview)]
+    show(document, table([say(f"prepare.head_{head}", language) for head in heads], rows), *where_to_find(places))

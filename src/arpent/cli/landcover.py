@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from arpent.cli import landcover_budget, landcover_evaluate, landcover_finetune, landcover_moved, landcover_transfer
-from arpent.cli.console import note, progress, show
+from arpent.cli.console import note, progress, show, where_to_find
 from arpent.cli.groups import grouped
 from arpent.cli.options import assemble, with_engine, with_settings
-from arpent.cli.places import Assignments, Force, Name, Output, Resume, place
+from arpent.cli.places import Assignments, Force, Name, Output, Resume, Trained, place
 from arpent.cli.searches import with_search
 from arpent.cli.tables import adjusted_document, class_table, notes_on_areas
 from arpent.cli.trainings import training_document, training_lines
@@ -60,7 +60,7 @@ def predict(
             help="Image, folder of bands or sheets, VRT, STAC item or collection, address.", metavar="IMAGE"
         ),
     ],
-    model: Annotated[Path, typer.Option("--model", "-m", help="Model bundle, or the run that trained it.")],
+    model: Trained,
     settings: MapSettings,
     truth: Annotated[Path | None, typer.Option("--truth", help="Map of true classes to be scored against.")] = None,
     taken: Annotated[datetime | None, typer.Option("--date", help="When the image was taken.")] = None,
@@ -88,10 +88,9 @@ def predict(
     }
     for line in (*made.notes, *notes_on_areas(made, language)):
         note(line)
-    files = {say("word.map", language): made.path, say("told.preview", language): preview}
-    width = max(map(len, files))
+    places = [(say("word.map", language), made.path), (say("told.preview", language), preview)]
     show(
         document,
         class_table(made.areas, language, adjusted=made.adjusted),
-        *(f"{name.ljust(width)}  {path}" for name, path in files.items()),
+        *where_to_find(places),
     )

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from arpent.cli.console import progress, show, table
+from arpent.cli.console import progress, show, table, where_to_find
 from arpent.cli.options import assemble
 from arpent.cli.places import Assignments, Force, Name, Output, Resume, place
 from arpent.language import number, say
@@ -58,4 +58,4 @@ def budget(
     ]
     file = done.run.file("budget")
     document = {"run": done.run.path, "table": file, "points": [asdict(point) for point in done.points]}
-    show(document, table(heads, rows), f"table  {file}")
+    show(document, table(heads, rows), *where_to_find([(say("word.file", language), file)]))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from arpent.cli.console import note, progress, show, table
+from arpent.cli.console import note, progress, show, table, where_to_find
 from arpent.cli.options import with_settings
-from arpent.cli.places import Force, Name, Output, place
+from arpent.cli.places import Force, Name, Output, Trained, place
 from arpent.language import percent, say
 from arpent.tasks.landcover.evaluate_settings import EvaluateSettings
 
@@ -22,7 +21,7 @@ app = typer.Typer()
 @app.command()
 @with_settings
 def evaluate(
-    model: Annotated[Path, typer.Option("--model", "-m", help="Model bundle, or the run that trained it.")],
+    model: Trained,
     data: Annotated[str, typer.Option("--data", help="CSV or Parquet table of images and masks, or a folder of both.")],
     settings: EvaluateSettings,
     output: Output = None,
@@ -52,5 +51,5 @@ def evaluate(
         document,
         table(summary_heads(language), summary_rows(judged, language)),
         table([say("word.class", language), say("metric.iou", language)], classes),
-        f"report   {document['report']}",
+        *where_to_find([(say("word.report", language), document["report"])]),
     )

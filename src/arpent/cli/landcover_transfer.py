@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arpent.cli.console import progress, show, table
+from arpent.cli.console import progress, show, table, where_to_find
 from arpent.cli.options import assemble
 from arpent.cli.places import Assignments, Force, Name, Output, Resume, place
 from arpent.language import number, say
@@ -43,8 +43,8 @@ def transfer(
     done = study(settings, place(output, name, force=force, resume=resume), progress=progress())
     page = done.run.file("report")
     document = {"run": done.run.path, "report": page, "study": done.study.document()}
-    told = say("word.report", settings.language)
-    show(document, _table(done.study, settings.language), f"{told}  {page}")
+    found = where_to_find([(say("word.report", settings.language), page)])
+    show(document, _table(done.study, settings.language), *found)
 
 
 def _table(study: Study, language: Language) -> Table:

@@ -12,7 +12,7 @@ from arpent.core import object_address
 from arpent.errors import InvalidSetting
 from arpent.store import Place, stage_of
 
-__all__ = ["Assignments", "Force", "Name", "Output", "ParcelFile", "Resume", "as_said", "place"]
+__all__ = ["Assignments", "Force", "Name", "Output", "ParcelFile", "Resume", "Trained", "as_said", "place"]
 
 _IMAGES = frozenset({".tif", ".tiff", ".jp2", ".vrt", ".png", ".jpg", ".jpeg"})
 
@@ -47,6 +47,7 @@ ParcelFile = Annotated[
     ),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")]
+Trained = Annotated[Path, typer.Option("--model", "-m", help="Model bundle, or the run that trained it.")]
 
 
 def place(output: Path | None, name: str | None = None, *, force: bool = False, resume: bool = False) -> Place:

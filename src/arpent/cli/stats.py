@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from arpent.cli.console import progress, show, table
+from arpent.cli.console import progress, show, table, where_to_find
 from arpent.core import Language
-from arpent.language import number, say
+from arpent.language import language_named, number, say
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -43,7 +43,7 @@ def stats(
     """
     from arpent.data import measure_images
 
-    spoken = _spoken(language)
+    spoken = language_named(language)
     wanted = [band.strip() for band in bands.split(",") if band.strip()] if bands else None
     samples = [sample for image in images for sample in _samples(image, sensor)]
     measured = measure_images(samples, wanted, progress=progress())
@@ -54,18 +54,12 @@ def stats(
         "bands": {name: band.model_dump() for name, band in measured.bands.items()},
         "domains": sorted(measured.domains),
     }
-    lines = [f"{say('stats.file', spoken)}  {written}"]
+    places = [(say("stats.file", spoken), written)]
     if picture:
         drawn = _draw(measured, output.with_suffix(".png"), spoken)
         document["picture"] = drawn
-        lines.append(f"{say('stats.picture', spoken)}  {drawn}")
-    show(document, _table(measured, spoken), *lines)
-
-
-def _spoken(language: str) -> Language:
-    from arpent.language import language_named
-
-    return language_named(language)
+        places.append((say("stats.picture", spoken), drawn))
+    show(document, _table(measured, spoken), *where_to_find(places))
 
 
 def _samples(image: str, sensor: str | None) -> list[Sample]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from arpent.cli.comparisons import where_to_find
-from arpent.cli.console import show, table
+from arpent.cli.console import show, table, where_to_find
 from arpent.core import Language
 from arpent.language import number, percent, say
 
