@@ -9,6 +9,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import duckdb
@@ -50,6 +51,23 @@ def write(path: Path, table: pa.Table, cut: int = 1000, **options: Any) -> Path:
         for begin in range(0, table.num_rows, cut):
             rows.write(table.slice(begin, cut))
     return path
+
+
+def test_many_small_tables_are_each_looked_at_once(tmp_path: Path) -> None:
+    table, calls = parcels(1), 0
+
+    def count(frame: FrameType, event: str, _: object) -> None:
+        nonlocal calls
+        calls += event == "call" and frame.f_code.co_filename.endswith("io/table.py")
+
+    with RowWriter(tmp_path / "a.parquet", crs=LAMBERT) as rows:
+        sys.setprofile(count)
+        try:
+            for _ in range(300):
+                rows.write(table)
+        finally:
+            sys.setprofile(None)
+    assert calls < 300 * 20
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

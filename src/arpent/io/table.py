@@ -63,6 +63,7 @@ class RowWriter(Unfinished):
         self._schema = None if schema is None else _bare(schema)
         self._geometry, self._crs = geometry, crs
         self._buffer: list[pa.Table] = []
+        self._held_rows = self._held_bytes = 0  # of the buffer
         self._parts = self._rows = 0
 
     @classmethod
@@ -108,10 +109,9 @@ class RowWriter(Unfinished):
                 self._schema = _bare(table.schema)
             self._buffer.append(self._fitted(table))
             self._rows += table.num_rows
-            if (
-                sum(piece.num_rows for piece in self._buffer) >= _PART_ROWS
-                or sum(piece.nbytes for piece in self._buffer) >= _PART_BYTES
-            ):
+            self._held_rows += table.num_rows
+            self._held_bytes += self._buffer[-1].nbytes
+            if self._held_rows >= _PART_ROWS or self._held_bytes >= _PART_BYTES:
                 self._seal()
 
     def _fitted(self, table: pa.Table) -> pa.Table:
@@ -136,7 +136,8 @@ class RowWriter(Unfinished):
     def _seal(self) -> None:
         """Writes the rows in memory to a part of their own."""
         rows, self._buffer = self._buffer, []
-        if not sum(piece.num_rows for piece in rows):
+        count, self._held_rows, self._held_bytes = self._held_rows, 0, 0
+        if not count:
             return
         whole = pa.concat_tables(rows).combine_chunks()
         options = pa.ipc.IpcWriteOptions(compression="zstd")
