@@ -45,7 +45,7 @@ def test_quality_and_unlisted_bands_are_there_by_name(hls):
     with open_image(hls, bands=("nir08", "Fmask", "b01")) as image:
         found = image.read(ALL)
         assert image.bands == ("nir08", "Fmask", "b01")
-        assert image.nodata is None or image.nodata == -9999
+        assert image.nodata == -9999
     assert (found.pixels[:, 20, 20] == [3000, 64, 100]).all()
     assert not found.valid[:10].any()
     assert found.valid[10:].all()

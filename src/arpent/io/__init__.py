@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from arpent.core.lazy import on_demand
 from arpent.io.cog import CogWriter
 from arpent.io.footprint import Footprint, footprint
 from arpent.io.mosaic import Sheet
@@ -48,11 +49,5 @@ __all__ = [
     "validate_stac",
 ]
 
-
-def __getattr__(name: str) -> object:
-    # The compiler behind the vectoriser takes a second to import; who only reads or writes images does not wait for it.
-    if name in {"Attributes", "ClassStrips", "polygonise"}:
-        from arpent.io import vector
-
-        return getattr(vector, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# The compiler behind the vectoriser takes a second to import; who only reads or writes images does not wait for it.
+__getattr__ = on_demand(__name__, {"vector": ("Attributes", "ClassStrips", "polygonise")})

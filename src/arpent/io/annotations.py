@@ -73,7 +73,8 @@ def open_annotations(
     keep = np.array([number is not None for number in numbers], bool) & ~shapely.is_missing(table.geometry)
     keep &= ~shapely.is_empty(table.geometry)
     shapes = in_pixels(table.geometry[keep], table.crs, grid, crs.to_wkt())
-    return AnnotationReader(str(path), grid, shapes, [n for n, kept in zip(numbers, keep, strict=True) if kept], legend)
+    kept = [number for number, known in zip(numbers, keep, strict=True) if known and number is not None]
+    return AnnotationReader(str(path), grid, shapes, kept, legend)
 
 
 class AnnotationReader(Closing):
@@ -86,9 +87,7 @@ class AnnotationReader(Closing):
         grid: the pixels that windows are counted in.
     """
 
-    def __init__(
-        self, source: str, grid: Grid, shapes: NDArray[Any], numbers: Sequence[int | None], legend: Legend
-    ) -> None:
+    def __init__(self, source: str, grid: Grid, shapes: NDArray[Any], numbers: Sequence[int], legend: Legend) -> None:
         self.source = source
         self.grid = grid
         self._shapes = shapes
@@ -105,17 +104,12 @@ class AnnotationReader(Closing):
         near = np.sort(self._tree.query(box))
         if near.size:
             moved = shapely.transform(self._shapes[near], lambda points: points - np.array([window.col, window.row]))
-            drawn = [(shape, self._number(int(place))) for shape, place in zip(moved, near, strict=True)]
+            drawn = [(shape, self._numbers[place]) for shape, place in zip(moved, near, strict=True)]
             with placeless():
                 rasterize(drawn, out=codes)
         valid = codes >= 0
         pixels = np.where(valid, codes, 0).astype(np.uint8)[None]
         return Raster(pixels, valid, self.grid.crop(window), ("class",))
-
-    def _number(self, place: int) -> int:
-        number = self._numbers[place]
-        assert number is not None  # outlines without a value were left out
-        return number
 
     def close(self) -> None:
         """Nothing is open: outlines are read once."""

@@ -212,7 +212,7 @@ def _rank_of_asset(asset: Mapping[str, Any]) -> tuple[bool, float]:
 def _layers_of(key: str, asset: Mapping[str, Any], source: str, known: Sensor | None) -> list[Layer]:
     listed = _listed(asset.get("bands")) or _listed(asset.get("eo:bands"))
     bands = [band for band in listed if isinstance(band, Mapping)] or [{}]
-    address = _address(str(asset["href"]), source)
+    address = address_of(beside(str(asset["href"]), source))
     layers = []
     for index, band in enumerate(bands, start=1):
         common = _word(band.get("eo:common_name")) or _word(band.get("common_name"))
@@ -225,10 +225,6 @@ def _layers_of(key: str, asset: Mapping[str, Any], source: str, known: Sensor | 
         quality = is_quality(name) or is_quality(key)
         layers.append(Layer(address, index, name, aliases, default=spectral and not quality))
     return layers
-
-
-def _address(href: str, source: str) -> str:
-    return address_of(beside(href, source))
 
 
 def _place(layer: Layer, known: Sensor) -> int:

@@ -6,8 +6,7 @@ window that crosses the borders of sheets is read as if there were none.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from xml.etree import ElementTree as ET
@@ -18,7 +17,7 @@ from arpent.core import Grid, Window, shown_address
 from arpent.errors import BandMismatch, DatasetError
 from arpent.io.gdal import open_dataset, translated
 from arpent.io.header import BandHeader, Header, header_of
-from arpent.io.selection import type_name
+from arpent.io.selection import empty_vrt, type_name
 
 __all__ = ["Mosaic", "Sheet", "mosaic"]
 
@@ -99,7 +98,7 @@ def mosaic(addresses: Sequence[str], source: str, *, alpha: bool) -> Mosaic:
     first = files[0]
     for file in files:
         file.header.grid.require_crs(file.header.source)
-    _require_one(files, lambda file: str(file.header.grid.crs), source, "lie in several reference systems")
+    _require_one_system(files, source)
     for file in files:
         _require_alike(first.header, file.header)
     windows = [_window(first.header.grid, file.header) for file in files]
@@ -128,18 +127,19 @@ def _stem(address: str) -> str:
     return PurePosixPath(address).stem
 
 
-def _require_one(files: Sequence[_File], key: Callable[[_File], str], source: str, problem: str) -> None:
-    """Refuses files that differ in something, with the list of what there is."""
-    kinds = Counter(key(file) for file in files)
-    if len(kinds) == 1:
+def _require_one_system(files: Sequence[_File], source: str) -> None:
+    """Refuses files in several reference systems, with the list of these."""
+    systems: dict[str, list[str]] = {}
+    for file in files:
+        systems.setdefault(str(file.header.grid.crs), []).append(_stem(file.header.address))
+    if len(systems) == 1:
         return
     named = []
-    for kind, number in kinds.most_common():
-        names = [_stem(file.header.address) for file in files if key(file) == kind]
-        more = " …" if number > _LISTED else ""
-        named.append(f"{kind}: {', '.join(names[:_LISTED])}{more} ({number})")
+    for system, names in sorted(systems.items(), key=lambda entry: -len(entry[1])):
+        more = " …" if len(names) > _LISTED else ""
+        named.append(f"{system}: {', '.join(names[:_LISTED])}{more} ({len(names)})")
     raise DatasetError(
-        f"the sheets of {source} {problem}",
+        f"the sheets of {source} lie in several reference systems",
         found="; ".join(named),
         cure="Bring them to one with gdalwarp, or give each kind a folder of its own.",
     )
@@ -198,9 +198,7 @@ def _vrt(grid: Grid, laid: Sequence[_Laid], *, alpha: bool) -> str:
     and where alpha counts, the alpha band does.
     """
     first = laid[0].file.header
-    vrt = ET.Element("VRTDataset", rasterXSize=str(grid.width), rasterYSize=str(grid.height))
-    ET.SubElement(vrt, "SRS", dataAxisToSRSAxisMapping="1,2").text = grid.require_crs("a mosaic").to_wkt()
-    ET.SubElement(vrt, "GeoTransform").text = ", ".join(f"{number:.17g}" for number in grid.transform.to_gdal())
+    vrt = empty_vrt(grid)
     shared = [key for key, text in first.tags.items() if all(one.file.header.tags.get(key) == text for one in laid)]
     metadata = ET.SubElement(vrt, "Metadata")
     for key in shared:

@@ -86,17 +86,12 @@ def stored_file(address: str) -> StoredFile | None:
     return StoredFile(address, info.size, str(info.mtime_ns)) if info.is_file else None
 
 
-def objects_under(address: str, *, deep: bool = True) -> list[StoredFile]:
-    """The files below an address, by their addresses; of the folders in between no word.
-
-    Args:
-        address: of a folder.
-        deep: whether files in folders below it count.
-    """
+def objects_under(address: str) -> list[StoredFile]:
+    """The files below the address of a folder, by their addresses; of the folders in between no word."""
     from pyarrow.fs import FileSelector
 
     store, key = _store(address)
-    chosen = FileSelector(key, allow_not_found=True, recursive=deep)
+    chosen = FileSelector(key, allow_not_found=True, recursive=True)
     scheme = address.partition("://")[0]
     found = [
         StoredFile(f"{scheme}://{info.path}", info.size, str(info.mtime_ns))

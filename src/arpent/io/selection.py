@@ -7,11 +7,12 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
+from arpent.core import Grid
 from arpent.io.header import BandHeader, Header
 
-__all__ = ["select_bands", "type_name"]
+__all__ = ["empty_vrt", "select_bands", "type_name"]
 
-_TYPES = {"uint8": "Byte", "int8": "Int8", "complex64": "CFloat32", "complex128": "CFloat64"}
+_TYPES = {"uint8": "Byte", "complex64": "CFloat32", "complex128": "CFloat64"}
 
 
 def select_bands(header: Header, bands: Sequence[BandHeader], *, alpha: bool, mask: bool) -> str:
@@ -23,11 +24,7 @@ def select_bands(header: Header, bands: Sequence[BandHeader], *, alpha: bool, ma
         alpha: whether the file's alpha band follows them.
         mask: whether the file's mask comes along.
     """
-    grid = header.grid
-    vrt = ET.Element("VRTDataset", rasterXSize=str(grid.width), rasterYSize=str(grid.height))
-    if grid.crs is not None:
-        ET.SubElement(vrt, "SRS", dataAxisToSRSAxisMapping="1,2").text = grid.crs.to_wkt()
-    ET.SubElement(vrt, "GeoTransform").text = ", ".join(f"{number:.17g}" for number in grid.transform.to_gdal())
+    vrt = empty_vrt(header.grid)
     shown = [*bands, *([header.bands[header.alpha - 1]] if alpha and header.alpha else [])]
     for place, band in enumerate(shown, start=1):
         is_alpha = place > len(bands)
@@ -40,6 +37,15 @@ def select_bands(header: Header, bands: Sequence[BandHeader], *, alpha: bool, ma
         element = ET.SubElement(ET.SubElement(vrt, "MaskBand"), "VRTRasterBand", dataType="Byte")
         _source(element, header.address, f"mask,{bands[0].index}")
     return ET.tostring(vrt, encoding="unicode")
+
+
+def empty_vrt(grid: Grid) -> ET.Element:
+    """A VRT on a grid, still without bands."""
+    vrt = ET.Element("VRTDataset", rasterXSize=str(grid.width), rasterYSize=str(grid.height))
+    if grid.crs is not None:
+        ET.SubElement(vrt, "SRS", dataAxisToSRSAxisMapping="1,2").text = grid.crs.to_wkt()
+    ET.SubElement(vrt, "GeoTransform").text = ", ".join(f"{number:.17g}" for number in grid.transform.to_gdal())
+    return vrt
 
 
 def _source(band: ET.Element, address: str, index: str) -> None:
