@@ -153,7 +153,7 @@ def test_images_are_found_by_place_and_time(arpent: Command, there: Any, folder:
         (("landcover", "predict", *words), "no image is given"),
         (("landcover", "predict", "x.tif", *asked, *words), "both named and searched for"),
         (("landcover", "predict", "x.tif", "--bbox", "1,2,3,4", *words), "--bbox is about a catalog"),
-        (("describe", "indices", *asked[:2], "--bbox", "0,0,1,1"), "no item of s3://land/images/items.json is wanted"),
+        (("describe", "indices", *asked[:2], "--bbox", "0,0,1,1"), "no item of s3://land/images/items.json lies in"),
     ):
         said = arpent(*wrong)
         assert (said.code in (2, 3), told in said.err) == (True, True), said.err

@@ -81,7 +81,7 @@ def test_items_without_place_or_time_are_where_nothing_is_asked(tmp_path: Path) 
     path.write_text(json.dumps({"type": "FeatureCollection", "features": [item("x", None, None)]}))
     assert names(search_items(str(path), Wanted())) == ["x"]
     for wanted in (Wanted.of("0,0,9,60", None), Wanted.of(None, "2024-06-01")):
-        with pytest.raises(FileMissing, match=r"no item of .* is wanted\. Widen"):
+        with pytest.raises(FileMissing, match=r"no item of .* lies in the place and time asked for\. Widen"):
             search_items(str(path), wanted)
 
 

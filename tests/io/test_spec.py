@@ -35,6 +35,7 @@ def test_a_wide_row_of_blocks_is_cut_to_fit_memory() -> None:
         {"overviews": "median"},
         {"nodata": 300},
         {"nodata": float("nan")},
+        {"nodata": float("inf")},
         {"classes": nomenclature("commune"), "dtype": "uint16"},
         {"overviews": "mode", "dtype": "float32"},
     ],

@@ -90,10 +90,10 @@ def test_catalogs_in_catalogs_of_any_depth(tmp_path: Path, monkeypatch: pytest.M
     [
         ({"features": 5}, "'features' in .* is not a list .found int"),
         ({"links": 5}, "'links' in .* is not a list .found int"),
-        ({"features": [{**ITEM, "bbox": [None, 43, 4, 44]}]}, r"the box of the item one is none .found \[None"),
-        ({"features": [{**ITEM, "bbox": ["3", "43", "4", "44"]}]}, "the box of the item one is none"),
-        ({"features": [{**ITEM, "bbox": "3344"}]}, "the box of the item one is none"),
-        ({"features": [{**ITEM, "bbox": [float("nan")] * 4}]}, "the box of the item one is none"),
+        ({"features": [{**ITEM, "bbox": [None, 43, 4, 44]}]}, r"the box of the item one cannot be used .found \[None"),
+        ({"features": [{**ITEM, "bbox": ["3", "43", "4", "44"]}]}, "the box of the item one cannot be used"),
+        ({"features": [{**ITEM, "bbox": "3344"}]}, "the box of the item one cannot be used"),
+        ({"features": [{**ITEM, "bbox": [float("nan")] * 4}]}, "the box of the item one cannot be used"),
         ({"features": [5]}, "is not a STAC item .found int"),
     ],
 )

@@ -49,7 +49,7 @@ def block_folds(places: NDArray[np.float64], *, side: float, folds: int, seed: i
     """
     if side <= 0 or folds < 2:
         raise InvalidSetting(
-            "folds need blocks with a side above 0 m, and be at least two",
+            "points are dealt in blocks with a side above 0 m, into two folds at least",
             found=f"{side:g} m, {folds} folds",
             cure="Take blocks several times as large as what is told apart.",
         )

@@ -121,7 +121,10 @@ def _read(path: Path, column: str | None, kind: str, layer: str | None) -> Shape
 
 def _known(crs: str | None, path: Path) -> str:
     if crs is None:
-        raise GeoreferenceMissing(f"{path.name} has no coordinate reference system", cure="Assign one first.")
+        raise GeoreferenceMissing(
+            f"{path.name} has no coordinate reference system",
+            cure="Assign one first, for example: ogr2ogr -a_srs EPSG:2154 NEW OLD.",
+        )
     return crs
 
 

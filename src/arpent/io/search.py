@@ -38,8 +38,8 @@ class Wanted:
 
     Attributes:
         bbox: in degrees; left is east of right where it crosses the antimeridian. None: everywhere.
-        start: the first moment; None: from ever.
-        end: the last moment; None: for ever.
+        start: the first moment; None: all that came before `end`.
+        end: the last moment; None: all that came after `start`.
     """
 
     bbox: Bounds | None = None
@@ -60,7 +60,7 @@ class Wanted:
         """Whether an item is among them; one that names no place or no time is where it is asked for none.
 
         Raises:
-            UnreadableFile: its box is none.
+            UnreadableFile: its box is no box.
         """
         return self._fits_place(item) and self._fits_time(_properties(item))
 
@@ -81,7 +81,7 @@ class Wanted:
             return False
         if not isinstance(box, list) or len(box) not in (4, 6) or not all(map(_is_number, box)):
             raise UnreadableFile(
-                f"the box of the item {item.get('id')} is none",
+                f"the box of the item {item.get('id')} cannot be used",
                 found=str(box)[:80],
                 expected="four numbers, or six",
                 cure="Correct the item, or leave out --bbox.",
@@ -125,10 +125,14 @@ def search_items(source: str, wanted: Wanted) -> tuple[Listed, ...]:
             found.append(item)
         if len(found) > _MOST:
             raise InvalidSetting(
-                f"more than {_MOST:,} items of {shown_address(source)} are wanted", cure="Narrow --bbox or --datetime."
+                f"more than {_MOST:,} items of {shown_address(source)} lie in the place and time asked for",
+                cure="Narrow --bbox or --datetime.",
             )
     if not found:
-        raise FileMissing(f"no item of {shown_address(source)} is wanted", cure="Widen --bbox or --datetime.")
+        raise FileMissing(
+            f"no item of {shown_address(source)} lies in the place and time asked for",
+            cure="Widen --bbox or --datetime.",
+        )
     return tuple(sorted(found, key=_order))
 
 

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -21,7 +21,6 @@ Overviews = Literal["average", "mode", "nearest", "shares"]
 Compression = Literal["deflate", "zstd"]
 
 _DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
-_METHODS = ("average", "mode", "nearest", "shares")
 _BLOCKS = (512, 384, 256, 192, 128, 96, 64)
 _ROW_OF_BLOCKS = 256 << 20  # bytes that one row of blocks may take in memory
 _INTERLEAVED = 16  # up to as many bands lie together in a block; above, each band has blocks of its own
@@ -76,10 +75,10 @@ class RasterSpec:
         object.__setattr__(self, "bands", tuple(self.bands))
         if not self.bands:
             raise InvalidSetting("a raster product has no band", cure="Name at least one band.")
-        if self.overviews not in _METHODS:
+        if self.overviews not in get_args(Overviews):
             raise InvalidSetting(
                 f"overviews cannot be made by '{self.overviews}'",
-                expected=", ".join(_METHODS),
+                expected=", ".join(get_args(Overviews)),
                 cure="Choose one of them.",
             )
         self._check_nodata()
@@ -111,7 +110,7 @@ class RasterSpec:
         if self.nodata is None or self.is_float:
             return
         info = np.iinfo(self.dtype)
-        if math.isnan(self.nodata) or self.nodata != int(self.nodata) or not info.min <= self.nodata <= info.max:
+        if not math.isfinite(self.nodata) or self.nodata != int(self.nodata) or not info.min <= self.nodata <= info.max:
             raise InvalidSetting(
                 f"no-data value {self.nodata:g} does not exist in {self.dtype}",
                 expected=f"a whole number in {info.min} … {info.max}",
