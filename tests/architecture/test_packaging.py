@@ -3,6 +3,7 @@
 import re
 import tomllib
 import zipfile
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,21 @@ def test_the_extras_are_those_that_the_errors_name(project: dict[str, Any], modu
 def test_reading_and_serving_need_no_torch(project: dict[str, Any]) -> None:
     names = [re.split(r"[<>=\[]", entry)[0] for entry in project["project"]["dependencies"]]
     assert not set(names) & {"torch", "timm", "transformers", "accelerate", "ray", "openvino"}
+
+
+def test_every_dependency_serves_the_package_itself(project: dict[str, Any], modules: list[Any]) -> None:
+    """What tests and benchmarks alone look at is no burden to users; of Django's own needs Django knows."""
+    own = "".join(one.text for one in modules if one.name not in ("arpent.cli.doctor", "arpent.cli.exits"))
+    known = packages_distributions()
+    for requirement in _requirements({**project, "dependency-groups": {"dev": []}, "build-system": {"requires": []}}):
+        name = re.split(r"[<>=\[]", requirement)[0]
+        imported = [module for module, names in known.items() if _plain(name) in map(_plain, names)]
+        used = any(re.search(rf"\b{module}\b", own) for module in imported)
+        assert used or name in ("arpent", "psycopg"), f"nothing under src needs {name}"
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def test_the_lock_holds_hashes_and_no_address(root: Path) -> None:

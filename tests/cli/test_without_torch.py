@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-ABSENT = ("accelerate", "openvino", "segmentation_models_pytorch", "timm", "torch", "torchmetrics", "torchvision")
+ABSENT = ("accelerate", "openvino", "segmentation_models_pytorch", "timm", "torch", "torchvision")
 PROGRAM = """
 import contextlib, io, json, sys
 from importlib.machinery import PathFinder

@@ -32,9 +32,9 @@ _LITTLE_DISK = 10 * _GIB
 _NO_DISK = _GIB // 4
 
 _EXTRAS = {
-    "learn": ("torch", "accelerate", "timm", "segmentation_models_pytorch", "torchmetrics"),
+    "learn": ("torch", "accelerate", "timm", "segmentation_models_pytorch"),
     "language": ("transformers", "peft"),
-    "web": ("django", "ninja", "rio_tiler"),
+    "web": ("django", "ninja"),
     "fast": ("openvino", "onnxruntime"),
     "cluster": ("ray",),
     "xarray": ("xarray",),
