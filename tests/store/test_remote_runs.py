@@ -262,6 +262,23 @@ def test_a_copy_that_was_broken_off_does_not_pass_for_a_run(s3: Any, monkeypatch
     assert (local_copy("s3://land/copied") / "manifest.json").read_bytes() == b"another"
 
 
+def test_what_has_come_of_a_copy_is_noted_now_and_then(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from arpent.io import copies
+
+    for number in range(5):
+        s3.client.put_object(Bucket="land", Key=f"photos/{number}.jpg", Body=b"jpg")
+    noted: list[int] = []
+    real = copies.write_file
+    monkeypatch.setattr(
+        copies, "write_file", lambda path, text: noted.append(len(json.loads(text))) or real(path, text)
+    )
+    monkeypatch.setattr(copies, "_NOTED", 3)
+    local_copy("s3://land/photos")
+    assert noted == [3, 5]  # and not with each file, which would be quadratic
+    local_copy("s3://land/photos")
+    assert noted == [3, 5]
+
+
 def test_what_has_failed_of_a_run_is_done_later(s3: Any) -> None:
     with RunFolder.create(PLACE, "change", "x", exact=True) as run:
         run.kept.mkdir(parents=True)

@@ -23,6 +23,7 @@ _RASTERS = frozenset({".tif", ".tiff", ".jp2", ".vrt", ".img"})
 """Read in ranges where they lie: an orthophoto of a county is not copied for a window of it."""
 
 _RECORD = ".copied.json"
+_NOTED = 64  # copies that a kill may cost
 _LAST = "manifest.json"
 
 _MADE: dict[Path, str] = {}
@@ -75,13 +76,21 @@ def local_copy(path: str | PathLike[str]) -> Path:
     stale = [name for name in wanted if known.get(name) != _facts(names[name]) or not (home / name).is_file()]
     for name in sorted({*filter(_is_last, stale), *(known.keys() - names.keys())}, key=_is_last, reverse=True):
         (home / _inside(name, address)).unlink(missing_ok=True)
-    for name in stale:
-        fetch_object(names[name].address, home / name)
-        known[name] = _facts(names[name])
-        write_file(home / _RECORD, json.dumps({name: known[name] for name in known.keys() & names.keys()}))
+    _fetch(stale, names, known, home)
     copy = home / PurePosixPath(address).name if own else home
     _MADE[copy] = address
     return copy
+
+
+def _fetch(stale: list[str], names: dict[str, StoredFile], known: dict[str, list[str]], home: Path) -> None:
+    """Copies files, and notes now and then, and at the end whatever ends it, which have come."""
+    for start in range(0, len(stale), _NOTED):
+        try:
+            for name in stale[start : start + _NOTED]:
+                fetch_object(names[name].address, home / name)
+                known[name] = _facts(names[name])
+        finally:
+            write_file(home / _RECORD, json.dumps({name: known[name] for name in known.keys() & names.keys()}))
 
 
 @contextmanager
