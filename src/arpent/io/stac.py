@@ -6,7 +6,6 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from arpent.core import ClassMap, Grid
 from arpent.errors import EnvironmentLack, OutputError
 from arpent.io.footprint import footprint
+from arpent.io.media import media_type
 from arpent.io.spec import RasterSpec
 from arpent.io.tally import BandStatistics
 
@@ -22,17 +22,6 @@ __all__ = ["STAC_VERSION", "stac_item", "validate_stac"]
 STAC_VERSION = "1.1.0"
 _EXTENSION = "https://stac-extensions.github.io/{}/v2.0.0/schema.json"
 _FORECAST = "https://stac-extensions.github.io/forecast/v0.2.0/schema.json"
-_MEDIA_TYPES = {
-    ".tif": "image/tiff; application=geotiff; profile=cloud-optimized",
-    ".parquet": "application/vnd.apache.parquet",
-    ".geoparquet": "application/vnd.apache.parquet",
-    ".gpkg": "application/geopackage+sqlite3",
-    ".csv": "text/csv",
-    ".jsonl": "application/x-ndjson",
-    ".json": "application/json",
-    ".html": "text/html",
-    ".png": "image/png",
-}
 
 
 def stac_item(
@@ -63,9 +52,8 @@ def stac_item(
     if end is not None:
         moments = {"datetime": None, "start_datetime": _moment(start), "end_datetime": _moment(end)}
     asset: dict[str, Any] = {"href": href, "roles": ["data"]}
-    media_type = _MEDIA_TYPES.get(PurePosixPath(href).suffix.lower())
-    if media_type is not None:
-        asset["type"] = media_type
+    if known := media_type(href):
+        asset["type"] = known
     asset |= _projection(raster.grid if raster is not None else grid)
     extensions = ["projection"]
     if raster is not None:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from arpent.core import object_address, write_file, writing
+from arpent.core.small_files import read_small
 from arpent.errors import InvalidSetting, RunDamaged, UnreadableFile
 from arpent.store.manifest import MANIFEST, Product
 from arpent.store.reading import Run, runs_under
@@ -20,16 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["CatalogMade", "collection_of", "make_catalog"]
 
 _WORLD = [-180.0, -90.0, 180.0, 90.0]
-_MEDIA = {
-    ".tif": "image/tiff; application=geotiff; profile=cloud-optimized",
-    ".parquet": "application/vnd.apache.parquet",
-    ".gpkg": "application/geopackage+sqlite3",
-    ".json": "application/json",
-    ".jsonl": "application/x-ndjson",
-    ".html": "text/html",
-    ".png": "image/png",
-    ".csv": "text/csv",
-}
 _MOST_ITEM = 16 << 20
 
 
@@ -99,6 +90,8 @@ def collection_of(run: Run, name: str) -> pystac.Collection:
     """
     import pystac
 
+    from arpent.io.media import media_type
+
     manifest = run.manifest
     items = [_item(run, product, name) for product in manifest.products if product.stac is not None]
     boxes = [list(item.bbox) for item in items if item.bbox is not None]
@@ -115,12 +108,15 @@ def collection_of(run: Run, name: str) -> pystac.Collection:
         extra_fields={"arpent:task": manifest.task, "arpent:status": manifest.status},
     )
     base = _place(run.place)
-    collection.add_asset("manifest", pystac.Asset(f"{base}/{MANIFEST}", roles=["metadata"], media_type=_MEDIA[".json"]))
+    collection.add_asset(
+        "manifest", pystac.Asset(f"{base}/{MANIFEST}", roles=["metadata"], media_type=media_type(MANIFEST))
+    )
     for product in manifest.products:
         if product.stac is None:
-            media = _MEDIA.get(PurePosixPath(product.file).suffix.lower())
             roles = ["overview"] if product.kind == "picture" else ["data"]
-            collection.add_asset(product.name, pystac.Asset(f"{base}/{product.file}", media_type=media, roles=roles))
+            collection.add_asset(
+                product.name, pystac.Asset(f"{base}/{product.file}", media_type=media_type(product.file), roles=roles)
+            )
     collection.add_items(items)
     return collection
 
@@ -146,8 +142,6 @@ def _item(run: Run, product: Product, collection: str) -> pystac.Item:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    from arpent.core.small_files import read_small
-
     try:
         document = json.loads(read_small(path, "STAC item", most=_MOST_ITEM))
     except (ValueError, RecursionError) as problem:
