@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Event
 
 from arpent.core import object_address, write_file, writing
-from arpent.errors import ArpentError, NetworkMissing, RunDamaged, RunExists, RunLocked
+from arpent.errors import ArpentError, NetworkMissing, RunDamaged, RunExists
 from arpent.store.beginning import Wish
 from arpent.store.lock import RunLock
 from arpent.store.manifest import MANIFEST, FileRecord, Manifest, read_manifest
@@ -187,7 +187,7 @@ def _empty(stage: Path) -> None:
 def _left(stage: Path) -> None:
     """Removes the stage of a run that has been sent, unless somebody has begun another one there."""
     lock = RunLock(stage / LOCK)
-    with suppress(RunLocked, ArpentError, OSError):
+    with suppress(ArpentError, OSError):
         if not (stage / MANIFEST).is_file() or (stage / SCRATCH).exists():
             return
         lock.acquire()
