@@ -14,7 +14,15 @@ from arpent.io import open_image
 from arpent.models import Bundle, load_bundle, save_bundle
 from arpent.models.metadata import settings_in
 from arpent.store import Place
-from arpent.tasks.landcover import LandcoverSettings, MapSettings, map_image, score, train
+from arpent.tasks.landcover import (
+    FinetuneSettings,
+    LandcoverSettings,
+    MapSettings,
+    finetune,
+    map_image,
+    score,
+    train,
+)
 from arpent.tasks.landcover.acquisitions import acquisition_of, describer, told, unheard
 
 NETWORK = {"widths": [8, 16], "metadata": {"cameras": ["bd-ortho", "other"], "dropout": 0.0}}
@@ -108,6 +116,25 @@ def test_maps_and_scores_are_told_of_the_image(informed, commune_folder, tmp_pat
     found = score(bundle, bundle.contract.normalisation, index[:1], patch=256)
     silent = Bundle(load_state_into(informed, informed.model.state_dict()), bundle.contract)
     assert found.matrix != score(silent, bundle.contract.normalisation, index[:1], patch=256).matrix
+
+
+def test_batch_norm_is_measured_and_judged_with_what_is_known(informed, train_settings, tmp_path, monkeypatch):
+    from arpent.tasks.landcover import finetuning
+
+    told_of = []
+
+    class Seen(finetuning.PatchLoader):
+        def __init__(self, *given, describe=None, **named):
+            super().__init__(*given, describe=describe, **named)
+            told_of.append(describe)
+
+    monkeypatch.setattr(finetuning, "PatchLoader", Seen)
+    start = save_bundle(tmp_path / "model.safetensors", informed.model, informed.contract)
+    plain = train_settings(task=LandcoverSettings(network=NETWORK)).model_dump()
+    settings = FinetuneSettings.model_validate({**plain, "start": str(start), "strategy": "bn-only"})
+    finetune(settings, Place(exact=tmp_path / "run"))
+    assert len(told_of) == 2
+    assert all(told_of)
 
 
 def test_the_model_of_a_map_knows_its_place(informed, commune_folder):

@@ -29,6 +29,7 @@ from arpent.errors import BundleInvalid
 from arpent.language import say
 from arpent.models import Bundle, load_bundle, parts_of
 from arpent.store import Place, Run, RunFolder, bundle_in
+from arpent.tasks.landcover.acquisitions import describer
 from arpent.tasks.landcover.beginning import adapted, new_network, resolved, same_classes
 from arpent.tasks.landcover.learning import (
     bands_of,
@@ -155,7 +156,8 @@ class _Work:
     def _renewed(self, network: nn.Module, rule: Normalisations) -> Fit:
         """The network with batch norm measured on the training images; judged where there are masks."""
         config, processes = self.settings.task, self.processes
-        with PatchLoader(normaliser_of(rule), bands=config.bands) as load:
+        describe = describer(self.task.config.network)
+        with PatchLoader(normaliser_of(rule), bands=config.bands, describe=describe) as load:
             batches = training_batches(self.settings, self.samples.train, load)
             seen, total = batches.epoch(0), batches.steps()
             told = processes.told(
@@ -167,7 +169,11 @@ class _Work:
         figures: dict[str, float] = {}
         if len(self.samples.val):
             with PatchLoader(
-                normaliser_of(rule), bands=config.bands, classes=self.task.classes, codes=config.codes
+                normaliser_of(rule),
+                bands=config.bands,
+                classes=self.task.classes,
+                codes=config.codes,
+                describe=describe,
             ) as load:
                 judges = judging_batches(self.settings, self.samples.val, load)
                 figures = validate(self.task, network.to(processes.device), judges, processes)
