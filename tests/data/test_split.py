@@ -22,7 +22,7 @@ from arpent.data import (
     split_by_block,
     split_by_domain,
 )
-from arpent.data.split import shares_ground
+from arpent.data.split import shares_ground, sided
 from arpent.errors import DatasetError, EmptySplit, GeoreferenceMissing, InvalidSetting, SplitLeak
 from arpent.io import open_image
 
@@ -44,6 +44,16 @@ def mosaic(write_tiff):
         return SampleIndex(samples)
 
     return make
+
+
+def test_sides_that_an_index_names_are_kept_and_others_are_drawn_by_domain(mosaic):
+    index = mosaic()
+    drawn = sided(index)
+    assert {sample.split for sample in drawn} == {"train", "val"}
+    assert all(len({sample.split for sample in drawn if sample.domain == domain}) == 1 for domain in index.domains)
+    assert sided(drawn) is drawn
+    with pytest.raises(DatasetError, match="nor at least two domains"):
+        sided(index[:4])
 
 
 def sides(index):

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from arpent.data.footprints import Footprint, footprints
 from arpent.data.index import SampleIndex
 from arpent.data.sample import SPLITS, Split
-from arpent.errors import EmptySplit, InvalidSetting
+from arpent.errors import DatasetError, EmptySplit, InvalidSetting
 
-__all__ = ["DEFAULT_FRACTIONS", "split_by_block", "split_by_domain"]
+__all__ = ["DEFAULT_FRACTIONS", "sided", "split_by_block", "split_by_domain"]
 
 DEFAULT_FRACTIONS: Mapping[Split, float] = MappingProxyType({"train": 0.7, "val": 0.15, "test": 0.15})
 """Shares of the area on each side, where the user says nothing."""
@@ -28,6 +28,22 @@ DEFAULT_FRACTIONS: Mapping[Split, float] = MappingProxyType({"train": 0.7, "val"
 METRES_PER_DEGREE = math.radians(1) * 6_371_008.8
 _ATTEMPTS = 64
 _STEPS = 50_000
+
+
+def sided(index: SampleIndex) -> SampleIndex:
+    """The samples with their sides; domains are shared out whole, always alike, where the index names no side.
+
+    Raises:
+        DatasetError: it names neither sides nor two domains.
+    """
+    if any(sample.split for sample in index):
+        return index
+    if len(index.domains) < 2:
+        raise DatasetError(
+            f"{index.origin} names neither splits nor at least two domains",
+            cure="Fill the column 'split' with train and val, or the column 'domain'.",
+        )
+    return split_by_domain(index, {"train": 0.8, "val": 0.2})
 
 
 def split_by_domain(

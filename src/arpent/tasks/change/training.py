@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,12 @@ from arpent.data import (
     Normaliser,
     RandomPatches,
     SampleIndex,
-    Split,
     check_leak,
-    split_by_domain,
     standardisation,
 )
+from arpent.data.split import sided
 from arpent.engine import Epoch, Fit, FitSettings, Processes, Start, Task, fit, train_run
-from arpent.errors import BundleInvalid, DatasetError
+from arpent.errors import BundleInvalid
 from arpent.models import Bundle, Planaura, PlanauraChangeSettings, build, load_bundle, save_bundle
 from arpent.report import figures
 from arpent.store import Place, Run, RunFolder, bundle_in
@@ -37,8 +36,6 @@ from arpent.version import __version__
 __all__ = ["train"]
 
 _PLAIN, _WITH_HEAD = "planaura", "planaura-change"
-_SHARES: Mapping[Split, float] = {"train": 0.8, "val": 0.2}
-"""Of the ground, where the index names no splits."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +48,7 @@ class _Sides:
     @classmethod
     def of(cls, index: SampleIndex) -> _Sides:
         """As the index says or, where it says nothing, by domain."""
-        if not any(sample.split for sample in index):
-            if len(index.domains) < 2:
-                raise DatasetError(
-                    f"{index.origin} names neither splits nor at least two domains",
-                    cure="Fill the column 'split' with train and val, or the column 'domain'.",
-                )
-            index = split_by_domain(index, _SHARES)
+        index = sided(index)
         sides = cls(index.of_split("train"), index.of_split("val"))
         check_leak(sides.train, sides.val)
         return sides

@@ -11,7 +11,7 @@ from arpent.core import Contract, Language, Normalisation, Normalisations, Progr
 from arpent.core.bundle import bundle_sha256
 from arpent.data import SPLITS, Sample, SampleIndex, Statistics, count_labels, measure
 from arpent.engine import start_network
-from arpent.errors import ArpentError, BundleInvalid, ContractMismatch
+from arpent.errors import ArpentError, ContractMismatch
 from arpent.io import ImageReader, open_image
 from arpent.language import say
 from arpent.models import load_bundle
@@ -24,6 +24,7 @@ from arpent.tasks.landcover.evaluation_page import write_evaluation_page
 from arpent.tasks.landcover.judged import Judged, csv_of, document_of, judge
 from arpent.tasks.landcover.nearness import far_lines
 from arpent.tasks.landcover.radiometry import bits_of, rule_anew
+from arpent.tasks.landcover.task import classes_of
 
 __all__ = ["Evaluation", "evaluate"]
 
@@ -58,13 +59,7 @@ def evaluate(
     """
     model = bundle_in(model)
     bundle = load_bundle(model)
-    classes = bundle.contract.classes
-    if bundle.contract.task != "landcover" or classes is None:
-        raise BundleInvalid(
-            f"{model} is no land-cover model",
-            found=f"a model for '{bundle.contract.task}'",
-            cure="Give another bundle.",
-        )
+    classes = classes_of(bundle, model)
     classes.index_of_code(settings.truth_codes)
     for word in settings.ignore:
         classes.index_of(word)

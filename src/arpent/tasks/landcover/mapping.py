@@ -10,7 +10,7 @@ from pathlib import Path
 from arpent.core import Contract, Grid, Progress, Silent, ground_sampling_distance
 from arpent.core.bundle import bundle_sha256
 from arpent.engine import Job, Prediction, run_job
-from arpent.errors import BundleInvalid, ContractMismatch, InvalidSetting
+from arpent.errors import ContractMismatch, InvalidSetting
 from arpent.io import ImageReader
 from arpent.language import say
 from arpent.metrics import AdjustedAreas, DenseScores
@@ -23,7 +23,7 @@ from arpent.tasks.landcover.outlining import outline
 from arpent.tasks.landcover.scoring import ClassArea, adjusted_areas, areas_of, check_truth, score_map
 from arpent.tasks.landcover.settings import LandcoverSettings, MapSettings
 from arpent.tasks.landcover.sharing import MapElsewhere, turned
-from arpent.tasks.landcover.task import LandcoverTask
+from arpent.tasks.landcover.task import LandcoverTask, classes_of
 
 __all__ = ["LandcoverMap", "map_image"]
 
@@ -185,15 +185,11 @@ def _figures(areas: Sequence[ClassArea], adjusted: AdjustedAreas) -> dict[str, f
 
 def _task_of(bundle: Bundle, source: Path, settings: MapSettings) -> LandcoverTask:
     """The task that a bundle was trained for."""
-    contract = bundle.contract
-    if contract.task != "landcover" or contract.classes is None:
-        raise BundleInvalid(
-            f"{source} is no land-cover model", found=f"a model for '{contract.task}'", cure="Give another bundle."
-        )
+    contract, classes = bundle.contract, classes_of(bundle, source)
     config = LandcoverSettings(
-        classes=contract.classes.name,
+        classes=classes.name,
         bands=contract.band_names,
         architecture=contract.architecture,
         probabilities=settings.probabilities,
     )
-    return LandcoverTask(config, contract.classes, settings.language)
+    return LandcoverTask(config, classes, settings.language)

@@ -17,8 +17,8 @@ from arpent.data import (
     count_labels,
     measure,
     require_fitting_masks,
-    split_by_domain,
 )
+from arpent.data.split import sided
 from arpent.engine import fingerprint
 from arpent.errors import BandMismatch, DatasetError, InvalidSetting
 from arpent.io import ImageReader, open_image
@@ -27,7 +27,7 @@ from arpent.store import RunFolder, content_of
 from arpent.tasks.landcover.losses import class_weights
 from arpent.tasks.landcover.settings import TrainSettings
 
-__all__ = ["Kind", "Samples", "check_test", "measured", "note_inputs", "sided", "survey"]
+__all__ = ["Kind", "Samples", "check_test", "measured", "note_inputs", "survey"]
 
 _SAME_SIZE = 0.01
 """Share by which pixels may differ in size and still be of one resolution: projections stretch them by less."""
@@ -96,22 +96,6 @@ def survey(settings: TrainSettings, classes: ClassMap | None = None, *, labelled
     RandomPatches(train, settings.patch, count=1, mix=settings.mix, gsds=settings.resample_gsd)
     unseen = _check_truth(settings, classes or nomenclature(settings.task.classes), train, val)
     return Samples(train, val, kinds, unseen)
-
-
-def sided(index: SampleIndex) -> SampleIndex:
-    """The samples with their sides; domains are shared out whole, always alike, where the index names no side.
-
-    Raises:
-        DatasetError: it names neither sides nor two domains.
-    """
-    if any(sample.split for sample in index):
-        return index
-    if len(index.domains) < 2:
-        raise DatasetError(
-            f"{index.origin} names neither splits nor at least two domains",
-            cure="Fill the column 'split' with train and val, or the column 'domain'.",
-        )
-    return split_by_domain(index, {"train": 0.8, "val": 0.2})
 
 
 def _check_truth(

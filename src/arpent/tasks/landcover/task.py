@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,28 @@ from torch import Tensor, nn
 
 from arpent.core import ClassMap, Language, nomenclature
 from arpent.engine import Answer, Batch, Dense, Network, Product, class_map, probability_map
+from arpent.errors import BundleInvalid
 from arpent.language import say
 from arpent.metrics import ConfusionMatrix
-from arpent.models import build
+from arpent.models import Bundle, build
 from arpent.tasks.landcover.losses import ClassLoss
 from arpent.tasks.landcover.settings import LandcoverSettings
 
-__all__ = ["LandcoverTask", "most_likely"]
+__all__ = ["LandcoverTask", "classes_of", "most_likely"]
+
+
+def classes_of(bundle: Bundle, source: Path) -> ClassMap:
+    """The classes that a model of land cover tells apart.
+
+    Raises:
+        BundleInvalid: the bundle, which comes from `source`, is of another task.
+    """
+    task, classes = bundle.contract.task, bundle.contract.classes
+    if task != "landcover" or classes is None:
+        raise BundleInvalid(
+            f"{source} is no land-cover model", found=f"a model for '{task}'", cure="Give another bundle."
+        )
+    return classes
 
 
 class LandcoverTask:

@@ -9,6 +9,7 @@ from pathlib import Path
 from arpent.core import ClassMap, Language, Progress
 from arpent.data import SampleIndex
 from arpent.data.footprints import footprints
+from arpent.data.split import sided
 from arpent.errors import BundleInvalid, InvalidSetting
 from arpent.language import number, say
 from arpent.models import Bundle, load_bundle
@@ -18,7 +19,8 @@ from arpent.tasks.landcover.examples import choose, example_tiles
 from arpent.tasks.landcover.outcomes import Outcome, Study
 from arpent.tasks.landcover.radiometry import no_statistics_of_bytes, rule_of_images, sees_bytes
 from arpent.tasks.landcover.settings import TrainSettings
-from arpent.tasks.landcover.survey import note_inputs, sided, survey
+from arpent.tasks.landcover.survey import note_inputs, survey
+from arpent.tasks.landcover.task import classes_of
 from arpent.tasks.landcover.training import train
 from arpent.tasks.landcover.transfer_report import title_of, write_report
 from arpent.tasks.landcover.transfer_settings import TransferSettings, in_one_language
@@ -125,13 +127,7 @@ def _start(settings: TransferSettings, run: RunFolder, anew: bool, progress: Pro
 
 
 def _classes(bundle: Bundle, start: Path, settings: TransferSettings) -> ClassMap:
-    classes = bundle.contract.classes
-    if bundle.contract.task != "landcover" or classes is None:
-        raise BundleInvalid(
-            f"{start} is no land-cover model",
-            found=f"a model for '{bundle.contract.task}'",
-            cure="Give another bundle as 'start'.",
-        )
+    classes = classes_of(bundle, start)
     if classes.name != settings.target.task.classes:
         raise BundleInvalid(
             f"{start} and the target's masks speak of different classes",
