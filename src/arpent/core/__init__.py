@@ -1,6 +1,6 @@
 """The words that every room speaks: grids, windows, rasters, bands, sensors, nomenclatures, model contracts."""
 
-from arpent.core.addresses import object_address, shown_address
+from arpent.core.addresses import object_address, shown_address, shown_values
 from arpent.core.areas import ground_area, ground_outline, ground_sampling_distance, pixel_area
 from arpent.core.batch_part import BatchPart
 from arpent.core.byte_scale import ByteScale
@@ -66,6 +66,7 @@ __all__ = [
     "sensor_names",
     "settings_of",
     "shown_address",
+    "shown_values",
     "sync_folder",
     "write_file",
     "writing",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from os import PathLike
+from typing import Any
 
-__all__ = ["object_address", "shown_address"]
+__all__ = ["object_address", "shown_address", "shown_values"]
 
 _ADDRESS = re.compile(r"(s3|gs):/{1,2}([^/].*)", re.DOTALL)
 _USER = re.compile(r"(://|\bhttps?:/)[^/?#\s]*@", re.IGNORECASE)
@@ -29,3 +31,14 @@ def shown_address(text: str | PathLike[str]) -> str:
     User and password go; of a signed address the signature is no longer told, but that there was one.
     """
     return _SIGNED.sub(r"\1…", _USER.sub(r"\1", str(text)))
+
+
+def shown_values(value: Any) -> Any:  # noqa: ANN401 - what JSON has
+    """A value as JSON has it, with every text in it as `shown_address` shows it; names of keys stay."""
+    if isinstance(value, str):
+        return shown_address(value)
+    if isinstance(value, Mapping):
+        return {key: shown_values(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [shown_values(inner) for inner in value]
+    return value

@@ -101,7 +101,7 @@ class InputRecord(_Record):
     """Something that the run read.
 
     Attributes:
-        source: whole path of a file or folder; an address as it was given.
+        source: whole path of a file or folder; an address as it was given, without user, password and signature.
         role: what it was used as ("image", "labels").
         sha256: of its bytes; None for remote ones and folders.
         bytes: its size, where known.

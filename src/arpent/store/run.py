@@ -14,7 +14,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from arpent.core import file_sha256, object_address, publish_file, sync_folder, write_file, writing
+from arpent.core import (
+    file_sha256,
+    object_address,
+    publish_file,
+    shown_address,
+    shown_values,
+    sync_folder,
+    write_file,
+    writing,
+)
 from arpent.errors import FileMissing, Interrupted, InvalidSetting
 from arpent.store.beginning import KEPT, Start, Wish, begin, file_name, folder_for, keep_open, make_folder, refuse
 from arpent.store.belongings import clear, is_replacing, put_back, refuse_inputs, remember
@@ -105,7 +114,7 @@ class RunFolder:
             place: folder that holds the runs; when `exact`, the run folder itself or its address in an object store.
             task: "landcover".
             name: in the user's words; made fit for a file name.
-            settings: the resolved settings, as JSON has them.
+            settings: the resolved settings, as JSON has them; passwords of addresses in them are not kept.
             exact: see `place`.
             force: replaces a run that is there already, which stays aside until this one is finished; files that are
                 not the run's stay.
@@ -119,7 +128,8 @@ class RunFolder:
             InvalidSetting: the run to resume was begun with other settings, or the one to replace holds an input.
             NotWritable: the folder cannot be made.
         """
-        start = Start(task=task, name=file_name(name), created=datetime.now(UTC), settings=dict(settings or {}))
+        kept = shown_values(dict(settings or {}))
+        start = Start(task=task, name=file_name(name), created=datetime.now(UTC), settings=kept)
         wish = Wish(force, resume)
         goal = Goal.of(place) if exact else None
         path = goal.stage if goal else Path(place) if exact else folder_for(Path(place), start, wish)
@@ -158,7 +168,10 @@ class RunFolder:
             self._lock.release()
 
     def add_input(self, source: str | Path, role: str = "image") -> InputRecord:
-        """Notes something that is read: where it lies, if it is on this machine, and the hash of a file."""
+        """Notes something that is read: where it lies, if it is on this machine, and the hash of a file.
+
+        Of an address what lets people in is not kept, so that it may be another one when the run is resumed.
+        """
         # As typed, a path would mean something else in another working folder.
         address = object_address(source)
         path = Path(source).absolute()
@@ -166,8 +179,8 @@ class RunFolder:
         if path.is_file():
             record = InputRecord(source=named, role=role, sha256=file_sha256(path), bytes=path.stat().st_size)
         else:
-            record = InputRecord(source=named, role=role)
-        self._inputs[record.source] = record
+            record = InputRecord(source=shown_address(named), role=role)
+        self._inputs[named] = record
         return record
 
     def undated(self) -> datetime:
@@ -182,7 +195,7 @@ class RunFolder:
 
     def use_bundle(self, source: str | Path, sha256: str) -> None:
         """Notes the model in use."""
-        self._bundle = BundleRecord(source=str(source), sha256=sha256)
+        self._bundle = BundleRecord(source=shown_address(source), sha256=sha256)
 
     def add_metrics(self, metrics: Mapping[str, float]) -> None:
         """Notes what was measured."""
@@ -190,13 +203,15 @@ class RunFolder:
 
     def warn(self, warning: str) -> None:
         """Notes, and tells at once, what makes the result doubtful."""
+        warning = shown_address(warning)
         if warning not in self._warnings:
             self._warnings.append(warning)
             self.tell(warning)
 
     def add_failure(self, item: str, error: Exception) -> None:
         """Notes an item that could not be done; the run will be partial."""
-        self._failures.append(Failure(item=item, error=type(error).__name__, message=str(error)))
+        kind, message = type(error).__name__, shown_address(str(error))
+        self._failures.append(Failure(item=shown_address(item), error=kind, message=message))
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:
