@@ -8,7 +8,7 @@ import pytest
 import rasterio
 
 from arpent import __version__
-from arpent.cli import planned_image, sampling
+from arpent.cli import planned_image, planning, sampling
 from arpent.cli.plan import square_metres
 from arpent.cli.plannable import asked
 from arpent.core import Band, Contract, Grid, Normalisation, Strip, nomenclature
@@ -102,6 +102,24 @@ def test_shards_go_where_the_job_goes(output, shard):
     words = ["landcover", "predict", "a.tif", "--model", "b", *(["-o", output] if output else [])]
     command = shlex.split(asked(words).shard(7))
     assert command == ["arpent", "landcover", "predict", "a.tif", "--model", "b", "--output", shard]
+
+
+def test_parts_are_run_on_the_disk_that_the_job_will_write_to(tmp_path, monkeypatch):
+    """Runs for an object store are made in the folder of copies, which may lie on another disk than this folder."""
+    here, cache = tmp_path / "here", tmp_path / "cache"
+    for folder in (here, cache):
+        folder.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("ARPENT_CACHE", str(cache))
+    wheres = {
+        "s3://land/runs/map": cache,
+        "gs://land/map": cache,
+        str(tmp_path / "maps" / "map"): tmp_path,
+        "map": here,
+    }
+    for output, folder in wheres.items():
+        assert planning._where(asked(["landcover", "predict", "a.tif", "--model", "b", "-o", output])) == folder
+    assert planning._where(asked(["landcover", "predict", "a.tif", "--model", "b"])) == here
 
 
 def test_what_is_foretold_is_what_it_takes(arpent, image, bundle, tmp_path, monkeypatch):

@@ -15,9 +15,11 @@ from arpent.cli.plannable import Asked, asked
 from arpent.cli.planned import Calibration, Planned, Wanted
 from arpent.cli.planned_image import PartsOfImage
 from arpent.cli.planned_list import PartsOfList
+from arpent.core import object_address
 from arpent.core.writing import writing
 from arpent.engine.calibration import Consumed, Rates, rates
 from arpent.errors import InvalidSetting
+from arpent.store.remote import stage_of
 
 __all__ = ["planned"]
 
@@ -77,11 +79,16 @@ def _check(job: Asked, wanted: Wanted) -> None:
 
 
 def _where(job: Asked) -> Path:
-    """The folder in which parts are run: the disk that the job will write to. None is made for it."""
+    """The folder in which parts are run: on the disk that the job will write to. None is made for it.
+
+    A run for an object store is made on this machine first, beside other copies of what lies in such stores.
+    """
     output = job.given.get("output")
-    if output is None or "://" in str(output):
+    if output is None:
         return Path.cwd()
-    return next(folder for folder in Path(str(output)).absolute().parents if folder.is_dir())
+    address = object_address(output)
+    made = Path(str(output)).absolute() if address is None else stage_of(address)
+    return next(folder for folder in made.parents if folder.is_dir())
 
 
 def _threads() -> int:
