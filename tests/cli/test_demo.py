@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,9 +10,13 @@ from pathlib import Path
 
 import pytest
 import rasterio
+from PIL import Image
 
+from arpent.cli.exits import exit_code
 from arpent.demo import FAST
 from arpent.demo.course import steps
+from arpent.errors import PartialFailure
+from arpent.testing.simulation import RadarSimulation, simulate
 
 TINY = replace(
     FAST, ortho=320, block=20.0, patches=16, epochs=1, labelled=192, tuned=16, tuning=1, mapped=192, pair=96,
@@ -31,6 +36,19 @@ def test_a_folder_that_no_demo_made_is_left_alone(arpent, tmp_path):
     assert said.code == 7
     assert "no demo made it" in said.err.splitlines()[-1]
     assert [one.name for one in (tmp_path / "letters").iterdir()] == ["aunt.txt"]
+
+
+def test_what_cannot_be_done_of_ones_own_images_is_told_and_ends_the_command(arpent, tmp_path):
+    for name in ("classify", "forecast"):
+        (tmp_path / "own" / name).mkdir(parents=True)
+    for one in simulate(tmp_path / "radar", RadarSimulation(size=32, scenes=1, dates=2)):
+        shutil.copyfile(one.image, tmp_path / "own" / "forecast" / f"S1_{one.date:%Y%m%d}_VVVH.tif")
+    Image.new("RGB", (64, 64), (90, 120, 60)).save(tmp_path / "own" / "classify" / "field.jpg")
+    said = arpent("demo", "--data", tmp_path / "own", "-o", tmp_path / "demo")
+    assert said.code == exit_code(PartialFailure)
+    assert "forecast: cannot be done: forecast has too few dates" in said.err
+    assert "1 of 2 folders could not be done; first: forecast" in said.err.splitlines()[-1]
+    assert (tmp_path / "demo" / "classify" / "labels.csv").is_file()
 
 
 KILLED = """

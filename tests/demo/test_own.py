@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import shutil
 
 import pytest
+import rasterio
 from PIL import Image
 
 from arpent.demo import Stage, run_on
 from arpent.errors import FileMissing
-from arpent.testing.simulation import Simulation, simulate
+from arpent.testing.simulation import RadarSimulation, Simulation, simulate
 
 
 @pytest.fixture(scope="module")
@@ -30,19 +32,64 @@ def data(tmp_path_factory):
     for row in range(2):
         Image.new("RGB", (64, 64), (90, 120 + row, 60)).save(folder / "data" / "classify" / f"field-{row}.jpg")
     (folder / "data" / "classify" / "captions.csv").write_text("image,caption\nfield-0.jpg,a green field of maize\n")
+    _series(folder, folder / "data" / "forecast", 4)
     return folder / "data"
+
+
+def _series(made, folder, dates):
+    """Radar images of a river as somebody may have them: dated GeoTIFFs, and nothing that says what they are."""
+    folder.mkdir(parents=True)
+    for one in simulate(made / "radar", RadarSimulation(size=64, scenes=1, dates=dates)):
+        shutil.copyfile(one.image, folder / f"S1_{one.date:%Y%m%d}_VVVH.tif")
 
 
 def test_each_folder_is_done_and_others_are_said_to_be_absent(data, tmp_path):
     told = []
-    done = run_on(Stage(tmp_path / "demo", tell=told.append), data)
-    assert list(done) == ["change", "describe", "classify"]
+    own = run_on(Stage(tmp_path / "demo", tell=told.append), data)
+    done = own.outcomes
+    assert list(done) == ["change", "forecast", "describe", "classify"]
+    assert not own.failures
     assert any("land cover: absent" in line for line in told)
     assert all(one.figure is None for one in done.values())
     assert {path.parent.name for path in (tmp_path / "demo").glob("*/manifest.json")} == {
-        "change", "change-pair-1", "change-pair-2", "classify", "describe",
+        "change", "change-pair-1", "change-pair-2", "classify", "describe", "forecast",
     }  # fmt: skip
     assert all(one.product.is_file() for one in done.values())
+    assert "the next 3 dates of 1 radar series by forecast-nano" in done["forecast"].done
+    assert any("learnt from level, rain" in line for line in told)  # which nobody tells of one's own images
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda first: first.unlink(), "too few dates.*found 2 dates; expected 3 or more"),
+        (lambda first: _bare(first, first.with_name("S1_VVVH.tif"), 2), "the date of S1_VVVH.tif is not known"),
+        (lambda first: _bare(first, first, 1), "not all dates have VH"),
+    ],
+    ids=["short", "undated", "one band"],
+)
+def test_a_series_that_cannot_be_foretold_is_one_line_and_the_rest_is_done(data, tmp_path, spoil, why):
+    own, told = tmp_path / "own", []
+    _series(tmp_path, own / "forecast", 3)
+    shutil.copytree(data / "classify", own / "classify")
+    spoil(min((own / "forecast").glob("*.tif")))
+    done = run_on(Stage(tmp_path / "demo", tell=told.append), own)
+    assert list(done.outcomes) == ["classify"]
+    line = next(one for one in told if one.startswith("forecast: cannot be done: "))
+    assert re.search(why, line)
+    assert "\n" not in line
+    assert line.endswith(str(done.failures["forecast"]))
+    assert not (tmp_path / "demo" / "forecast").exists()
+
+
+def _bare(path, target, bands):
+    """Leaves pixels alone, of so many polarisations: no tag tells the date."""
+    with rasterio.open(path) as image:
+        profile, pixels = image.profile, image.read()[:bands]
+    path.unlink()
+    with rasterio.open(target, "w", **{**profile, "driver": "GTiff", "count": bands}) as image:
+        image.write(pixels)
+        image.descriptions = ("vv", "vh")[:bands]
 
 
 def test_nothing_known_is_one_line(tmp_path):

@@ -42,7 +42,7 @@ class CommandEntry:
 COMMANDS: dict[str, CommandEntry] = {
     "change": CommandEntry("arpent.cli.change", "Change between dates: compare, mosaic, train, evaluate."),
     "classify": CommandEntry("arpent.cli.classify", "Labels for pictures and captions: prepare, train, predict."),
-    "demo": CommandEntry("arpent.cli.demo", "From synthetic commune to land-cover map in minutes."),
+    "demo": CommandEntry("arpent.cli.demo", "Every capability at work on one invented commune, in minutes."),
     "describe": CommandEntry("arpent.cli.describe", "Parcels measured, and told in words no pixel contradicts."),
     "embed": CommandEntry("arpent.cli.embed", "Embeddings put to use: cluster, probe."),
     "forecast": CommandEntry("arpent.cli.forecast", "Radar series: despeckle, segment, predict the next steps."),

@@ -12,13 +12,14 @@ import typer
 from arpent.cli.console import facts, note, progress, show, table
 from arpent.cli.tables import class_table
 from arpent.core import Language
+from arpent.errors import PartialFailure
 from arpent.language import duration, say, storage
 from arpent.testing.memory import peak_memory
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from arpent.demo import Outcome
+    from arpent.demo import Outcome, Own
     from arpent.tasks.landcover import LandcoverMap
 
 __all__ = ["app"]
@@ -39,7 +40,7 @@ def demo(
         typer.Option(
             "--data",
             metavar="FOLDER",
-            help="Images of your own instead, in folders named landcover, change, describe, classify.",
+            help="Images of your own instead, in folders named landcover, change, forecast, describe, classify.",
         ),
     ] = None,
 ) -> None:
@@ -54,13 +55,26 @@ def demo(
     stage = Stage(output, FAST if fast else FULL, chosen, progress(), note)
     note(say("demo.begin" if data is None else "demo.begin_own", chosen))
     if data is not None:
-        outcomes = run_on(stage, data)
-        show(_document(outcomes), _summary(outcomes, chosen), _ends(outcomes, chosen), _next(output, chosen))
+        _show_own(run_on(stage, data), output, chosen)
         return
     course = run_course(stage, train_all=train_all)
     outcomes, made = course.outcomes, course.landcover.made
     parts = (_summary(outcomes, chosen), _ends(outcomes, chosen), _next(output, chosen))
     show(_document(outcomes) | {"landcover": _classes(made)}, _class_table(made, chosen), *parts)
+
+
+def _show_own(own: Own, folder: Path, language: Language) -> None:
+    """What was made of the user's images; an error where some of it could not be."""
+    outcomes, failures = own.outcomes, own.failures
+    document = _document(outcomes) | {"failures": {name: str(problem) for name, problem in failures.items()}}
+    show(document, _summary(outcomes, language), _ends(outcomes, language), _next(folder, language))
+    if failures:
+        name, problem = next(iter(failures.items()))
+        of = len(failures) + len(outcomes)
+        raise PartialFailure(
+            f"{len(failures)} of {of} folders could not be done; first: {name}: {problem.what}",
+            cure="Correct them, as is said above, or take them away, and repeat the command.",
+        )
 
 
 def _class_table(made: LandcoverMap, language: Language) -> Table:

@@ -12,18 +12,18 @@ from arpent.core.lazy import on_demand
 if TYPE_CHECKING:
     from arpent.demo.course import Course, run_course
     from arpent.demo.outcome import Figure, Outcome
-    from arpent.demo.own import run_on
+    from arpent.demo.own import Own, run_on
     from arpent.demo.scale import FAST, FULL, Scale
     from arpent.demo.stage import Stage
 
-__all__ = ["FAST", "FULL", "Course", "Figure", "Outcome", "Scale", "Stage", "run_course", "run_on"]
+__all__ = ["FAST", "FULL", "Course", "Figure", "Outcome", "Own", "Scale", "Stage", "run_course", "run_on"]
 
 __getattr__ = on_demand(
     __name__,
     {
         "course": ("Course", "run_course"),
         "outcome": ("Figure", "Outcome"),
-        "own": ("run_on",),
+        "own": ("Own", "run_on"),
         "scale": ("FAST", "FULL", "Scale"),
         "stage": ("Stage",),
     },

@@ -1,12 +1,13 @@
 """The same course on images of the user's own: what has a folder is done, and the rest is said to be absent.
 
-Nothing is known of the truth there, so that no quality is measured.
+Nothing is known of the truth there, so that no quality is measured. A folder whose images do not do for what it is
+named after is told of in one line, and the others are done all the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
@@ -14,20 +15,35 @@ from time import perf_counter
 from arpent.core.bundle import FOLDER_HEADER
 from arpent.demo.outcome import Outcome
 from arpent.demo.stage import Stage
-from arpent.errors import FileMissing
+from arpent.errors import ArpentError, ConfigError, DatasetError, FileMissing, InputError, ModelError
 from arpent.io.named_shapes import VECTOR_FILES
 from arpent.language import say
 from arpent.models.shipped import shipped_bundle
 
-__all__ = ["CAPABILITIES", "run_on"]
+__all__ = ["CAPABILITIES", "Own", "run_on"]
 
 _IMAGES = (".jp2", ".tif", ".tiff", ".vrt")
 _FOLDERS = (".SAFE",)
 _LAYERS = ("cloudmask", "fmask", "qa60", "qa_pixel", "quality", "scl")
 """Quality layers beside images are found by the capabilities themselves."""
+_OF_ONE_FOLDER = (InputError, ConfigError, ModelError, DatasetError)
+"""What is wrong with a folder; all else, such as a full disk, is wrong with all of them."""
 
 
-def run_on(stage: Stage, data: Path) -> Mapping[str, Outcome]:
+@dataclass(frozen=True)
+class Own:
+    """What the user's folders have come to.
+
+    Attributes:
+        outcomes: of what was done, by the name of the capability.
+        failures: why the others could not be.
+    """
+
+    outcomes: Mapping[str, Outcome]
+    failures: Mapping[str, ArpentError]
+
+
+def run_on(stage: Stage, data: Path) -> Own:
     """Does what the user's folders allow, each by its own name.
 
     Args:
@@ -35,7 +51,8 @@ def run_on(stage: Stage, data: Path) -> Mapping[str, Outcome]:
         data: folder with any of the folders ``landcover``, ``change``, ``describe`` …
 
     Raises:
-        FileMissing: none of them is there, or one of them holds no images, or no model where one is needed.
+        FileMissing: none of them is there.
+        InputError, ConfigError, ModelError, DatasetError: what is wrong with the first folder, where none will do.
         RunExists: the folder of the stage holds something that no demo made.
     """
     asked = {name: work for name, work in CAPABILITIES.items() if (data / name).is_dir()}
@@ -47,15 +64,22 @@ def run_on(stage: Stage, data: Path) -> Mapping[str, Outcome]:
         )
     stage.open()
     done: dict[str, Outcome] = {}
+    failed: dict[str, ArpentError] = {}
     for name in CAPABILITIES:
         word = say(f"demo.{name}", stage.language)
         if name not in asked:
             stage.tell(say("demo.absent", stage.language, name=word, folder=data / name))
             continue
-        begun = perf_counter()
-        stage.tell(say("demo.step", stage.language, number=len(done) + 1, of=len(asked), name=word))
-        done[name] = replace(asked[name](stage, data / name), seconds=perf_counter() - begun)
-    return done
+        begun, number = perf_counter(), len(done) + len(failed) + 1
+        stage.tell(say("demo.step", stage.language, number=number, of=len(asked), name=word))
+        try:
+            done[name] = replace(asked[name](stage, data / name), seconds=perf_counter() - begun)
+        except _OF_ONE_FOLDER as problem:
+            failed[name] = problem
+            stage.tell(say("demo.failed", stage.language, name=word, problem=str(problem)))
+    if not done:
+        raise next(iter(failed.values()))
+    return Own(done, failed)
 
 
 def _images(folder: Path, least: int = 1) -> list[str]:
@@ -118,6 +142,20 @@ def _change(stage: Stage, folder: Path) -> Outcome:
     return Outcome(done, shown, tuple(pairs))
 
 
+def _forecast(stage: Stage, folder: Path) -> Outcome:
+    from arpent.tasks.forecast.predict_settings import ForetellSettings
+    from arpent.tasks.forecast.predicting import foretell
+
+    model, settings = _model(folder, "forecast-nano"), ForetellSettings(language=stage.language)
+    made = foretell(folder, model, stage.place("forecast"), settings, progress=stage.progress)
+    for line in made.notes:
+        stage.tell(line)
+    ahead = max(one.horizon for dates in made.dates.values() for one in dates)
+    done = say("demo.own_forecast", stage.language, places=len(made.dates), ahead=ahead, model=model.stem)
+    preview = next(product for product in made.run.manifest.products if product.kind == "picture")
+    return Outcome(done, made.run.locate(preview), (made.run.path,))
+
+
 def _describe(stage: Stage, folder: Path) -> Outcome:
     from arpent.tasks.describe import CaptionSettings, IndexSettings, caption_table, index_run
 
@@ -151,6 +189,7 @@ def _classify(stage: Stage, folder: Path) -> Outcome:
 CAPABILITIES: Mapping[str, Callable[[Stage, Path], Outcome]] = {
     "landcover": _landcover,
     "change": _change,
+    "forecast": _forecast,
     "describe": _describe,
     "classify": _classify,
 }
