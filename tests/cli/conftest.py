@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -44,6 +46,20 @@ def arpent(capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
         return Said(code, captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def guide(root: Path, request: pytest.FixtureRequest) -> str:
+    """The text of the guide that a module is about: its GUIDE."""
+    return (root / "docs" / "howto" / request.module.GUIDE).read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def written(guide: str) -> list[list[str]]:
+    """The commands of that guide under "Try it", in their order."""
+    block = re.search(r"## Try it.*?```console\n(.*?)```", guide, re.DOTALL)
+    assert block is not None
+    return [shlex.split(line.removeprefix("$ arpent ")) for line in block[1].splitlines()]
 
 
 @pytest.fixture

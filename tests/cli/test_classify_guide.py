@@ -1,8 +1,6 @@
 """The commands of the guide, one after another from a fresh folder, as they are written there, on small pictures."""
 
 import csv
-import re
-import shlex
 
 import numpy as np
 import pytest
@@ -11,16 +9,9 @@ from PIL import Image
 from arpent.cli.app import main
 from arpent.store import open_run, verify
 
+GUIDE = "classify.md"
 WEIGHTS = "mobilenet_v2_1.0_224_imagenet_float32_torchvision_layout.pt"
 GROUNDS = {"water": (30, 60, 140), "meadow": (60, 150, 50), "sand": (220, 200, 150)}
-
-
-@pytest.fixture(scope="module")
-def written(root):
-    """The commands under "Try it", in their order."""
-    text = (root / "docs" / "howto" / "classify.md").read_text("utf-8")
-    block = re.search(r"## Try it.*?```console\n(.*?)```", text, re.DOTALL)[1]
-    return [shlex.split(line.removeprefix("$ arpent ")) for line in block.splitlines()]
 
 
 @pytest.fixture(scope="module")

@@ -17,18 +17,16 @@ from arpent.store import open_run, verify
 from arpent.tasks.describe.texts import read_texts
 from arpent.tasks.describe.train_settings import DescribeTrainSettings
 
+GUIDE = "describe.md"
 BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12")
 BARE = (700, 800, 1000, 1400, 1600, 1800, 1900, 2000, 2200, 2200, 3000, 2500)
 GREEN = (200, 300, 500, 300, 900, 2500, 3300, 3600, 3800, 3800, 1700, 800)
 DAYS = {"2022-04-01": 0.2, "2022-05-20": 1.0, "2022-07-01": 0.5}
 
 
-@pytest.fixture(scope="module")
-def written(root):
-    """The commands under "Try it", in their order."""
-    text = (root / "docs" / "howto" / "describe.md").read_text("utf-8")
-    block = re.search(r"## Try it.*?```console\n(.*?)```", text, re.DOTALL)[1]
-    return [shlex.split(line.removeprefix("$ arpent ")) for line in block.splitlines()]
+def expanded(words):
+    """What a shell makes of words with stars."""
+    return [name for word in words for name in (sorted(map(str, Path().glob(word))) if "*" in word else [word])]
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +46,7 @@ def done(written, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         for words in written:
-            typed = [
-                name for word in words for name in (sorted(map(str, Path().glob(word))) if "*" in word else [word])
-            ]
-            assert main(typed) == 0, words
+            assert main(expanded(words)) == 0, words
     return folder
 
 
@@ -94,9 +89,9 @@ SMALL = (
 
 
 @pytest.fixture(scope="module")
-def taught(root, done):
+def taught(guide, done):
     """What was typed under "Train a describer" after the rest, and how each command ended."""
-    page = (root / "docs" / "howto" / "describe.md").read_text("utf-8").split("## Train a describer")[1]
+    page = guide.split("## Train a describer")[1]
     written = re.search(r"```yaml\n(.*?)```", page, re.DOTALL)[1]
     (done / "describer.yaml").write_text(re.sub(r"dates: \[.*\]", "dates: [2022-07-01]", written), "utf-8")
     ended = {}
@@ -104,11 +99,8 @@ def taught(root, done):
         patch.chdir(done)
         for line in re.search(r"```console\n(.*?)```", page, re.DOTALL)[1].splitlines():
             words = shlex.split(line.removeprefix("$ arpent "))
-            typed = [
-                name for word in words for name in (sorted(map(str, Path().glob(word))) if "*" in word else [word])
-            ]
             sizes = [part for pair in SMALL.split() for part in ("--set", pair)] if words[1] == "train" else []
-            ended[words[1]] = main([*typed, *sizes])
+            ended[words[1]] = main([*expanded(words), *sizes])
     return done, ended
 
 

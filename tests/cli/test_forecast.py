@@ -10,6 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from arpent.cli.app import main
 from arpent.store import open_run, verify
 
+GUIDE = "forecast.md"
 SMALLER = {
     "simulate": "--size 64 --scenes 3",
     "prepare": "--patch 48",
@@ -22,26 +23,16 @@ SMALLER = {
 
 
 @pytest.fixture(scope="module")
-def written(root):
-    """The commands under "Try it", in their order."""
-    text = (root / "docs" / "howto" / "forecast.md").read_text("utf-8")
-    block = re.search(r"## Try it.*?```console\n(.*?)```", text, re.DOTALL)[1]
-    return [shlex.split(line.removeprefix("$ arpent ")) for line in block.splitlines()]
-
-
-@pytest.fixture(scope="module")
-def lava(root):
+def lava(guide):
     """The commands that map the eruption of La Palma, wherever in the guide they stand, in their order."""
-    text = (root / "docs" / "howto" / "forecast.md").read_text("utf-8")
-    lines = re.findall(r"^\$ arpent (.*\b(?:la_palma|rivers_vv|lava)\b.*)$", text, re.MULTILINE)
+    lines = re.findall(r"^\$ arpent (.*\b(?:la_palma|rivers_vv|lava)\b.*)$", guide, re.MULTILINE)
     return [shlex.split(line) for line in lines]
 
 
 @pytest.fixture(scope="module")
-def rest(root):
+def rest(guide):
     """The text of the guide after "Try it", without what it says of La Palma."""
-    text = (root / "docs" / "howto" / "forecast.md").read_text("utf-8")
-    after = text[text.index("## Remove speckle") :]
+    after = guide[guide.index("## Remove speckle") :]
     return re.sub(r"^\$ arpent .*\b(?:la_palma|rivers_vv|lava)\b.*\n", "", after, flags=re.MULTILINE)
 
 
