@@ -519,11 +519,20 @@ def test_damaged_images(series, tmp_path, damage):
         prepare(series, tmp_path / "set", PLAIN)
 
 
-@pytest.mark.parametrize("document", ["", "[]", '{"format": 99}', '{"format": 1, "bands": []}'])
-def test_a_damaged_dataset(series, tmp_path, document):
+@pytest.mark.parametrize(
+    ("document", "refusal"),
+    [
+        ("", UnreadableFile),
+        ("[]", UnreadableFile),
+        ('{"format": "1"}', UnreadableFile),
+        ('{"format": 99}', DatasetError),
+        ('{"format": 1, "bands": []}', UnreadableFile),
+    ],
+)
+def test_a_damaged_dataset(series, tmp_path, document, refusal):
     made = prepare(series, tmp_path / "set", PLAIN)
     (made.dataset.folder / "dataset.json").write_text(document)
-    with pytest.raises((UnreadableFile, DatasetError, InvalidSetting)):
+    with pytest.raises(refusal, match=r"dataset\.json"):
         Dataset.read(made.dataset.folder)
     with pytest.raises(FileMissing, match="is no data set of radar series"):
         Dataset.read(tmp_path)

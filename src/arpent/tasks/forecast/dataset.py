@@ -18,18 +18,19 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from arpent.core import ClassMap, Window, parse, write_file
+from arpent.core import ClassMap, Window, write_file
+from arpent.core.formats import Format
 from arpent.data import Sample, SampleIndex, Split
 from arpent.errors import DatasetError, FileMissing, UnreadableFile
 
-__all__ = ["DATASET_FORMAT", "FACTS", "Dataset", "DatasetFacts", "Frame", "Place"]
+__all__ = ["DATASET_FORMAT", "FACTS", "INDEX", "Dataset", "DatasetFacts", "Frame", "Place"]
 
 DATASET_FORMAT: Final = 1
 """Version of the format that this code writes."""
 
 FACTS = "dataset.json"
 """The file by which a DATASET is known."""
-_INDEX = "index.csv"
+INDEX = "index.csv"
 
 
 class DatasetFacts(BaseModel):
@@ -146,11 +147,11 @@ class Dataset:
         """
         place = Path(folder)
         facts = _facts(place / FACTS)
-        index = SampleIndex.from_table(place / _INDEX)
+        index = SampleIndex.from_table(place / INDEX)
         for sample in index:
             if sample.date is None:
                 raise DatasetError(
-                    f"{place / _INDEX} has an image without date", found=sample.image, cure="Fill the column 'date'."
+                    f"{place / INDEX} has an image without date", found=sample.image, cure="Fill the column 'date'."
                 )
         return cls(place, index, facts)
 
@@ -159,7 +160,7 @@ class Dataset:
         """Writes ``dataset.json``, and last of all the index; the images are there already."""
         place = Path(folder)
         document = facts.model_dump(mode="json")
-        index_path = place / _INDEX
+        index_path = place / INDEX
         write_file(place / FACTS, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
         index.write(index_path)
         return cls(place, index, facts)
@@ -237,6 +238,13 @@ def _only(place: Place, split: Split) -> Place:
     return Place(place.name, frames, place.window, place.sensor)
 
 
+def _damaged(path: Path, found: str) -> UnreadableFile:
+    return UnreadableFile(f"{path} cannot be read", found=found, cure="Prepare the series again with --force.")
+
+
+_FORMAT = Format("data set format", DATASET_FORMAT, _damaged, DatasetError)
+
+
 def _facts(path: Path) -> DatasetFacts:
     try:
         document = json.loads(path.read_text("utf-8"))
@@ -246,15 +254,7 @@ def _facts(path: Path) -> DatasetFacts:
             cure="Make one with 'arpent forecast prepare'.",
         ) from None
     except (OSError, ValueError, RecursionError) as problem:
-        raise UnreadableFile(
-            f"{path} cannot be read", found=problem, cure="Prepare the series again with --force."
-        ) from problem
-    written = document.get("format") if isinstance(document, dict) else None
-    if not isinstance(written, int) or not 1 <= written <= DATASET_FORMAT:
-        raise DatasetError(
-            f"{path} has a format that this Arpent does not know",
-            found=written,
-            expected=f"at most {DATASET_FORMAT}",
-            cure="Update Arpent, or prepare the series again.",
-        )
-    return parse(DatasetFacts, document, str(path))
+        raise _damaged(path, str(problem)) from problem
+    if not isinstance(document, dict):
+        raise _damaged(path, f"a {type(document).__name__}")
+    return _FORMAT.read(DatasetFacts, document, path)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -79,7 +80,9 @@ def measured(path: Path, classes: ClassMap, truth: str | None = None) -> Measure
     """The ground of each class on a map, and how right it is where a truth is given on the same pixels."""
     counts, metres = np.zeros(len(classes), np.int64), np.zeros(len(classes))
     matrix = ConfusionMatrix(classes)
-    with open_image(path) as image:
+    with ExitStack() as opened:
+        image = opened.enter_context(open_image(path))
+        known = None if truth is None else opened.enter_context(open_image(truth, resampling="nearest"))
         placed = image.grid.georeferenced
         for strip in image.grid.window.strips(_ROWS):
             said = target_of(image.read(strip), classes)
@@ -87,9 +90,8 @@ def measured(path: Path, classes: ClassMap, truth: str | None = None) -> Measure
             counts += found
             if placed:
                 metres += found * pixel_area(image.grid, strip)
-            if truth is not None:
-                with open_image(truth, resampling="nearest") as known:
-                    true = target_of(known.read(strip), classes)
+            if known is not None:
+                true = target_of(known.read(strip), classes)
                 kept = (said >= 0) & (true >= 0)
                 matrix.update(true[kept], said[kept])
     names = [one.en for one in classes.classes]
