@@ -12,6 +12,7 @@ from arpent.demo.course import steps, trained
 from arpent.demo.forecast import foretell_river
 from arpent.demo.pictures import label_scenes
 from arpent.models.shipped import shipped_bundle
+from arpent.store import read_manifest
 
 
 def test_every_step_is_there_whose_model_comes_with_arpent():
@@ -35,6 +36,8 @@ def test_the_river_is_foretold_where_the_truth_is_known(tmp_path):
     names = {path.name for path in done.runs[0].glob("classes_*_t?.tif")}
     assert len(names) == 3
     assert (done.runs[0] / "timeline.json").is_file()
+    # The rivers are of a landscape that the model has not learnt from, and nothing says that they might be.
+    assert [read_manifest(run / "manifest.json").warnings for run in done.runs] == [(), ()]
 
 
 def test_a_model_without_recipe_stays_what_it_is(tmp_path):
