@@ -10,7 +10,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from arpent.core import Contract, file_sha256
-from arpent.errors import BundleInvalid, ContractMismatch, FileMissing, InvalidSetting, WeightsMismatch
+from arpent.errors import (
+    BundleInvalid,
+    ContractMismatch,
+    FileMissing,
+    InvalidSetting,
+    NotWritable,
+    WeightsMismatch,
+)
 from arpent.models.describer import (
     Listener,
     VisionAdapter,
@@ -24,6 +31,7 @@ from arpent.models.describer_settings import DescriberSettings, LoraSettings, Sm
 from arpent.models.language_model import LanguageModel, small_language_model, train_tokenizer
 from arpent.models.load import load_bundle
 from arpent.models.speaking import SpeakingRule, speak
+from arpent.store import bundles_under
 from arpent.version import __version__
 
 SIZES = SmallModelSettings(width=32, layers=2, heads=2, hidden=48, vocabulary=320)
@@ -283,6 +291,21 @@ def test_peft_itself_opens_the_lora_and_xvision_finds_its_files(
         assert all(torch.equal(theirs[key], own[key]) for key in own)
     state = torch.load(folder / "vision_adapter.pt", weights_only=True)
     assert all(torch.equal(state[key], one) for key, one in load_file(folder / ADAPTER).items())
+
+
+def test_a_describer_takes_the_place_of_a_bundle_and_of_nothing_else(
+    folder: Path, tmp_path: Path, seeing: VisionLanguage, language: LanguageModel
+) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "1.jpg").write_bytes(b"dear")
+    with pytest.raises(NotWritable, match="other than a bundle"):
+        save_describer(tmp_path / "photos", seeing, language, contract())
+    assert (tmp_path / "photos" / "1.jpg").read_bytes() == b"dear"
+    save_describer(folder, seeing, language, contract(encoder_name="again"))
+    assert open_describer(folder).facts.encoder_name == "again"
+    assert {path.name for path in tmp_path.iterdir()} == {"photos", "describer"}
+    (found,) = bundles_under(folder)
+    assert found.bytes == sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def test_a_describer_is_no_network_by_itself(folder: Path) -> None:

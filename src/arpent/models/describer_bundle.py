@@ -22,20 +22,19 @@ from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
 
 from arpent.core.bundle import FOLDER_HEADER, contract_document, encode_contract, read_contract
 from arpent.core.contract import Contract
 from arpent.core.hashing import file_sha256
 from arpent.core.settings import Settings, parse
-from arpent.core.writing import write_file, writing
+from arpent.core.writing import publish_folder, write_file, writing
 from arpent.errors import BundleInvalid, ContractMismatch, WeightsMismatch
 from arpent.models.describer import VisionAdapter, VisionLanguage, without_peft_warnings
 from arpent.models.describer_settings import DescriberSettings
 from arpent.models.language_model import LanguageModel, Speech, language_folder, open_language_model, read_speech
-from arpent.models.load import load_state
+from arpent.models.load import changed_since_saved, check_place, load_state, read_tensors
 
 __all__ = ["ADAPTER", "DescriberFacts", "OpenedDescriber", "base_pins", "open_describer", "save_describer"]
 
@@ -61,6 +60,8 @@ class DescriberFacts(Settings):
     """Identity of the encoder that made the visual tokens: a hash, or what stands for random weights."""
     encoder_name: str = ""
     """How that encoder is called."""
+    encoder_drawn: str = ""
+    """What tells whether another machine draws the same random weights for it; empty where they are trained."""
     longest: Annotated[int, Field(ge=1)] = 256
     """Words of the longest answer that was learnt, with some room."""
 
@@ -85,7 +86,7 @@ class OpenedDescriber:
 def save_describer(
     folder: Path, model: VisionLanguage, base: LanguageModel, contract: Contract, *, published: bool = False
 ) -> Path:
-    """Writes a describer's folder, whole or not at all; one that is there is replaced.
+    """Writes a describer's folder, whole or not at all; a bundle that is there is replaced.
 
     Args:
         folder: to be made.
@@ -98,9 +99,13 @@ def save_describer(
 
     Returns:
         The folder.
+
+    Raises:
+        NotWritable: the place cannot be written, or is a folder that holds something other than a bundle.
     """
     from transformers.utils import logging
 
+    check_place(folder)
     facts = parse(DescriberFacts, dict(contract.settings), "describer")
     beside = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     shutil.rmtree(beside, ignore_errors=True)
@@ -121,9 +126,7 @@ def save_describer(
             parts = {file.relative_to(beside).as_posix(): file_sha256(file) for file in files}
             document = contract_document(contract.model_copy(update={"parts": parts}))
             write_file(beside / FOLDER_HEADER, encode_contract(document, indent=2) + "\n")
-            if folder.exists():
-                shutil.rmtree(folder)
-            beside.rename(folder)
+            publish_folder(beside, folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return folder
@@ -166,7 +169,7 @@ def open_describer(
         with without_peft_warnings():
             bent = PeftModel.from_pretrained(language.model, folder / _LORA, is_trainable=False)
         model = VisionLanguage(facts.adapter, bent.merge_and_unload() if merged else bent, language.speech.placeholder)
-    load_state(model.adapter, _tensors(folder / ADAPTER), str(folder / ADAPTER))
+    load_state(model.adapter, read_tensors(folder / ADAPTER), str(folder / ADAPTER))
     _check_fit(model.adapter, language, folder)
     return OpenedDescriber(model.eval().requires_grad_(False), language.speech, facts, contract)
 
@@ -203,11 +206,7 @@ def _check_parts(folder: Path, contract: Contract) -> None:
         if not file.is_file():
             raise BundleInvalid(f"{folder} lacks its part {name}", cure="Take a fresh copy of the whole folder.")
         if file_sha256(file) != sha256:
-            raise BundleInvalid(
-                f"{file} is not as it was saved",
-                found="another SHA-256 than its contract gives",
-                cure="Take a fresh copy, or train the model again.",
-            )
+            raise changed_since_saved(file)
     if ADAPTER not in contract.parts:
         raise BundleInvalid(f"{folder} lacks its part {ADAPTER}", cure="Take a fresh copy of the whole folder.")
 
@@ -233,11 +232,3 @@ def _check_fit(adapter: VisionAdapter, language: LanguageModel, folder: Path) ->
             expected=language.width,
             cure="Give the language model that it was trained on: --base FOLDER.",
         )
-
-
-def _tensors(file: Path) -> dict[str, torch.Tensor]:
-    try:
-        tensors: dict[str, torch.Tensor] = load_file(file)
-    except (SafetensorError, OSError) as problem:
-        raise BundleInvalid(f"{file} is damaged", found=str(problem), cure="Take a fresh copy.") from problem
-    return tensors

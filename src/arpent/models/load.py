@@ -33,7 +33,16 @@ from arpent.core.writing import publish_file, publish_folder, write_file, writin
 from arpent.errors import BundleInvalid, InvalidSetting, NotWritable, WeightsMismatch
 from arpent.models.registry import architecture, build
 
-__all__ = ["Bundle", "Origin", "load_bundle", "load_state", "save_bundle"]
+__all__ = [
+    "Bundle",
+    "Origin",
+    "changed_since_saved",
+    "check_place",
+    "load_bundle",
+    "load_state",
+    "read_tensors",
+    "save_bundle",
+]
 
 SUFFIX = ".safetensors"
 _REST = "model"  # the part of a folder bundle that holds tensors of no submodule
@@ -111,7 +120,7 @@ def save_bundle(path: Path | str, model: nn.Module, contract: Contract) -> Path:
         DiskFull: no space left.
     """
     path = Path(path)
-    _check_place(path)
+    check_place(path)
     beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     state = {name: _plain(tensor) for name, tensor in model.state_dict().items()}
     try:
@@ -190,8 +199,13 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor], where: str) -> Non
     model.load_state_dict(dict(state))
 
 
-def _check_place(path: Path) -> None:
-    """Refuses to put a bundle in the place of what is none."""
+def check_place(path: Path) -> None:
+    """Refuses to put a bundle in the place of what is none.
+
+    Raises:
+        InvalidSetting: it has the name of another format.
+        NotWritable: it is a folder that holds something else.
+    """
     if path.suffix in _OTHER_FORMATS:
         raise InvalidSetting(
             f"{path} is not a name for a bundle",
@@ -242,14 +256,14 @@ def _discard(path: Path) -> None:
 
 
 def _read_single(path: Path, document: Mapping[str, Any]) -> dict[str, Tensor]:
-    state = _tensors(path)
+    state = read_tensors(path)
     written = {key: value for key, value in document.items() if key != DIGEST_KEY}
     try:
         found = _digest(written, state)
     except ValueError as error:  # numbers or letters that no contract is written with
-        raise _changed(path) from error
+        raise changed_since_saved(path) from error
     if found != document.get(DIGEST_KEY):
-        raise _changed(path)
+        raise changed_since_saved(path)
     return state
 
 
@@ -264,13 +278,18 @@ def _read_parts(folder: Path, contract: Contract) -> dict[str, Tensor]:
         if not file.is_file():
             raise BundleInvalid(f"{folder} lacks its part {name}", cure="Take a fresh copy of the whole folder.")
         if file_sha256(file) != sha256:
-            raise _changed(file)
+            raise changed_since_saved(file)
         prefix = "" if file.stem == _REST else f"{file.stem}."
-        state |= {f"{prefix}{key}": tensor for key, tensor in _tensors(file).items()}
+        state |= {f"{prefix}{key}": tensor for key, tensor in read_tensors(file).items()}
     return state
 
 
-def _tensors(file: Path) -> dict[str, Tensor]:
+def read_tensors(file: Path) -> dict[str, Tensor]:
+    """The tensors in a part of a bundle, by name.
+
+    Raises:
+        BundleInvalid: it is damaged.
+    """
     try:
         state: dict[str, Tensor] = load_file(file)
     except (SafetensorError, OSError) as error:
@@ -280,7 +299,8 @@ def _tensors(file: Path) -> dict[str, Tensor]:
     return state
 
 
-def _changed(file: Path) -> BundleInvalid:
+def changed_since_saved(file: Path) -> BundleInvalid:
+    """The error for a part whose content is not what its contract says."""
     return BundleInvalid(
         f"{file} is not as it was saved",
         found="another SHA-256 than its contract gives",

@@ -63,7 +63,7 @@ def bundles_under(place: Path | str) -> Iterator[FoundBundle]:
 def _size(path: Path) -> int:
     """Bytes of what can be reached: a part that cannot is for `load_bundle` to name."""
     size = 0
-    for file in path.iterdir() if path.is_dir() else [path]:
+    for file in path.rglob("*") if path.is_dir() else [path]:
         with suppress(OSError):
-            size += file.stat().st_size
+            size += file.stat().st_size if file.is_file() else 0
     return size
