@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -57,19 +58,12 @@ def _onnx(bundle: Bundle, path: Path) -> Path:
     except ImportError as error:
         raise ExtraMissing.of("fast", "exporting to ONNX") from error
     traced = exported(bundle)
-    scratch = _scratch(path)
-    try:
-        with writing(path):
-            scratch.mkdir(parents=True)
-            file = scratch / path.name
-            _trace(traced, file)
-            graph = onnx.load(file)
-            onnx.helper.set_model_props(graph, {HEADER_KEY: _contract(bundle)})
-            onnx.save(graph, file)
-            publish_file(file, path)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    return path
+    with _beside(path) as file:
+        _trace(traced, file)
+        graph = onnx.load(file)
+        onnx.helper.set_model_props(graph, {HEADER_KEY: _contract(bundle)})
+        onnx.save(graph, file)
+        return publish_file(file, path)
 
 
 def _trace(traced: Exported, file: Path) -> None:
@@ -99,25 +93,18 @@ def _openvino(bundle: Bundle, path: Path) -> Path:
     except ImportError as error:
         raise ExtraMissing.of("fast", "exporting to OpenVINO") from error
     traced = exported(bundle)
-    scratch = _scratch(path)
-    try:
-        with writing(path):
-            scratch.mkdir(parents=True)
-            with warnings.catch_warnings(), torch.no_grad():
-                # An LSTM keeps a second list of its weights; they are the same tensors.
-                warnings.filterwarnings("ignore", "The tensor attributes .* were assigned during export", UserWarning)
-                free = tuple(dict.fromkeys(axes, torch.export.Dim.AUTO) for axes in traced.free.values())
-                program = torch.export.export(traced.module, traced.example, dynamic_shapes=free)
-            graph = library.convert_model(program)
-            graph.set_rt_info(_contract(bundle), [HEADER_KEY])
-            file = scratch / path.name
-            library.save_model(graph, file, compress_to_fp16=False)
-            # The graph comes last: without it the weights beside it are nobody's.
-            publish_file(file.with_suffix(".bin"), path.with_suffix(".bin"))
-            publish_file(file, path)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    return path
+    with _beside(path) as file:
+        with warnings.catch_warnings(), torch.no_grad():
+            # An LSTM keeps a second list of its weights; they are the same tensors.
+            warnings.filterwarnings("ignore", "The tensor attributes .* were assigned during export", UserWarning)
+            free = tuple(dict.fromkeys(axes, torch.export.Dim.AUTO) for axes in traced.free.values())
+            program = torch.export.export(traced.module, traced.example, dynamic_shapes=free)
+        graph = library.convert_model(program)
+        graph.set_rt_info(_contract(bundle), [HEADER_KEY])
+        library.save_model(graph, file, compress_to_fp16=False)
+        # The graph comes last: without it the weights beside it are nobody's.
+        publish_file(file.with_suffix(".bin"), path.with_suffix(".bin"))
+        return publish_file(file, path)
 
 
 EXPORTS: Mapping[str, tuple[str, Callable[[Bundle, Path], Path]]] = {
@@ -132,5 +119,13 @@ def _contract(bundle: Bundle) -> str:
     return encode_contract(contract_document(bundle.contract))
 
 
-def _scratch(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """A file to be written, in a folder beside its place that goes in any case."""
+    scratch = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with writing(path):
+            scratch.mkdir(parents=True)
+            yield scratch / path.name
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
