@@ -7,10 +7,10 @@ from arpent.models import mlm_metadata, published_model
 
 
 def test_the_properties_that_the_extension_requires_are_there(small_contract: Contract) -> None:
-    metadata = mlm_metadata(small_contract, "commune-unet")
+    metadata = mlm_metadata(small_contract)
     required = ("mlm:name", "mlm:architecture", "mlm:framework", "mlm:tasks", "mlm:input", "mlm:output")
     assert all(metadata[key] for key in required)
-    assert metadata["mlm:name"] == "commune-unet"
+    assert metadata["mlm:name"] == "landcover-unet"
     assert metadata["mlm:tasks"] == ["semantic-segmentation"]
     json.dumps(metadata, allow_nan=False)
 

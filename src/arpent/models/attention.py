@@ -42,10 +42,10 @@ class _SelfAttention(nn.Module):
 
 
 class _FeedForward(nn.Module):
-    def __init__(self, width: int, ratio: float) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(width, int(width * ratio))
-        self.fc2 = nn.Linear(int(width * ratio), width)
+        self.fc1 = nn.Linear(width, 4 * width)
+        self.fc2 = nn.Linear(4 * width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         return cast(Tensor, self.fc2(functional.gelu(self.fc1(x))))
@@ -59,16 +59,14 @@ class Block(nn.Module):
     Args:
         width: of a token.
         heads: of the attention; divides the width.
-        ratio: hidden width of the two layers over `width`.
-        eps: of the two layer norms.
     """
 
-    def __init__(self, width: int, heads: int, ratio: float = 4.0, eps: float = 1e-6) -> None:
+    def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(width, eps=eps)
+        self.norm1 = nn.LayerNorm(width, eps=1e-6)
         self.attn = _SelfAttention(width, heads)
-        self.norm2 = nn.LayerNorm(width, eps=eps)
-        self.mlp = _FeedForward(width, ratio)
+        self.norm2 = nn.LayerNorm(width, eps=1e-6)
+        self.mlp = _FeedForward(width)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, N, width) to (B, N, width)."""

@@ -22,6 +22,7 @@ from arpent.models.published import models_folder, published_model, published_na
 
 __all__ = [
     "END",
+    "OPENING",
     "PLACEHOLDER",
     "LanguageModel",
     "Speech",
@@ -50,7 +51,7 @@ _TEMPLATE = (
 
 _NUMBER = re.compile(r"[-\N{MINUS SIGN}]?\d+(?:[.,]\d+)?\s?%?")
 
-_OPENING = (OSError, ValueError, KeyError, RuntimeError, ImportError)
+OPENING = (OSError, ValueError, KeyError, RuntimeError, ImportError)
 """What transformers raises on folders that are damaged or hold something else."""
 
 
@@ -138,7 +139,7 @@ class LanguageModel:
         return int(self.model.config.hidden_size)  # type: ignore[union-attr,arg-type]  # transformers' config
 
 
-def small_language_model(settings: SmallModelSettings, speech: Speech, name: str = "small") -> LanguageModel:
+def small_language_model(settings: SmallModelSettings, speech: Speech) -> LanguageModel:
     """A small Qwen2 with random weights, which depend on torch's random state alone."""
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
@@ -156,7 +157,7 @@ def small_language_model(settings: SmallModelSettings, speech: Speech, name: str
         bos_token_id=None,
         use_cache=True,
     )
-    return LanguageModel(Qwen2ForCausalLM(config), speech, name)
+    return LanguageModel(Qwen2ForCausalLM(config), speech, "small")
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int, whole: Sequence[str] = ()) -> Speech:
@@ -234,7 +235,6 @@ def open_language_model(
     source: str | Path,
     *,
     dtype: Literal["f32", "bf16", "f16"] = "f32",
-    random: bool = False,
     speech: Speech | None = None,
     squeezed: bool = False,
 ) -> LanguageModel:
@@ -243,7 +243,6 @@ def open_language_model(
     Args:
         source: a folder, a name of the catalog ("qwen2-1.5b"), or a hub's ("Qwen/Qwen2-1.5B").
         dtype: of its weights.
-        random: take its configuration and tokenizer alone, and random weights.
         speech: the tokenizer; that of the folder if not given.
         squeezed: into 4 bits (NF4), on a GPU with bitsandbytes.
 
@@ -252,7 +251,7 @@ def open_language_model(
         UnreadableFile: the folder holds something else, or is damaged.
         ContractMismatch: its tokenizer knows words that the model does not.
     """
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
     folder = language_folder(source)
@@ -262,13 +261,9 @@ def open_language_model(
     speech = speech or read_speech(folder)
     logging.disable_progress_bar()  # there is one progress bar, and it is not theirs
     try:
-        if random:
-            config = AutoConfig.from_pretrained(folder, local_files_only=True)
-            model = AutoModelForCausalLM.from_config(config, dtype=kind)
-        else:
-            more = {"quantization_config": _four_bits()} if squeezed else {}
-            model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=kind, **more)
-    except _OPENING as problem:
+        more = {"quantization_config": _four_bits()} if squeezed else {}
+        model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=kind, **more)
+    except OPENING as problem:
         raise _unreadable(folder, problem) from problem
     check_speech(speech, model, str(folder))
     return LanguageModel(model.eval().requires_grad_(False), speech, str(source))
@@ -296,7 +291,7 @@ def read_speech(folder: Path) -> Speech:
 
     try:
         return Speech(AutoTokenizer.from_pretrained(folder, local_files_only=True))
-    except _OPENING as problem:
+    except OPENING as problem:
         raise _unreadable(folder, problem) from problem
 
 

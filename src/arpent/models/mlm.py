@@ -7,10 +7,7 @@ from typing import Any
 
 from arpent.core.contract import Contract, Normalisation
 
-__all__ = ["MLM_EXTENSION", "mlm_metadata"]
-
-MLM_EXTENSION = "https://stac-extensions.github.io/mlm/v1.4.0/schema.json"
-"""What an item that carries these properties lists among its ``stac_extensions``."""
+__all__ = ["mlm_metadata"]
 
 _TASKS = {
     "change": "similarity-search",
@@ -22,16 +19,11 @@ _TASKS = {
 _MAPS = ["batch", "channel", "height", "width"]
 
 
-def mlm_metadata(contract: Contract, name: str | None = None) -> dict[str, Any]:
-    """The ``properties`` of a STAC 1.1 item that describes the model.
-
-    Args:
-        contract: the model's contract.
-        name: of the model; its task and architecture by default.
-    """
+def mlm_metadata(contract: Contract) -> dict[str, Any]:
+    """The ``properties`` of a STAC 1.1 item that describes the model, by version 1.4.0 of the extension."""
     tasks = [_TASKS.get(contract.task, "regression")]
     metadata: dict[str, Any] = {
-        "mlm:name": name or f"{contract.task}-{contract.architecture}",
+        "mlm:name": f"{contract.task}-{contract.architecture}",
         "mlm:architecture": contract.architecture,
         "mlm:framework": "PyTorch",
         "mlm:tasks": tasks,

@@ -49,11 +49,9 @@ def batch_total(value: Tensor) -> Tensor:
     return value if part is None else cast(Tensor, _Total.apply(value, part.counted, part.world))
 
 
-def batch_mean(values: Tensor, counts: Tensor | None = None) -> Tensor:
-    """The mean over the batch of `values`, one row or more of them per sample, each as often as it `counts`."""
-    if counts is None:
-        counts = torch.ones_like(values)
-    total, count = batch_total(torch.stack(((values * counts).sum(), counts.sum().to(values.dtype))))
+def batch_mean(values: Tensor) -> Tensor:
+    """The mean over the batch of `values`, one row or more of them per sample."""
+    total, count = batch_total(torch.stack((values.sum(), values.new_tensor(values.numel()))))
     return cast(Tensor, total / count)
 
 

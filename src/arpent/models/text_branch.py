@@ -14,12 +14,10 @@ from torch import Tensor, nn
 
 from arpent.errors import UnreadableFile
 from arpent.models.labelling_settings import TextBranchSettings, TextReader
+from arpent.models.language_model import OPENING
 from arpent.models.one_batch import largest
 
 __all__ = ["Read", "TextBranch", "open_transformer"]
-
-_OPENING = (OSError, ValueError, KeyError, RuntimeError, ImportError)
-"""What transformers raises on folders that are damaged or hold something else."""
 
 PADDING, UNKNOWN = 0, 1
 _LOWEST = -1.0  # no state of an LSTM lies below
@@ -112,10 +110,10 @@ def open_transformer(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
     try:
         model = AutoModel.from_pretrained(folder, local_files_only=True)
-    except _OPENING as problem:
+    except OPENING as problem:
         raise UnreadableFile(
             f"{folder} cannot be opened as a transformer",
-            found=str(problem).partition("\n")[0],
+            found=str(problem).strip().partition("\n")[0] or type(problem).__name__,
             cure="Name a folder that transformers has written.",
         ) from problem
     return {"model_type": model.config.model_type, **model.config.to_diff_dict()}, dict(model.state_dict())

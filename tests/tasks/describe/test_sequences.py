@@ -212,7 +212,7 @@ def test_a_folder_is_opened_and_its_tokenizer_is_held_against_it(tmp_path: Path,
     assert opened.width == 16
     assert opened.speech.words("Vigueur") == speech.words("Vigueur")
     assert read_speech(tmp_path).end == speech.end
-    drawn = open_language_model(tmp_path, random=True, dtype="bf16")
+    drawn = open_language_model(tmp_path, dtype="bf16")
     assert next(drawn.model.parameters()).dtype == torch.bfloat16
     other = train_tokenizer(["mot"], 300)
     other.tokenizer.add_tokens([f"w{n}" for n in range(600)])
