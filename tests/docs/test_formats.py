@@ -45,7 +45,7 @@ def _keys(text: str, section: str = "") -> set[str]:
     return {word for cell in cells for word in re.findall(r"`([\w/:.-]+)`", cell)}
 
 
-_WORDS = {"array": "list", "boolean": "truth", "string": "text"}
+_WORDS = {"array": "list", "boolean": "truth", "date-time": "time", "string": "text"}
 """What the pages call types of JSON that have another name there."""
 
 
@@ -67,7 +67,8 @@ def _json_types(model: Any) -> dict[str, str]:
             return " or ".join(dict.fromkeys(map(told, schema["anyOf"])))
         if "$ref" in schema:
             return told(document["$defs"][schema["$ref"].rpartition("/")[2]])
-        return "date" if "format" in schema else _WORDS.get(schema["type"], schema["type"])
+        name = schema.get("format", schema["type"])
+        return _WORDS.get(name, name)
 
     return {key: told(value) for key, value in document["properties"].items()}
 
@@ -79,8 +80,8 @@ def _fields(model: Any) -> set[str]:
 def test_the_manifest(texts: dict[str, str]) -> None:
     text = texts["run-folder.md"]
     before, _, after = text.partition("A product has these keys:")
-    assert _fields(Manifest) == _keys(before, "`manifest.json`")
-    assert _fields(Product) == _keys(after.partition("\n## ")[0])
+    assert _types(before, "`manifest.json`") == _json_types(Manifest)
+    assert _types(after.partition("\n## ")[0]) == _json_types(Product)
     for record in (InputRecord, Failure):
         assert all(f"`{name}`" in before for name in _fields(record))
     assert f"version of this format: {MANIFEST_FORMAT}" in text
