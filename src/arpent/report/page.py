@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from importlib.resources import files
 from pathlib import Path
 from typing import ClassVar
 
 from arpent.core import Language, write_file
 from arpent.errors import InvalidSetting
 from arpent.language import number, say, signed
+from arpent.report.templates import filled, own
 from arpent.version import __version__
 
 __all__ = ["Part", "Picture", "Section", "Table", "Text", "made_by", "page_html", "write_page"]
@@ -144,21 +144,14 @@ def page_html(
         lead: a sentence or two under the title.
         footer: small print.
     """
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    here = files("arpent.report")
-    template = Environment(autoescape=True, undefined=StrictUndefined).from_string(
-        here.joinpath("page.html").read_text("utf-8")
-    )
-    style = Markup(here.joinpath("page.css").read_text("utf-8"))  # noqa: S704 - the one text that is our own
-    return template.render(
+    return filled(
+        "page.html",
         title=title,
         sections=sections,
         language=language,
         lead=lead,
         footer=footer,
-        style=style,
+        style=own("page.css"),
         words=_WORDS[language],
     )
 

@@ -6,7 +6,6 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.resources import files
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -16,6 +15,7 @@ from arpent.core import Language, write_file
 from arpent.errors import InvalidSetting
 from arpent.language import number, say
 from arpent.report.small_pictures import NDVI_ENDS, SmallPicture, ndvi_colours
+from arpent.report.templates import filled, own
 
 __all__ = ["Card", "Mark", "Measure", "ParcelPage", "Passage", "parcel_page_html", "write_parcel_page"]
 
@@ -181,22 +181,12 @@ def parcel_page_html(page: ParcelPage, language: Language = "en") -> str:
     Raises:
         InvalidSetting: two cards have one anchor.
     """
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
     anchors = [card.anchor for card in page.cards]
     if len(set(anchors)) < len(anchors):
         raise InvalidSetting("two parcels of a page have one anchor", cure="Number the cards.")
-    here = files("arpent.report")
-
-    def own(name: str) -> Markup:
-        return Markup(here.joinpath(name).read_text("utf-8"))  # noqa: S704 - texts that are our own
-
-    template = Environment(autoescape=True, undefined=StrictUndefined).from_string(
-        here.joinpath("parcels.html").read_text("utf-8")
-    )
     keys = sorted({measure.key for card in page.cards for measure in card.measures if measure.key.isalnum()})
-    return template.render(
+    return filled(
+        "parcels.html",
         page=page,
         language=language,
         style=own("page.css") + own("parcels.css"),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
 
 import cv2
 import numpy as np
 
 from arpent.core import Language
 from arpent.report.page import Picture, Table
+from arpent.report.templates import filled, own
 
 __all__ = ["Summary", "summary_html", "thumbnail"]
 
@@ -48,16 +48,8 @@ def summary_html(summary: Summary) -> str:
 
     Everything given is text: markup in it is shown, not obeyed.
     """
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    here = files("arpent.report")
-    template = Environment(autoescape=True, undefined=StrictUndefined).from_string(
-        here.joinpath("summary.html").read_text("utf-8")
-    )
-    style = Markup(here.joinpath("summary.css").read_text("utf-8"))  # noqa: S704 - the one text that is our own
     wide = summary.picture is not None and _is_wide(summary.picture.png)
-    return template.render(**vars(summary), style=style, wide=wide)
+    return filled("summary.html", **vars(summary), style=own("summary.css"), wide=wide)
 
 
 def _is_wide(png: bytes) -> bool:
