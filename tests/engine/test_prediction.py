@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arpent.engine import Ledger, PredictOptions, PredictSettings, Product, TorchNetwork, predict
-from arpent.errors import Interrupted, InvalidSetting, NoValidPixels
+from arpent.engine.ledger import Progressed
+from arpent.errors import Interrupted, InvalidSetting, NoValidPixels, RunDamaged
 from arpent.models import UNetSettings, build, tile_needs
 from arpent.testing.tile_shapes import tile_shapes
 from arpent.testing.toys import ArrayImage, ArraySink, Blur, as_floats
@@ -189,3 +190,18 @@ def test_a_ledger_of_another_run_is_refused(toy_task, tmp_path, small_tiles):
     run("one")
     with pytest.raises(InvalidSetting, match="other inputs, model or settings"):
         run("two")
+
+
+def test_what_a_ledger_needs_and_has_lost_is_named(tmp_path):
+    ledger = Ledger(tmp_path)
+    ledger.write(Progressed("run", next_row=3), {"seam": np.arange(900.0)})
+    done = ledger.read("run")
+    assert ledger.arrays(done)["seam"].tolist() == list(range(900))
+    file = tmp_path / done.arrays
+    for content in (b"", b"PK\3\4", file.read_bytes()[:200], file.read_bytes().replace(b"\x40", b"\x41")):
+        file.write_bytes(content)
+        with pytest.raises(RunDamaged, match=r"row-3\.npz cannot be read"):
+            ledger.arrays(done)
+    file.unlink()
+    with pytest.raises(RunDamaged, match="No such file"):
+        ledger.arrays(done)

@@ -262,7 +262,7 @@ def _recalled(kept: Mapping[str, Any]) -> FailedItem:
     kind = getattr(errors, str(kept["error"]), None)
     if not (isinstance(kind, type) and issubclass(kind, ArpentError)):
         raise RunDamaged(
-            "what failed before cannot be read again",
+            "what the ledger says of failed items cannot be understood",
             found=f"an error called {kept['error']}",
             expected="one of Arpent's",
             cure="Begin anew with --force.",

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,11 +84,19 @@ class Ledger:
         return progressed
 
     def arrays(self, progressed: Progressed) -> dict[str, NDArray[Any]]:
-        """The arrays kept with `progressed`."""
+        """The arrays kept with `progressed`.
+
+        Raises:
+            RunDamaged: they are gone, or cannot be read.
+        """
         if progressed.arrays is None:
             return {}
-        with np.load(self._folder / progressed.arrays, allow_pickle=False) as kept:
-            return {name: kept[name] for name in kept.files}
+        path = self._folder / progressed.arrays
+        try:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
+                return {name: kept[name] for name in kept.files}
+        except (OSError, ValueError, EOFError, BadZipFile) as error:
+            raise RunDamaged(f"{path} cannot be read", found=str(error), cure="Start again with --force.") from error
 
     def write(self, progressed: Progressed, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Puts on the disk how far the run has come; after this it can be killed at any moment."""
