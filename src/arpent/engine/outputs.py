@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arpent.core import Strip, Window
+from arpent.engine.halving import as_array
 from arpent.engine.task import Answer, Dense, Product, Rows
 from arpent.errors import InvalidSetting
 from arpent.tiling import Patch, RowBlender, RowPainter, Tile, TilePlan, painted
@@ -46,10 +47,6 @@ class Finished:
 
     product: str
     strip: Strip
-
-
-def _numpy(tensor: Any) -> NDArray[np.generic]:  # noqa: ANN401 - a torch tensor or an array
-    return np.asarray(tensor.detach().cpu().numpy() if hasattr(tensor, "detach") else tensor)
 
 
 class DenseOutput:
@@ -95,11 +92,11 @@ class DenseOutput:
                 found=", ".join(answer) or "nothing",
                 cure="Name the product's source as Task.infer names its answer.",
             )
-        values = _numpy(entry.values[number])
+        values = as_array(entry.values[number])
         if entry.valid is None:
             counts = _coarse(valid, self._scale, tile.window.intersect(self._image).shape)
         else:
-            counts = _numpy(entry.valid[number]).astype(bool)
+            counts = as_array(entry.valid[number]).astype(bool)
         self._add(tile, values, counts)
 
     def add_nothing(self, tile: Tile) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from arpent.engine.devices import placed
-from arpent.engine.task import Batch, inputs_of
+from arpent.engine.task import Batch, Batches, inputs_of
 
 __all__ = ["Pictured", "example_pictures"]
 
@@ -25,14 +25,8 @@ class Pictured(Protocol):
         ...
 
 
-class _Batches(Protocol):
-    """Where batches come from; `data.Batches` satisfies it."""
-
-    def epoch(self, number: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]: ...
-
-
 def example_pictures(
-    task: object, model: nn.Module, validation: _Batches, device: torch.device
+    task: object, model: nn.Module, validation: Batches, device: torch.device
 ) -> Mapping[str, NDArray[np.uint8]]:
     """What a model makes of the first validation batch, always the same one; nothing where the task cannot draw."""
     if not isinstance(task, Pictured):

@@ -27,7 +27,7 @@ from arpent.engine.tile_work import Answered, Image, Pad, Prepare, TileWork
 from arpent.errors import NoValidPixels
 from arpent.tiling import Tile, TilePlan, TileShape, pad_by_reflection
 
-__all__ = ["Image", "Pad", "PredictOptions", "Prediction", "Prepare", "SinkFactory", "predict"]
+__all__ = ["PredictOptions", "Prediction", "SinkFactory", "predict"]
 
 
 SinkFactory = Callable[[Product, Mapping[str, Any] | None], Sink[Any]]

@@ -5,7 +5,7 @@ A task is written beside its capability in ``tasks/``; the engine never asks whi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol, Self
@@ -18,14 +18,33 @@ from torch import Tensor, nn
 
 from arpent.core import ClassMap
 from arpent.core.settings import Settings
+from arpent.data import WHOLE, Share
 from arpent.errors import InvalidSetting
 
-__all__ = ["Answer", "Batch", "Dense", "Meter", "Network", "Product", "Rows", "Task", "inputs_of"]
+__all__ = ["Answer", "Batch", "Batches", "Dense", "Meter", "Network", "Product", "Rows", "Task", "inputs_of"]
 
 Batch = Mapping[str, Any]
 """Tensors by name, all with the same first axis: ``image`` (B, C, H, W), ``valid`` (B, H, W), ``target`` …
 
 In a prediction also lists: ``windows``, the pixels that each entry shows, and ``tiles``, their places in the plan."""
+
+
+class Batches(Protocol):
+    """Where batches come from; `data.Batches` satisfies it.
+
+    The batches of an epoch depend on its number alone, not on what was asked before.
+    """
+
+    def steps(self, number: int = 0) -> int:
+        """Batches of an epoch; the same for all."""
+        ...
+
+    def epoch(self, number: int, start: int = 0, stop: int | None = None, share: Share = WHOLE) -> Iterator[Batch]:
+        """The batches of an epoch from the one numbered `start` on, up to `stop` if that is given.
+
+        Of each batch only the `share` of one process; which samples of the batch these are, it says in ``part``.
+        """
+        ...
 
 
 def inputs_of(batch: Batch) -> tuple[Tensor, ...]:

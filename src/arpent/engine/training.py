@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from accelerate import Accelerator
 from torch import nn
 
 from arpent.core.progress import Bar, Progress, Silent
-from arpent.core.writing import write_file
-from arpent.data import WHOLE, Share
+from arpent.core.writing import write_file, writing
+from arpent.data import Share
 from arpent.engine.average import MovingAverage
 from arpent.engine.checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
 from arpent.engine.devices import channels_last, placed
@@ -25,31 +25,13 @@ from arpent.engine.pictures import example_pictures
 from arpent.engine.processes import Processes, peers
 from arpent.engine.settings import FitSettings
 from arpent.engine.stems import bfloat16
-from arpent.engine.task import Batch, Task, inputs_of
+from arpent.engine.task import Batch, Batches, Task, inputs_of
 from arpent.engine.tuning import Start
 from arpent.engine.validation import require_figure, validate
 from arpent.errors import EmptySplit, Interrupted, InvalidSetting, LossNotFinite, RunExists
 from arpent.models import as_one
 
-__all__ = ["Batches", "Epoch", "Fit", "fit", "improves"]
-
-
-class Batches(Protocol):
-    """Where batches come from; `data.Batches` satisfies it.
-
-    The batches of an epoch depend on its number alone, not on what was asked before.
-    """
-
-    def steps(self, number: int = 0) -> int:
-        """Batches of an epoch; the same for all."""
-        ...
-
-    def epoch(self, number: int, start: int = 0, stop: int | None = None, share: Share = WHOLE) -> Iterator[Batch]:
-        """The batches of an epoch from the one numbered `start` on, up to `stop` if that is given.
-
-        Of each batch only the `share` of one process; which samples of the batch these are, it says in ``part``.
-        """
-        ...
+__all__ = ["Epoch", "Fit", "fit", "improves"]
 
 
 @dataclass(frozen=True)
@@ -154,7 +136,8 @@ def _begun(train: Batches, validation: Batches, recipe: str, folder: Path, *, re
     for name, batches in (("training", train), ("validation", validation)):
         if not batches.steps():
             raise EmptySplit(f"there is no {name} sample", cure="Check the index and its splits.")
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     path = folder / CHECKPOINT
     if not path.exists():
         return None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
-from arpent.core import Language, write_file
+from arpent.core import Language, write_file, writing
 from arpent.engine.training import Fit
+from arpent.engine.tuning import counted
 from arpent.report import figures
 from arpent.store import RunFolder
 
@@ -21,8 +22,9 @@ def publish_history(run: RunFolder, fitted: Fit, language: Language) -> None:
     lines = "".join(f"{json.dumps(epoch)}\n" for epoch in history)
     run.publish(write_file(run.scratch / "history.jsonl", lines), kind="text")
     run.add_metrics({f"validation/{name}": value for name, value in fitted.best.validation.items()})
-    total = sum(parameter.numel() for parameter in fitted.model.parameters())
-    run.add_metrics({"parameters/total": total, "epoch": fitted.best.number, "epochs": len(history)})
+    run.add_metrics(
+        {"parameters/total": counted(fitted.model.parameters()), "epoch": fitted.best.number, "epochs": len(history)}
+    )
     _keep_logs(run)
 
 
@@ -30,7 +32,8 @@ def _keep_logs(run: RunFolder) -> None:
     """Publishes TensorBoard's event files under ``logs/``, as ``tensorboard --logdir`` looks for them."""
     for file in sorted((run.scratch / "fit").rglob("logs/events.*")):
         home = run.path / "logs" / file.parent.parent.relative_to(run.scratch / "fit")
-        home.mkdir(parents=True, exist_ok=True)
+        with writing(home):
+            home.mkdir(parents=True, exist_ok=True)
         kept = home / file.name
         write_file(kept, file.read_bytes())
         run.publish(kept, kind="text", name=f"logs-{file.name}")

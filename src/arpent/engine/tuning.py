@@ -11,7 +11,7 @@ from torch import nn
 from arpent.errors import InvalidSetting
 from arpent.models import under
 
-__all__ = ["Start", "Tuning"]
+__all__ = ["Start", "Tuning", "counted"]
 
 
 @dataclass(frozen=True)

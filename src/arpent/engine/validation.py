@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import nn
 
 from arpent.engine.devices import placed
 from arpent.engine.processes import Processes
-from arpent.engine.task import Batch, Meter, Task, inputs_of
+from arpent.engine.task import Batches, Meter, Task, inputs_of
 from arpent.errors import UnknownName
 
 __all__ = ["require_figure", "validate"]
-
-
-class _Batches(Protocol):
-    """Where batches come from; `data.Batches` satisfies it."""
-
-    def steps(self, number: int = 0) -> int: ...
-
-    def epoch(self, number: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]: ...
 
 
 def require_figure(task: Task, figure: str) -> None:
@@ -44,7 +35,7 @@ class _Validated:
     meter: Meter
 
 
-def validate(task: Task, model: nn.Module, batches: _Batches, processes: Processes) -> dict[str, float]:
+def validate(task: Task, model: nn.Module, batches: Batches, processes: Processes) -> dict[str, float]:
     """Loss and metrics: the same in all processes, and as one of them would find alone.
 
     Args:
