@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arpent.core import Window
-from arpent.errors import InvalidSetting
 from arpent.tiling.plan import Tile, TilePlan
 from arpent.tiling.taper import weights_along
 
@@ -91,13 +90,7 @@ class RowBlender:
 
         `valid` ``(h, w)`` is False where the answer does not count; such pixels carry no weight.
         """
-        if (tile.row, tile.col) != self._expected:
-            raise InvalidSetting(
-                "tiles must come row by row, left to right",
-                found=f"tile {(tile.row, tile.col)}",
-                expected=f"tile {self._expected}",
-                cure="Feed the blender in the order of the plan.",
-            )
+        tile.require_turn(self._expected)
         sums = self._weighted(tile, values, valid)
         known = self._carry.weights.shape[1]
         if known:

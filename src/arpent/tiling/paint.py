@@ -105,13 +105,7 @@ class RowPainter:
 
         `valid` ``(h, w)`` is False where the answer does not count; there it is transparent.
         """
-        if (tile.row, tile.col) != self._expected:
-            raise InvalidSetting(
-                "tiles must come row by row, left to right",
-                found=f"tile {(tile.row, tile.col)}",
-                expected=f"tile {self._expected}",
-                cure="Feed the painter in the order of the plan.",
-            )
+        tile.require_turn(self._expected)
         self._coat(tile, tile.kept, values, valid, _FIRST)
         self._coat(tile, tile.core.intersect(tile.kept), values, valid, _SECOND)
         inside = tile.final.relative_to(Window(self._first, 0, 0, 0)).slices

@@ -177,6 +177,16 @@ class Tile:
         """The pixels that are finished once this tile has been added, if tiles come row by row, left to right."""
         return Window.between(self.down.kept_start, self.across.kept_start, self.down.final_end, self.across.final_end)
 
+    def require_turn(self, expected: tuple[int, int]) -> None:
+        """Raises InvalidSetting where this is not the tile of that row and column, whose turn it is."""
+        if (self.row, self.col) != expected:
+            raise InvalidSetting(
+                "tiles must come row by row, left to right",
+                found=f"tile {(self.row, self.col)}",
+                expected=f"tile {expected}",
+                cure="Feed them in the order of the plan.",
+            )
+
 
 @dataclass(frozen=True)
 class TilePlan:
