@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from arpent.api.arrays import mapped
 from arpent.core import ClassMap, Language, Raster
 from arpent.core.classes import LandClass
 from arpent.errors import GeoreferenceMissing, InvalidSetting
@@ -50,11 +51,9 @@ def language_of(run: Run) -> Language:
 
 def drawable(run: Run) -> list[Product]:
     """The products that a figure can show, the most telling first."""
-    products = run.manifest.products
-    found = [one for one in products if is_timeline(one)] + [one for one in products if one.kind == "raster"]
     main = _deciding(run)
-    found.sort(key=lambda one: one.name != main)  # stable: all others stay in their order
-    return found + [one for one in products if one.kind == "picture"]
+    found = sorted(mapped(run), key=lambda one: one.name != main)  # stable: all others stay in their order
+    return found + [one for one in run.manifest.products if one.kind == "picture"]
 
 
 def _deciding(run: Run) -> str | None:
