@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from arpent.core import Window
 from arpent.data import Sample, SampleIndex
+from arpent.data.sample import files_of
 from arpent.errors import DatasetError, EmptySplit, FileMissing, InvalidSetting, NotWritable, UnreadableFile
 
 
@@ -234,3 +235,8 @@ def test_an_index_written_elsewhere_still_finds_its_files(tmp_path, monkeypatch)
     assert [Path(sample.image) for sample in again] == [tmp_path / "images" / "a.tif"]
     beside = index.write("images/part.csv")
     assert "\na.tif,b.tif" in beside.read_text()
+
+
+def test_the_files_of_an_image_cut_into_blocks_are_named_once():
+    blocks = [Sample("a.tif", "a_mask.tif", window=Window(row, 0, 8, 8)) for row in (0, 8)]
+    assert files_of([*blocks, Sample("b.tif")]) == [("a.tif", "image"), ("a_mask.tif", "mask"), ("b.tif", "image")]

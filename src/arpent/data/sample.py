@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import PurePosixPath
@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 from arpent.core import Window
 
-__all__ = ["SPLITS", "Sample", "Split"]
+__all__ = ["SPLITS", "Sample", "Split", "files_of"]
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -47,3 +47,9 @@ class Sample:
         if not self.name:
             part = "" if self.window is None else f"@{self.window.row},{self.window.col}"
             object.__setattr__(self, "name", f"{PurePosixPath(self.image).stem}{part}")
+
+
+def files_of(samples: Iterable[Sample]) -> list[tuple[str, str]]:
+    """Images and masks with their role, each once: an image that is cut into blocks is that of many samples."""
+    named = ((file, role) for one in samples for file, role in ((one.image, "image"), (one.mask, "mask")) if file)
+    return list(dict.fromkeys(named))

@@ -155,12 +155,12 @@ def _found(settings: ChangeTrainSettings) -> _Samples:
 
 def _note_inputs(run: RunFolder, settings: ChangeTrainSettings, samples: _Samples) -> None:
     """Records what is read, with its hashes."""
-    for side in (samples.images, samples.pairs):
-        for sample in () if side is None else (*side.train, *side.val):
-            for image in sample.attributes["frames"]:
-                run.add_input(image, role="image")
-            if sample.mask is not None:
-                run.add_input(sample.mask, role="change")
+    sides = [side for side in (samples.images, samples.pairs) if side is not None]
+    seen = [sample for side in sides for sample in (*side.train, *side.val)]
+    for image in dict.fromkeys(image for sample in seen for image in sample.attributes["frames"]):
+        run.add_input(image, role="image")
+    for truth in dict.fromkeys(sample.mask for sample in seen if sample.mask is not None):
+        run.add_input(truth, role="change")
     if settings.start is not None:
         bundle = bundle_in(Path(settings.start))
         run.use_bundle(bundle, bundle_sha256(bundle))

@@ -16,11 +16,12 @@ from arpent.data import (
     split_by_domain,
     standardisation,
 )
+from arpent.data.sample import files_of
 from arpent.errors import DatasetError
 from arpent.io import open_image
 from arpent.language import say
 from arpent.store import RunFolder
-from arpent.tasks.forecast.dataset import Dataset
+from arpent.tasks.forecast.dataset import FACTS, INDEX, Dataset
 
 __all__ = ["bands_of", "decibel_rule", "divided", "masked", "note_dataset", "require_classes", "sided"]
 
@@ -110,9 +111,7 @@ def bands_of(dataset: Dataset) -> tuple[Band, ...]:
 
 def note_dataset(run: RunFolder, dataset: Dataset) -> None:
     """Records what is read, with its hashes."""
-    for name in ("dataset.json", "index.csv"):
+    for name in (FACTS, INDEX):
         run.add_input(dataset.folder / name, role="index")
-    for sample in dataset.index:
-        run.add_input(sample.image, role="image")
-        if sample.mask:
-            run.add_input(sample.mask, role="mask")
+    for file, role in files_of(dataset.index):
+        run.add_input(file, role=role)

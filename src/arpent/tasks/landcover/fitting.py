@@ -14,10 +14,10 @@ from arpent.language import say
 from arpent.tasks.landcover.radiometry import rule_anew
 from arpent.tasks.landcover.settings import MapSettings
 
-__all__ = ["Opened", "check_fit", "normalised", "of_its_sensor", "open_fitting"]
+__all__ = ["SAME_SIZE", "Opened", "check_fit", "normalised", "of_its_sensor", "open_fitting"]
 
-_SAME_SIZE = 0.01
-"""Share by which pixels may differ in size and still be read as they are: projections stretch them by less."""
+SAME_SIZE = 0.01
+"""Share by which pixels may differ in size and still be taken for the same: projections stretch them by less."""
 _LARGEST_DENOMINATOR = 10
 
 
@@ -108,7 +108,7 @@ def _grid_of(reader: ImageReader, contract: Contract) -> Grid | None:
             cure="Georeference it, or predict without --resample.",
         )
     factor = _tidy(contract.gsd / reader.gsd)
-    if abs(factor - 1) <= _SAME_SIZE:
+    if abs(factor - 1) <= SAME_SIZE:
         return None
     return reader.grid.rescaled(factor)
 
@@ -118,7 +118,7 @@ def _tidy(factor: float) -> float:
     if factor < 1:
         return 1 / _tidy(1 / factor)
     simple = Fraction(factor).limit_denominator(_LARGEST_DENOMINATOR)
-    return float(simple) if abs(simple / Fraction(factor) - 1) <= _SAME_SIZE / 2 else factor
+    return float(simple) if abs(simple / Fraction(factor) - 1) <= SAME_SIZE / 2 else factor
 
 
 def check_fit(contract: Contract, reader: ImageReader) -> None:

@@ -18,19 +18,18 @@ from arpent.data import (
     measure,
     require_fitting_masks,
 )
+from arpent.data.sample import files_of
 from arpent.data.split import sided
 from arpent.engine import fingerprint
 from arpent.errors import BandMismatch, DatasetError, InvalidSetting
 from arpent.io import ImageReader, open_image
 from arpent.language import say
 from arpent.store import RunFolder, content_of
+from arpent.tasks.landcover.fitting import SAME_SIZE
 from arpent.tasks.landcover.losses import class_weights
 from arpent.tasks.landcover.settings import TrainSettings
 
 __all__ = ["Kind", "Samples", "check_test", "measured", "note_inputs", "survey"]
-
-_SAME_SIZE = 0.01
-"""Share by which pixels may differ in size and still be of one resolution: projections stretch them by less."""
 
 
 @dataclass(frozen=True)
@@ -218,7 +217,7 @@ def _require_alike(first: ImageReader, other: ImageReader) -> None:
     """Refuses two images of one sensor whose pixels are of different types, or differ in size by more than 1 %."""
     if first.dtype != other.dtype:
         found, expected, cure = str(other.dtype), str(first.dtype), "Bring them to one type of pixels"
-    elif first.gsd and other.gsd and abs(other.gsd / first.gsd - 1) > _SAME_SIZE:
+    elif first.gsd and other.gsd and abs(other.gsd / first.gsd - 1) > SAME_SIZE:
         found, expected, cure = f"{other.gsd:.4g} m", f"{first.gsd:.4g} m", "Resample them to one resolution"
     else:
         return
@@ -257,10 +256,8 @@ def note_inputs(
     for file, role in ((settings.pretrained, "weights"), (settings.statistics, "statistics"), (start, "start")):
         if file:
             content.append(content_of(run.add_input(file, role=role)))
-    for sample in (*samples.train, *samples.val, *(beside or ())):
-        content.append(content_of(run.add_input(sample.image, role="image")))
-        if sample.mask:
-            content.append(content_of(run.add_input(sample.mask, role="mask")))
+    for file, role in files_of((*samples.train, *samples.val, *(beside or ()))):
+        content.append(content_of(run.add_input(file, role=role)))
     _require_same(run, content)
 
 
