@@ -209,20 +209,21 @@ def test_embeddings_give_neighbour_and_probe(good, training, images, tmp_path):
 def test_odd_embeddings_are_refused(tmp_path, training):
     file = tmp_path / "embeddings.parquet"
     file.write_bytes(b"PAR1 and no more")
-    with pytest.raises(UnreadableFile, match="no table of embeddings"):
+    with pytest.raises(UnreadableFile, match="no Parquet file"):
         read_vectors([file])
-    pq.write_table(pa.table({"parcel": ["a"], "image": ["b"], "embedding": [1.0]}), file)
+    known = {"image": ["b"], "taken": [None]}
+    pq.write_table(pa.table({"parcel": ["a"], **known, "embedding": [1.0]}), file)
     with pytest.raises(UnreadableFile, match="of parcels"):
         read_vectors([tmp_path])
     for number, width in enumerate((2, 3)):
         column = pa.array([[0.5] * width], pa.list_(pa.float32(), width))
         pq.write_table(
-            pa.table({"parcel": [f"{number}"], "image": ["b"], "embedding": column}), tmp_path / f"{number}.parquet"
+            pa.table({"parcel": [f"{number}"], **known, "embedding": column}), tmp_path / f"{number}.parquet"
         )
     with pytest.raises(UnreadableFile, match="different encoders"):
         read_vectors([tmp_path / "0.parquet", tmp_path / "1.parquet"])
-    known = learnt_from(tmp_path / "no bundle", training, ())
-    assert known.training is not None and known.training.vectors is None and len(known.problems) == 1
+    learnt = learnt_from(tmp_path / "no bundle", training, ())
+    assert learnt.training is not None and learnt.training.vectors is None and len(learnt.problems) == 1
 
 
 def test_a_row_for_each_parcel_and_date(good):

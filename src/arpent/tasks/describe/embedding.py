@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from odc.geo.crs import CRS
 
-from arpent.core import Closing, Grid, Progress, Silent, writing
+from arpent.core import Closing, Progress, Silent, writing
 from arpent.engine import ItemJob, ItemOptions, fingerprint, run_items, settings_there
 from arpent.engine.items import OF_ONE_ITEM
 from arpent.errors import InvalidSetting, NoValidPixels, PartialFailure
@@ -24,8 +24,9 @@ from arpent.tasks.describe.embedding_table import EMBEDDINGS, vectors_of
 from arpent.tasks.describe.encoding import Encoder
 from arpent.tasks.describe.encoding_work import Encoding
 from arpent.tasks.describe.indexing import Notes
-from arpent.tasks.describe.parcels import Fields, Parcels, lay, left_out_note, read_fields, read_parcels
+from arpent.tasks.describe.parcels import left_out_note
 from arpent.tasks.describe.scene_names import SceneNames
+from arpent.tasks.describe.scene_parcels import SceneParcels
 from arpent.tasks.describe.scene_plan import EncodedScene, Tiling
 from arpent.tasks.describe.scenes import Scene, open_scene
 from arpent.tasks.describe.seen import Seen
@@ -88,7 +89,7 @@ def embed_images(
     """
     encoder = Encoder.asked_for(settings)
     _require_whole(settings, parcels)
-    fields = None if parcels is None else read_fields(parcels, settings)
+    on_scenes = SceneParcels(parcels, settings)
     kept = settings.model_dump(mode="json", exclude={"language", "read_threads"})
     kept |= {"images": list(images), "parcels": None if parcels is None else str(parcels)}
     inputs = [*images, *([] if parcels is None else [parcels]), *([] if encoder.source is None else [encoder.source])]
@@ -99,7 +100,7 @@ def embed_images(
         if encoder.random:
             run.warn(say("embedding.random", settings.language, name=encoder.name))
         _note_encoder(run, encoder)
-        work = _Work(run, encoder, settings, fields, progress or Silent())
+        work = _Work(run, encoder, settings, on_scenes, progress or Silent())
         try:
             with Shelf(images, settings) as shelf:
                 work.plan(images, shelf)
@@ -177,13 +178,12 @@ class _Work:
     run: RunFolder
     encoder: Encoder
     settings: EmbedSettings
-    fields: Fields | None
+    parcels: SceneParcels
     progress: Progress
     planned: list[EncodedScene] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)  # of the planned scenes on the shelf
     notes: Notes = field(init=False)
     left: dict[str, str] = field(default_factory=dict)
-    laid: tuple[Grid, Parcels] | None = None
 
     def __post_init__(self) -> None:
         self.notes = Notes(self.settings.language)
@@ -212,7 +212,7 @@ class _Work:
         if not any(scene.tiles for scene in self.planned):
             raise NoValidPixels(
                 f"none of the {len(self.left)} parcels lies on the images",
-                found=next(iter(self.left.values()), "a file without parcels"),
+                found=next(iter(self.left.values()), None),
                 cure="Give the images of their place.",
             )
 
@@ -221,7 +221,7 @@ class _Work:
         names.settle(scene)
         self.encoder.check(scene)
         seen = self._seen(scene)
-        here = self._parcels(seen)
+        here = self.parcels.on(seen.grid, seen.name)
         planned = EncodedScene.of(seen, here, self.tiling, self.encoder.patch)
         self.planned.append(planned)
         self.numbers.append(number)
@@ -235,17 +235,8 @@ class _Work:
 
     def _seen(self, scene: Scene) -> Seen:
         """A scene as the encoder sees it."""
-        whole = self.fields is None and not self.settings.chip
-        side = self.settings.side_for(*scene.grid.shape) if whole else None
+        side = self.settings.side_for(*scene.grid.shape) if self.parcels.whole else None
         return scene if side is None else Stretched(scene, side)
-
-    def _parcels(self, scene: Seen) -> Parcels:
-        """The parcels on the pixels of a scene; dates of a place have the same."""
-        if self.fields is None:
-            return read_parcels(None, scene.grid, self.settings, name=scene.name)
-        if self.laid is None or self.laid[0] != scene.grid:
-            self.laid = scene.grid, lay(self.fields, scene.grid)
-        return self.laid[1]
 
     def _tell(self) -> None:
         """Notes what people should know of scenes and parcels."""

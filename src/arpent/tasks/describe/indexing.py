@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 from odc.geo.crs import CRS
 
-from arpent.core import Grid, Language, Progress
+from arpent.core import Language, Progress
 from arpent.errors import ArpentError, InputError, NoValidPixels
 from arpent.io import RowWriter
 from arpent.language import say
@@ -17,8 +17,9 @@ from arpent.pixels import index_names
 from arpent.store import Place, Run
 from arpent.tasks.describe.measuring import bands_for, indices_of, measure_parcels, require_indices
 from arpent.tasks.describe.overview import Sighting, overview
-from arpent.tasks.describe.parcels import Fields, Parcels, lay, left_out_note, read_fields, read_parcels
+from arpent.tasks.describe.parcels import left_out_note
 from arpent.tasks.describe.scene_names import SceneNames
+from arpent.tasks.describe.scene_parcels import SceneParcels
 from arpent.tasks.describe.scene_settings import IndexSettings
 from arpent.tasks.describe.scenes import Scene, open_scene
 from arpent.tasks.describe.table import Measurement, schema_of, table_of
@@ -173,11 +174,8 @@ class _Work:
     def __init__(self, settings: IndexSettings, parcels: str | Path | None) -> None:
         self._settings = settings
         self._path = parcels
+        self._parcels = SceneParcels(parcels, settings)
         self._bands = bands_for(settings.indices)
-        self._fields: Fields | None = None
-        if parcels is not None:
-            self._fields = read_fields(parcels, settings)
-        self._laid: tuple[Grid, Parcels] | None = None
         self._rows: list[Measurement] = []
         self._indices: set[str] = set()
         self._names = SceneNames()
@@ -204,7 +202,7 @@ class _Work:
         self._names.settle(scene)
         wanted = self._settings.indices
         names = indices_of(scene.bands) if wanted is None else require_indices(wanted, scene.bands, scene.name)
-        here = self._parcels(scene)
+        here = self._parcels.on(scene.grid, scene.name)
         rows = measure_parcels(scene, here.items, names, progress)
         self._images += 1
         self._indices.update(names)
@@ -217,26 +215,16 @@ class _Work:
             for note in parcel.warnings:
                 self._notes.add(note, parcel.name)
 
-    def _parcels(self, scene: Scene) -> Parcels:
-        """The parcels on the pixels of a scene; dates of a place have the same."""
-        if self._fields is None:
-            return read_parcels(None, scene.grid, self._settings, name=scene.name)
-        if self._laid is None or self._laid[0] != scene.grid:
-            self._laid = scene.grid, lay(self._fields, scene.grid)
-        return self._laid[1]
-
     def table(self) -> pa.Table:
         """All rows.
 
         Raises:
             NoValidPixels: there is none, or nothing was seen on any.
         """
-        if self._fields is not None and not self._fields.items:
-            raise NoValidPixels(f"{self._path} holds no parcel", cure="Give a file with polygons.")
         if not self._rows:
             raise NoValidPixels(
                 f"none of the {len(self._left)} parcels of {self._path} lies on the images",
-                found=next(iter(self._left.values()), "a file without parcels"),
+                found=next(iter(self._left.values()), None),
                 cure="Give the images of their place.",
             )
         if not any(row.measured.valid or row.measured.cloud for row in self._rows):

@@ -16,8 +16,9 @@ from arpent.io import RowWriter
 from arpent.language import percent, say
 from arpent.pixels import index_names
 from arpent.store import Place, Run, RunFolder
+from arpent.store.manifest import MANIFEST
 from arpent.tasks.describe.measuring import indices_of, measure_parcels
-from arpent.tasks.describe.parcels import lay, read_fields, squares
+from arpent.tasks.describe.scene_parcels import SceneParcels
 from arpent.tasks.describe.scenes import open_scene
 from arpent.tasks.describe.season_page import draw_season, season_page
 from arpent.tasks.describe.season_telling import Told, seasons_table, tell
@@ -104,7 +105,7 @@ def series_run(
 def _is_table(images: Sequence[str]) -> bool:
     """Whether a table is given, or the run that holds it."""
     first = Path(images[0])
-    return len(images) == 1 and (first.suffix.lower() in _TABLES or (first / "manifest.json").is_file())
+    return len(images) == 1 and (first.suffix.lower() in _TABLES or (first / MANIFEST).is_file())
 
 
 def _rows(
@@ -118,13 +119,13 @@ def _rows(
             Measurement(measured_of(row), row.get("image") or "", row.get("pixels") or 0, geometry=row.get("geometry"))
             for row in read_rows(images[0]).to_pylist()
         ]
-    fields = None if parcels is None else read_fields(parcels, settings)
+    on_scenes = SceneParcels(parcels, settings)
     rows: list[Measurement] = []
     failed: list[tuple[str, ArpentError]] = []
     for image in images:
         try:
             with open_scene(image, settings) as scene:
-                here = squares(scene.grid, settings.chip, scene.place) if fields is None else lay(fields, scene.grid)
+                here = on_scenes.on(scene.grid, scene.place)
                 rows += measure_parcels(scene, here.items, indices_of(scene.bands), progress)
                 for note in scene.warnings:
                     run.warn(note)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from arpent.core import Progress, parse
@@ -18,9 +16,11 @@ from arpent.errors import FileMissing, UnreadableFile
 from arpent.language import Measured
 from arpent.store import Run
 from arpent.tasks.describe.counterfactual_pairs import Followed
+from arpent.tasks.describe.embedding_table import read_embeddings, vectors_of
 from arpent.tasks.describe.measuring import indices_of, measure_parcels
-from arpent.tasks.describe.parcels import Parcels, lay, read_fields, read_parcels
+from arpent.tasks.describe.parcels import Parcels
 from arpent.tasks.describe.scene_names import SceneNames
+from arpent.tasks.describe.scene_parcels import SceneParcels
 from arpent.tasks.describe.scene_settings import SceneSettings
 from arpent.tasks.describe.scenes import Scene, open_scene
 from arpent.tasks.describe.texts import Described
@@ -103,14 +103,11 @@ def opened_scenes(truth: Truth) -> Iterator[tuple[Scene, Parcels]]:
         InputError: an image or the parcels cannot be read (any more).
     """
     names = SceneNames()
-    fields = None if truth.parcels is None else read_fields(truth.parcels, truth.settings)
+    parcels = SceneParcels(truth.parcels, truth.settings)
     for image in truth.images:
         with open_scene(image, truth.settings) as scene:
             names.settle(scene)
-            if fields is None:
-                yield scene, read_parcels(None, scene.grid, truth.settings, name=scene.name)
-            else:
-                yield scene, lay(fields, scene.grid)
+            yield scene, parcels.on(scene.grid, scene.name)
 
 
 def measured_again(truth: Truth, progress: Progress | None = None) -> dict[Key, Measured]:
@@ -139,18 +136,21 @@ def read_vectors(sources: Sequence[str | Path]) -> Vectors:
 
     Raises:
         FileMissing: nothing there.
-        UnreadableFile: no table of embeddings of parcels.
-        InvalidSetting: two of them are of different encoders.
+        UnreadableFile: no table of embeddings of parcels, or two that are of different encoders.
     """
     found: dict[Key, NDArray[np.float32]] = {}
     for source in sources:
-        table = _embeddings(Path(source))
+        table = read_embeddings(source, ["parcel", "image", "embedding"])
+        kind = table.schema.field("embedding").type
+        if not pa.types.is_fixed_size_list(kind):
+            raise UnreadableFile(
+                f"{source} is no table of embeddings of parcels",
+                found=f"a column of {kind}",
+                cure="Make one with 'arpent describe embed'.",
+            )
         table = table.filter(pc.is_valid(table["embedding"]))  # of a parcel that nobody sees there is none
-        values = table["embedding"].combine_chunks()
-        width = values.type.list_size
-        flat = values.flatten().to_numpy(zero_copy_only=False).astype(np.float32).reshape(-1, width)
         keys = zip(table["parcel"].to_pylist(), table["image"].to_pylist(), strict=True)
-        found |= dict(zip(keys, flat, strict=True))
+        found |= dict(zip(keys, vectors_of(table), strict=True))
     widths = {vector.size for vector in found.values()}
     if len(widths) > 1:
         raise UnreadableFile(
@@ -159,24 +159,3 @@ def read_vectors(sources: Sequence[str | Path]) -> Vectors:
             cure="Make all of them with one encoder.",
         )
     return found
-
-
-def _embeddings(path: Path) -> pa.Table:
-    file = path / "embeddings.parquet" if path.is_dir() else path
-    if not file.is_file():
-        raise FileMissing(f"there are no embeddings at {file}", cure="Make them with 'arpent describe embed'.")
-    try:
-        table: Any = pq.read_table(file, columns=["parcel", "image", "embedding"])
-    except (pa.ArrowException, OSError, KeyError) as problem:
-        raise UnreadableFile(
-            f"{file} is no table of embeddings",
-            found=str(problem).partition("\n")[0],
-            cure="Make one with 'arpent describe embed'.",
-        ) from problem
-    if not pa.types.is_fixed_size_list(table.schema.field("embedding").type):
-        raise UnreadableFile(
-            f"{file} is no table of embeddings of parcels",
-            found=f"a column of {table.schema.field('embedding').type}",
-            cure="Make one with 'arpent describe embed'.",
-        )
-    return table
