@@ -28,6 +28,9 @@ from arpent.tasks.classify.train_settings import ClassifyTrainSettings
 from arpent.tasks.classify.training import last_blocks, train_labeller
 from arpent.tasks.classify.ways import names_of
 
+BOTH = np.ones((1, 2), np.bool_)
+"""A picture and a caption."""
+
 
 def answers(opened, pictures, *, image=True, text=True):
     """Chances of pictures, by their first captions."""
@@ -52,7 +55,7 @@ def test_a_reader_of_captions_learns_what_words_tell(branches, red_or_striped) -
     opened, dataset = OpenedLabeller.open(branches / "text"), Dataset.read(red_or_striped)
     assert (opened.reads_images, opened.reads_text, opened.labels) == (False, True, ("red", "striped"))
     pictures = [one for one in dataset.of_split("test") if one.captions]
-    said = answers(opened, pictures) >= opened.thresholds
+    said = answers(opened, pictures) >= opened.thresholds_for(BOTH)
     assert (said == dataset.truth(pictures).astype(bool)).mean() >= 0.85
 
 
@@ -71,7 +74,7 @@ def test_a_bundle_says_all_that_a_prediction_needs(fusion, red_or_striped) -> No
     assert len(recipe["temperatures"]) == 3
     assert recipe["masked"] is False
     opened = OpenedLabeller.open(fusion.path)
-    assert opened.thresholds == pytest.approx(recipe["thresholds"], abs=1e-4)
+    assert opened.thresholds_for(BOTH)[0] == pytest.approx(recipe["thresholds"], abs=1e-4)
     kept = opened.labeller.head.get_buffer("thresholds")
     shown = np.array([[True, False], [False, True], [True, True]])
     assert opened.thresholds_for(shown) == pytest.approx(kept.numpy())  # each has its own
@@ -296,7 +299,7 @@ def test_few_captions_are_read_as_words_of_which_some_name_labels(train, red_or_
     assert not text.named.get_buffer("names").any(), "no caption says red or striped"
     dataset = Dataset.read(red_or_striped)
     pictures = [one for one in dataset.of_split("test") if one.captions]
-    said = answers(opened, pictures) >= opened.thresholds
+    said = answers(opened, pictures) >= opened.thresholds_for(BOTH)
     assert (said == dataset.truth(pictures).astype(bool)).mean() >= 0.85
 
 

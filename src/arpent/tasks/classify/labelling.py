@@ -68,14 +68,12 @@ class OpenedLabeller:
         """Their names, in the order of the network's answers."""
         return tuple(self.contract.recipe["labels"])
 
-    @cached_property
-    def thresholds(self) -> NDArray[np.float64]:
-        """Of each label, the chance from which on it is given where there are both, ``(labels,)``."""
-        where_both: NDArray[np.float64] = self.thresholds_for(np.ones((1, 2), np.bool_))[0]
-        return where_both
-
     def thresholds_for(self, present: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """The same, where what is `present` ``(B, 2)`` (a picture, a caption) is: ``(B, labels)``."""
+        """Of each label, the chance from which on it is given, ``(B, labels)``.
+
+        Args:
+            present: ``(B, 2)``, whether there is a picture, and whether a caption.
+        """
         found = self.labeller.head.thresholds_for(torch.from_numpy(present))
         return np.asarray(found.cpu().numpy(), np.float64)
 

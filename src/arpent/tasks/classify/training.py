@@ -27,8 +27,6 @@ __all__ = ["train_labeller"]
 
 _BOTH: Final = 2
 
-_BRANCHES: Final[tuple[Way, Way]] = ("image", "text")
-
 
 def train_labeller(
     settings: ClassifyTrainSettings,

@@ -112,14 +112,8 @@ class Trained:
     fitted: Fit
     precision: float
 
-    @property
-    def thresholds(self) -> F64:
-        """Of each label, the chance from which on it is given where there are both, ``(labels,)``."""
-        where_both: F64 = self.thresholds_for(np.ones((1, 2), np.bool_))[0]
-        return where_both
-
     def thresholds_for(self, present: NDArray[np.bool_]) -> F64:
-        """The same, where what is `present` ``(N, 2)`` is: ``(N, labels)``."""
+        """Of each label, the chance from which on it is given, ``(N, labels)``; by what is `present`, ``(N, 2)``."""
         return np.asarray(self.head.thresholds_for(torch.from_numpy(present)).numpy(), np.float64)
 
     def chances(self, features: Tensor | NDArray[np.float32], codes: Tensor | I64, present: NDArray[np.bool_]) -> F64:

@@ -42,7 +42,6 @@ _NAMES = ("name", "nom", "parcel", "parcelle", "parcel_id", "id_parcel", "id", "
 
 OUTSIDE, NO_AREA = "it lies outside the image", "it has no area"
 """Why parcels are left out."""
-"""Why most parcels that are left out are."""
 
 _WGS84 = "OGC:CRS84"
 _ELLIPSOID = Geod(ellps="WGS84")

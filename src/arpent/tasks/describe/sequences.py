@@ -18,10 +18,7 @@ from arpent.language import Measured, say
 from arpent.language.axes import Profile, axes_of
 from arpent.models.language_model import PLACEHOLDER, Speech
 
-__all__ = ["IGNORED", "Dialogue", "Rows", "facts_of", "left_padded", "request_of", "right_padded"]
-
-IGNORED = -100
-"""Stands in targets where nothing is to be learnt."""
+__all__ = ["Dialogue", "Rows", "facts_of", "left_padded", "request_of", "right_padded"]
 
 
 @dataclass(frozen=True)

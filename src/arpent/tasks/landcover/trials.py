@@ -24,7 +24,7 @@ from arpent.tasks.landcover.settings import FinetuneSettings, LandcoverSettings,
 from arpent.tasks.landcover.survey import Samples, check_test, survey
 from arpent.tasks.landcover.transfer_settings import BudgetSettings, NormaliseName, TransferSettings
 
-__all__ = ["Ground", "Mapper", "Trials", "publish_run"]
+__all__ = ["Ground", "Mapper", "Trials", "publish_run", "trained_below"]
 
 _OUTCOMES = "outcomes"
 
