@@ -126,6 +126,23 @@ def test_names_are_text_and_never_markup(visit):
     assert page.faults == []
 
 
+@pytest.mark.parametrize(("locale", "told"), [("en-GB", "l’image est loin (in French)"), ("fr-FR", "l’image est loin")])
+def test_a_warning_is_said_to_be_in_the_language_of_its_run(visit, locale, told):
+    page = visit(locale=locale)
+
+    def french(route):
+        answer = route.fetch().json()
+        for run in answer["runs"]:
+            for layer in run["layers"]:
+                layer["warnings"] = ["attention : l’image est loin"]
+        route.fulfill(json=answer)
+
+    page.tab.route("**/api/layers", french)
+    page.open()
+    page.settle()
+    assert page.tab.locator("#shown .warning").first.inner_text() == told
+
+
 @pytest.fixture(scope="module")
 def blank(browser, served):
     """A page at the map's address, for calling its modules."""

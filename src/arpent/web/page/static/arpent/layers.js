@@ -13,6 +13,7 @@ import { LANG, day, folded, number, told, word, words } from "./words.js";
 
 const MANY = 6; // layers of a run that are listed without being folded by place
 const SHORT = 140; // characters of a warning that are shown without being asked for
+const FRENCH = /^attention\s*:\s*/i; // how a run that was made in French begins its warnings
 const filter = { text: "", from: "", to: "" };
 const closed = new Set();
 let dragged = null;
@@ -71,7 +72,7 @@ function shownRow({ id, opacity, band }, index) {
     layer.bands.length > 1 ? bandChooser(layer, band) : null,
     legend(layer),
     skill(layer),
-    warnings(layer),
+    saidAbove(layer, index) ? null : warnings(layer),
     complaint(id),
   );
   row.addEventListener("dragstart", (event) => {
@@ -109,12 +110,20 @@ function bandChooser(layer, band) {
   return el("label", { class: "bands" }, el("span", { text: count }), chooser);
 }
 
-/** What makes a layer doubtful: one short line as it is, more behind their number. Runs write it in English. */
+/** Whether a layer higher up, of the same run, says what makes this one doubtful too. */
+function saidAbove({ run, warnings: own = [] }, index) {
+  const above = view.shown.slice(0, index).map(({ id }) => view.layers.get(id));
+  return above.some((layer) => layer.run.id === run.id && own.every((text) => layer.warnings?.includes(text)));
+}
+
+/** What makes a layer doubtful: one short line as it is, more behind their number; in the language that the run was made in. */
 function warnings({ warnings: all = [] }) {
-  const lines = [...new Set(all.map((text) => text.replace(/^warning:\s*/i, "")))];
-  const foreign = LANG === "en" ? null : el("small", { class: "quiet", text: ` (${word("in English")})` });
-  if (lines.join().length <= SHORT) return lines.map((text) => el("p", { class: "warning" }, el("span", { lang: "en", text }), foreign?.cloneNode(true)));
-  const list = el("ul", { lang: "en" }, lines.map((text) => el("li", { text })));
+  const french = all.some((text) => FRENCH.test(text));
+  const language = french ? "fr" : "en";
+  const lines = [...new Set(all.map((text) => text.replace(FRENCH, "").replace(/^warning:\s*/i, "")))];
+  const foreign = language === LANG ? null : el("small", { class: "quiet", text: ` (${word(french ? "in French" : "in English")})` });
+  if (lines.join().length <= SHORT) return lines.map((text) => el("p", { class: "warning" }, el("span", { lang: language, text }), foreign?.cloneNode(true)));
+  const list = el("ul", { lang: language }, lines.map((text) => el("li", { text })));
   return el("details", { class: "warnings" }, el("summary", {}, el("span", { class: "warning", text: words("{n} warning", "{n} warnings", lines.length) }), foreign), list);
 }
 
