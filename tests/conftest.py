@@ -215,13 +215,6 @@ def browser(chromium: str) -> Iterator[Any]:
         del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
-@pytest.fixture(scope="session")
-def postgis_url() -> str:
-    """Address of an empty PostgreSQL database with PostGIS in it."""
-    _need("postgis")
-    return os.environ["ARPENT_POSTGIS_URL"]
-
-
 class StoreOnLoopback:
     """A real S3 protocol on loopback, which can go away and come back with all that it keeps.
 
