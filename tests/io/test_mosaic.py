@@ -1,6 +1,7 @@
 """Sheets that lie side by side, read as one image."""
 
 import json
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from arpent.core import Grid, Window
 from arpent.errors import BandMismatch, DatasetError, GeoreferenceMissing, UnreadableFile
 from arpent.io import open_image
+from arpent.io.gdal import open_dataset
 
 NAMES = ("red", "green", "blue", "nir")
 WHOLE = Grid.north_up(650_000, 6_860_000, 0.2, 200, 300, 2154)
@@ -41,6 +43,21 @@ def test_sheets_read_as_the_image_that_they_were_cut_from(sheets):
         assert image.sheets[4].grid == WHOLE.crop(CUTS[4])
     assert found.valid.all()
     assert np.array_equal(found.pixels, PIXELS[:, 37:157, 41:263])
+
+
+def test_the_headers_of_sheets_are_read_side_by_side(sheets, monkeypatch):
+    """Of a hundred items of a catalog, one after the other, each costs two round trips of the network."""
+    together = Barrier(len(CUTS), timeout=30)
+
+    def meeting(address, source):
+        if not address.startswith("<"):
+            together.wait()
+        return open_dataset(address, source)
+
+    folder = sheets()
+    monkeypatch.setattr("arpent.io.mosaic.open_dataset", meeting)
+    with open_image(folder) as image:
+        assert [sheet.name for sheet in image.sheets] == [f"D046_{number:02}" for number in range(6)]
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -17,12 +17,14 @@ from arpent.core import Grid, Window, shown_address
 from arpent.errors import BandMismatch, DatasetError
 from arpent.io.gdal import open_dataset, translated
 from arpent.io.header import BandHeader, Header, header_of
+from arpent.io.prefetch import read_ahead
 from arpent.io.selection import empty_vrt, type_name
 
 __all__ = ["Mosaic", "Sheet", "mosaic"]
 
 _SLACK = 1e-2  # of a pixel: by how much the corners of sheets may miss each other's pixels
 _LISTED = 3
+_THREADS = 8  # that read headers: each waits for the network far longer than it works
 _STRIP = 1024  # rows read at once when a damaged sheet is looked for
 
 
@@ -94,7 +96,7 @@ def mosaic(addresses: Sequence[str], source: str, *, alpha: bool) -> Mosaic:
         DatasetError: the files lie in several reference systems, or their pixels do not fall on one grid.
         BandMismatch: their bands differ.
     """
-    files = [_read(address) for address in addresses]
+    files = list(read_ahead(_read, addresses, threads=_THREADS, ahead=_THREADS))
     first = files[0]
     for file in files:
         file.header.grid.require_crs(file.header.source)
