@@ -258,6 +258,13 @@ def test_features_come_in_pages(ask: Client, layers: dict[str, Any]) -> None:
     assert ask.get(f"{address}1000000").status_code == 422
 
 
+def test_a_picture_goes_by_its_name(ask: Client, layers: dict[str, Any]) -> None:
+    layer = layers["places"]
+    address = f"/api/layers/{layer['id']}/features?bbox={','.join(map(str, layer['bounds']))}"
+    found = ask.get(address).json()["features"][0]
+    assert ask.get(f"/api/features/{found['id']}").json()["title"] == {"en": "a.jpg", "fr": "a.jpg"}
+
+
 def test_the_page_learns_within_a_moment_that_a_run_has_come(
     ask: Client, new_run: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -143,6 +143,24 @@ def test_a_warning_is_said_to_be_in_the_language_of_its_run(visit, locale, told)
     assert page.tab.locator("#shown .warning").first.inner_text() == told
 
 
+@pytest.mark.parametrize(("skill", "told"), [(None, 0), ({"based_on": {"en": "dates", "fr": "dates"}, "iou": []}, 1)])
+def test_only_what_could_be_judged_is_said_not_to_be(visit, skill, told):
+    page = visit()
+
+    def unjudged(route):
+        answer = route.fetch().json()
+        for run in answer["runs"]:
+            for layer in run["layers"]:
+                layer["skill"] = skill  # chances and outlines of a forecast have none: the map beside them has
+        route.fulfill(json=answer)
+
+    page.tab.route("**/api/layers", unjudged)
+    page.open()
+    page.only("classes", "forecast")
+    assert page.tab.locator(".skill").count() == 1
+    assert page.tab.locator(".skill .quiet").count() == told
+
+
 @pytest.fixture(scope="module")
 def blank(browser, served):
     """A page at the map's address, for calling its modules."""

@@ -114,11 +114,11 @@ def features_with(words: str, language: str, limit: int) -> list[Found]:
 
 
 def title_of(feature: Feature, language: str = "en") -> str:
-    """What a feature is called in a list: its parcel, its class, or its layer and number."""
+    """What a feature is called in a list: its parcel, its class, its picture, or its layer and number."""
     properties: Mapping[str, Any] = json.loads(feature.properties)
     label = (properties.get("label") or {}).get(language)
     layer = feature.layer.title_fr if language == "fr" else feature.layer.title_en
-    return str(feature.parcel or label or f"{layer} {feature.id}")
+    return str(feature.parcel or label or properties.get("picture") or f"{layer} {feature.id}")
 
 
 def _snippet(feature: Feature, asked: Sequence[str], language: str) -> str:

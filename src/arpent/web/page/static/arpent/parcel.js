@@ -47,7 +47,7 @@ function contents(feature, layer) {
     layer ? el("p", { class: "quiet", text: layer.run.name }) : null,
     texts.map((language, index) => description(feature.texts[language], language, index > 0)),
     texts.length ? el("p", { class: "quiet hint", text: word("Click a sentence to see what was measured.") }) : null,
-    properties(feature.properties ?? {}, told(feature.title)),
+    properties(feature.properties ?? {}, told(feature.title), texts.length > 0),
     texts.length ? likeThis(feature) : null,
   ].filter(Boolean);
 }
@@ -68,14 +68,15 @@ function sentenceOf({ text, measured: values }) {
   return el("details", { class: "sentence" }, el("summary", { text }), el("table", { class: "values" }, el("tbody", {}, rows)));
 }
 
-function properties(all, title) {
+/** Many are folded, where there is something else to read. */
+function properties(all, title, others) {
   const rows = Object.entries(all)
-    .filter(([name, value]) => !INNER.has(name) && value !== null && typeof value !== "object")
+    .filter(([name, value]) => !INNER.has(name) && value !== null && value !== "" && typeof value !== "object")
     .map(([name, value]) => el("tr", {}, el("th", { scope: "row", text: name }), el("td", { text: plain(value) })));
   const label = told(all.label);
   return [
     label && label !== title ? el("p", { class: "value" }, el("strong", { text: label })) : null,
-    rows.length ? el("details", { class: "properties", open: rows.length < 12 }, el("summary", { text: word("Properties") }), el("table", { class: "values" }, el("tbody", {}, rows))) : null,
+    rows.length ? el("details", { class: "properties", open: !others || rows.length < 12 }, el("summary", { text: word("Properties") }), el("table", { class: "values" }, el("tbody", {}, rows))) : null,
   ];
 }
 

@@ -18,7 +18,7 @@ export function skill(layer) {
     [word("Valid"), now ? day(now.date) : valid.length ? days(valid[0].date, valid.at(-1).date) : ""],
   ].filter(([, text]) => text);
   const list = el("dl", { class: "facts" }, facts.flatMap(([term, text]) => [el("dt", { text: term }), el("dd", { text })]));
-  return el("div", { class: "skill" }, list, scores(layer.skill?.iou, now));
+  return el("div", { class: "skill" }, list, layer.skill ? scores(layer.skill.iou, now) : null);
 }
 
 function scores(rows, now) {
