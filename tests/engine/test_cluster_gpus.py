@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from functools import partial
 
 import pytest
 
-from arpent.engine import Reading, hired, made_ahead, on_cluster
+from arpent.engine import Reading, hired, made_ahead, on_cluster, vigil
 from arpent.engine import cluster as cluster_room
 from arpent.engine.joining import check_share, places, room
 from arpent.engine.runtime import start_network
@@ -104,7 +105,7 @@ def test_gpus_that_others_hold_are_not_waited_for_without_end(nodes, monkeypatch
 
 
 class Holder:
-    """Has a GPU."""
+    """Has a GPU, or a core."""
 
     def there(self):
         return True
@@ -136,10 +137,91 @@ def test_shares_that_ray_cannot_give(gpus):
         check_share(gpus)
 
 
+class Cores:
+    """Holds all cores, or none."""
+
+    def __init__(self):
+        self.holders = []
+
+    def hold(self):
+        self.holders = [ray.remote(num_cpus=1)(Holder).remote() for _ in range(3)]
+        assert all(ray.get([holder.there.remote() for holder in self.holders]))
+
+    def free(self):
+        for holder in self.holders:
+            ray.kill(holder)
+        self.holders = []
+
+
+@pytest.fixture
+def cores(nodes):
+    cores = Cores()
+    yield cores
+    cores.free()
+
+
+@pytest.mark.faults
+def test_a_worker_without_a_core_to_begin_again_on_is_told_of_and_leaves_its_work_to_the_others(cores, monkeypatch):
+    monkeypatch.setattr(vigil, "_PATIENCE", 3.0)
+    monkeypatch.setattr(vigil, "_UTMOST", 6.0)
+    monkeypatch.setattr(cluster_room, "_LOOK", 0.5)
+    said = []
+
+    def numbers():
+        for number in range(30):
+            if number == 12:
+                cores.hold()
+                ray.kill(crew.workers[0], no_restart=False)
+            yield number
+
+    with on_cluster(workers=2, tell=said.append) as crew:
+        hired().device_for("cpu")
+        assert len(told(numbers())) == 30
+        (line,) = said
+        assert "worker 1 of the cluster gives no sign of life and waits for a free core ('ray status'" in line
+        assert line.endswith("the others do its work")
+        cores.free()
+        until = time.monotonic() + 120
+        while len(said) < 2 and time.monotonic() < until:
+            told()
+        assert said[1:] == ["worker 1 of the cluster is there again"]
+        cores.hold()
+        for worker in crew.workers.values():
+            ray.kill(worker, no_restart=False)
+        with pytest.raises(ClusterLost, match=r"no node of the cluster has a free core .*ray status"):
+            told()
+
+
+def slow_place(opened):
+    """What takes longer than a silent worker is waited for."""
+
+    def told(number):
+        time.sleep(4)
+        return number
+
+    return told
+
+
+@pytest.mark.faults
+def test_a_worker_that_is_only_slow_is_not_given_up_where_others_hold_all_cores(cores, monkeypatch):
+    monkeypatch.setattr(vigil, "_PATIENCE", 1.0)
+    monkeypatch.setattr(vigil, "_UTMOST", 2.0)
+    monkeypatch.setattr(cluster_room, "_LOOK", 0.2)
+    said = []
+    with on_cluster(workers=1, tell=said.append):
+        hired().device_for("cpu")
+        told()
+        cores.hold()
+        assert list(made_ahead(slow_place, range(2), Reading(1, 1))) == [0, 1]
+    assert not said
+
+
 @pytest.mark.faults
 def test_a_node_with_a_gpu_that_is_lost_leaves_its_work_to_the_others_until_there_are_none(nodes, monkeypatch):
     both, with_gpus = nodes
     monkeypatch.setattr(cluster_room, "_PATIENCE", 40.0)  # Ray takes half a minute to count a node as lost
+    monkeypatch.setattr(vigil, "_PATIENCE", 5.0)
+    monkeypatch.setattr(vigil, "_UTMOST", 10.0)
     monkeypatch.setattr(cluster_room, "_LOOK", 0.5)
     take = [partial(both.remove_node, node, allow_graceful=False) for node in with_gpus]
 
@@ -154,4 +236,6 @@ def test_a_node_with_a_gpu_that_is_lost_leaves_its_work_to_the_others_until_ther
         assert len(told(numbers())) == 40
         take[1]()
         with pytest.raises(ClusterLost, match="no node of the cluster has a GPU"):
-            told()
+            for _ in range(60):  # its worker may outlive the node by a moment
+                told()
+                time.sleep(1)

@@ -84,7 +84,7 @@ def with_engine(command: Callable[..., None]) -> Callable[..., None]:
             return
         from arpent.engine import on_cluster
 
-        with on_cluster(address, workers=workers, gpus=gpus) as cluster:
+        with on_cluster(address, workers=workers, gpus=gpus, tell=note) as cluster:
             command(**values)
         if cluster.idle_gpus:
             note(f"The cluster has {cluster.idle_gpus:g} GPUs that were not used: --gpus 1 gives one to each worker.")

@@ -21,7 +21,8 @@ from typing import Any
 import torch
 
 from arpent.engine.crew import Opener, Recovery, working_with
-from arpent.engine.joining import check_share, imported, join, places, room
+from arpent.engine.joining import check_share, imported, join, room
+from arpent.engine.vigil import SIGNS, Vigil
 from arpent.engine.worker import Brief, Worker
 from arpent.errors import ClusterLost, ExtraMissing, InvalidSetting
 from arpent.io.copies import copies_by_address
@@ -45,14 +46,20 @@ _PAUSE = 1.0
 """Seconds until a silent worker's work is asked for once more."""
 
 _LOOK = 10.0
-"""Seconds between two looks at whether workers on GPUs still have a place."""
+"""Seconds between two looks at whether a worker that owes an answer still has a place."""
 
 _PLACING = 300.0
 """Seconds in which workers must have been placed and started; a machine that is busy takes long to import PyTorch."""
 
 
 @contextmanager
-def on_cluster(address: str | None = None, *, workers: int = 0, gpus: float | None = None) -> Iterator[Cluster]:
+def on_cluster(
+    address: str | None = None,
+    *,
+    workers: int = 0,
+    gpus: float | None = None,
+    tell: Callable[[str], object] | None = None,
+) -> Iterator[Cluster]:
     """Lets the workers of a Ray cluster do what predictions in the block ask for.
 
     The cluster is joined when they first ask. Workers compute on GPUs where `gpus` says so, or the device of the
@@ -63,16 +70,18 @@ def on_cluster(address: str | None = None, *, workers: int = 0, gpus: float | No
             this machine, for as long as the block.
         workers: how many; 0 for as many as the cluster has cores, or GPUs, for.
         gpus: of each worker that has a network; one where the device is "cuda", and none else, if not given.
+        tell: who is told, in a line, that a worker is waited for, and that it is there again.
 
     Raises:
         ExtraMissing: Ray is not installed.
-        ClusterLost: there is no cluster at that address, or none that can be joined or has a free place.
+        ClusterLost: there is no cluster at that address, or none that can be joined or has a free place; or all workers
+            are lost, and there is no place for them any more.
         InvalidSetting: it has fewer GPUs than the workers need, or GPUs and the device do not go together.
     """
     if importlib.util.find_spec("ray") is None:
         raise ExtraMissing.of("cluster", "the engine Ray")
     check_share(gpus or 0.0)
-    team = Cluster(address, workers, gpus)
+    team = Cluster(address, workers, gpus, tell or _nobody)
     try:
         with working_with(team), copies_by_address():
             yield team
@@ -99,8 +108,8 @@ class _Call:
     worker: int = -1
 
 
-class _Homeless(Exception):
-    """A worker is silent, and no node has a place for it any more."""
+class _HandedOver(Exception):
+    """A worker has lost its place, and others are to do its work."""
 
 
 @dataclass
@@ -108,17 +117,20 @@ class Cluster:
     """The workers of one command; satisfies `engine.crew.Crew`.
 
     Attributes:
+        tell: who is told what becomes of workers.
         idle_gpus: that the cluster has, where workers compute on CPUs and nobody has asked for that.
     """
 
     address: str | None
     wanted: int
     gpus: float | None
+    tell: Callable[[str], object]
     idle_gpus: float = 0.0
     share: float = 0.0  # of a GPU, for each worker
     joined: bool = False  # by this team, which is to leave again
     workers: dict[int, Any] = field(default_factory=dict)
     busy: dict[Any, int] = field(default_factory=dict)  # answers under way → number of the worker
+    vigil: Vigil | None = None
     brief: Brief | None = None
     opener: Opener | None = None
     unsaid: bool = False  # on which device networks are to run
@@ -203,7 +215,7 @@ class Cluster:
         self.idle_gpus = ray.cluster_resources().get("GPU", 0.0) if self.unsaid else 0.0
         # As Ray's actors do, they need a core to be placed and hold none afterwards: after the loss of a node there is
         # always room for them on another one. Where they have GPUs, these alone say where they are placed.
-        actor = ray.remote(Worker).options(
+        actor = ray.remote(concurrency_groups={SIGNS: 1})(Worker).options(
             num_gpus=self.share or None,
             num_cpus=0 if self.share else None,
             max_restarts=-1,
@@ -212,6 +224,7 @@ class Cluster:
             scheduling_strategy="SPREAD",
         )
         self.workers = {number: actor.remote(Path.cwd(), torch.get_num_threads()) for number in range(count)}
+        self.vigil = Vigil(ray, self.share, self.workers, self.tell)
         self._place()
 
     def _place(self) -> None:
@@ -245,9 +258,10 @@ class Cluster:
             done, _ = self.ray.wait(list(self.busy), num_returns=len(self.busy), timeout=0, fetch_local=False)
             for answer in done:
                 del self.busy[answer]
-        load = dict.fromkeys(self.workers, 0)
+        load = dict.fromkeys(self._watch.present(), 0)
         for number in self.busy.values():
-            load[number] += 1
+            if number in load:
+                load[number] += 1
         number = min(load, key=lambda number: load[number])
         method = self.workers[number].do
         if kept:
@@ -263,17 +277,13 @@ class Cluster:
         while True:
             try:
                 return self._got(call)
-            except _Homeless:
-                self._give_up(call.worker)
+            except _HandedOver:
                 call = self._replaced(call, ask(call.do, call.asked))
             except errors.ActorUnavailableError as problem:
                 # A node is lost, and Ray does not know it yet: its retries have all met the same silence.
-                if monotonic() > until:
-                    if not self._crowded():
-                        lost: Exception = problem
-                        break
-                    self._give_up(call.worker)
-                    until = monotonic() + _PATIENCE
+                if monotonic() > until and not self._watch.handed_over(call.worker) and not self._watch.away:
+                    lost: Exception = problem
+                    break
                 sleep(_PAUSE)
                 call = self._replaced(call, ask(call.do, call.asked))
             except errors.ObjectLostError as problem:
@@ -282,10 +292,8 @@ class Cluster:
                 told = [None if isinstance(part, self.ray.ObjectRef) else part for part in call.asked]
                 call = self._replaced(call, ask(recovery.anew, told))
             except (errors.RayActorError, errors.OutOfMemoryError) as problem:
-                if call.worker in self.workers:
-                    lost = problem
-                    break
-                call = self._replaced(call, ask(call.do, call.asked))
+                lost = problem
+                break
         halves = recovery.halves(call.asked) if recovery is not None else ()
         if recovery is None or not halves:
             raise _lost(lost) from lost
@@ -297,32 +305,19 @@ class Cluster:
         call.kept, call.worker = other.kept, other.worker
         return call
 
-    def _give_up(self, number: int) -> None:
-        """Goes on without a worker.
-
-        Raises:
-            ClusterLost: it was the last one.
-        """
-        if len(self.workers) == 1:
-            raise ClusterLost(
-                "no node of the cluster has a GPU for a worker any more",
-                cure="Start one, and go on with --resume; or compute on CPUs.",
-            )
-        self.ray.kill(self.workers.pop(number))
-        self.busy = {answer: other for answer, other in self.busy.items() if other != number}
-
     def _got(self, call: _Call) -> Any:  # noqa: ANN401 - the caller's own
         """What comes of a call.
 
         Raises:
             What the work raises there, as itself; else an error of Ray.
-            _Homeless: nothing will, of this worker.
+            _HandedOver: nothing does, of this worker.
         """
         errors = self.ray.exceptions
         try:
-            if self.share:
-                self._wait(call)
-            return self.ray.get(call.answer)
+            self._wait(call)
+            answer = self.ray.get(call.answer)
+            self._watch.heard(call.worker)
+            return answer
         except errors.RayTaskError as problem:
             if isinstance(problem.cause, Exception):
                 raise problem.cause from problem
@@ -331,27 +326,28 @@ class Cluster:
             self.busy.pop(call.answer, None)
 
     def _wait(self, call: _Call) -> None:
-        """Waits for an answer of a worker on a GPU, which can only be restarted where another one is free."""
-        until = monotonic() + _PATIENCE
+        """Waits for an answer, for as long as its worker computes, or may begin again."""
         while not self.ray.wait([call.answer], timeout=_LOOK, fetch_local=False)[0]:
-            if not self._crowded():
-                until = monotonic() + _PATIENCE
-            elif monotonic() > until:
-                raise _Homeless
+            if self._watch.handed_over(call.worker):
+                with suppress(self.ray.exceptions.RayError):
+                    self.ray.cancel(call.answer)
+                raise _HandedOver
 
-    def _crowded(self) -> bool:
-        """Whether there are more workers on GPUs than the nodes have place for: one is lost."""
-        return bool(self.share) and places(self.ray, self.share) < len(self.workers)
+    @property
+    def _watch(self) -> Vigil:
+        assert self.vigil is not None  # as soon as there are workers
+        return self.vigil
 
     def _let_go(self, calls: Iterable[_Call]) -> None:
         """Gives up calls; those that a worker has begun are waited for, so that it is free for other work."""
         answers = [call.answer for call in calls]
+        begun = [call.answer for call in calls if call.worker not in self._watch.away]
         for answer in answers:
             self.busy.pop(answer, None)
             with suppress(self.ray.exceptions.RayError):
                 self.ray.cancel(answer)
-        if answers:
-            self.ray.wait(answers, num_returns=len(answers), timeout=_PATIENCE, fetch_local=False)
+        if begun:
+            self.ray.wait(begun, num_returns=len(begun), timeout=_PATIENCE, fetch_local=False)
 
 
 def _fetched(place: Sequence[Any]) -> Opener:
@@ -363,6 +359,10 @@ def _fetched(place: Sequence[Any]) -> Opener:
     opener, documents = told
     keep_documents(documents)
     return opener
+
+
+def _nobody(line: str) -> None:
+    """Is told, and does nothing."""
 
 
 def _lost(problem: Exception) -> ClusterLost:
