@@ -183,7 +183,6 @@ function taskText(task) {
     forecast: word("forecast"),
     describe: word("description"),
     classify: word("labels"),
-    predictions: word("import"),
     map: word("import"),
   };
   return known[task.split("-")[0]] ?? task;
