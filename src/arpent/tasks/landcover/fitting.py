@@ -13,11 +13,10 @@ from arpent.io import ImageReader, open_image
 from arpent.language import say
 from arpent.tasks.landcover.radiometry import rule_anew
 from arpent.tasks.landcover.settings import MapSettings
+from arpent.tasks.landcover.survey import SAME_SIZE
 
-__all__ = ["SAME_SIZE", "Opened", "check_fit", "normalised", "of_its_sensor", "open_fitting"]
+__all__ = ["Opened", "check_fit", "normalised", "of_its_sensor", "open_fitting"]
 
-SAME_SIZE = 0.01
-"""Share by which pixels may differ in size and still be taken for the same: projections stretch them by less."""
 _LARGEST_DENOMINATOR = 10
 
 

@@ -25,11 +25,13 @@ from arpent.errors import BandMismatch, DatasetError, InvalidSetting
 from arpent.io import ImageReader, open_image
 from arpent.language import say
 from arpent.store import RunFolder, content_of
-from arpent.tasks.landcover.fitting import SAME_SIZE
 from arpent.tasks.landcover.losses import class_weights
 from arpent.tasks.landcover.settings import TrainSettings
 
-__all__ = ["Kind", "Samples", "check_test", "measured", "note_inputs", "survey"]
+__all__ = ["SAME_SIZE", "Kind", "Samples", "check_test", "measured", "note_inputs", "survey"]
+
+SAME_SIZE = 0.01
+"""Share by which pixels may differ in size and still be taken for the same: projections stretch them by less."""
 
 
 @dataclass(frozen=True)
