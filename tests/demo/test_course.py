@@ -11,6 +11,7 @@ from arpent.demo import FAST, Stage
 from arpent.demo.course import steps, trained
 from arpent.demo.forecast import foretell_river
 from arpent.demo.pictures import label_scenes
+from arpent.demo.recipes import recipe_names
 from arpent.models.shipped import shipped_bundle
 from arpent.store import read_manifest
 
@@ -40,9 +41,8 @@ def test_the_river_is_foretold_where_the_truth_is_known(tmp_path):
     assert [read_manifest(run / "manifest.json").warnings for run in done.runs] == [(), ()]
 
 
-def test_a_model_without_recipe_stays_what_it_is(tmp_path):
-    shipped = shipped_bundle("change-nano")
-    assert trained(Stage(tmp_path), "change-nano", shipped) == shipped
+def test_every_model_of_the_demo_can_be_trained_anew():
+    assert {step.model for step in steps().values() if step.model} <= set(recipe_names())
 
 
 @pytest.mark.slow

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from arpent.core import load_yaml, parse
 from arpent.core.bundle import read_contract
 from arpent.core.settings import Settings
 from arpent.demo.recipes import judge_bundle, make_bundle, recipe_named, recipe_names
+from arpent.demo.recipes.change import lesson
 from arpent.demo.recipes.recipe import spoken
 from arpent.errors import UnknownName
 from arpent.models.shipped import shipped_bundle
 from arpent.store import bundle_in
+from arpent.tasks.change import ChangeTrainSettings
 
 _NEAR = 0.02
 """How far a figure may lie from the recorded one: other processors round otherwise."""
@@ -35,6 +38,12 @@ def test_a_command_is_said_with_what_differs_from_its_defaults():
 def test_an_unknown_recipe_is_named_with_those_that_there_are():
     with pytest.raises(UnknownName, match="classify-nano"):
         recipe_named("classify-nanno")
+
+
+def test_the_model_of_change_learns_as_the_example_says(root):
+    """Its contract says: by this file."""
+    told = parse(ChangeTrainSettings, load_yaml(root / "examples" / "change" / "train_nano.yaml"), "the example")
+    assert lesson(told.pairs) == told
 
 
 @pytest.mark.parametrize("name", recipe_names())

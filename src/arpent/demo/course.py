@@ -99,7 +99,7 @@ def _model(stage: Stage, name: str, *, train_all: bool) -> Path | None:
 
 
 def trained(stage: Stage, name: str, shipped: Path, *, small: bool = False) -> Path:
-    """A small model trained anew by its recipe; the one that comes with Arpent where it has none.
+    """A small model trained anew by its recipe.
 
     Args:
         stage: in whose folder it is kept.
@@ -107,10 +107,8 @@ def trained(stage: Stage, name: str, shipped: Path, *, small: bool = False) -> P
         shipped: as it comes with Arpent.
         small: whether a try will do that learns next to nothing.
     """
-    from arpent.demo.recipes import make_bundle, recipe_names
+    from arpent.demo.recipes import make_bundle
 
-    if name not in recipe_names():
-        return shipped
     stage.tell(say("demo.trains", stage.language, name=name))
     output = stage.folder / "models" / shipped.name
     with TemporaryDirectory() as scratch:  # what it learns from is no part of the commune, nor of its map

@@ -11,7 +11,11 @@ from arpent.errors import UnknownName
 
 __all__ = ["recipe_named", "recipe_names"]
 
-_MODULES: Final[Mapping[str, str]] = {"classify-nano": "classify", "forecast-nano": "forecast"}
+_MODULES: Final[Mapping[str, str]] = {
+    "change-nano": "change",
+    "classify-nano": "classify",
+    "forecast-nano": "forecast",
+}
 """Where each recipe lies; it is opened when it is asked for, since it needs its task."""
 
 
