@@ -13,7 +13,7 @@ from pathlib import Path
 
 from arpent.cli.console import progress
 from arpent.core.bundle import read_contract
-from arpent.demo.recipes import judge_bundle, make_bundle, recipe_names
+from arpent.demo.recipes import judge_bundle, make_bundle, recipe_named, recipe_names
 from arpent.models.shipped import shipped_bundle, shipped_folder
 
 
@@ -32,7 +32,7 @@ def main() -> None:
             if asked.judge:
                 _compare(name, folder)
                 continue
-            output = asked.output / f"{name}.safetensors"
+            output = asked.output / recipe_named(name).file
             made = make_bundle(name, output, folder, small=asked.small, progress=progress())
             print(made)
             _show(read_contract(made).metrics)

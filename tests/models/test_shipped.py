@@ -7,6 +7,7 @@ from arpent.errors import FileMissing
 from arpent.models import shipped
 from arpent.models.shipped import shipped_bundle, shipped_names
 from arpent.store import bundle_in
+from arpent.web.timelines import name_of_bundle
 
 
 @pytest.mark.parametrize("name", shipped_names())
@@ -43,3 +44,8 @@ def test_its_name_stands_for_it_unless_something_of_that_name_is_there(tmp_path,
         read_contract(bundle_in("change-nan"))
     (tmp_path / "change-nano").mkdir()
     assert bundle_in("change-nano") == (tmp_path / "change-nano").relative_to(tmp_path)
+
+
+@pytest.mark.parametrize("file", ["describe-nano/bundle.json", "village/model.safetensors", "village.safetensors"])
+def test_a_page_names_a_model_as_people_do(file, tmp_path):
+    assert name_of_bundle(tmp_path / file) in ("describe-nano", "village")

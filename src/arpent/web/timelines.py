@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from arpent.core import Language
+from arpent.core.bundle import FOLDER_HEADER
 from arpent.language import say
 from arpent.store import Product, Run
 from arpent.web.headers import read_header
@@ -127,8 +128,9 @@ def _basis(run: Run, document: Mapping[str, Any], observed: Sequence[Mapping[str
 
 
 def name_of_bundle(bundle: Path) -> str:
-    """What a bundle is called: a training names its file "model", and the folder after itself."""
-    return bundle.parent.name if bundle.stem == "model" and bundle.parent.name else bundle.stem
+    """What a bundle is called: after its folder, where its file is a training's "model" or the contract of a folder."""
+    nameless = bundle.stem == "model" or bundle.name == FOLDER_HEADER
+    return bundle.parent.name if nameless and bundle.parent.name else bundle.stem
 
 
 def _mean(scores: object) -> float | None:

@@ -85,6 +85,12 @@ def test_random_weights_are_never_silent():
     assert opened.bundle.contract.recipe == {"random": True, "seed": 3}
 
 
+def test_another_draw_of_random_weights_is_told_apart():
+    same, again, other = (open_encoder("croma-tiny", random_init=True, seed=seed) for seed in (3, 3, 4))
+    assert same.drawn == again.drawn != other.drawn
+    assert open_encoder(OFFICIAL).drawn == ""
+
+
 def test_opening_random_weights_leaves_the_random_state_alone():
     torch.manual_seed(1)
     expected = torch.rand(1)

@@ -283,6 +283,10 @@ def test_too_little_seen_abstains_before_the_model_is_asked(describer: Describer
 def test_other_eyes_are_refused(describer: Describer, school: School, run: Run) -> None:
     with pytest.raises(ContractMismatch, match="another encoder"):
         describer.require_encoder("f" * 64, "other.parquet")
+    drawn = read_visual(school.embeddings).encoder.drawn
+    describer.require_drawn(drawn)  # the training has kept it
+    with pytest.raises(ContractMismatch, match="other numbers from the same seed"):
+        describer.require_drawn(drawn[::-1])
     settings = GenerateSettings(**ASKED, encoder="croma-tiny", longest=5, device="cpu")
     made = generate(school.images[2:], run.path, Place(exact=school.folder / "same"), settings)
     assert made.described

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from arpent.models import load_bundle, save_bundle
+from arpent.models import load_bundle, open_describer, save_bundle, save_describer
+from arpent.models.language_model import LanguageModel
 
-__all__ = ["LICENCE", "pack_network"]
+__all__ = ["LICENCE", "pack_describer", "pack_network"]
 
 LICENCE = "Apache-2.0"
 """Of all that is learnt from simulated land alone."""
+
+_LOCAL = ("table", "captions", "embeddings")
+"""Settings of a describer's training that name files of the machine where it was trained."""
 
 
 def pack_network(source: Path, output: Path, made: Mapping[str, object], figures: Mapping[str, float]) -> Path:
@@ -29,3 +33,21 @@ def pack_network(source: Path, output: Path, made: Mapping[str, object], figures
         "licence": LICENCE,
     }
     return save_bundle(output, bundle.model.half(), bundle.contract.model_copy(update=update))
+
+
+def pack_describer(source: Path, output: Path, made: Mapping[str, object], figures: Mapping[str, float]) -> Path:
+    """Writes a describer's folder likewise; arguments as those of `pack_network`, `output` a folder."""
+    opened = open_describer(source, merged=False)
+    recipe = dict(opened.contract.recipe)
+    recipe["settings"] = {name: value for name, value in recipe["settings"].items() if name not in _LOCAL}
+    update = {
+        "recipe": {**recipe, **made},
+        "metrics": {**opened.contract.metrics, **figures},
+        "licence": LICENCE,
+    }
+    model = opened.model.half()
+    for config in model.language.peft_config.values():  # type: ignore[operator]  # peft's own
+        config.base_model_name_or_path = "base"  # beside it, and not where it lay in training
+        config.target_modules = sorted(config.target_modules)  # a set, which has another order each time
+    base = LanguageModel(model.language, opened.speech, "")
+    return save_describer(output, model, base, opened.contract.model_copy(update=update))

@@ -48,6 +48,7 @@ class Recipe:
         teach: trains it in a folder, which is filled; `small` is a try that learns next to nothing.
         judge: figures of a bundle on land that it has not learnt from, each beside what is to be had without it.
         pack: brings a trained bundle to half its size and gives it a contract.
+        suffix: of the bundle's file; empty where it is a folder.
     """
 
     name: str
@@ -56,6 +57,12 @@ class Recipe:
     teach: _Teach
     judge: _Judge
     pack: Callable[[Path, Path, Mapping[str, object], Mapping[str, float]], Path]
+    suffix: str = ".safetensors"
+
+    @property
+    def file(self) -> str:
+        """Name of the bundle's file or folder."""
+        return f"{self.name}{self.suffix}"
 
 
 def spoken(command: str, settings: Settings | None = None, *, without: tuple[str, ...] = ()) -> str:

@@ -14,6 +14,7 @@ __all__ = ["recipe_named", "recipe_names"]
 _MODULES: Final[Mapping[str, str]] = {
     "change-nano": "change",
     "classify-nano": "classify",
+    "describe-nano": "describe",
     "forecast-nano": "forecast",
 }
 """Where each recipe lies; it is opened when it is asked for, since it needs its task."""

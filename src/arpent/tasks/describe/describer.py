@@ -104,6 +104,20 @@ class Describer:
                 cure="Embed the images with the encoder of the training: --encoder.",
             )
 
+    def require_drawn(self, drawn: str) -> None:
+        """Refuses random weights that are not those of the training, though they are drawn from the same seed.
+
+        Raises:
+            ContractMismatch: they are others.
+        """
+        if self.facts.encoder_drawn and drawn != self.facts.encoder_drawn:
+            raise ContractMismatch(
+                f"the random weights of {self.facts.encoder_name} are not those that the model has learnt from",
+                found="other numbers from the same seed",
+                expected=f"signs of SHA-256 {self.facts.encoder_drawn[:12]}…",
+                cure="Use a version of PyTorch that draws them as in the training, or train the model here.",
+            )
+
     def request(
         self, language: Language, measured: Measured | None = None, notes: str = "", *, seen: bool = True
     ) -> str:

@@ -46,12 +46,14 @@ class EncoderFacts:
         name: for people.
         statistics: how pixels became its input; None where the table does not say.
         pooling: how tokens became an embedding: "mean" of those of a parcel, or "gap" for the head of whole images.
+        drawn: what tells whether another machine draws the same random weights; empty for trained ones.
     """
 
     identity: str
     name: str
     statistics: Normalisation | None
     pooling: str
+    drawn: str = ""
 
     @property
     def random(self) -> bool:
@@ -65,6 +67,7 @@ class EncoderFacts:
             "encoder-name": self.name,
             "statistics": "" if self.statistics is None else self.statistics.model_dump_json(),
             "pooling": self.pooling,
+            "drawn": self.drawn,
         }
         return {f"arpent:{key}".encode(): value.encode() for key, value in kept.items()}
 
@@ -126,10 +129,12 @@ def read_embeddings(path: str | Path, columns: list[str] | None = None) -> pa.Ta
 def encoder_of(schema: pa.Schema) -> EncoderFacts:
     """What a table says of its encoder; empty words where it says nothing."""
     kept = schema.metadata or {}
-    said = {key: kept.get(f"arpent:{key}".encode(), b"").decode() for key in ("encoder", "encoder-name", "pooling")}
+    said = {
+        key: kept.get(f"arpent:{key}".encode(), b"").decode() for key in ("encoder", "encoder-name", "pooling", "drawn")
+    }
     statistics = kept.get(b"arpent:statistics", b"").decode()
     rule = Normalisation.model_validate(json.loads(statistics)) if statistics else None
-    return EncoderFacts(said["encoder"], said["encoder-name"], rule, said["pooling"])
+    return EncoderFacts(said["encoder"], said["encoder-name"], rule, said["pooling"], said["drawn"])
 
 
 def vectors_of(table: pa.Table) -> NDArray[np.float32]:

@@ -58,13 +58,14 @@ class Encoder:
         patch: side in pixels of what a token stands for.
         contract: what it demands of images.
         source: its bundle or file; None for random weights.
+        drawn: what tells whether another machine draws the same random weights; empty for trained ones.
     """
 
     def __init__(self, opened: OpenEncoder, runtime: RuntimeName, device: str, precision: Precision) -> None:
         model = opened.bundle.model
         assert isinstance(model, Croma)  # `open_encoder` has seen to it
         self.name, self.identity, self.source = opened.name, opened.identity, opened.source
-        self.random = self.identity.startswith(RANDOM)
+        self.random, self.drawn = self.identity.startswith(RANDOM), opened.drawn
         self.contract = opened.bundle.contract
         self.width, self.patch, self._depth = model.settings.width, model.settings.patch, model.settings.depth
         self._module = _Tokens(model)
@@ -130,7 +131,7 @@ class Encoder:
 
     def facts(self, *, whole: bool) -> EncoderFacts:
         """What tables say of it; `whole` for embeddings of whole images."""
-        return EncoderFacts(self.identity, self.name, self.statistics, "gap" if whole else "mean")
+        return EncoderFacts(self.identity, self.name, self.statistics, "gap" if whole else "mean", self.drawn)
 
     def check(self, scene: Seen) -> None:
         """Refuses a scene that does not fit.

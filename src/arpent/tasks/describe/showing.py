@@ -78,7 +78,7 @@ def open_own_encoder(describer: Describer, source: str | None, device: str, note
 
     Raises:
         WeightsMissing: it is not on this machine.
-        ContractMismatch: it is another one.
+        ContractMismatch: it is another one, or its random weights cannot be drawn again.
     """
     identity, name = describer.facts.encoder, describer.facts.encoder_name
     drawn = identity.startswith(RANDOM)
@@ -91,6 +91,7 @@ def open_own_encoder(describer: Describer, source: str | None, device: str, note
     else:
         encoder = Encoder.open(source or name or "croma-large", device=device)
     describer.require_encoder(encoder.identity, encoder.name)
+    describer.require_drawn(encoder.drawn)
     return encoder
 
 

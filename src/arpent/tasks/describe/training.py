@@ -193,6 +193,7 @@ class _Training:
             base_sha256=base_pins(base) if base else {},
             encoder=visual.encoder.identity,
             encoder_name=visual.encoder.name,
+            encoder_drawn=visual.encoder.drawn,
             profile=settings.profile,
             longest=round(longest * _ROOM),
         )
