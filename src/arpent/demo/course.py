@@ -54,7 +54,7 @@ class Step:
 _STEPS: Mapping[str, Step] = {
     "change": Step("change", "find_change", "change-nano"),
     "forecast": Step("forecast", "foretell_river", "forecast-nano"),
-    "describe": Step("parcels", "describe_fields"),
+    "describe": Step("parcels", "describe_fields", "describe-nano"),
     "classify": Step("pictures", "label_scenes", "classify-nano"),
 }
 
