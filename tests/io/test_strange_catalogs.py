@@ -151,14 +151,15 @@ def test_a_server_that_drips_is_not_waited_for(stranger: Stranger, monkeypatch: 
 
 
 def test_a_document_has_a_largest_size_wherever_it_lies(
-    stranger: Stranger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stranger: Stranger, tmp_path: Path, bucket: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = json.dumps(LIST).encode()
     (tmp_path / "list.json").write_bytes(content)
+    bucket.put_object(Key="list.json", Body=content)
     stranger.answers = [whole(LIST)]
     for most in (len(content), len(content) - 1):
         monkeypatch.setattr(documents, "_MOST", most)
-        for source in (tmp_path / "list.json", stranger.url("/list.json")):
+        for source in (tmp_path / "list.json", stranger.url("/list.json"), "s3://land/list.json"):
             if most == len(content):
                 assert found(source) == ["one"]
                 continue

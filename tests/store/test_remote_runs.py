@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from arpent.errors import FileMissing, NetworkMissing, RunDamaged, RunExists, UnreadableFile
+from arpent.errors import FileMissing, InvalidSetting, NetworkMissing, RunDamaged, RunExists, UnreadableFile
 from arpent.io import retry
 from arpent.io.copies import local_copy
-from arpent.store import RunFolder, bundle_in, open_run, runs_under, sending, stage_of, verify
+from arpent.store import RunFolder, bundle_in, open_run, remote, runs_under, sending, stage_of, verify
 from arpent.store.reading import SCRATCH
 
 PLACE = "s3://land/runs/x"
@@ -52,6 +52,13 @@ def test_a_run_is_there_when_its_manifest_is(s3: Any) -> None:
 def test_a_path_made_of_an_address_is_still_one(s3: Any) -> None:
     with pytest.raises(FileMissing, match="no run at s3://land/runs/x"):
         open_run(Path(PLACE))
+
+
+def test_what_is_too_large_for_a_manifest_is_not_kept(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    make()
+    monkeypatch.setattr(remote, "MOST_BYTES", 10)
+    with pytest.raises(InvalidSetting, match=r"runs/x/manifest\.json is too large for a manifest"):
+        open_run(PLACE)
 
 
 def test_nothing_is_replaced_unasked(s3: Any) -> None:

@@ -76,9 +76,9 @@ def document_at(source: str, question: object = None) -> Any:  # noqa: ANN401 - 
     if is_web(source):
         content = _fetch(source, question)
     elif object_address(source):
-        from arpent.io.objects import object_text
+        from arpent.io.objects import object_start
 
-        content = object_text(source, _MOST)
+        content = object_start(source, _MOST + 1)
     else:
         content = _read(source)
     if len(content) > _MOST:

@@ -6,7 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from arpent.core import file_sha256, write_file, writing
-from arpent.errors import FileMissing, RunDamaged
+from arpent.errors import FileMissing, InvalidSetting, RunDamaged
 from arpent.store.manifest import MANIFEST, MOST_BYTES, FileRecord
 
 __all__ = ["STAGES", "bring", "difference", "mirror", "runs_at", "stage_of"]
@@ -30,19 +30,26 @@ def mirror(address: str) -> Path:
 
     Raises:
         FileMissing: there is no manifest at the address, and so no run.
+        InvalidSetting: it is too large for one.
         NetworkMissing: the store cannot be reached, or refuses.
     """
     from arpent.io.copies import place_for
-    from arpent.io.objects import object_text
+    from arpent.io.objects import object_start
 
     try:
-        content = object_text(f"{address}/{MANIFEST}", MOST_BYTES)
+        content = object_start(f"{address}/{MANIFEST}", MOST_BYTES + 1)
     except FileMissing as problem:
         raise FileMissing(
             f"there is no run at {address}",
             cure="Give the address of a folder that holds a manifest.json; a run whose upload failed has none until "
             "its command is repeated with --resume.",
         ) from problem
+    if len(content) > MOST_BYTES:
+        raise InvalidSetting(
+            f"{address}/{MANIFEST} is too large for a manifest",
+            found=f"more than {MOST_BYTES >> 20} MiB",
+            cure="Check the address of the run.",
+        )
     # A run that was made anew has another manifest: files of the old one are never taken for its own.
     home = place_for(_MIRRORS, address) / sha256(content).hexdigest()[:16]
     if not (home / MANIFEST).is_file():
