@@ -51,11 +51,11 @@ def done(written, tmp_path_factory):
 
 
 def test_the_guide_types_what_needs_no_training(written):
-    assert [words[1] for words in written] == ["indices", "caption", "series", "embed", "search"]
+    assert [words[1] for words in written] == ["indices", "caption", "series", "embed", "generate", "search"]
 
 
 def test_each_leaves_what_the_guide_says(done):
-    for run in ("indices", "seasons", "embed"):
+    for run in ("indices", "seasons", "embed", "told"):
         verify(open_run(done / "runs" / run))
     assert (done / "runs" / "captions.jsonl").is_file()
     assert (done / "runs" / ".search" / "index.json").is_file()
