@@ -23,7 +23,7 @@ from arpent.core.settings import Setting, Settings, parse, settings_of
 from arpent.core.yaml_files import load_yaml, merge, place
 from arpent.errors import InvalidSetting
 
-__all__ = ["assemble", "with_engine", "with_settings"]
+__all__ = ["assemble", "keywords", "offered", "with_engine", "with_settings"]
 
 Model = TypeVar("Model", bound=Settings)
 
@@ -50,11 +50,7 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
     )
     leaves = {setting.path.replace(".", _SEPARATOR): setting for setting in settings_of(model)}
     leaves = {key: setting for key, setting in leaves.items() if key not in hints}
-    own = [
-        parameter.replace(annotation=hints.get(key, parameter.annotation), kind=inspect.Parameter.KEYWORD_ONLY)
-        for key, parameter in inspect.signature(command).parameters.items()
-        if key != name
-    ]
+    own = [parameter for parameter in keywords(command) if parameter.name != name]
 
     @functools.wraps(command)
     def run(*, config: Path | None, assignments: list[str] | None, **values: Any) -> None:  # noqa: ANN401
@@ -62,7 +58,20 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
         options = {path: value for path, value in given.items() if value is not None}
         command(**{name: assemble(model, config, assignments or (), options)}, **values)
 
-    parameters = [*own, *_sources(), *(_parameter(key, setting) for key, setting in leaves.items())]
+    return offered(run, [*own, *_sources(), *(_parameter(key, setting) for key, setting in leaves.items())])
+
+
+def keywords(command: Callable[..., None]) -> list[inspect.Parameter]:
+    """The parameters of a command, each by its name and with its type."""
+    hints = typing.get_type_hints(command, include_extras=True)
+    return [
+        parameter.replace(annotation=hints.get(key, parameter.annotation), kind=inspect.Parameter.KEYWORD_ONLY)
+        for key, parameter in inspect.signature(command).parameters.items()
+    ]
+
+
+def offered(run: Callable[..., None], parameters: list[inspect.Parameter]) -> Callable[..., None]:
+    """A function that Typer sees with these parameters."""
     run.__signature__ = inspect.Signature(parameters, return_annotation=None)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
@@ -70,11 +79,6 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
 
 def with_engine(command: Callable[..., None]) -> Callable[..., None]:
     """Adds to a command that predicts the options that say who does the work: this process, or a Ray cluster."""
-    hints = typing.get_type_hints(command, include_extras=True)
-    own = [
-        parameter.replace(annotation=hints.get(key, parameter.annotation), kind=inspect.Parameter.KEYWORD_ONLY)
-        for key, parameter in inspect.signature(command).parameters.items()
-    ]
 
     @functools.wraps(command)
     def run(*, engine: str, address: str | None, workers: int, gpus: float | None, **values: Any) -> None:  # noqa: ANN401
@@ -89,10 +93,7 @@ def with_engine(command: Callable[..., None]) -> Callable[..., None]:
         if cluster.idle_gpus:
             note(f"The cluster has {cluster.idle_gpus:g} GPUs that were not used: --gpus 1 gives one to each worker.")
 
-    parameters = [*own, *_engine_options()]
-    run.__signature__ = inspect.Signature(parameters, return_annotation=None)  # type: ignore[attr-defined]
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return run
+    return offered(run, [*keywords(command), *_engine_options()])
 
 
 def _refuse_idle(options: Mapping[str, object]) -> None:

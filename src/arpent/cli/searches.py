@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from arpent.cli.console import note
+from arpent.cli.options import keywords, offered
 from arpent.core import shown_address
 from arpent.errors import InvalidSetting
 
@@ -37,13 +38,9 @@ def with_search(command: Callable[..., None]) -> Callable[..., None]:
     A command that takes one image gets all that is found as one, side by side; a command that takes several gets each
     item as an image of its own, the earliest first.
     """
-    hints = typing.get_type_hints(command, include_extras=True)
-    name = next(key for key in hints if key in _IMAGES)
-    parameters = [
-        parameter.replace(annotation=hints.get(key, parameter.annotation), kind=inspect.Parameter.KEYWORD_ONLY)
-        for key, parameter in inspect.signature(command).parameters.items()
-    ]
-    inner, *extras = typing.get_args(hints[name])
+    parameters = keywords(command)
+    name, annotation = next((p.name, p.annotation) for p in parameters if p.name in _IMAGES)
+    inner, *extras = typing.get_args(annotation)
     several = list in (typing.get_origin(branch) for branch in (inner, *typing.get_args(inner)))
     optional = inner if type(None) in typing.get_args(inner) else inner | None
     hint = Annotated[(optional, *extras)]  # type: ignore[valid-type]
@@ -62,9 +59,7 @@ def with_search(command: Callable[..., None]) -> Callable[..., None]:
         inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[str | None, option])
         for key, option in _OPTIONS.items()
     ]
-    run.__signature__ = inspect.Signature([*parameters, *added], return_annotation=None)  # type: ignore[attr-defined]
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in (*parameters, *added)}
-    return run
+    return offered(run, [*parameters, *added])
 
 
 def _found(stac: str | None, bbox: str | None, when: str | None, *, several: bool) -> str | list[str] | None:
