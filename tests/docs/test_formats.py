@@ -96,7 +96,7 @@ def test_the_manifest_shown_is_one(texts: dict[str, str]) -> None:
 
 def test_the_contract_of_a_bundle(texts: dict[str, str]) -> None:
     text = texts["bundle.md"]
-    assert _fields(Contract) == _keys(text, "The contract")
+    assert _types(text, "The contract") == _json_types(Contract)
     assert f"version of this format: {BUNDLE_FORMAT}" in text
     assert f"Arpent writes format {BUNDLE_FORMAT}" in text
 
