@@ -238,8 +238,8 @@ def _write_tensors(file: Path, tensors: dict[str, Tensor], metadata: dict[str, s
     try:
         save_file(tensors, file, metadata=metadata)
     except SafetensorError as error:
-        # The library hides the system's error number in its text.
-        number = re.search(r"os error (\d+)", str(error))
+        # The library hides the system's error number in its text, in older releases as its own language tells it.
+        number = re.search(r"(?:os error|code:) (\d+)", str(error))
         if number is None:
             raise
         raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
