@@ -65,3 +65,11 @@ def test_a_window_picks_its_pixels_from_the_last_two_axes() -> None:
 def test_nothing_has_no_size() -> None:
     assert Window(0, 0, 5, 5).intersect(Window(9, 9, 2, 2)).size == 0
     assert Window(0, 0, -3, 5).size == 0
+
+
+def test_a_window_is_judged_from_its_middle_and_its_corners():
+    squares = Window(10, 20, 100, 60).middle_and_corners(20)
+    corners = {(10, 20), (10, 60), (90, 20), (90, 60)}
+    assert {(one.row, one.col) for one in squares} == corners | {(50, 40)}
+    assert {one.shape for one in squares} == {(20, 20)}
+    assert Window(1, 2, 5, 9).middle_and_corners(9) == [Window(1, 2, 5, 9)]

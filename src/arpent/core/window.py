@@ -90,3 +90,10 @@ class Window:
         for strip in self.strips(rows):
             for col in range(self.col, self.col_end, step):
                 yield Window.between(strip.row, col, strip.row_end, min(col + step, self.col_end))
+
+    def middle_and_corners(self, side: int) -> list[Window]:
+        """Squares of at most `side` from which to judge the whole, in order; one alone of a window no larger."""
+        height, width = min(side, self.height), min(side, self.width)
+        down, across = self.height - height, self.width - width
+        places = {(down // 2, across // 2), (0, 0), (0, across), (down, 0), (down, across)}
+        return [Window(self.row + row, self.col + col, height, width) for row, col in sorted(places)]

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arpent.core import date_pattern
 from arpent.errors import InvalidSetting
 from arpent.tasks.change import Frame, Pair
-from arpent.tasks.change.reference_names import check_date, compiled, date_in, guessed_date, pair_suffix
+from arpent.tasks.change.reference_names import check_date, date_in, guessed_date, pair_suffix
 
-HLS = compiled(r"\.(\d{7})T")
-S2 = compiled(r"\_(\d{8})_")
+HLS = date_pattern(r"\.(\d{7})T")
+S2 = date_pattern(r"\_(\d{8})_")
 
 
 def pair(*images):
@@ -23,7 +24,7 @@ def test_dates_of_the_published_patterns():
     assert date_in("s3://bucket/S2_20240301_T18.tif", S2) == 2024061
     assert date_in("/2020_20200101_/plain.tif", S2) is None
     assert date_in("folder.2023237T1/", HLS) == 2023237
-    assert date_in("image_2024-03-01.tif", compiled(r"_([\d-]{10})")) == 2024061
+    assert date_in("image_2024-03-01.tif", date_pattern(r"_([\d-]{10})")) == 2024061
 
 
 @pytest.mark.parametrize("name", ["a_20241301_.tif", "a_20230229_.tif", "a_00000000_.tif"])
@@ -42,15 +43,15 @@ def test_days_that_no_year_has(digits):
 
 def test_a_pattern_that_finds_something_else_teaches():
     with pytest.raises(InvalidSetting, match="found 237"):
-        date_in("x.237T", compiled(r"\.(\d{3})T"))
+        date_in("x.237T", date_pattern(r"\.(\d{3})T"))
     with pytest.raises(InvalidSetting, match="found nothing"):
-        date_in("x.T", compiled(r"\.(\d{7})?T"))
+        date_in("x.T", date_pattern(r"\.(\d{7})?T"))
 
 
 @pytest.mark.parametrize("regex, told", [(r"\.(\d{7}T", "regular expression"), (r"\.\d{7}T", "brackets")])
 def test_patterns_that_cannot_be_used(regex, told):
     with pytest.raises(InvalidSetting, match=told):
-        compiled(regex)
+        date_pattern(regex)
 
 
 @given(st.dates(min_value=date(1000, 1, 1)))

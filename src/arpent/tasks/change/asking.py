@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from arpent.core import Language
+from arpent.core import Language, date_pattern
 from arpent.errors import InvalidSetting
 from arpent.language import say
 from arpent.tasks.change.frames import Frame, Pair, before_after, day_of
 from arpent.tasks.change.quality_layers import kind_of
-from arpent.tasks.change.reference_names import check_date, compiled, date_in, guessed_date
+from arpent.tasks.change.reference_names import check_date, date_in, guessed_date
 
 __all__ = ["PairImages", "doubtful_dates", "doubtful_pairs", "order_of", "pair_of"]
 
@@ -99,15 +99,10 @@ def order_of(frames: Sequence[Frame], language: Language = "en") -> Iterator[str
 
 def _date(image: str, given: str | int | None, regex: str | None) -> int | None:
     if given is not None:
-        text = str(given).replace("-", "")
-        if not text.isdecimal():
-            raise InvalidSetting(
-                f"{given} is not a date", expected="YYYYDDD or YYYYMMDD", cure="For the first of March 2024: 2024061."
-            )
-        return check_date(int(text))
+        return check_date(str(given).replace("-", ""))
     if regex is None:
         return guessed_date(image)
-    found = date_in(image, compiled(regex))
+    found = date_in(image, date_pattern(regex))
     if found is None:
         raise InvalidSetting(
             f"{image} carries no date that {regex} finds",

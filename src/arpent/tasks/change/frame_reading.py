@@ -273,12 +273,10 @@ def _strange(reader: ImageReader, contract: Contract) -> float | None:
     None if they are few: the units are then taken to be those of training. Zeros, which all units share, do not count.
     """
     assert contract.dtype is not None
-    limits, grid = np.iinfo(contract.dtype), reader.grid
-    height, width = min(_SAMPLE, grid.height), min(_SAMPLE, grid.width)
-    down, across = grid.height - height, grid.width - width
+    limits = np.iinfo(contract.dtype)
     seen, strange, first = 0, 0, None
-    for row, col in sorted({(down // 2, across // 2), (0, 0), (0, across), (down, 0), (down, across)}):
-        values = _known(reader.read(Window(row, col, height, width)), reader, contract)
+    for window in reader.grid.window.middle_and_corners(_SAMPLE):
+        values = _known(reader.read(window), reader, contract)
         odd = values[(values != np.rint(values)) | (values < limits.min) | (values > limits.max)]
         seen, strange = seen + int(np.count_nonzero(values)), strange + odd.size
         first = float(odd[0]) if first is None and odd.size else first

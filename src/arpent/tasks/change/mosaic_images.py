@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
+from arpent.core import date_pattern
 from arpent.errors import FileMissing
 from arpent.store import Manifest
 from arpent.tasks.change.frames import MOST_FRAMES, Frame, Pair
 from arpent.tasks.change.mosaic_settings import MosaicSettings
-from arpent.tasks.change.reference_names import compiled, date_in, guessed_date
+from arpent.tasks.change.reference_names import date_in, guessed_date
 
 __all__ = ["ComparedImages", "stems_in"]
 
@@ -26,7 +27,7 @@ class ComparedImages:
 
     def __init__(self, images: Iterable[str], date_regex: str | None) -> None:
         self._frames = [Frame(image) for image in dict.fromkeys(images)]
-        self._pattern = None if date_regex is None else compiled(date_regex)
+        self._pattern = None if date_regex is None else date_pattern(date_regex)
         self._by_stem: dict[str, list[Frame]] = {}
         for frame in self._frames:
             self._by_stem.setdefault(frame.stem, []).append(frame)

@@ -14,13 +14,12 @@ from arpent.models import Bundle, Planaura
 from arpent.store import Place, Run
 from arpent.tasks.change.asking import PairImages, pair_of
 from arpent.tasks.change.comparing import Compared, check_pair, compare
-from arpent.tasks.change.frames import Pair, files_of
+from arpent.tasks.change.frames import MOST_FRAMES, Pair, files_of
 from arpent.tasks.change.settings import ChangeSettings
 from arpent.tasks.change.weights import ModelFit, find_model, load_model
 
 __all__ = ["ChangeRun", "change", "compare_images", "model_for"]
 
-_MOST = 3
 """Images that are compared at once."""
 
 
@@ -125,7 +124,7 @@ def change(
         UnknownSetting, InvalidSetting: a setting that there is not, or a wrong value.
         And the errors of `compare`.
     """
-    dates = [settings.pop(f"date{number}", None) for number in range(_MOST)]
+    dates = [settings.pop(f"date{number}", None) for number in range(MOST_FRAMES)]
     chosen = parse(ChangeSettings, settings, "ap.change")
     befores = [before] if isinstance(before, str | Path) else list(before)
     images = tuple(str(image) for image in (*filter(None, (before_before,)), *befores, after))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from arpent.core import Progress, Silent
-from arpent.errors import ConfigError, ContractMismatch, InputError
+from arpent.tasks.change.many_pairs import OF_ONE_PAIR
 from arpent.tasks.change.planning import PairPlan, plan_pair
 from arpent.tasks.change.reference_model import model_fit, reference_model
 from arpent.tasks.change.reference_plan import ReferencePlan
@@ -58,7 +58,7 @@ def _costs(plan: ReferencePlan, reset_patch_embedding: bool, progress: Progress)
         for planned in plan.pairs:
             try:
                 found = plan_pair(planned.pair, bundle, plan.settings, timed=of_a_tile is None)
-            except (InputError, ConfigError, ContractMismatch) as problem:
+            except OF_ONE_PAIR as problem:
                 yield PairCost(planned.pair.name, None, problem=str(problem))
             else:
                 # All tiles of a list are of one size: one of them is timed for all.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from datetime import date
 
-from arpent.core import date_pattern, day_in_name, day_of_text, guessed_day
+from arpent.core import day_in_name, day_of_text, guessed_day
 from arpent.errors import InvalidSetting
 from arpent.tasks.change.frames import Pair
 
-__all__ = ["check_date", "check_mark", "compiled", "date_in", "guessed_date", "pair_suffix"]
+__all__ = ["check_date", "check_mark", "date_in", "guessed_date", "pair_suffix"]
 
 _LONGEST = 255
 """Bytes that file systems allow for a name."""
@@ -19,11 +19,6 @@ _ROOM = len("mosaic_change_probability.tif.stac.json") + 16
 
 _FORBIDDEN = "/\\:\0"
 """Characters that no file of a run may have in its name, so that it can be moved to any system."""
-
-
-def compiled(regex: str) -> re.Pattern[str]:
-    """The pattern that finds a date in a name; see `arpent.core.date_pattern`."""
-    return date_pattern(regex)
 
 
 def date_in(image: str, pattern: re.Pattern[str]) -> int | None:
@@ -46,7 +41,7 @@ def guessed_date(image: str) -> int | None:
     return _number(guessed_day(image))
 
 
-def check_date(value: int) -> int:
+def check_date(value: int | str) -> int:
     """`value`, which must be a date as YYYYDDD or YYYYMMDD; as YYYYDDD.
 
     Raises:

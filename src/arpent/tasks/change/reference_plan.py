@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from arpent.core import Language, parse
+from arpent.core import Language, date_pattern, parse
 from arpent.errors import ArpentError, FileMissing, InvalidSetting
 from arpent.io.gdal import is_remote
 from arpent.language import say
@@ -21,7 +21,7 @@ from arpent.tasks.change.mosaic_grid import named_system
 from arpent.tasks.change.mosaic_settings import MosaicSettings
 from arpent.tasks.change.pair_list import PairList, PairRow, read_pair_list
 from arpent.tasks.change.reference_config import ReferenceConfig, ReferenceFile
-from arpent.tasks.change.reference_names import check_date, check_mark, compiled, date_in, pair_suffix
+from arpent.tasks.change.reference_names import check_date, check_mark, date_in, pair_suffix
 from arpent.tasks.change.settings import ChangeSettings
 
 __all__ = [
@@ -233,7 +233,7 @@ class _Rows:
         self._config, self._home, self._dates = config, file.path.parent, dates
         change = config.change_map
         self._dated = dates_wanted(config)
-        self._pattern = compiled(change.date_regex) if change.date_regex else None
+        self._pattern = date_pattern(change.date_regex) if change.date_regex else None
         self._layer = "fmask" if change.fmask_in_bit else "planaura"
         self._counted = False
 

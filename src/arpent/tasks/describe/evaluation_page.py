@@ -28,7 +28,6 @@ SHOWN: tuple[Figure, ...] = (
 
 _RARE: tuple[Figure, ...] = ("direction", "abstention", "needless")
 _NEAR = 0.05
-_SIGNS = {"least": "≥", "most": "≤"}
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,7 @@ def _targets(judged: Judged, language: Language) -> Sequence[Part]:
             say(f"describe_report.split_{one.split}", language),
             say(f"describe_report.{one.target.method}", language),
             say(f"describe_report.{one.target.figure}", language),
-            f"{_SIGNS[one.target.side]} {number(one.target.bound, language, 2)}",
+            f"{one.target.sign} {number(one.target.bound, language, 2)}",
             f"{number(one.value, language, 3)} {'✓' if one.met else '✗'}",
         ]
         for one in found

@@ -28,13 +28,11 @@ from arpent.tasks.describe.products import Illustrations, publish_products
 from arpent.tasks.describe.repairing import Draft, checked_text, finished_sentence
 from arpent.tasks.describe.showing import Shown, show_images
 from arpent.tasks.describe.table import measured_of
+from arpent.tasks.describe.targets import MOST_REPAIRS
 from arpent.tasks.describe.texts import TEXT_SCHEMA, TEXTS, Described, read_texts, texts_table
 from arpent.tasks.describe.token_shelf import KeptTokens
 
-__all__ = ["MOST_REPAIRS", "Generated", "Item", "Writer", "generate", "repair_rate"]
-
-MOST_REPAIRS = 0.1
-"""Share of sentences that the grammar may write before a run is called failed."""
+__all__ = ["Generated", "Item", "Writer", "generate", "repair_rate"]
 
 Tell = Callable[[str], None]
 """Is told pieces of text as they come."""
@@ -87,7 +85,7 @@ class Generated:
             raise PartialFailure(
                 "the descriptions count as failed: too many sentences of the model had to be replaced",
                 found=percent(self.repair_rate, "en"),
-                expected="at most 10%",
+                expected=f"at most {percent(MOST_REPAIRS, 'en', 0)}",
                 cure="Train the model longer, or on images more like these; the texts themselves are all supported.",
             )
 

@@ -42,6 +42,11 @@ class Target:
     bound: float
     side: Literal["least", "most"]
 
+    @property
+    def sign(self) -> str:
+        """The sign before the bound."""
+        return "≥" if self.side == "least" else "≤"
+
 
 def _three(name: Literal["smoke", "bench"], split: str, hit: float, classes: float, wrong: float) -> list[Target]:
     return [

@@ -120,7 +120,6 @@ def _of_targets(found: tuple[Reached, ...], language: Language) -> list[str]:
     return [say("describe_report.misses", language, listed="; ".join(missed))] if missed else []
 
 
-_SIGNS: Mapping[str, str] = {"least": "≥", "most": "≤"}
 _WHOSE: Mapping[Method, str] = {"draft": "draft", "permuted": "permuted"}
 
 
@@ -133,8 +132,6 @@ def target_words(one: Reached, language: Language) -> str:
         name = f"{name} ({say(f'describe_report.{whose}', language)})"
     split = say(f"describe_report.split_{one.split}", language)
     colon = " :" if language == "fr" else ":"
-    asked = (
-        f"{say('describe_report.asked', language)} {_SIGNS[one.target.side]} {number(one.target.bound, language, 2)}"
-    )
+    asked = f"{say('describe_report.asked', language)} {one.target.sign} {number(one.target.bound, language, 2)}"
     target = say(f"describe_report.target_{one.target.name}", language)
     return f"{target}, {split}{colon} {name} {number(one.value, language, 3)} ({asked})"

@@ -14,9 +14,9 @@ from arpent.io import ImageReader
 from arpent.pixels import decibels_to_linear
 from arpent.tasks.forecast.radar_numbers import NOTHING_DB, Numbers, require_power, scaled, seen_in
 
-__all__ = ["BandAt", "EchoReader", "Echoes", "Powered", "as_power"]
+__all__ = ["HALF_STEP", "BandAt", "EchoReader", "Echoes", "Powered", "as_power"]
 
-_HALF_STEP: Final = 0.5  # of a picture of 8 bits
+HALF_STEP: Final = 0.5  # of a picture of 8 bits
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def _of_full_scale(numbers: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArra
     Products of 16 bits have borders of 0; in a picture of 8 bits 0 is the darkest tone, and stands for half a step.
     """
     if dtype == np.uint8:
-        numbers = np.maximum(numbers, np.float32(_HALF_STEP))
+        numbers = np.maximum(numbers, np.float32(HALF_STEP))
     return np.asarray(numbers / np.float32(np.iinfo(dtype).max), np.float32)
 
 

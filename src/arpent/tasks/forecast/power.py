@@ -17,7 +17,7 @@ from pyproj.exceptions import CRSError
 from arpent.core import Closing, Grid, Window, sensor
 from arpent.errors import BandMismatch, GeoreferenceMissing, InvalidSetting, NoOverlap
 from arpent.io import ImageReader, open_image
-from arpent.tasks.forecast.echoes import BandAt, Echoes, EchoReader
+from arpent.tasks.forecast.echoes import HALF_STEP, BandAt, Echoes, EchoReader
 from arpent.tasks.forecast.finding import Found
 from arpent.tasks.forecast.prepare_settings import PrepareSettings
 from arpent.tasks.forecast.radar_numbers import Meaning, Numbers, Seen, meaning_of, numbers_seen
@@ -28,7 +28,6 @@ POLARISATIONS = ("vv", "vh")
 
 _WORD = re.compile(r"(?:^|[_\W])(vv|vh)(?:[_\W]|$)", re.IGNORECASE)
 _SAMPLE = 512  # pixels on a side of the windows that are looked at to find out what the numbers are
-_HALF_STEP = 0.5  # of a picture of 8 bits
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ class FrameReader(Closing):
         self.bands = tuple(name for name in POLARISATIONS if name in there)
         self.assumed = any(band.assumed for band in there.values())
         dark = self.numbers == "amplitude" and all(reader.dtype == np.uint8 for reader in own)
-        self.darkest = 1.001 * (_HALF_STEP / 255) ** 2 if dark else 0.0
+        self.darkest = 1.001 * (HALF_STEP / 255) ** 2 if dark else 0.0
         read = [there[name].at for name in (self.bands if wanted is None else wanted)]
         self._echoes = EchoReader(read, self.numbers, self.found.name, full_scale=True)
 
@@ -153,15 +152,8 @@ def placed_grid(grid: Grid, settings: PrepareSettings, name: str) -> Grid:
 def _meaning_of(readers: Sequence[ImageReader], settings: PrepareSettings, found: Found) -> Meaning:
     """What the pixels are."""
     whole = all(np.issubdtype(reader.dtype, np.integer) and reader.scale[0] == 1.0 for reader in readers)
-    seen = sum((numbers_seen(reader, _corners(reader.grid)) for reader in readers), Seen())
+    seen = sum((numbers_seen(reader, reader.grid.window.middle_and_corners(_SAMPLE)) for reader in readers), Seen())
     return meaning_of(found.name, settings.units, seen, whole=whole)
-
-
-def _corners(grid: Grid) -> list[Window]:
-    """The windows that are looked at: in the middle, and at the corners."""
-    down, across = max(0, grid.height - _SAMPLE), max(0, grid.width - _SAMPLE)
-    places = sorted({(down // 2, across // 2), (0, 0), (0, across), (down, 0), (down, across)})
-    return [Window(row, col, _SAMPLE, _SAMPLE).intersect(grid.window) for row, col in places]
 
 
 def _cannot_be_laid(found: Found, grid: Grid, other: Grid) -> GeoreferenceMissing:
