@@ -24,6 +24,7 @@ from arpent.core import (
     write_file,
     writing,
 )
+from arpent.core.bundle import bundle_sha256
 from arpent.errors import FileMissing, Interrupted, InvalidSetting
 from arpent.store.beginning import KEPT, Start, Wish, begin, file_name, folder_for, keep_open, make_folder, refuse
 from arpent.store.belongings import clear, is_replacing, put_back, refuse_inputs, remember
@@ -193,9 +194,10 @@ class RunFolder:
         moment = datetime.fromtimestamp(max(changed), UTC) if changed else self._start.created
         return moment.replace(microsecond=0)
 
-    def use_bundle(self, source: str | Path, sha256: str) -> None:
-        """Notes the model in use."""
-        self._bundle = BundleRecord(source=shown_address(source), sha256=sha256)
+    def use_bundle(self, source: str | Path, sha256: str | None = None) -> None:
+        """Notes the model in use, with its hash where somebody has it already."""
+        known = bundle_sha256(Path(source)) if sha256 is None else sha256
+        self._bundle = BundleRecord(source=shown_address(source), sha256=known)
 
     def add_metrics(self, metrics: Mapping[str, float]) -> None:
         """Notes what was measured."""

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arpent.core import Grid, Progress, Raster
-from arpent.core.bundle import bundle_sha256
 from arpent.engine import Prediction
 from arpent.errors import InvalidSetting, NoValidPixels
 from arpent.language import say
@@ -85,7 +84,7 @@ def embed_image(
     kept |= {"quality_layers": list(quality)}
     with place.begin("change-embed", pair.name, kept, files_of(pair.frames, model)) as run:
         file = find_model(model)
-        run.use_bundle(file, bundle_sha256(file))
+        run.use_bundle(file)
         try:
             made = compare(run, pair, bundle, settings.comparing(), progress=progress)
             files = dict(made.products)

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from arpent.core import Language, Normalisation, Progress, Raster, Silent
-from arpent.core.bundle import bundle_sha256
 from arpent.errors import ArpentError, BandMismatch, ContractMismatch, InvalidSetting
 from arpent.io import open_image, orientation, quicklook, upright
 from arpent.language import say
@@ -129,7 +128,7 @@ def compare_photos(
     kept |= {"images": [str(before), str(after)], "model": str(source), "fit": fit}
     with place.begin("change-photo", pair.name, kept, files_of(pair.frames, source)) as run:
         file = find_model(source)
-        run.use_bundle(file, bundle_sha256(file))
+        run.use_bundle(file)
         seen = _upright(run, pair, "", fit=fit)
         compared = compare(run, seen, bundle, settings, progress=progress or Silent())
         overlay = _overlaid(run, seen, compared, "", settings.language)
@@ -244,7 +243,7 @@ def run_photos(
     with place.begin("change-photo", file.path.stem, kept, [file.path, *_pictures(plan)]) as run:
         source = reference_model(file, progress)
         bundle = load_model(source, model_fit(file, reset_patch_embedding=reset_patch_embedding))
-        run.use_bundle(source, bundle_sha256(source))
+        run.use_bundle(source)
         names.make_ready()
 
         def note(item: str, problem: ArpentError) -> None:

@@ -12,7 +12,6 @@ from typing import Literal
 import torch
 
 from arpent.core import Progress, Silent
-from arpent.core.bundle import bundle_sha256
 from arpent.errors import ArpentError, PartialFailure
 from arpent.language import say
 from arpent.models import Bundle
@@ -126,7 +125,7 @@ def run_reference(
         if path is not None and bundle is not None:
             if is_bundle(path):
                 work.notes.append(say("reference.describes_itself", settings.language, name=path.name))
-            run.use_bundle(path, bundle_sha256(path))
+            run.use_bundle(path)
             work.compare_all(bundle)
             work.doubts.tell(run, settings.language)
         if fuses:

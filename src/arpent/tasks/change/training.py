@@ -11,7 +11,6 @@ import torch
 
 from arpent.core import Band, Contract, Language, Normalisation, Progress, write_file
 from arpent.core import sensor as sensor_named
-from arpent.core.bundle import bundle_sha256
 from arpent.data import (
     Batches,
     GridPatches,
@@ -163,7 +162,7 @@ def _note_inputs(run: RunFolder, settings: ChangeTrainSettings, samples: _Sample
         run.add_input(truth, role="change")
     if settings.start is not None:
         bundle = bundle_in(Path(settings.start))
-        run.use_bundle(bundle, bundle_sha256(bundle))
+        run.use_bundle(bundle)
 
 
 def _looked_at(settings: ChangeTrainSettings, index: SampleIndex, start: Bundle | None) -> _Images:

@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 
 from arpent.core import Contract, Progress, Silent
-from arpent.core.bundle import bundle_sha256
 from arpent.engine import Job, Network, fingerprint, run_job, start_network
 from arpent.errors import BundleInvalid
 from arpent.io import open_image
@@ -94,7 +93,7 @@ def embed_dataset(
     forecaster = _network_of(bundle, str(model))
     kept = settings.model_dump(mode="json", exclude={"read_threads"}) | {"dataset": str(dataset), "model": str(model)}
     with place.begin("forecast-features", "features", kept, [dataset, model]) as run:
-        run.use_bundle(file, bundle_sha256(file))
+        run.use_bundle(file)
         cell = tile_needs("forecaster", forecaster.settings).stride
         task = FeatureTask(
             forecaster.settings,

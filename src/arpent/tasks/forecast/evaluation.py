@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from arpent.core import Language, Progress, write_file
-from arpent.core.bundle import bundle_sha256
 from arpent.errors import ArpentError
 from arpent.language import say
 from arpent.metrics import HorizonScores, reliability
@@ -72,7 +71,7 @@ def evaluate(
     with place.begin("forecast-evaluate", Path(dataset).resolve().name, kept, [model, dataset]) as run:
         try:
             run.add_input(Path(dataset) / "index.csv", role="index")
-            run.use_bundle(model, bundle_sha256(model))
+            run.use_bundle(model)
             with run.timed("evaluate"):
                 issues = issues_of(data.places, forecaster.settings, side)
                 _warn_of_untold(run, issues, forecaster, settings)

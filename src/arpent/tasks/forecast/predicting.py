@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arpent.core import ClassMap, Progress, Silent, file_sha256
-from arpent.core.bundle import bundle_sha256
 from arpent.engine import Job, run_job, start_network
 from arpent.errors import ArpentError, BundleInvalid, Interrupted, InvalidSetting
 from arpent.io import open_image, polygonise, stac_item
@@ -91,7 +90,7 @@ def foretell(
             raise
         if settings.coming:
             run.add_input(settings.coming, role="coming dates")
-        run.use_bundle(model, bundle_sha256(model))
+        run.use_bundle(model)
         dates = {}
         for plan in plans:
             suffix = "" if len(plans) == 1 else f"_{plan.place.name}"

@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 
 from arpent.core import Contract, Normalisation, Progress
-from arpent.core.bundle import bundle_sha256
 from arpent.data import Augment, Batches, GridPatches, Normaliser, Patch, RandomPatches, SampleIndex
 from arpent.engine import Fit, Processes, choose_device, fit, inputs_of, train_run
 from arpent.errors import ContractMismatch, FileMissing, UnknownName
@@ -194,7 +193,7 @@ def _note(run: RunFolder, lesson: _Lesson) -> None:
     require_classes(run, train, lesson.dataset.classes, lesson.settings.language)
     if lesson.settings.segmentation:
         file = bundle_in(Path(lesson.settings.segmentation))
-        run.use_bundle(file, bundle_sha256(file))
+        run.use_bundle(file)
 
 
 def _fitted(lesson: _Lesson, rule: Normalisation, folder: Path, place: Place, progress: Progress | None) -> Fit:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from arpent.core import Contract, Language, Normalisation, Normalisations, Progress, write_file
-from arpent.core.bundle import bundle_sha256
 from arpent.data import SPLITS, Sample, SampleIndex, Statistics, count_labels, measure
 from arpent.engine import start_network
 from arpent.errors import ArpentError, ContractMismatch
@@ -70,7 +69,7 @@ def evaluate(
     with place.begin("landcover-evaluate", Path(data).stem, kept, [model, data]) as run:
         try:
             run.add_input(data, role="index")
-            run.use_bundle(model, bundle_sha256(model))
+            run.use_bundle(model)
             rule = _rules(index, bundle.contract, settings, kinds)
             far = far_lines(rule, bundle.contract.band_names, index, settings.language)
             for line in (*far, *_flattered(model, index, settings.language)):
