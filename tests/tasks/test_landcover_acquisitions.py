@@ -53,7 +53,7 @@ def test_what_the_index_leaves_out_comes_from_the_image(commune_folder):
     assert (known.camera, known.day, known.altitude, known.hour) == ("bd-ortho", sample.date, None, None)
 
 
-@pytest.mark.parametrize("columns", [{"altitude": "high"}, {"time": "noon"}, {"time": "25:00"}])
+@pytest.mark.parametrize("columns", [{"altitude": "high"}, {"time": "noon"}, {"time": "25:00"}, {"time": "10:257"}])
 def test_columns_that_cannot_be_read_are_named(columns):
     with pytest.raises(DatasetError, match=next(iter(columns))):
         acquisition_of(Sample("a.tif", attributes={"lon": 1, "lat": 2, **columns}))

@@ -23,7 +23,7 @@ __all__ = ["acquisition_of", "describer", "told", "unheard"]
 
 Describe = Callable[[Sample], NDArray[np.float32]]
 
-_TIME = re.compile(r"(\d{1,2})\s*[h:]\s*(\d{2})")
+_TIME = re.compile(r"(\d{1,2})\s*[h:]\s*(\d{2})(?!\d)")
 
 
 def describer(network: Mapping[str, object]) -> Describe | None:
