@@ -18,7 +18,8 @@ PYTEST := $(SINGLE) ARPENT_SKIPS=$(CURDIR)/.venv/skips $(BIN)/python scripts/off
 	--durations=10 --durations-min=5
 BESIDE := "not alone and not faults"
 
-.PHONY: help demo test faults lint types arch bench bench-peers docs lock lock-peers pictures reference wheel clean
+.PHONY: help demo test faults lint types arch bench bench-peers docs lock lock-peers lowest pictures reference \
+	wheel clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,8 +92,11 @@ lock-peers: $(READY) ## resolve bench/peer_ways/requirements.txt anew, with the 
 		--extra learn --extra web --extra fast --python-version 3.11 --no-annotate --no-emit-index-url \
 		--no-emit-find-links --no-header -o bench/peer_ways/requirements.txt
 
-wheel: $(READY) ## build wheel and sdist into dist/, and try the wheel in a fresh environment without torch
-	@$(BIN)/python scripts/wheel_check.py
+wheel: $(READY) ## build both packages, try the wheel without torch (WHOLE=1: with all; ON=python3.13: on that Python)
+	@$(BIN)/python scripts/wheel_check.py $(if $(WHOLE),--whole) $(if $(ON),--python $(ON))
+
+lowest: $(READY) ## the wheel with all parts in the lowest versions that pyproject.toml allows; some gigabytes of packages
+	@$(BIN)/python scripts/wheel_check.py --lowest --whole $(if $(ON),--python $(ON))
 
 clean: ## remove what was made here, the environment included
 	@rm -rf .venv $(PEERS) dist arpent-demo site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.*

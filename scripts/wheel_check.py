@@ -1,13 +1,15 @@
-"""Builds wheel and sdist, and tries the wheel as a stranger does: ``python scripts/wheel_check.py [--lowest]``.
+"""Builds wheel and sdist, and tries the wheel as a stranger does: ``make wheel``, ``make lowest``.
 
 1. The wheel holds every file of the package and nothing else; the sdist holds what builds and tests it.
 2. In a fresh environment without torch the commands that read, describe and keep runs work; one that needs more says in
    a line what to install.
 3. The tests of the rooms below the engine pass against the installed wheel, with the sources out of reach.
 4. With the part ``web`` the map is served, still without torch.
+5. With ``--whole``: in a second environment, with all parts, the tests of the rooms that need them pass too, all but
+   the slow ones; room by room, so that one that fails hides no other.
 
-Packages come from the index that pip is set to, in the versions of requirements.lock; with ``--lowest`` in the lowest
-ones that pyproject.toml allows.
+Packages come from the index that uv is set to, in the versions of requirements.lock; with ``--lowest`` what
+pyproject.toml names comes in the lowest version that it allows, and what those ask for in the newest that they accept.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ import time
 import tomllib
 import urllib.request
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from urllib.error import URLError
 
@@ -32,10 +35,29 @@ ROOT = Path(__file__).resolve().parent.parent
 UV = (sys.executable, "-m", "uv")
 TESTS = ("core", "language", "store", "tiling")
 """Rooms whose tests run against the wheel: they need no torch."""
+WHOLE = (*TESTS, "pixels", "io", "metrics", "report", "data", "models", "engine", "api", "tasks", "cli")
+"""Rooms whose tests run where all parts are installed; the others look at the repository, or into a browser."""
 TORCH = ROOT / "tests" / "core" / "test_lazy.py"
 """It looks into every room, and is left out."""
-TOOLS = ("h5netcdf", "hypothesis", "jsonschema", "moto", "pytest", "rio-cogeo", "scikit-learn", "spyndex", "xarray")
+TOOLS = (
+    "h5netcdf",
+    "hypothesis",
+    "jsonschema",
+    "moto",
+    "mypy",
+    "pandas",
+    "playwright",
+    "psutil",
+    "pytest",
+    "rio-cogeo",
+    "scikit-learn",
+    "spyndex",
+    "types-pyyaml",
+    "xarray",
+)
 """Of the group ``dev``: what these tests import."""
+OLD = ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")
+"""What a library of years ago says of its newer neighbours, and cannot be helped here."""
 COMMANDS = (
     ("--help",),
     ("--version",),
@@ -92,15 +114,31 @@ def built(target: Path) -> Path:
     return wheel
 
 
-def versions(folder: Path, *, lowest: bool) -> Path:
+def versions(folder: Path, python: str, *, lowest: bool) -> Path:
     """A file of the versions that packages may have."""
     if not lowest:
         return ROOT / "requirements.lock"
     target = folder / "lowest.txt"
-    extras = ("--extra", "web")
-    words = ("--quiet", "--resolution", "lowest-direct", "--python-version", f"3.{sys.version_info.minor}")
-    checked(*UV, "pip", "compile", ROOT / "pyproject.toml", *extras, *words, "--no-header", "-o", target)
+    target.unlink(missing_ok=True)  # what it says would be kept
+    words = ("--quiet", "--all-extras", "--resolution", "lowest-direct", "--python", python, "--no-header")
+    checked(*UV, "pip", "compile", ROOT / "pyproject.toml", *words, "-o", target)
+    # What is pinned is what pyproject.toml names: the rest must also suit what the tests import.
+    pins = [line for line in target.read_text("utf-8").splitlines() if line.partition("==")[0] in named()]
+    target.write_text("\n".join(pins), "utf-8")
     return target
+
+
+def named() -> set[str]:
+    """The packages that pyproject.toml names, in any part."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    asked = [one for part in project["optional-dependencies"].values() for one in part]
+    return {re.split(r"[<>=\[]", one)[0] for one in [*project["dependencies"], *asked]}
+
+
+def made(python: str, folder: Path) -> Path:
+    """The Python of an empty environment."""
+    checked(python, "-m", "venv", "--without-pip", "--clear", folder)
+    return folder / "bin" / "python"
 
 
 def installed(python: Path, limits: Path, *packages: object) -> None:
@@ -124,23 +162,29 @@ def without_torch(python: Path, folder: Path) -> None:
     said(f"without torch: {len(COMMANDS)} commands work; one that needs it says what to install")
 
 
-def tested(python: Path, folder: Path, rooms: Sequence[str]) -> None:
-    """Tests against the installed package: run from elsewhere, where no source can be imported."""
+def tested(python: Path, folder: Path, room: str, *words: object) -> bool:
+    """Whether the tests of a room pass against the installed package: run elsewhere, with no source to be imported."""
     place = json.loads(checked(python, "-c", "import arpent, json; print(json.dumps(arpent.__file__))", cwd=folder))
     if "site-packages" not in place:
         sys.exit(f"arpent is imported from {place}, and not from the environment")
-    tests = [ROOT / "tests" / room for room in rooms]
+    which = ("-m", "not alone and not faults and not slow", "-c", ROOT / "pyproject.toml", "--rootdir", ROOT)
     words = (
+        python,
+        "-m",
+        "pytest",
         "-q",
+        "--tb=short",
         "-p",
         "no:cacheprovider",
-        "-m",
-        "not alone and not faults and not slow",
-        "-c",
-        ROOT / "pyproject.toml",
+        *which,
+        *words,
+        ROOT / "tests" / room,
     )
-    told = checked(python, "-m", "pytest", *words, "--rootdir", ROOT, "--ignore", TORCH, *tests, cwd=folder)
-    said(f"tests against the wheel: {told.strip().splitlines()[-1].strip('= ')}")
+    done = subprocess.run([str(word) for word in words], cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(f"{done.stdout}{done.stderr}")
+    said(f"tests of {room} against the wheel: {done.stdout.strip().splitlines()[-1].strip('= ')}")
+    return done.returncode == 0
 
 
 def served(python: Path, folder: Path) -> None:
@@ -168,31 +212,51 @@ def served(python: Path, folder: Path) -> None:
     said("with the part web: the map is served")
 
 
+def tools() -> list[str]:
+    """What the tests import besides, as the group ``dev`` asks for it."""
+    group = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]["dev"]
+    return [one for one in group if re.split(r"[>\[]", one)[0] in TOOLS]
+
+
+def tried(wheel: Path, limits: Path, folder: Path, wanted: argparse.Namespace) -> list[str]:
+    """Does all with a wheel; returns the rooms whose tests fail."""
+    rooms = wanted.rooms if wanted.rooms is not None else WHOLE if wanted.whole else TESTS
+    python = made(wanted.python, folder / "core")
+    installed(python, limits, wheel)
+    with tempfile.TemporaryDirectory() as work:
+        without_torch(python, Path(work))
+        installed(python, limits, f"{wheel}[web]")
+        served(python, Path(work))
+        if wanted.whole:
+            python = made(wanted.python, folder / "whole")
+            installed(python, limits, f"{wheel}[all]")
+        installed(python, limits, *tools())
+        words = [] if wanted.whole else ["--ignore", TORCH]
+        if wanted.lowest:
+            words += [word for name in OLD for word in ("-W", f"ignore::{name}")]
+        return [room for room in rooms if not tested(python, Path(work), room, *words)]
+
+
 def main() -> None:
     """Does all of it; ends with 1 and the reason where something is wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "dist", help="where wheel and sdist go (dist)")
     parser.add_argument("--lowest", action="store_true", help="the lowest versions that pyproject.toml allows")
-    parser.add_argument("--rooms", nargs="*", default=TESTS, help="whose tests are run")
+    parser.add_argument("--whole", action="store_true", help="with all parts, torch among them: some gigabytes")
+    parser.add_argument("--python", default=sys.executable, help="another Python to try it on: python3.13")
+    parser.add_argument("--rooms", nargs="*", help="whose tests are run (those that can be)")
+    parser.add_argument("--keep", type=Path, help="a folder for the environments, which stay there")
     wanted = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
+    with nullcontext(wanted.keep) if wanted.keep else tempfile.TemporaryDirectory() as given:
+        folder = Path(given)
+        folder.mkdir(parents=True, exist_ok=True)
         wanted.output.mkdir(parents=True, exist_ok=True)
         for old in wanted.output.glob("arpent-*"):
             old.unlink()
         wheel = built(wanted.output)
-        limits = versions(folder, lowest=wanted.lowest)
-        checked(sys.executable, "-m", "venv", "--without-pip", folder / "venv")
-        python = folder / "venv" / "bin" / "python"
-        installed(python, limits, wheel)
-        without_torch(python, folder)
-        if wanted.rooms:
-            group = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]["dev"]
-            tools = [one for one in group if one.partition(">")[0].partition("[")[0] in TOOLS]
-            installed(python, limits, *tools)
-            tested(python, folder, wanted.rooms)
-        installed(python, limits, f"{wheel}[web]")
-        served(python, folder)
+        failed = tried(wheel, versions(folder, wanted.python, lowest=wanted.lowest), folder, wanted)
+    if failed:
+        sys.exit(f"tests fail against the wheel: {', '.join(failed)}")
 
 
 if __name__ == "__main__":
