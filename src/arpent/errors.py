@@ -24,7 +24,8 @@ An error says three things: what was found, what was expected, and the cure. ::
     │   └── SplitLeak               the same ground on both sides of a split
     ├── TrainingError           a training run that cannot go on
     │   ├── LossNotFinite           the loss became NaN or infinite
-    │   └── ProcessLost             another process of the same training has ended
+    │   ├── ProcessLost             another process of the same training has ended
+    │   └── ProcessSilent           another process of the same training gives no sign of life
     ├── OutputError             results cannot be kept
     │   ├── DiskFull                no space left where the product is written
     │   ├── NotWritable             a folder or file that may not be written
@@ -72,6 +73,7 @@ __all__ = [
     "OutputError",
     "PartialFailure",
     "ProcessLost",
+    "ProcessSilent",
     "RunDamaged",
     "RunExists",
     "RunLocked",
@@ -250,6 +252,10 @@ class LossNotFinite(TrainingError):
 
 class ProcessLost(TrainingError):
     """Another process of the same training has ended."""
+
+
+class ProcessSilent(TrainingError):
+    """Another process of the same training gives no sign of life."""
 
 
 class OutputError(ArpentError):

@@ -167,6 +167,13 @@ def test_the_line_of_a_lost_process_is_that_of_the_engine() -> None:
     assert str(caught.value) == entry["says"]
 
 
+def test_the_line_of_a_silent_process_is_that_of_the_engine() -> None:
+    from arpent.engine import processes
+
+    entry = next(one for one in ENTRIES if one.get("error") == "ProcessSilent")
+    assert str(processes._silent(0)) == entry["says"]
+
+
 def test_the_line_of_a_lost_cluster_is_that_of_the_engine(root: Path) -> None:
     """Not typed: Ray looks for a cluster for minutes, and may find one of somebody else."""
     entry = next(one for one in ENTRIES if one.get("error") == "ClusterLost")
@@ -177,7 +184,7 @@ def test_the_line_of_a_lost_cluster_is_that_of_the_engine(root: Path) -> None:
 
 def test_every_line_is_shown_to_be_true() -> None:
     shown = {one.get("error") or one["title"]["en"] for one in ENTRIES if "says" in one}
-    assert shown == {*(one["error"] for one in TYPED), *UNTYPED, "ClusterLost", "ProcessLost"}
+    assert shown == {*(one["error"] for one in TYPED), *UNTYPED, "ClusterLost", "ProcessLost", "ProcessSilent"}
 
 
 def test_every_class_of_the_tree_is_on_the_page_in_both_languages(root: Path) -> None:

@@ -21,9 +21,11 @@ import torch
 import torch.distributed as dist
 from accelerate import PartialState
 from torch import Tensor, nn
+from torch.distributed import TCPStore  # type: ignore[attr-defined] # it is there, and not among its exports
 
+from arpent.engine import pulse
 from arpent.engine.devices import choose_device
-from arpent.errors import DeviceMissing, InvalidSetting, ProcessLost
+from arpent.errors import DeviceMissing, InvalidSetting, ProcessLost, ProcessSilent
 
 __all__ = ["Processes", "peers"]
 
@@ -41,7 +43,7 @@ _FOREIGN = {
 value that asks for nothing, what it is for people, and what there is in its place."""
 
 _PATIENCE = timedelta(days=30)
-"""How long the others wait for the first process: statistics of a large set take hours."""
+"""How long the others wait for the first process, while it lives: statistics of a large set take hours."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Processes:
             if state.num_processes > 1:
                 # Said of parameters with sides of one number, for which order in memory means nothing.
                 warnings.filterwarnings("ignore", "Grad strides do not match bucket view")
-                _line()
+                _pulse(state.process_index, state.num_processes)
         return cls(state.process_index, state.num_processes, state.device)
 
     @property
@@ -117,7 +119,7 @@ class Processes:
             done = True
         finally:
             if not done:
-                with suppress(ProcessLost):  # its own failure is the one to tell
+                with suppress(ProcessLost, ProcessSilent):  # its own failure is the one to tell
                     self._broadcast(_News(failed=True))
         self._broadcast(_News(value))
         return value
@@ -133,8 +135,7 @@ class Processes:
         if self.world == 1:
             return [value]
         values: list[Any] = [None] * self.world
-        with peers():
-            dist.all_gather_object(values, value, group=_line())
+        self._exchanged(lambda: dist.all_gather_object(values, value, group=_line()))
         return values
 
     def mean(self, value: Tensor) -> float:
@@ -155,9 +156,23 @@ class Processes:
 
     def _broadcast(self, news: _News) -> _News:
         box = [news]
-        with peers():
-            dist.broadcast_object_list(box, src=0, group=_line())
+        self._exchanged(lambda: dist.broadcast_object_list(box, src=0, group=_line()))
         return box[0]
+
+    def _exchanged(self, exchange: Callable[[], object]) -> None:
+        """Talks with the others, which may take them hours.
+
+        Raises:
+            ProcessLost: one of them has ended.
+            ProcessSilent: one of them has given no sign of life for minutes.
+        """
+        signs = _pulse(self.rank, self.world)
+        try:
+            with peers():
+                signs.awaited(exchange)
+        except TimeoutError:
+            assert signs.lost is not None
+            raise _silent(signs.lost) from None
 
 
 @contextmanager
@@ -178,6 +193,15 @@ def peers() -> Iterator[None]:
 
 def _lost(what: str) -> ProcessLost:
     return ProcessLost(what, cure="Its own last line says why; finished epochs are kept: go on with --resume.")
+
+
+def _silent(rank: int) -> ProcessSilent:
+    minutes = pulse.BEAT * pulse.PATIENCE / 60
+    return ProcessSilent(
+        f"process {rank} of this training has given no sign of life for {minutes:.3g} minutes",
+        cure="See whether its machine still runs, and end what is left there; finished epochs are kept: "
+        "go on with --resume.",
+    )
 
 
 def _require_plain_launch() -> None:
@@ -215,7 +239,34 @@ def _require_one_each(device: torch.device) -> None:
 @cache
 def _line() -> dist.ProcessGroup:
     """What news travels over: a group of its own, slower to despair than the one that gradients travel over."""
-    atexit.register(dist.destroy_process_group)
     group = dist.new_group(backend="gloo", timeout=_PATIENCE)
     assert isinstance(group, dist.ProcessGroup)  # everybody is a member
     return group
+
+
+@cache
+def _pulse(rank: int, world: int) -> pulse.Pulse:
+    """The signs of life of this process, which begin with the first call."""
+    place: list[Any] = [None]
+    if rank == 0:
+        store = TCPStore(_host(), 0, None, is_master=True, wait_for_workers=False)
+        place[0] = store.port
+    dist.broadcast_object_list(place, src=0, group=_line())
+    if rank != 0:
+        store = TCPStore(_host(), place[0], None, is_master=False, wait_for_workers=False)
+    found = pulse.Pulse(store, rank, world)
+    found.start()
+    atexit.register(_left, found)
+    return found
+
+
+def _left(signs: pulse.Pulse) -> None:
+    """Takes leave of the others; an exchange under way, with one that is silent, would be waited for."""
+    signs.stop()
+    if not signs.exchanging:
+        dist.destroy_process_group()
+
+
+def _host() -> str:
+    """Where the first process is, as the launcher says it."""
+    return os.environ.get("MASTER_ADDR", "127.0.0.1")
