@@ -7,15 +7,19 @@ ARPENT_KILLS says how often, ARPENT_FAULTS_SEED draws other moments.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import random
 import re
 import shutil
 import signal
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -171,6 +175,18 @@ def rows_done(folder: Path) -> dict[str, int]:
     }
 
 
+def descendants(of: int) -> Iterator[tuple[int, bytes]]:
+    """The processes that a process has started, and those that these have: number and command line."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if int((folder / "stat").read_text().rpartition(") ")[2].split()[1]) == of:
+                pid = int(folder.name)
+                yield pid, (folder / "cmdline").read_bytes()
+                yield from descendants(pid)
+        except OSError:  # it has just ended
+            continue
+
+
 def finished(ended) -> bool:
     """Whether a run is whole: now, or since before a kill that came after its manifest."""
     return ended.status == 0 or "is there already" in ended.said
@@ -182,6 +198,7 @@ class Killer:
     def __init__(self, work: Work, forks, stock, home: Path, seed: int) -> None:
         self.work, self.forks, self.stock, self.home = work, forks, stock, home
         self.chance = random.Random(f"{work.name} {seed}")
+        self.engine: tuple[str, ...] = ()
         for attribute in work.made:
             getattr(stock, attribute)
 
@@ -200,7 +217,8 @@ class Killer:
 
     def run(self, place: Path, **more):
         resume = ("--resume",) if self.work.resumes else ()
-        return self.forks.run([*self.work.command.split(), "-o", "out", *resume, "--quiet"], place, **more)
+        words = [*self.work.command.split(), *self.engine, "-o", "out", *resume, "--quiet"]
+        return self.forks.run(words, place, **more)
 
     def whole(self) -> Mapping[str, bytes]:
         """What an undisturbed run gives."""
@@ -217,7 +235,11 @@ class Killer:
 
     def killed(self, kills: int) -> None:
         """Kills so often, in chains of up to four, and holds every end against the undisturbed run."""
-        whole, done, tries = self.whole(), 0, 0
+        self.killed_from(self.whole(), kills)
+
+    def killed_from(self, whole: Mapping[str, bytes], kills: int) -> None:
+        """The same, where an undisturbed run is known."""
+        done, tries = 0, 0
         while done < kills:
             place, before = self.folder(), {}
             for _ in range(self.chance.randint(1, 4)):
@@ -264,3 +286,113 @@ def test_killed_twenty_times_each_run_ends_as_if_nothing_had_been(work, forks, s
 @pytest.mark.parametrize("work", [work for work in WORKS if work.few], ids=lambda work: work.name)
 def test_killed_twice_each_run_ends_as_if_nothing_had_been(work, forks, stock, tmp_path) -> None:
     Killer(work, forks, stock, tmp_path, 1).killed(2)
+
+
+@dataclass
+class Nodes:
+    """A Ray cluster of three nodes with a core each, of which two may be taken away."""
+
+    cluster: Any
+    others: list[Any] = field(default_factory=list)
+
+    def complete(self) -> None:
+        """Adds the nodes that are missing."""
+        while len(self.others) < 2:
+            self.others.append(self.cluster.add_node(**SMALL))
+
+    def take_node(self, chance: random.Random) -> bool:
+        """Takes a node away, as when its machine loses power."""
+        self.cluster.remove_node(self.others.pop(chance.randrange(len(self.others))), allow_graceful=False)
+        return True
+
+    def take_worker(self, chance: random.Random) -> bool:
+        """Ends one of the workers; whether there was any."""
+        workers = sorted(pid for pid, words in descendants(os.getpid()) if words.startswith(b"ray::Worker"))
+        if workers:
+            os.kill(chance.choice(workers), signal.SIGKILL)
+        return bool(workers)
+
+
+SMALL = {"num_cpus": 1, "object_store_memory": 80 << 20, "node_ip_address": "127.0.0.1"}
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[Nodes]:
+    if importlib.util.find_spec("ray") is None:
+        pytest.skip("Ray is not installed: pip install 'arpent[cluster]'")
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    from ray.cluster_utils import Cluster
+
+    made = Nodes(Cluster(initialize_head=True, head_node_args={**SMALL, "include_dashboard": False}))
+    try:
+        yield made
+    finally:
+        made.cluster.shutdown()
+
+
+@dataclass
+class Disturbance:
+    """What is done to a cluster once in a run, some time after it has begun; see `Forks.run`."""
+
+    begun: Callable[[], bool]
+    after: float
+    deed: Callable[[], bool]
+    since: float | None = None
+    done: bool = False
+
+    def __call__(self) -> bool:
+        """Looks whether it is time; never ends the run."""
+        if self.since is None and self.begun():
+            self.since = time.monotonic()
+        if self.since is not None and not self.done and time.monotonic() - self.since >= self.after:
+            self.done = self.deed()
+        return False
+
+
+class SharedKiller(Killer):
+    """Runs one task here and through a cluster, of which it kills a part, or the driver."""
+
+    def __init__(self, nodes: Nodes, *more) -> None:
+        super().__init__(*more)
+        self.nodes = nodes
+        self.local = self.whole()
+        self.engine = ("--engine", "ray", "--address", nodes.cluster.address, "--workers", "2")
+        nodes.complete()
+        assert self.whole() == self.local
+
+    def disturbed(self, kind: str) -> bool:
+        """Kills a worker or a node in a run, at any moment of it; whether it was still going on."""
+        self.nodes.complete()
+        place = self.folder()
+        deed = partial({"worker": self.nodes.take_worker, "node": self.nodes.take_node}[kind], self.chance)
+        after = self.undisturbed.seconds * self.chance.random()
+        disturbance = Disturbance((place / "out" / ".scratch").exists, after, deed)
+        ended = self.run(place, kill=(disturbance, 0.0))
+        assert ended.status == 0, ended.said
+        differing = {name for name, _ in self.local.items() ^ contents(place / "out", self.work.places).items()}
+        self.forks.part.corrupt += len(differing)
+        self.forks.part.kills += disturbance.done
+        assert not differing, f"{sorted(differing)} are not those of one process"
+        return disturbance.done
+
+
+SHARED = [work for work in WORKS if work.name in ("landcover predict", "change pair")]
+WAYS = {"worker": KILLS // 3, "node": KILLS // 6, "driver": KILLS // 3}
+"""What is killed of a cluster, and how often."""
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("work", SHARED, ids=lambda work: work.name)
+def test_through_a_cluster_that_loses_parts_each_run_ends_as_in_one_process(work, way, nodes, forks, stock, tmp_path):
+    seed = int(os.environ.get("ARPENT_FAULTS_SEED", "0"))
+    killer = SharedKiller(nodes, work, forks, stock, tmp_path, seed)
+    kills = max(1, WAYS[way])
+    if way == "driver":
+        killer.killed_from(killer.local, kills)
+        return
+    done = tries = 0
+    while done < kills:
+        tries += 1
+        assert tries < 4 * kills + 4, f"only {done} of {tries} runs were disturbed"
+        done += killer.disturbed(way)
