@@ -11,6 +11,7 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from threading import Event, Thread
+from types import TracebackType
 from typing import TypeVar
 
 from torch.distributed import Store  # type: ignore[attr-defined] # it is there, and not among its exports
@@ -101,10 +102,8 @@ class Pulse:
         given: Future[T] = Future()
 
         def work() -> None:
-            try:
+            with _Handing(given):
                 given.set_result(exchange())
-            except BaseException as error:  # noqa: BLE001 - raised again, there where it is waited for
-                given.set_exception(error)
             self.exchanging = False
 
         self.exchanging = True
@@ -113,6 +112,23 @@ class Pulse:
             if wait([given], _LOOK).done:
                 return given.result()
         raise TimeoutError
+
+
+class _Handing:
+    """Hands what is raised in the block to those who wait for the answer: there it is raised again."""
+
+    def __init__(self, given: Future[T]) -> None:
+        self._given = given
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if problem is not None:
+            self._given.set_exception(problem)
+        return True
 
 
 def _key(rank: int) -> str:
