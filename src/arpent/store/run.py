@@ -168,6 +168,19 @@ class RunFolder:
         finally:
             self._lock.release()
 
+    def aside(self, folder: Path) -> RunFolder:
+        """A part of this run in a folder of its scratch: its products stay out of sight, and go with that folder.
+
+        What it notes of inputs, measurements, times and doubts is noted for the run.
+        """
+        part = RunFolder(folder, self._start, self._lock)
+        with writing(folder):
+            part.scratch.mkdir(parents=True, exist_ok=True)
+        part._bundle, part.tell = self._bundle, self.tell
+        part._inputs, part._metrics, part._timings = self._inputs, self._metrics, self._timings
+        part._failures, part._warnings = self._failures, self._warnings
+        return part
+
     def add_input(self, source: str | Path, role: str = "image") -> InputRecord:
         """Notes something that is read: where it lies, if it is on this machine, and the hash of a file.
 

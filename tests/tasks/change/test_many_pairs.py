@@ -15,6 +15,7 @@ import pytest
 from arpent.models import save_bundle
 from arpent.store import Place
 from arpent.tasks.change import ChangeSettings, Frame, Pair, many_pairs
+from arpent.tasks.change.finished_pairs import FinishedPairs
 from arpent.tasks.change.many_pairs import ListNetworks, swept
 from arpent.tasks.change.reference_config import read_reference
 from arpent.tasks.change.reference_plan import plan_reference
@@ -59,7 +60,7 @@ import random, signal, time, torch
 torch.set_num_threads(1)
 random.seed(5)
 def files():
-    return [os.listdir(place) for place in ("run", "before", "after", "run/.scratch") if os.path.isdir(place)]
+    return [found for place in ("run", "before", "after") for found in os.walk(place)]
 kills = 0
 while True:
     number = os.fork()
@@ -127,6 +128,25 @@ def test_killed_again_and_again_every_placed_file_is_the_same(listed):
     assert (kills, status) == (5, 0)
     assert contents(folder) == wanted
     assert {path.name for path in Path("run").iterdir()} == {path.name for path in Path("whole").iterdir()}
+
+
+def test_stopped_when_the_mosaics_are_there_a_run_makes_them_again(listed, monkeypatch):
+    folder = listed(2, 70, 80)
+    plan = plan_reference(read_reference("list.yaml"), {"runtime": "torch"})
+    real = FinishedPairs.remember_mosaics
+
+    def stopped(*told):
+        real(*told)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(FinishedPairs, "remember_mosaics", stopped)
+        run_reference(plan, Place(exact=Path("run")))
+    pairs = contents(folder)
+    done = run_reference(plan, Place(exact=Path("run"), resume=True))
+    assert [one.state for one in done.outcomes] == ["kept", "kept"]
+    assert pairs.items() < contents(folder).items()
+    assert (folder / "run" / "mosaic_cosine_map_dummy_c.tif").exists()
 
 
 def contents(folder):

@@ -63,18 +63,19 @@ def test_every_layer_follows_the_highest_cosine(begin, data):
     random = np.random.default_rng(data.draw(st.integers(0, 99)))
     cosines, dates, pictures = [], [], []
     with begin() as run:
+        single = run.aside(run.scratch / "single")
         for number, shift in enumerate(shifts):
             shape = (1, height - shift, width - shift)
             cosine = random.choice([EMPTY, -0.5, 0.25, 0.5, 1.0], shape).astype(np.float32)
             date = np.where(cosine == EMPTY, EMPTY, 2023000 + number).astype(np.int32)
             picture = random.integers(0, 9, (2, *shape[1:])).astype(np.int16)
-            publish(run, f"cosine_map!x!{shift}", cosine, shift)
-            publish(run, f"before_date!x!{shift}", date, shift, "int32")
-            publish(run, f"infer_0!x!{shift}", picture, shift, "int16", -9999)
+            publish(single, f"cosine_map!x!{shift}", cosine, shift)
+            publish(single, f"before_date!x!{shift}", date, shift, "int32")
+            publish(single, f"infer_0!x!{shift}", picture, shift, "int16", -9999)
             cosines.append(cosine), dates.append(date), pictures.append(picture)
-        (run.scratch / "t.csv").write_text("x")
-        run.publish((run.scratch / "t.csv").rename(run.scratch / "feature_maps_0!x!0.csv"), kind="table", name="t!x!0")
-        fold_shifts(run, "!x", [f"!x!{shift}" for shift in shifts])
+        (single.path / "feature_maps_0!x!0.csv").write_text("x")
+        single.publish(single.path / "feature_maps_0!x!0.csv", kind="table", name="t!x!0")
+        fold_shifts(run, single, "!x", [f"!x!{shift}" for shift in shifts])
         assert {"cosine_map!x", "before_date!x", "infer_0!x", "t!x"} <= set(run.published)
         finished = run.finish()
     assert np.array_equal(read(finished, "cosine_map!x"), plain(cosines, cosines, shifts))
@@ -85,17 +86,19 @@ def test_every_layer_follows_the_highest_cosine(begin, data):
 
 def test_maps_of_any_shape_keep_it(begin):
     with begin() as run:
+        single = run.aside(run.scratch / "single")
         for shift in (0, 64):
-            publish(run, f"cosine_map!p!{shift}", np.full((1, 300 - shift, 120 - shift), 0.5), shift)
-        fold_shifts(run, "!p", ["!p!0", "!p!64"])
+            publish(single, f"cosine_map!p!{shift}", np.full((1, 300 - shift, 120 - shift), 0.5), shift)
+        fold_shifts(run, single, "!p", ["!p!0", "!p!64"])
         assert read(run, "cosine_map!p").shape == (1, 300, 120)
 
 
 def test_coarse_maps_are_laid_where_they_belong(begin):
     with begin() as run:
-        publish(run, "cosine_map!p!0", np.full((1, 10, 10), 0.5), 0, scale=16)
-        publish(run, "cosine_map!p!64", np.full((1, 6, 6), 0.75), 64, scale=16)
-        fold_shifts(run, "!p", ["!p!0", "!p!64"])
+        single = run.aside(run.scratch / "single")
+        publish(single, "cosine_map!p!0", np.full((1, 10, 10), 0.5), 0, scale=16)
+        publish(single, "cosine_map!p!64", np.full((1, 6, 6), 0.75), 64, scale=16)
+        fold_shifts(run, single, "!p", ["!p!0", "!p!64"])
         made = read(run, "cosine_map!p")[0]
     assert (made[4:, 4:] == 0.75).all()
     assert (made[:4] == 0.5).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -25,7 +26,7 @@ from arpent.tasks.change.mosaic_settings import MosaicSettings
 from arpent.tasks.change.mosaic_stages import Made, Stages
 from arpent.tasks.change.mosaic_style import change_ramp, qgis_style
 
-__all__ = ["Fused", "Mosaic", "fuse", "make_mosaic"]
+__all__ = ["Fused", "Mosaic", "forget", "fuse", "make_mosaic"]
 
 _BLOCK = 1024
 _UNIMPORTANT = {"read_threads", "open_files", "language", "delete_residues"}
@@ -122,6 +123,15 @@ def fuse(
     metrics |= {name: limits[layer] for layer, name in _LIMITS.items() if layer in files}
     run.add_metrics({f"mosaic/{name}": value for name, value in metrics.items()})
     return Fused(stages.grid, files, metrics, tuple(stages.notes), judgement)
+
+
+def forget(run: RunFolder) -> None:
+    """Has the next mosaic of a run made from its first row; to be called before products of an earlier one go.
+
+    A pass that finds the note of its last row, and not its product, cannot go on.
+    """
+    for folder in run.scratch.glob("mosaic-*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 _LIMITS = {"cosine_map": "threshold", "change_probability": "probability"}

@@ -22,7 +22,7 @@ from arpent.tasks.change.finished_pairs import FinishedPairs
 from arpent.tasks.change.frames import files_of
 from arpent.tasks.change.judgement import noted_thresholds
 from arpent.tasks.change.many_pairs import OF_ONE_PAIR, Doubts, ListNetworks, swept
-from arpent.tasks.change.mosaic import fuse
+from arpent.tasks.change.mosaic import forget, fuse
 from arpent.tasks.change.mosaic_layers import product_name
 from arpent.tasks.change.mosaic_pairs import PairProducts, delete_residues, find_pairs
 from arpent.tasks.change.mosaic_settings import MosaicSettings
@@ -182,7 +182,10 @@ class _Work:
         """The mosaics of all pairs that are there; where that fails, the pairs stay as they are."""
         settings = mosaic_settings(self._plan.file, self._settings)
         # They may be of fewer pairs, and products are never written over.
-        self._clear_outdated(self._finished.mosaics())
+        outdated = self._finished.mosaics()
+        if outdated:
+            forget(self._run)
+        self._clear_outdated(outdated)
         before = set(self._run.published)
         try:
             pairs = list(self._pairs_to_fuse(settings))
@@ -220,20 +223,15 @@ class _Work:
         products = self._finished.recall(planned.pair, planned.suffix)
         if products is not None:
             self._settle(planned, products)
-            self._clear_shifts(planned)
             return "kept"
         self._clear_outdated(self._finished.of(planned.suffix))
         before, known = set(self._run.published), self._run.measured
         self._compare(planned, bundle, networks)
-        passing = {name for shifted in self._shifted(planned) for name in self._named_after(shifted)}
-        made = [one for name, one in self._run.published.items() if name not in before | passing]
+        made = [one for name, one in self._run.published.items() if name not in before]
         self._settle(planned, made)
         measured = {name: value for name, value in self._run.measured.items() if name not in known}
         self._finished.remember(planned.pair, planned.suffix, made, measured)
-        # Only now: a run that stops before this line goes on from the single predictions.
-        for name in passing:
-            self._run.withdraw(name)
-        self._clear_scratch(planned)
+        self._clear_scratch(planned)  # only now: a run that stops before goes on from the single predictions
         return "done"
 
     def _compare(self, planned: PlannedPair, bundle: Bundle, networks: ListNetworks) -> None:
@@ -243,13 +241,16 @@ class _Work:
             with PairImage(planned.pair, bundle.contract, self._settings) as image:
                 # Beyond the image there is nothing to predict.
                 shifts = tuple(shift for shift in shifts if shift < min(image.grid.shape))
-        shifted = self._shifted(planned)[: len(shifts)] if len(shifts) > 1 else ()
+        mark = plan.config.concatenate_char
+        shifted = tuple(f"{planned.suffix}{mark}{shift}" for shift in shifts) if len(plan.shifts) > 1 else ()
+        # A map of one shift is no product: nobody shall find it where a run was stopped.
+        single = run.aside(pair_scratch(run, planned.suffix)) if shifted else run
         for shift, suffix in zip(shifts, shifted or (planned.suffix,), strict=True):
             # Tables are those of the first prediction, as in the reference.
             settings = self._settings.model_copy(update={"shift": shift} | ({"table": "none"} if shift else {}))
             network = networks.of(planned.pair, settings)
             compare(
-                run,
+                single,
                 planned.pair,
                 bundle,
                 settings,
@@ -260,31 +261,15 @@ class _Work:
             )
         if shifted:
             wanted = self._settings
-            fold_shifts(run, planned.suffix, shifted, compression=wanted.compression, language=wanted.language)
+            fold_shifts(run, single, planned.suffix, shifted, compression=wanted.compression, language=wanted.language)
         # The map of cosines comes with every pair; a configuration may do without.
         cosine = f"cosine_map{planned.suffix}"
         if not plan.config.change_map.wanted and cosine in run.published:
             run.withdraw(cosine)
 
-    def _shifted(self, planned: PlannedPair) -> tuple[str, ...]:
-        """Behind the names of the products of each prediction; nothing where there is but one."""
-        shifts, mark = self._plan.shifts, self._plan.config.concatenate_char
-        return tuple(f"{planned.suffix}{mark}{shift}" for shift in shifts) if len(shifts) > 1 else ()
-
-    def _named_after(self, suffix: str) -> list[str]:
-        return [name for name in self._run.published if name.endswith(suffix)]
-
-    def _clear_shifts(self, planned: PlannedPair) -> None:
-        """Removes what single predictions have left, where a run stopped before it could."""
-        shifted = self._shifted(planned)
-        for file in list(self._run.path.iterdir()) if shifted else []:
-            if file.name.split(".tif")[0].endswith(shifted) or file.stem.endswith(shifted):
-                file.unlink()
-
     def _clear_scratch(self, planned: PlannedPair) -> None:
         """Removes what was needed to go on with a pair: of thousands of pairs it would fill a disk."""
-        for suffix in (planned.suffix, *self._shifted(planned)):
-            shutil.rmtree(pair_scratch(self._run, suffix), ignore_errors=True)
+        shutil.rmtree(pair_scratch(self._run, planned.suffix), ignore_errors=True)
 
     def _clear_outdated(self, products: Sequence[Product]) -> None:
         """Removes products of an earlier attempt, of a pair that has changed since or of a shorter list."""

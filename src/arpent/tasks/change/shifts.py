@@ -19,7 +19,6 @@ from arpent.engine.published_maps import publish_map
 from arpent.io import CogWriter, Compression, ImageReader, RasterSpec, open_image
 from arpent.language import say
 from arpent.store import RunFolder
-from arpent.store.manifest import Product
 from arpent.tasks.change.mosaic_layers import LAYERS, Layer, product_name, reference_layer
 from arpent.tasks.change.save_folders import link_or_copy
 
@@ -56,6 +55,7 @@ class _Shifted:
 
 def fold_shifts(
     run: RunFolder,
+    single: RunFolder,
     suffix: str,
     shifted: Sequence[str],
     *,
@@ -66,12 +66,13 @@ def fold_shifts(
 
     Args:
         run: under way.
+        single: the part of it that holds the products of each prediction.
         suffix: behind the names of the products to make.
         shifted: behind the names of those of each prediction; tables are taken from the first.
         compression: of the maps made.
         language: of titles.
     """
-    sets = [_layers(run, one) for one in shifted]
+    sets = [_layers(single, one) for one in shifted]
     lead = reference_layer(set(sets[0]), None)
     for name in sets[0]:
         file = run.scratch / f"{name}{suffix}.tif"
@@ -83,9 +84,11 @@ def fold_shifts(
             opened.callback(sink.suspend)  # which lets go of a file that was not finished, and of no other
             _fold(leaders, readers, lead, sink)
         publish_map(run, file, spec)
-    for name, product in run.published.items():
+    for name, product in single.published.items():
         if product.kind == "table" and name.endswith(shifted[0]):
-            _rename(run, product, shifted[0], suffix)
+            file = single.path / product.file
+            renamed = link_or_copy(file, run.scratch / file.name.replace(shifted[0], suffix))
+            run.publish(renamed, kind=product.kind, name=name.replace(shifted[0], suffix))
 
 
 def _layers(run: RunFolder, suffix: str) -> Mapping[str, Path]:
@@ -126,9 +129,3 @@ def _best(seen: Sequence[tuple[NDArray[np.generic], NDArray[np.bool_]]], *, high
     sign = 1.0 if highest else -1.0
     scores = [np.where(valid, sign * pixels[0].astype(np.float64), -np.inf) for pixels, valid in seen]
     return np.asarray(np.argmax(np.stack(scores), axis=0))
-
-
-def _rename(run: RunFolder, product: Product, old: str, new: str) -> None:
-    file = run.path / product.file
-    renamed = link_or_copy(file, file.with_name(file.name.replace(old, new)))
-    run.publish(renamed, kind=product.kind, name=product.name.replace(old, new))
