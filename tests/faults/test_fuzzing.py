@@ -185,4 +185,5 @@ def test_thousands_of_mutations(fuzz: Fuzz, tally, target: Target) -> None:
 
 @pytest.mark.parametrize("target", [one for one in TARGETS if one.quick], ids=lambda target: target.name)
 def test_a_hundred_mutations(fuzz: Fuzz, target: Target) -> None:
+    assert fuzz(target, None).ended.status == 0
     assert not harmful(fuzz, target, range(10), Counter())
