@@ -10,7 +10,7 @@ import typer
 from arpent.cli.console import progress, show, table, where_to_find
 from arpent.cli.options import assemble
 from arpent.cli.places import Assignments, Force, Name, Output, Resume, place
-from arpent.language import number, say
+from arpent.language import number, say, signed
 from arpent.tasks.landcover.transfer_settings import TransferSettings
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _table(study: Study, language: Language) -> Table:
     for one in study.outcomes:
         line, gain = one.figures, study.gain(one)
         figures = (line.accuracy, line.miou, line.miou_zero, line.f_score, line.precision, line.recall)
-        told = "" if gain is None else ("+" if gain > 0 else "") + number(gain, language, 2)
+        told = "" if gain is None else signed(gain, language, 2)
         epochs = "" if one.epochs is None else str(one.epochs)
         rows.append([title_of(one, language), epochs, *(number(mean, language, 2) for mean in figures), told])
     return table([say("transfer.trial", language), *heads], rows)

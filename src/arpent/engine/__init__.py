@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from arpent.engine.processes import Processes
     from arpent.engine.renewal import renew_statistics
     from arpent.engine.runtime import RUNTIMES, OpenVinoNetwork, TorchNetwork, start_network
-    from arpent.engine.task import Answer, Batch, Dense, Meter, Network, Product, Rows, Task, inputs_of
+    from arpent.engine.task import Answer, Batch, Dense, Meter, Network, NoFigures, Product, Rows, Task, inputs_of
     from arpent.engine.tile_work import Image, Noticing, Pad, Prepare, TileWork
     from arpent.engine.training import Epoch, Fit, fit, improves
     from arpent.engine.training_record import publish_history
@@ -55,6 +55,7 @@ __all__ = [
     "Memory",
     "Meter",
     "Network",
+    "NoFigures",
     "Noticing",
     "OpenVinoNetwork",
     "Opener",
@@ -127,7 +128,7 @@ __getattr__ = on_demand(
         "processes": ("Processes",),
         "renewal": ("renew_statistics",),
         "runtime": ("RUNTIMES", "OpenVinoNetwork", "TorchNetwork", "start_network"),
-        "task": ("Answer", "Batch", "Dense", "Meter", "Network", "Product", "Rows", "Task", "inputs_of"),
+        "task": ("Answer", "Batch", "Dense", "Meter", "Network", "NoFigures", "Product", "Rows", "Task", "inputs_of"),
         "tile_work": ("Image", "Noticing", "Pad", "Prepare", "TileWork"),
         "training": ("Epoch", "Fit", "fit", "improves"),
         "training_record": ("publish_history",),

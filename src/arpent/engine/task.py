@@ -21,7 +21,19 @@ from arpent.core.settings import Settings
 from arpent.data import WHOLE, Share
 from arpent.errors import InvalidSetting
 
-__all__ = ["Answer", "Batch", "Batches", "Dense", "Meter", "Network", "Product", "Rows", "Task", "inputs_of"]
+__all__ = [
+    "Answer",
+    "Batch",
+    "Batches",
+    "Dense",
+    "Meter",
+    "Network",
+    "NoFigures",
+    "Product",
+    "Rows",
+    "Task",
+    "inputs_of",
+]
 
 Batch = Mapping[str, Any]
 """Tensors by name, all with the same first axis: ``image`` (B, C, H, W), ``valid`` (B, H, W), ``target`` …
@@ -184,6 +196,24 @@ class Meter(Protocol):
     def figures(self) -> Sequence[str]:
         """The names of all figures that `compute` may give, known before anything is counted."""
         ...
+
+
+class NoFigures:
+    """The meter of a task whose loss says all there is to say."""
+
+    def update(self, out: object, batch: Batch) -> None:
+        """Counts nothing."""
+
+    def merge(self, other: NoFigures) -> None:
+        """Adds nothing."""
+
+    def compute(self) -> dict[str, float]:
+        """No further figure."""
+        return {}
+
+    def figures(self) -> Sequence[str]:
+        """None."""
+        return ()
 
 
 class Task(Protocol):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from arpent.engine import Answer, Batch, Network, Product
+from arpent.engine import Answer, Batch, Network, NoFigures, Product
 from arpent.errors import InvalidSetting
 from arpent.models import MISSING, Planaura, batch_total
 from arpent.tasks.change.train_settings import ChangeTrainSettings, MaskingSettings
@@ -99,24 +99,6 @@ def _standard(images: Tensor, known: Tensor, patch: int) -> Tensor:
     return (images - centre) * known / (spread + 1e-6).sqrt()
 
 
-class _Meter:
-    """The loss says all there is to say."""
-
-    def update(self, out: Painted, batch: Batch) -> None:
-        """Counts nothing."""
-
-    def merge(self, other: _Meter) -> None:
-        """Adds nothing."""
-
-    def compute(self) -> dict[str, float]:
-        """No further figure."""
-        return {}
-
-    def figures(self) -> Sequence[str]:
-        """None."""
-        return ()
-
-
 class PaintingTask:
     """Pretraining, as the engine knows it: its model is a `MaskedAutoencoder`."""
 
@@ -140,9 +122,9 @@ class PaintingTask:
         patch = self._network.settings.patch
         return painting_loss(out, batch["image"], batch["target"] >= 0, patch, normalise=self.masking.normalise)
 
-    def metrics(self) -> _Meter:
+    def metrics(self) -> NoFigures:
         """None besides the loss."""
-        return _Meter()
+        return NoFigures()
 
     def products(self) -> Sequence[Product]:
         """None."""

@@ -109,7 +109,7 @@ class _Scaled:
     def __init__(self, describer: Describer, truth: Truth, settings: EvaluateSettings, progress: Progress) -> None:
         self._describer, self._truth, self._settings, self._progress = describer, truth, settings, progress
         self._blind = _asked(settings).model_copy(update={"mode": "blind"})
-        self._encoder: Encoder = open_own_encoder(describer, settings.encoder, settings.device, [])
+        self._encoder: Encoder = open_own_encoder(describer, settings.encoder, settings.device)
         self._cells = round(describer.cells**0.5)
 
     def followed(self, facts: Mapping[Key, Measured]) -> Followed:

@@ -18,8 +18,9 @@ from arpent.tasks.describe.embedding_table import RANDOM, visual_of
 from arpent.tasks.describe.encoding import Encoder
 from arpent.tasks.describe.generate_settings import GenerateSettings
 from arpent.tasks.describe.measuring import measure
-from arpent.tasks.describe.parcels import Parcels, lay, read_fields, read_parcels
+from arpent.tasks.describe.parcels import left_out_note
 from arpent.tasks.describe.scene_names import SceneNames
+from arpent.tasks.describe.scene_parcels import SceneParcels
 from arpent.tasks.describe.scenes import Scene, open_scene
 from arpent.tasks.describe.table import measured_of
 from arpent.tasks.describe.thumbnails import thumbnails
@@ -67,27 +68,24 @@ class Shown:
         return pa.concat_tables(self.tables, promote_options="default")
 
 
-def open_own_encoder(describer: Describer, source: str | None, device: str, notes: list[str]) -> Encoder:
+def open_own_encoder(describer: Describer, source: str | None, device: str) -> Encoder:
     """The encoder that a describer was trained with.
 
     Args:
         describer: knows its encoder.
         source: where that is; its name if not given.
         device: to compute on.
-        notes: is told when the encoder has random weights.
 
     Raises:
         WeightsMissing: it is not on this machine.
         ContractMismatch: it is another one, or its random weights cannot be drawn again.
     """
     identity, name = describer.facts.encoder, describer.facts.encoder_name
-    drawn = identity.startswith(RANDOM)
-    if drawn:
+    if identity.startswith(RANDOM):
         # "random:croma-tiny:seed3:…": the same draw again.
         parts = identity.split(":")
         seed = int(parts[2].removeprefix("seed"))
         encoder = Encoder.open(source or parts[1], random_init=True, seed=seed, device=device)
-        notes.append(f"the encoder {parts[1]} has random weights, as in the training of the model")
     else:
         encoder = Encoder.open(source or name or "croma-large", device=device)
     describer.require_encoder(encoder.identity, encoder.name)
@@ -121,8 +119,12 @@ def show_images(
         NoValidPixels: no parcel lies on the images.
     """
     shown = Shown()
-    encoder = open_own_encoder(describer, settings.encoder, settings.device, shown.notes)
-    reader = _Reader(settings, encoder, parcels, round(describer.cells**0.5), TokenShelf(folder))
+    encoder = open_own_encoder(describer, settings.encoder, settings.device)
+    if encoder.identity.startswith(RANDOM):
+        shown.notes.append(say("embedding.drawn", settings.language, name=encoder.name))
+    reader = _Reader(
+        settings, encoder, SceneParcels(parcels, settings), round(describer.cells**0.5), TokenShelf(folder)
+    )
     with (progress or Silent()).bar(say("embedding.looking", settings.language), len(images), "images") as bar:
         for image in images:
             try:
@@ -139,6 +141,7 @@ def show_images(
         raise NoValidPixels(
             f"no parcel of {parcels} lies on the images", cure="Give the images of their place, or other parcels."
         )
+    shown.notes += reader.nowhere()
     return shown
 
 
@@ -149,19 +152,22 @@ class _Reader:
         self,
         settings: GenerateSettings,
         encoder: Encoder,
-        parcels: str | Path | None,
+        parcels: SceneParcels,
         cells: int,
         shelf: TokenShelf,
     ) -> None:
         self._settings, self._encoder, self._cells, self._shelf = settings, encoder, cells, shelf
-        self._fields = None if parcels is None else read_fields(parcels, settings)
+        self._parcels = parcels
         self._names = SceneNames()
+        self._left: dict[str, str] = {}
+        self._reached: set[str] = set()
 
     def read(self, scene: Scene, shown: Shown) -> None:
         """Adds what is known of the parcels of a scene."""
         self._names.settle(scene)
-        parcels = self._parcels(scene)
-        shown.notes += [f"{name}: {why}" for name, why in parcels.left_out.items()]
+        parcels = self._parcels.on(scene.grid, scene.name)
+        self._left.update(parcels.left_out)
+        self._reached.update(parcel.name for parcel in parcels.items)
         if not parcels.items:
             return
         table = measure(scene, parcels, None)
@@ -178,7 +184,7 @@ class _Reader:
         shown.notes += [f"{scene.name}: {note}" for note in scene.notes]
         shown.notes += [f"{one.name}: {note}" for one in parcels.items for note in one.warnings]
 
-    def _parcels(self, scene: Scene) -> Parcels:
-        if self._fields is None:
-            return read_parcels(None, scene.grid, self._settings, name=scene.name)
-        return lay(self._fields, scene.grid)
+    def nowhere(self) -> list[str]:
+        """What is told of parcels that were on none of the scenes."""
+        left = {name: why for name, why in self._left.items() if name not in self._reached}
+        return [f"{name}: {left_out_note(why, self._settings.language)}" for name, why in left.items()]

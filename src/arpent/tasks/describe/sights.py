@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from arpent.core import Settings
-from arpent.engine import Answer, Batch, Network, Product
+from arpent.engine import Answer, Batch, Network, NoFigures, Product
 from arpent.errors import InvalidSetting
 from arpent.models.describer import VisionAdapter
 from arpent.tasks.describe.coding import Code
@@ -59,9 +59,9 @@ class WritingTask:
         """How far the vectors are from the code."""
         return self._code.error(out.float(), batch["measured"])
 
-    def metrics(self) -> _Meter:
+    def metrics(self) -> NoFigures:
         """The loss says all there is to say."""
-        return _Meter()
+        return NoFigures()
 
     def products(self) -> Sequence[Product]:
         """None."""
@@ -70,24 +70,6 @@ class WritingTask:
     def infer(self, model: Network, batch: Batch) -> Answer:
         """Not what it is made for."""
         raise InvalidSetting("an adapter by itself says nothing", cure="Use 'arpent describe generate'.")
-
-
-class _Meter:
-    """Counts nothing."""
-
-    def update(self, out: Tensor, batch: Batch) -> None:
-        """Counts nothing."""
-
-    def merge(self, other: _Meter) -> None:
-        """Adds nothing."""
-
-    def compute(self) -> dict[str, float]:
-        """No further figure."""
-        return {}
-
-    def figures(self) -> Sequence[str]:
-        """None."""
-        return ()
 
 
 def sights(examples: Sequence[Example], code: Code, count: int, seed: int) -> Lessons:
