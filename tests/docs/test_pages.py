@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from arpent.cli.app import tree
+from arpent.models.shipped import shipped_names
 
 
 @pytest.fixture(scope="module")
@@ -268,3 +269,20 @@ def test_both_readmes_agree(pages: list[Any]) -> None:
         figures = sorted(figure.replace(",", ".") for figure in re.findall(r"\d+(?:[.,]\d+)?", prose))
         told[page.path.name] = (plain, figures)
     assert told["README.md"] == told["README.fr.md"]
+
+
+WORDS = {"English": ("two", "three", "four", "five", "six"), "French": ("deux", "trois", "quatre", "cinq", "six")}
+
+
+def test_the_readmes_say_what_is_measured_and_what_comes_along(pages: list[Any]) -> None:
+    """How much less a pair of images costs, by the table of the benchmarks; how many models come with Arpent."""
+    by_name = {page.path.name: page.text for page in pages}
+    table = by_name["benchmarks.md"].partition("| times the published program |")[2].partition("\n\n")[0]
+    rows = dict(re.findall(r"^\| `arpent`, ([^|]+) \|(?:[^|]+\|){3} ([\d.]+) \|", table, re.MULTILINE))
+    measured = [rows[name] for name in ("torch f32", "OpenVINO f32", "OpenVINO bf16")]
+    models = len(shipped_names()) - 2
+    for name, language in (("README.md", "English"), ("README.fr.md", "French")):
+        told = re.search(r"4\s096² \w+ ([\d.,]+) \(PyTorch\), ([\d.,]+) \(OpenVINO\) \w+ ([\d.,]+) ", by_name[name])
+        assert told, name
+        assert [figure.replace(",", ".") for figure in told.groups()] == measured, name
+        assert re.search(rf" {WORDS[language][models]} (small models|petits modèles)", by_name[name]), name
