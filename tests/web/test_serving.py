@@ -6,6 +6,7 @@ import re
 import resource
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ import psutil
 import pytest
 
 from arpent.errors import InvalidSetting
-from arpent.web.site.serving import Address, serve
+from arpent.web.site.serving import Address, migrate, serve
 from arpent.web.site.shelves import make_room
 
 LIGHT = """
@@ -105,6 +106,21 @@ def test_a_port_that_is_taken_is_told(site: Path) -> None:
             serve(Address("127.0.0.1", port), print)
     with pytest.raises(InvalidSetting, match="not served to others"):
         serve(Address("0.0.0.0", port), print)
+
+
+def test_a_map_that_is_up_to_date_starts_while_another_program_writes(site: Path) -> None:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout = 50")
+    other = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        migrate()
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+        connection.close()
 
 
 def crowd(address: str, paths: list[str], clients: int, seconds: float) -> list[str]:
