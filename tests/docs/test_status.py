@@ -16,6 +16,7 @@ EXPECTED = {
     "Describe": [*(f"A2.{n}" for n in range(1, 13)), "A3", "A4", "A5", "A6"],
     "Classify": [*(f"A2.{n}" for n in range(1, 9)), "A3", "A4", "A5"],
     "Map": [*(f"A3.{n}" for n in range(1, 12)), "A4", "A5", "A6"],
+    "Beyond one machine": [str(n) for n in range(1, 7)],
     "One product": [str(n) for n in range(1, 8)],
 }
 STATES = {"done", "partly", "open"}
