@@ -7,11 +7,14 @@ import signal
 import socket
 import subprocess
 import sys
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
+from torch.distributed import HashStore  # type: ignore[attr-defined] # it is there, and not among its exports
 
-pytestmark = pytest.mark.slow
+from arpent.engine import pulse
+
 PROGRAM = Path(__file__).with_name("silent.py")
 
 
@@ -33,6 +36,7 @@ def killed(processes: list[subprocess.Popen[str]]) -> None:
         process.communicate()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("odd", [0, 1])
 def test_a_process_that_falls_silent_ends_the_other_one_with_a_line(odd: int) -> None:
     processes = started(odd, "stop")
@@ -47,6 +51,7 @@ def test_a_process_that_falls_silent_ends_the_other_one_with_a_line(odd: int) ->
         killed(processes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("odd", [0, 1])
 def test_a_process_that_works_for_long_is_waited_for(odd: int) -> None:
     processes = started(odd, "work")
@@ -56,3 +61,29 @@ def test_a_process_that_works_for_long_is_waited_for(odd: int) -> None:
             assert (process.returncode, told) == (0, "done"), said
     finally:
         killed(processes)
+
+
+def test_an_exchange_has_ended_before_its_answer_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So the end of one cannot be taken for that of the next one, which begins as soon as the answer is there."""
+    signs = pulse.Pulse(HashStore(), 0, 2)
+    under_way: list[bool] = []
+
+    class Watched(Future[object]):
+        def set_result(self, result: object) -> None:
+            under_way.append(signs.exchanging)
+            super().set_result(result)
+
+        def set_exception(self, exception: BaseException | None) -> None:
+            under_way.append(signs.exchanging)
+            super().set_exception(exception)
+
+    def failing() -> None:
+        under_way.append(signs.exchanging)
+        raise ValueError("refused")
+
+    monkeypatch.setattr(pulse, "Future", Watched)
+    assert signs.awaited(lambda: signs.exchanging) is True
+    with pytest.raises(ValueError, match="refused"):
+        signs.awaited(failing)
+    assert under_way == [False, True, False]
+    assert not signs.exchanging

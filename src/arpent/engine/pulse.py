@@ -103,8 +103,12 @@ class Pulse:
 
         def work() -> None:
             with _Handing(given):
-                given.set_result(exchange())
-            self.exchanging = False
+                try:
+                    answer = exchange()
+                finally:
+                    # Before the answer is there: whoever has it may begin the next exchange at once.
+                    self.exchanging = False
+                given.set_result(answer)
 
         self.exchanging = True
         Thread(target=work, name="arpent-exchange", daemon=True).start()
@@ -115,7 +119,12 @@ class Pulse:
 
 
 class _Handing:
-    """Hands what is raised in the block to those who wait for the answer: there it is raised again."""
+    """Hands what is raised in the block to those who wait for the answer: there it is raised again.
+
+    It catches everything, and swallows nothing. It is no ``except BaseException``, which the house allows only to those
+    that raise again on the spot; nor a pool of threads, which would do the same, as the end of the process waits for
+    threads of a pool, and so for one that is silent.
+    """
 
     def __init__(self, given: Future[T]) -> None:
         self._given = given
