@@ -156,3 +156,13 @@ def test_predictions_come_on_the_map_as_by_its_own_command(root, tmp_path):
     assert (code, out, told.partition("\n")[2]) == run("ours", manage, "load_predictions", *words)
     assert told.startswith("load_predictions.py → python manage.py load_predictions --file preds.geojson\n")
     assert code == 0 and "2 rows" in out and "row 3" in told
+
+
+def test_the_map_without_its_environment_is_one_line(root):
+    """As a Python in which nothing is installed sees it."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(root / "manage.py"), "migrate"], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no module arpent" in done.stderr and "source .venv/bin/activate" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
