@@ -84,6 +84,32 @@ def test_a_run_that_replaces_another_leaves_nothing_of_it(s3: Any) -> None:
     assert open_run(PLACE).file("classes").read_text() == "pixels"
 
 
+def test_what_was_replaced_goes_even_where_the_sending_was_stopped_at_its_last_step(
+    s3: Any, impatient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from arpent.io import objects
+
+    with RunFolder.create(PLACE, "landcover", "x", exact=True) as run:
+        (run.scratch / "old.tif").write_text("old")
+        run.publish(run.scratch / "old.tif", kind="raster")
+        run.finish()
+    real = objects.remove_object
+
+    def stopped(address: str) -> None:
+        if address.endswith("old.tif"):
+            raise KeyboardInterrupt
+        real(address)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(objects, "remove_object", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            make(content="newer", force=True)
+    assert {"runs/x/manifest.json", "runs/x/old.tif"} <= set(s3.keys("land"))
+    make(content="newer", resume=True)
+    assert "runs/x/old.tif" not in s3.keys("land")
+    assert verify(open_run(PLACE)).files == 2
+
+
 def test_a_run_that_was_removed_from_its_store_is_made_anew(s3: Any) -> None:
     make()
     s3.client.delete_object(Bucket="land", Key="runs/x/manifest.json")

@@ -117,7 +117,9 @@ class Goal:
             # One that cannot be understood cannot say what is its own: its files stay.
             with suppress(RunDamaged):
                 old = read_manifest(mirror(self.address) / MANIFEST)
-                state["stale"] = {record.file: "" for record in old.files()}
+                # Where the sending was stopped just before its end, the manifest there is the new one, and what it has
+                # replaced is known from the first attempt alone.
+                state["stale"] |= {record.file: "" for record in old.files()}
                 self._note(state)
             remove_object(address)
         return set(state["stale"])
