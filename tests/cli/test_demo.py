@@ -16,7 +16,7 @@ from arpent.cli.exits import exit_code
 from arpent.demo import FAST
 from arpent.demo.course import steps
 from arpent.errors import PartialFailure
-from arpent.testing.simulation import RadarSimulation, simulate
+from arpent.testing.simulation import RadarSimulation, Simulation, simulate
 
 TINY = replace(
     FAST, ortho=320, block=20.0, patches=16, epochs=1, labelled=192, tuned=16, tuning=1, mapped=192, pair=96,
@@ -49,6 +49,24 @@ def test_what_cannot_be_done_of_ones_own_images_is_told_and_ends_the_command(arp
     assert "forecast: cannot be done: forecast has too few dates" in said.err
     assert "1 of 2 folders could not be done; first: forecast" in said.err.splitlines()[-1]
     assert (tmp_path / "demo" / "classify" / "labels.csv").is_file()
+
+
+def test_an_image_that_is_left_out_is_named_and_ends_the_command(arpent, tmp_path):
+    for name in ("classify", "describe"):
+        (tmp_path / "own" / name).mkdir(parents=True)
+    good = simulate(tmp_path / "made", Simulation(sensor=("sentinel-2-l2a",), size=32))[0].image
+    shutil.copyfile(good, tmp_path / "own" / "describe" / good.name)
+    (tmp_path / "own" / "describe" / "torn.tif").write_bytes(b"no image at all")
+    Image.new("RGB", (64, 64), (90, 120, 60)).save(tmp_path / "own" / "classify" / "field.jpg")
+    (tmp_path / "own" / "classify" / "torn.jpg").write_bytes(b"no picture at all")
+    asked = ("demo", "--data", tmp_path / "own", "-o", tmp_path / "demo")
+    said = arpent(*asked)
+    assert said.code == exit_code(PartialFailure)
+    assert said.err.count(": left out: ") == 2
+    assert "2 single images could not be done; first: describe: " in said.err.splitlines()[-1]
+    again = arpent(*asked, "--json")
+    named = [name for one in again.document["result"]["capabilities"].values() for name in one["failed"]]
+    assert [Path(name).name for name in named] == ["torn.tif", "torn.jpg"]
 
 
 KILLED = """

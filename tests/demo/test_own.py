@@ -11,7 +11,7 @@ import rasterio
 from PIL import Image
 
 from arpent.demo import Stage, run_on
-from arpent.errors import FileMissing
+from arpent.errors import FileMissing, PartialFailure
 from arpent.testing.simulation import RadarSimulation, Simulation, simulate
 
 
@@ -80,6 +80,35 @@ def test_a_series_that_cannot_be_foretold_is_one_line_and_the_rest_is_done(data,
     assert "\n" not in line
     assert line.endswith(str(done.failures["forecast"]))
     assert not (tmp_path / "demo" / "forecast").exists()
+
+
+def test_pictures_that_cannot_be_read_are_told_beside_those_that_can(data, tmp_path):
+    own, told = tmp_path / "own", []
+    shutil.copytree(data / "classify", own / "classify")
+    for name in ("torn", "spoilt"):
+        (own / "classify" / f"{name}.jpg").write_bytes(b"no picture at all")
+    done = run_on(Stage(tmp_path / "demo", tell=told.append), own)
+    failures = done.outcomes["classify"].failures
+    assert {one.item.rpartition("/")[2] for one in failures} == {"torn.jpg", "spoilt.jpg"}
+    lines = [line for line in told if line.startswith("scenes: left out: ")]
+    assert [line.removeprefix("scenes: left out: ") for line in lines] == [one.message for one in failures]
+    assert not done.failures
+
+
+def test_a_folder_of_broken_pictures_alone_does_not_stop_the_others(data, tmp_path):
+    own = tmp_path / "own"
+    (own / "classify").mkdir(parents=True)
+    for name in ("torn", "spoilt"):
+        (own / "classify" / f"{name}.jpg").write_bytes(b"no picture at all")
+    with pytest.raises(PartialFailure, match="none of 2 pictures"):
+        run_on(Stage(tmp_path / "alone"), own)
+    shutil.copytree(data / "describe", own / "describe")
+    shutil.copytree(data / "describe", own / "change")
+    done = run_on(Stage(tmp_path / "demo"), own)
+    assert list(done.outcomes) == ["describe"]
+    assert {name: type(problem) for name, problem in done.failures.items()} == {
+        "change": FileMissing, "classify": PartialFailure,
+    }  # fmt: skip
 
 
 def _bare(path, target, bands):

@@ -68,11 +68,13 @@ def _show_own(own: Own, folder: Path, language: Language) -> None:
     outcomes, failures = own.outcomes, own.failures
     document = _document(outcomes) | {"failures": {name: str(problem) for name, problem in failures.items()}}
     show(document, _summary(outcomes, language), _ends(outcomes, language), _next(folder, language))
-    if failures:
-        name, problem = next(iter(failures.items()))
-        of = len(failures) + len(outcomes)
+    left_out = [f"{name}: {one.message.rstrip('.')}" for name, done in outcomes.items() for one in done.failures]
+    whole = [f"{name}: {problem.what}" for name, problem in failures.items()]
+    counts = [f"{len(whole)} of {len(whole) + len(outcomes)} folders"] if whole else []
+    counts += [f"{len(left_out)} single {'image' if len(left_out) == 1 else 'images'}"] if left_out else []
+    if counts:
         raise PartialFailure(
-            f"{len(failures)} of {of} folders could not be done; first: {name}: {problem.what}",
+            f"{' and '.join(counts)} could not be done; first: {(whole + left_out)[0]}",
             cure="Correct them, as is said above, or take them away, and repeat the command.",
         )
 
@@ -146,4 +148,5 @@ def _told(outcome: Outcome) -> dict[str, Any]:
     if figure is not None:
         quality = {"name": figure.name, "value": figure.value, "beside": figure.rival, "beside_value": figure.still}
     known = {"done": outcome.done, "product": outcome.product, "runs": outcome.runs, "quality": quality}
+    known["failed"] = {failure.item: failure.message for failure in outcome.failures}
     return known | {"seconds": outcome.seconds, **outcome.facts}

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from arpent.store import Failure
+
 __all__ = ["Figure", "Outcome"]
 
 
@@ -40,6 +42,7 @@ class Outcome:
         figure: how good it is; None where no truth is known.
         seconds: what it took.
         facts: for machines.
+        failures: items of it that could not be done, where the others were.
     """
 
     done: str
@@ -48,3 +51,4 @@ class Outcome:
     figure: Figure | None = None
     seconds: float = 0.0
     facts: Mapping[str, Any] = field(default_factory=dict)
+    failures: tuple[Failure, ...] = ()

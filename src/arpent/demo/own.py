@@ -1,7 +1,7 @@
 """The same course on images of the user's own: what has a folder is done, and the rest is said to be absent.
 
 Nothing is known of the truth there, so that no quality is measured. A folder whose images do not do for what it is
-named after is told of in one line, and the others are done all the same.
+named after is told of in one line, and the others are done all the same; so it is with an image among others.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from time import perf_counter
 from arpent.core.bundle import FOLDER_HEADER
 from arpent.demo.outcome import Outcome
 from arpent.demo.stage import Stage
-from arpent.errors import ArpentError, ConfigError, DatasetError, FileMissing, InputError, ModelError
+from arpent.errors import ArpentError, ConfigError, DatasetError, FileMissing, InputError, ModelError, PartialFailure
 from arpent.io.named_shapes import VECTOR_FILES
 from arpent.language import say
 from arpent.models.shipped import shipped_bundle
+from arpent.store import open_run
 
 __all__ = ["CAPABILITIES", "Own", "run_on"]
 
@@ -26,7 +27,7 @@ _IMAGES = (".jp2", ".tif", ".tiff", ".vrt")
 _FOLDERS = (".SAFE",)
 _LAYERS = ("cloudmask", "fmask", "qa60", "qa_pixel", "quality", "scl")
 """Quality layers beside images are found by the capabilities themselves."""
-_OF_ONE_FOLDER = (InputError, ConfigError, ModelError, DatasetError)
+_OF_ONE_FOLDER = (InputError, ConfigError, ModelError, DatasetError, PartialFailure)
 """What is wrong with a folder; all else, such as a full disk, is wrong with all of them."""
 
 
@@ -35,7 +36,7 @@ class Own:
     """What the user's folders have come to.
 
     Attributes:
-        outcomes: of what was done, by the name of the capability.
+        outcomes: of what was done, by the name of the capability; they say what was left out.
         failures: why the others could not be.
     """
 
@@ -52,7 +53,8 @@ def run_on(stage: Stage, data: Path) -> Own:
 
     Raises:
         FileMissing: none of them is there.
-        InputError, ConfigError, ModelError, DatasetError: what is wrong with the first folder, where none will do.
+        InputError, ConfigError, ModelError, DatasetError, PartialFailure: what is wrong with the first folder, where
+            none will do.
         RunExists: the folder of the stage holds something that no demo made.
     """
     asked = {name: work for name, work in CAPABILITIES.items() if (data / name).is_dir()}
@@ -73,13 +75,23 @@ def run_on(stage: Stage, data: Path) -> Own:
         begun, number = perf_counter(), len(done) + len(failed) + 1
         stage.tell(say("demo.step", stage.language, number=number, of=len(asked), name=word))
         try:
-            done[name] = replace(asked[name](stage, data / name), seconds=perf_counter() - begun)
+            made = asked[name](stage, data / name)
         except _OF_ONE_FOLDER as problem:
             failed[name] = problem
             stage.tell(say("demo.failed", stage.language, name=word, problem=str(problem)))
+            continue
+        done[name] = _whole(made, perf_counter() - begun)
+        for one in done[name].failures:
+            stage.tell(say("demo.left_out", stage.language, name=word, problem=one.message))
     if not done:
         raise next(iter(failed.values()))
     return Own(done, failed)
+
+
+def _whole(made: Outcome, seconds: float) -> Outcome:
+    """With its time, and with what its runs say that they have left out."""
+    failures = [one for path in made.runs for one in open_run(path).manifest.failures]
+    return replace(made, seconds=seconds, failures=tuple(failures))
 
 
 def _images(folder: Path, least: int = 1) -> list[str]:
