@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from arpent.core import Silent, file_sha256, output_error, write_file, writing
-from arpent.errors import DiskFull, FileMissing, NotWritable, UnreadableFile
+from arpent.core.writing import publish_folder, require_room
+from arpent.errors import DiskFull, FileMissing, NotWritable, RunExists, UnreadableFile
 
 
 def test_the_hash_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:
@@ -94,3 +95,49 @@ def test_silence_takes_everything() -> None:
     with Silent().bar("reading", 3, "rows") as bar:
         bar.advance()
         bar.note("so far")
+
+
+def folder_of(place: Path, word: str) -> Path:
+    place.mkdir()
+    (place / "word").write_text(word)
+    return place
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from arpent.core.writing import publish_folder
+real, left = Path.rename, [int(sys.argv[3])]
+def rename(self, target):
+    if not left[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    left[0] -= 1
+    return real(self, target)
+Path.rename = rename
+publish_folder(Path(sys.argv[1]), Path(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize("renames", [1, 2])
+def test_a_folder_whose_replacement_was_killed_is_put_back_or_gone(tmp_path: Path, renames: int) -> None:
+    """After the first rename nothing is in its place; after the second one the new folder is."""
+    place, new = folder_of(tmp_path / "land [1]", "old"), folder_of(tmp_path / "new", "new")
+    done = subprocess.run([sys.executable, "-c", KILLED, new, place, str(renames)], check=False)
+    assert done.returncode == -9
+    assert place.exists() == (renames == 2)
+    with pytest.raises(RunExists, match="is there already"):  # it is not taken for a free place
+        require_room(place, "word", force=False)
+    assert (place / "word").read_text() == ("old" if renames == 1 else "new")
+    publish_folder(folder_of(tmp_path / "newer", "newer"), place)
+    assert (place / "word").read_text() == "newer"
+    assert {one.name for one in tmp_path.iterdir()} <= {"land [1]", "new"}
+
+
+def test_a_folder_is_published_where_one_of_the_same_process_number_was_killed(tmp_path: Path) -> None:
+    """In a container every process may be the first one."""
+    folder_of(tmp_path / f".land.{os.getpid()}.old", "old")
+    (foreign := tmp_path / ".land.notes.old").mkdir()
+    (busy := tmp_path / f".land.{os.getppid()}.old").mkdir()  # of one that is about to rename
+    publish_folder(folder_of(tmp_path / "new", "new"), tmp_path / "land")
+    assert {one.name for one in tmp_path.iterdir()} == {"land", foreign.name, busy.name}
+    assert (tmp_path / "land" / "word").read_text() == "new"

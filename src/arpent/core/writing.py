@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import re
 import shutil
@@ -78,8 +79,12 @@ def publish_file(finished: Path, path: Path) -> Path:
 
 
 def publish_folder(finished: Path, folder: Path) -> None:
-    """Renames a `finished` folder to `folder`, on the same disk; what was there goes once that is done."""
+    """Renames a `finished` folder to `folder`, on the same disk; what was there goes once that is done.
+
+    A process that is killed in between leaves the old one aside; the next call, or one of `require_room`, ends that.
+    """
     with writing(folder):
+        _put_back(folder)
         if not folder.is_dir():
             finished.rename(folder)
         else:
@@ -91,8 +96,40 @@ def publish_folder(finished: Path, folder: Path) -> None:
             finally:
                 if not folder.exists():
                     aside.rename(folder)
-            shutil.rmtree(aside)
+            _discard(aside)
         sync_folder(folder.parent)
+
+
+def _put_back(folder: Path) -> None:
+    """Ends what processes that were killed while they published a folder have begun."""
+    for aside in sorted(folder.parent.glob(f".{glob.escape(folder.name)}.*")):
+        match = re.fullmatch(r"(\d+)\.(old|gone)", aside.name.removeprefix(f".{folder.name}."))
+        if match is None or not aside.is_dir() or _works(int(match[1])):
+            continue
+        if match[2] == "old" and not folder.exists():
+            aside.rename(folder)
+        else:
+            _discard(aside)
+
+
+def _discard(aside: Path) -> None:
+    """Removes an old folder, under another name first: one that is removed in part is never taken for a whole one."""
+    gone = aside.with_suffix(".gone")
+    aside.rename(gone)
+    shutil.rmtree(gone)
+
+
+def _works(process: int) -> bool:
+    """Whether another process of this number runs; one before this one may have had the same, as in containers."""
+    if process == os.getpid():
+        return False
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def require_room(folder: Path, mark: str, *, force: bool, read: Iterable[str | Path] = ()) -> None:
@@ -107,6 +144,8 @@ def require_room(folder: Path, mark: str, *, force: bool, read: Iterable[str | P
     Raises:
         RunExists: says what is there.
     """
+    with writing(folder):
+        _put_back(folder)
     if not folder.exists():
         return
     if not force:
