@@ -123,6 +123,31 @@ def test_a_map_that_is_up_to_date_starts_while_another_program_writes(site: Path
         connection.close()
 
 
+KILLED = """
+import os, sys
+from django.db.migrations.recorder import MigrationRecorder
+from arpent.web.site.managing import main
+
+noted = MigrationRecorder.record_applied
+
+def note(recorder, app, name):
+    if (app, name) == ("auth", "0001_initial"):  # Django left to itself has committed its tables by now
+        os._exit(9)
+    noted(recorder, app, name)
+
+MigrationRecorder.record_applied = note
+main(["manage.py", "migrate"])
+"""
+
+
+def test_a_migration_that_is_killed_before_it_is_noted_can_be_done_again(root: Path, tmp_path: Path) -> None:
+    env = os.environ | {"DATA_PATH": str(tmp_path / "map"), "DATABASE_URL": ""}
+    for words, code in ((["-c", KILLED], 9), ([str(root / "manage.py"), "migrate"], 0)):
+        done = subprocess.run([sys.executable, *words], capture_output=True, text=True, env=env, cwd=tmp_path)
+        assert done.returncode == code, done.stderr
+    assert "Applying auth.0001_initial... OK" in done.stdout
+
+
 def crowd(address: str, paths: list[str], clients: int, seconds: float) -> list[str]:
     """So many clients ask all of these, over and over; what went wrong."""
     until = time.monotonic() + seconds

@@ -21,7 +21,6 @@ _THREADS = 8
 _CONNECTIONS = 400
 _SECONDS = 60  # that a browser may be silent
 _BODY = 2 << 20  # bytes of a request
-_MIGRATING = 0x617270656E74  # "arpent": the lock of those who migrate one PostgreSQL database
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,31 +61,8 @@ def migrate() -> None:
 
     from arpent.web.index.failing import database_told
 
-    with database_told(), _wholly():
+    with database_told():
         call_command("migrate", verbosity=0, interactive=False)
-
-
-@contextmanager
-def _wholly() -> Iterator[None]:
-    """All migrations, and the notes that they are done, in one transaction; of several processes, one after the other.
-
-    Left to itself, Django commits the tables of a migration before it notes that one: what is killed in between finds
-    tables, and no note of them, ever after. Where nothing is to be done, nothing is locked: SQLite has one writer, and
-    the map starts while another program is that one.
-    """
-    from django.db import connection, transaction
-    from django.db.migrations.executor import MigrationExecutor
-
-    executor = MigrationExecutor(connection)
-    if not executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        yield
-        return
-    # SQLite lets no table be altered while keys are checked, and turns that off outside of transactions only.
-    with connection.constraint_checks_disabled(), transaction.atomic():
-        if connection.vendor == "postgresql":
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_MIGRATING])
-        yield
 
 
 def serve(address: Address, ready: Callable[[Address], object]) -> None:
