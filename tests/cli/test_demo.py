@@ -14,7 +14,7 @@ from PIL import Image
 
 from arpent.cli.exits import exit_code
 from arpent.demo import FAST
-from arpent.demo.course import steps
+from arpent.demo.course import STEPS
 from arpent.errors import PartialFailure
 from arpent.testing.simulation import RadarSimulation, Simulation, simulate
 
@@ -100,7 +100,7 @@ def test_the_fast_demo_beats_what_anybody_could_have_had(arpent, tmp_path):
     said = arpent("demo", "--fast", "-o", tmp_path / "demo", "--json")
     assert said.code == 0, said.err
     document = said.document
-    assert list(document["capabilities"]) == ["landcover", *steps()]
+    assert list(document["capabilities"]) == ["landcover", *STEPS]
     for name, one in document["capabilities"].items():
         assert Path(one["product"]).exists(), name
         assert 0 < one["quality"]["beside_value"] < one["quality"]["value"] <= 1, name

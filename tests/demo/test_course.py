@@ -8,17 +8,30 @@ import pytest
 
 from arpent.core.bundle import read_contract
 from arpent.demo import FAST, Stage
-from arpent.demo.course import steps, trained
+from arpent.demo.course import STEPS, run_course, trained
 from arpent.demo.forecast import foretell_river
 from arpent.demo.pictures import label_scenes
 from arpent.demo.recipes import recipe_names
+from arpent.errors import FileMissing
+from arpent.models import shipped as shipping
 from arpent.models.shipped import shipped_bundle
 from arpent.store import read_manifest
 
 
-def test_every_step_is_there_whose_model_comes_with_arpent():
-    assert {"change", "forecast", "describe", "classify"} == set(steps())
-    assert all(not step.model or shipped_bundle(step.model) for step in steps().values())
+def test_every_step_has_a_model_that_comes_with_arpent():
+    assert {"change", "forecast", "describe", "classify"} == set(STEPS)
+    assert all(shipped_bundle(step.model) for step in STEPS.values())
+
+
+def test_a_model_that_is_not_there_is_told_before_anything_is_done(tmp_path, monkeypatch):
+    bundles = tmp_path / "bundles"
+    bundles.mkdir()
+    for name in ("change-nano", "forecast-nano", "describe-nano"):
+        (bundles / shipped_bundle(name).name).symlink_to(shipped_bundle(name))
+    monkeypatch.setattr(shipping, "_FOLDER", bundles)
+    with pytest.raises(FileMissing, match=r"classify-nano, which comes with Arpent, is not there.*Install"):
+        run_course(Stage(tmp_path / "demo"))
+    assert not (tmp_path / "demo").exists()
 
 
 def test_pictures_and_captions_together_beat_either(tmp_path):
@@ -42,7 +55,7 @@ def test_the_river_is_foretold_where_the_truth_is_known(tmp_path):
 
 
 def test_every_model_of_the_demo_can_be_trained_anew():
-    assert {step.model for step in steps().values() if step.model} <= set(recipe_names())
+    assert {step.model for step in STEPS.values()} <= set(recipe_names())
 
 
 @pytest.mark.slow

@@ -12,10 +12,11 @@ from time import perf_counter
 from arpent.demo.landcover import Landcover, map_commune
 from arpent.demo.outcome import Outcome
 from arpent.demo.stage import Stage
+from arpent.errors import FileMissing
 from arpent.language import say
-from arpent.models.shipped import shipped_bundle
+from arpent.models.shipped import shipped_bundle, shipped_folder
 
-__all__ = ["Course", "Step", "run_course", "steps", "trained"]
+__all__ = ["STEPS", "Course", "Step", "run_course", "trained"]
 
 
 @dataclass(frozen=True)
@@ -37,31 +38,27 @@ class Step:
 
     Attributes:
         module: of the demo, opened when its turn comes.
-        function: that does it; takes the stage and, where there is one, the model.
-        model: small one that comes with Arpent; empty where none is needed.
+        function: that does it; takes the stage and the model.
+        model: small one that comes with Arpent.
     """
 
     module: str
     function: str
-    model: str = ""
+    model: str
 
-    def done(self, stage: Stage, model: Path | None) -> Outcome:
+    def done(self, stage: Stage, model: Path) -> Outcome:
         """Does it."""
         work: Callable[..., Outcome] = getattr(import_module(f"arpent.demo.{self.module}"), self.function)
-        return work(stage) if model is None else work(stage, model)
+        return work(stage, model)
 
 
-_STEPS: Mapping[str, Step] = {
+STEPS: Mapping[str, Step] = {
     "change": Step("change", "find_change", "change-nano"),
     "forecast": Step("forecast", "foretell_river", "forecast-nano"),
     "describe": Step("parcels", "describe_fields", "describe-nano"),
     "classify": Step("pictures", "label_scenes", "classify-nano"),
 }
-
-
-def steps() -> Mapping[str, Step]:
-    """What follows on land cover, by the name of the capability: all whose model comes with Arpent."""
-    return {name: step for name, step in _STEPS.items() if not step.model or shipped_bundle(step.model)}
+"""What follows on land cover, by the name of the capability."""
 
 
 def run_course(stage: Stage, *, train_all: bool = False) -> Course:
@@ -72,18 +69,19 @@ def run_course(stage: Stage, *, train_all: bool = False) -> Course:
         train_all: whether the small models that come with Arpent are trained anew, by their recipes.
 
     Raises:
+        FileMissing: a model that should come with Arpent is not there.
         RunExists: the folder holds something that no demo made.
     """
+    models = {name: _shipped(step.model) for name, step in STEPS.items()}
     stage.open()
-    following = steps()
     begun = perf_counter()
-    _announce(stage, "landcover", 1, 1 + len(following))
+    _announce(stage, "landcover", 1, 1 + len(STEPS))
     mapped = map_commune(stage)
     outcomes = {"landcover": replace(mapped.outcome, seconds=perf_counter() - begun)}
-    for number, (name, step) in enumerate(following.items(), start=2):
+    for number, (name, step) in enumerate(STEPS.items(), start=2):
         begun = perf_counter()
-        _announce(stage, name, number, 1 + len(following))
-        model = _model(stage, step.model, train_all=train_all)
+        _announce(stage, name, number, 1 + len(STEPS))
+        model = trained(stage, step.model, models[name]) if train_all else models[name]
         outcomes[name] = replace(step.done(stage, model), seconds=perf_counter() - begun)
     return Course(mapped, outcomes)
 
@@ -92,10 +90,16 @@ def _announce(stage: Stage, name: str, number: int, of: int) -> None:
     stage.tell(say("demo.step", stage.language, number=number, of=of, name=say(f"demo.{name}", stage.language)))
 
 
-def _model(stage: Stage, name: str, *, train_all: bool) -> Path | None:
-    """The model of that name: as it comes with Arpent, or trained anew."""
-    shipped = shipped_bundle(name)
-    return trained(stage, name, shipped) if shipped is not None and train_all else shipped
+def _shipped(name: str) -> Path:
+    """The model of that name, as it comes with Arpent."""
+    found = shipped_bundle(name)
+    if found is None:
+        raise FileMissing(
+            f"{name}, which comes with Arpent, is not there",
+            expected=f"a bundle in {shipped_folder()}",
+            cure="Install Arpent again.",
+        )
+    return found
 
 
 def trained(stage: Stage, name: str, shipped: Path, *, small: bool = False) -> Path:
