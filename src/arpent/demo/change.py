@@ -58,6 +58,7 @@ def _compared(stage: Stage, model: Path, before: Simulated, after: Simulated, nu
         place=stage.place(f"change-pair-{number}"),
         exclude=_EXCLUDED,
         language=stage.language,
+        progress=stage.progress,
     )
     return made.run.path
 

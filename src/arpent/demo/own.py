@@ -141,10 +141,11 @@ def _change(stage: Stage, folder: Path) -> Outcome:
 
     model = _model(folder, "change-nano")
     images = _images(folder, 2)
-    pairs = [
-        change(before, after, model=model, place=stage.place(f"change-pair-{number}"), language=stage.language).run.path
-        for number, (before, after) in enumerate(pairwise(images), start=1)
-    ]
+    pairs: list[Path] = []
+    for number, (before, after) in enumerate(pairwise(images), start=1):
+        place = stage.place(f"change-pair-{number}")
+        made = change(before, after, model=model, place=place, language=stage.language, progress=stage.progress)
+        pairs.append(made.run.path)
     shown = pairs[-1] / "preview.png"
     if len(pairs) > 1:
         settings = MosaicSettings(language=stage.language)
