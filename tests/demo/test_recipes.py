@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from arpent.core import load_yaml, parse
@@ -9,8 +11,10 @@ from arpent.core.bundle import read_contract
 from arpent.core.settings import Settings
 from arpent.demo.recipes import judge_bundle, make_bundle, recipe_named, recipe_names
 from arpent.demo.recipes.change import lesson
+from arpent.demo.recipes.packing import pack_network
 from arpent.demo.recipes.recipe import spoken
 from arpent.errors import UnknownName
+from arpent.models import load_bundle, save_bundle
 from arpent.models.shipped import shipped_bundle
 from arpent.store import bundle_in
 from arpent.tasks.change import ChangeTrainSettings
@@ -58,6 +62,37 @@ def test_each_recipe_has_a_bundle_that_is_found_by_its_name(name, tmp_path, monk
     assert bundle_in(name).resolve() != shipped, "what lies here goes before what is shipped"
 
 
+def _local(value):
+    """What of a contract looks like a path of the machine where it was written."""
+    if isinstance(value, dict):
+        return [found for name, one in value.items() for found in _local(one)]
+    if isinstance(value, list):
+        return [found for one in value for found in _local(one)]
+    return [value] if isinstance(value, str) and re.match(r"/|~|\w:[\\/]", value) else []
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_the_contract_of_a_shipped_bundle_names_no_file_of_its_maker(name):
+    contract = read_contract(shipped_bundle(name)).model_dump(mode="json")
+    assert _local(contract) == []
+
+
+def test_a_freshly_packed_contract_names_no_file_of_its_maker(tmp_path):
+    source = shipped_bundle("forecast-nano")
+    bundle = load_bundle(source)
+    local = {"dataset": "rivers", "segmentation": str(tmp_path / "seen"), "pairs": str(tmp_path / "index.csv")}
+    recipe = {**bundle.contract.recipe, "settings": {**bundle.contract.recipe["settings"], **local}}
+    trained = save_bundle(
+        tmp_path / "trained.safetensors", bundle.model, bundle.contract.model_copy(update={"recipe": recipe})
+    )
+    assert _local(read_contract(trained).model_dump(mode="json"))
+    packed = read_contract(pack_network(trained, tmp_path / "packed.safetensors", {"seed": 1}, {}))
+    assert _local(packed.model_dump(mode="json")) == []
+    settings = packed.recipe["settings"]
+    assert not set(local) & set(settings)
+    assert settings["hidden"] == recipe["settings"]["hidden"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", recipe_names())
 def test_a_bundle_can_be_made_anew(name, tmp_path):
@@ -66,6 +101,7 @@ def test_a_bundle_can_be_made_anew(name, tmp_path):
     ours, theirs = read_contract(made), read_contract(shipped)
     assert ours.architecture == theirs.architecture
     assert ours.licence == theirs.licence
+    assert _local(ours.model_dump(mode="json")) == []
     assert set(ours.metrics) >= {one for one in theirs.metrics if one.startswith("judged/")}
     assert [step.split(" -o ")[0].split(" --")[0] for step in ours.recipe["made_by"]] == [
         step.split(" -o ")[0].split(" --")[0] for step in theirs.recipe["made_by"]

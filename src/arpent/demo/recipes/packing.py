@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from arpent.models import load_bundle, open_describer, save_bundle, save_describer
 from arpent.models.language_model import LanguageModel
@@ -13,8 +14,8 @@ __all__ = ["LICENCE", "pack_describer", "pack_network"]
 LICENCE = "Apache-2.0"
 """Of all that is learnt from simulated land alone."""
 
-_LOCAL = ("table", "captions", "embeddings")
-"""Settings of a describer's training that name files of the machine where it was trained."""
+_LOCAL = ("captions", "dataset", "embeddings", "segmentation", "table")
+"""Settings of a training that name files of the machine where it was done; so does every absolute path."""
 
 
 def pack_network(source: Path, output: Path, made: Mapping[str, object], figures: Mapping[str, float]) -> Path:
@@ -28,7 +29,7 @@ def pack_network(source: Path, output: Path, made: Mapping[str, object], figures
     """
     bundle = load_bundle(source)
     update = {
-        "recipe": {**bundle.contract.recipe, **made},
+        "recipe": {**_portable(bundle.contract.recipe), **made},
         "metrics": {**bundle.contract.metrics, **figures},
         "licence": LICENCE,
     }
@@ -38,10 +39,8 @@ def pack_network(source: Path, output: Path, made: Mapping[str, object], figures
 def pack_describer(source: Path, output: Path, made: Mapping[str, object], figures: Mapping[str, float]) -> Path:
     """Writes a describer's folder likewise; arguments as those of `pack_network`, `output` a folder."""
     opened = open_describer(source, merged=False)
-    recipe = dict(opened.contract.recipe)
-    recipe["settings"] = {name: value for name, value in recipe["settings"].items() if name not in _LOCAL}
     update = {
-        "recipe": {**recipe, **made},
+        "recipe": {**_portable(opened.contract.recipe), **made},
         "metrics": {**opened.contract.metrics, **figures},
         "licence": LICENCE,
     }
@@ -51,3 +50,10 @@ def pack_describer(source: Path, output: Path, made: Mapping[str, object], figur
         config.target_modules = sorted(config.target_modules)  # a set, which has another order each time
     base = LanguageModel(model.language, opened.speech, "")
     return save_describer(output, model, base, opened.contract.model_copy(update=update))
+
+
+def _portable(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe whose settings say nothing of the machine where the model was trained."""
+    kept = {name: value for name, value in recipe.get("settings", {}).items() if name not in _LOCAL}
+    kept = {name: value for name, value in kept.items() if not (isinstance(value, str) and Path(value).is_absolute())}
+    return {**recipe, "settings": kept}
