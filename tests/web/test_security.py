@@ -114,6 +114,8 @@ def test_who_guesses_passwords_waits_and_nobody_else(staff: Client, monkeypatch:
     assert held.status_code == 429 and held["Retry-After"] == "600" and "dix minutes" in held.content.decode()
     assert sign_in("surveyor", "a long word", "192.0.2.2").status_code == 302
     assert sign_in("someone", "a guess").status_code == 200
+    for spelling in (" surveyor", "surveyor\t\u3000", "\uff53urveyor"):
+        assert sign_in(spelling, "a long word").status_code == 429, "the form takes it for the same name"
 
 
 def test_an_area_is_asked_for_with_a_token(registered: dict[str, int]) -> None:

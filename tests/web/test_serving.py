@@ -11,15 +11,17 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlencode
 
 import psutil
 import pytest
 
 from arpent.errors import InvalidSetting
-from arpent.web.site.serving import Address, migrate, serve
+from arpent.web.site.serving import Address, migrate, serve, served_beside
 from arpent.web.site.shelves import make_room
 
 LIGHT = """
@@ -95,6 +97,25 @@ def test_addresses_are_those_of_the_server_before_this_one(served: str) -> None:
         with urllib.request.urlopen(question) as answer:
             tiles = json.load(answer)["tiles"][0]
         assert tiles.startswith(f"{scheme}://{served.removeprefix('http://')}/")
+
+
+def test_who_guesses_passwords_takes_no_other_address(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("arpent.web.site.login.MOST_TRIES", 2)
+    with served_beside() as address:
+        with urllib.request.urlopen(f"{address}/login/") as answer:
+            token = answer.headers["Set-Cookie"].partition("csrftoken=")[2].partition(";")[0]
+        tried = []
+        for number in range(3):
+            guess = urlencode({"username": "guessed", "password": "a guess", "csrfmiddlewaretoken": token})
+            said = {"Cookie": f"csrftoken={token}", "X-Forwarded-For": f"192.0.2.{number}"}
+            question = urllib.request.Request(f"{address}/login/", guess.encode(), said)
+            try:
+                with urllib.request.urlopen(question) as answer:
+                    tried.append(answer.status)
+            except urllib.error.HTTPError as problem:
+                tried.append(problem.code)
+                problem.close()
+    assert tried == [200, 200, 429]
 
 
 def test_a_port_that_is_taken_is_told(site: Path) -> None:

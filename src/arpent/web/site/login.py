@@ -35,5 +35,7 @@ class Login(LoginView):
     @property
     def _tries(self) -> str:
         """Under which key the tries of this guesser for this name are counted, in this process."""
-        who = (self.request.META.get("REMOTE_ADDR", ""), self.request.POST.get("username", ""))
+        # As the form reads it, without blanks around it and in one Unicode form: other spellings are no other name.
+        name = self.get_form_class()().fields["username"].to_python(self.request.POST.get("username", ""))
+        who = (self.request.META.get("REMOTE_ADDR", ""), name)
         return f"tries-{hashlib.sha256(repr(who).encode()).hexdigest()}"

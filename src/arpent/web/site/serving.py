@@ -126,6 +126,7 @@ def _server(listening: socket.socket) -> Any:  # noqa: ANN401 - waitress publish
         channel_timeout=_SECONDS,
         max_request_body_size=_BODY,
         # A server before this one, on this machine, may say that it speaks TLS; nobody else may say anything.
+        # Not who asks: many pass on what a stranger wrote there, who would go around the brake on passwords with it.
         trusted_proxy="127.0.0.1",
         trusted_proxy_headers={"x-forwarded-proto"},
         clear_untrusted_proxy_headers=True,
