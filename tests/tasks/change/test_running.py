@@ -14,7 +14,7 @@ from odc.geo import CRS
 from arpent.core import Grid, Strip
 from arpent.errors import Interrupted, InvalidSetting, NotWritable, PartialFailure, RunExists, WeightsMismatch
 from arpent.io import CogWriter, RasterSpec
-from arpent.store import Place, open_run, verify
+from arpent.store import Place, RunFolder, open_run, verify
 from arpent.tasks.change import running
 from arpent.tasks.change.mosaic import make_mosaic
 from arpent.tasks.change.mosaic_settings import MosaicSettings
@@ -411,6 +411,33 @@ def test_only_what_is_asked_for_is_written(short, assignments, absent, present):
     written = {path.name.partition("!")[0] for path in made.placed if path.suffix == ".tif"}
     assert absent not in written
     assert present in written
+
+
+@pytest.mark.parametrize("predictions", [1, 2])
+def test_a_map_that_is_not_wanted_is_never_in_sight(short, monkeypatch, predictions):
+    asked = plan("task_list=[infer]", "change_map.return=false", f"num_predictions={predictions}")
+    run, real, begun = short / "run", RunFolder.publish, []
+
+    def stopping(self, file, *, name=None, **options):
+        if self.path == run:
+            begun.append(name)
+            if len(begun) == 3:
+                raise Interrupted("stopped", cure="Go on.")
+        return real(self, file, name=name, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RunFolder, "publish", stopping)
+        with pytest.raises(Interrupted):
+            run_reference(asked, Place(exact=run))
+    seen = names(run)
+    assert len([name for name in seen if name.endswith((".tif", ".geoparquet"))]) == 2
+    made = run_reference(asked, Place(exact=run, resume=True))
+    published = {product.name.partition("!")[0] for product in made.run.manifest.products}
+    assert {"feature_maps_0", "feature_maps_1", "feature_table_0"} <= published
+    assert not {name for name in begun if name.startswith("cosine_map")} | ({"cosine_map"} & published)
+    assert not [name for name in seen | names(run) if name.startswith("cosine_map")]
+    assert all(product.stac for product in made.run.manifest.products if product.kind == "raster")
+    verify(open_run(run))
 
 
 def test_one_date_and_three(place):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
@@ -23,12 +24,13 @@ from arpent.tasks.change.pairing import PairImage
 from arpent.tasks.change.placing import Placing
 from arpent.tasks.change.polygons import layers_in, outline_in_run, threshold_name
 from arpent.tasks.change.preview import draw_pair
+from arpent.tasks.change.save_folders import link_or_copy
 from arpent.tasks.change.settings import ChangeSettings
 from arpent.tasks.change.sharing import as_read, opener_of_pair, padding
 from arpent.tasks.change.task import ChangeTask
 from arpent.tiling import TilePlan, TileShape
 
-__all__ = ["Compared", "check_pair", "compare", "pair_scratch", "tile_shape"]
+__all__ = ["Compared", "check_pair", "compare", "hand_over", "pair_scratch", "tile_shape"]
 
 _FIRST_DAY = 1_000_001
 """Numbers below count dates, as the reference does where names tell none; they are no days."""
@@ -125,6 +127,23 @@ def compare(
 def pair_scratch(run: RunFolder, suffix: str) -> Path:
     """The folder of what is unfinished of a pair; once its products are settled, it may go."""
     return run.scratch / f"pair-{sha256(suffix.encode()).hexdigest()[:16]}"
+
+
+def hand_over(run: RunFolder, part: RunFolder, *, without: str) -> None:
+    """Publishes in a run what a part of it has published aside, where it stays: a run that stops here goes on from it.
+
+    Args:
+        run: under way.
+        part: see `RunFolder.aside`.
+        without: the product that stays out of sight.
+    """
+    for name, product in part.published.items():
+        if name == without:
+            continue
+        for record in (product, *product.sidecars):
+            link_or_copy(part.path / record.file, run.scratch / Path(record.file).name)
+        stac = json.loads((part.path / product.stac.file).read_bytes()) if product.stac else None
+        run.publish(run.scratch / Path(product.file).name, kind=product.kind, name=name, stac=stac)
 
 
 def _tell(tell: Callable[[str], None], warnings: Iterable[str]) -> None:

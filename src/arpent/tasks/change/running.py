@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -17,7 +17,7 @@ from arpent.language import say
 from arpent.models import Bundle
 from arpent.store import Place, Run, RunFolder
 from arpent.store.manifest import Product
-from arpent.tasks.change.comparing import compare, pair_scratch
+from arpent.tasks.change.comparing import compare, hand_over, pair_scratch
 from arpent.tasks.change.finished_pairs import FinishedPairs
 from arpent.tasks.change.frames import files_of
 from arpent.tasks.change.judgement import noted_thresholds
@@ -243,8 +243,10 @@ class _Work:
                 shifts = tuple(shift for shift in shifts if shift < min(image.grid.shape))
         mark = plan.config.concatenate_char
         shifted = tuple(f"{planned.suffix}{mark}{shift}" for shift in shifts) if len(plan.shifts) > 1 else ()
-        # A map of one shift is no product: nobody shall find it where a run was stopped.
-        single = run.aside(pair_scratch(run, planned.suffix)) if shifted else run
+        # The map of cosines comes with every pair; a configuration may do without.
+        without = "" if plan.config.change_map.wanted else "cosine_map"
+        # Such a map is no product, nor is that of one shift: nobody shall find it where a run was stopped.
+        single = run.aside(pair_scratch(run, planned.suffix)) if shifted or without else run
         for shift, suffix in zip(shifts, shifted or (planned.suffix,), strict=True):
             # Tables are those of the first prediction, as in the reference.
             settings = self._settings.model_copy(update={"shift": shift} | ({"table": "none"} if shift else {}))
@@ -261,11 +263,10 @@ class _Work:
             )
         if shifted:
             wanted = self._settings
-            fold_shifts(run, single, planned.suffix, shifted, compression=wanted.compression, language=wanted.language)
-        # The map of cosines comes with every pair; a configuration may do without.
-        cosine = f"cosine_map{planned.suffix}"
-        if not plan.config.change_map.wanted and cosine in run.published:
-            run.withdraw(cosine)
+            forms: dict[str, Any] = {"compression": wanted.compression, "language": wanted.language}
+            fold_shifts(run, single, planned.suffix, shifted, without=without, **forms)
+        elif without:
+            hand_over(run, single, without=f"{without}{planned.suffix}")
 
     def _clear_scratch(self, planned: PlannedPair) -> None:
         """Removes what was needed to go on with a pair: of thousands of pairs it would fill a disk."""

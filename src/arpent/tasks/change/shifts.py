@@ -61,6 +61,7 @@ def fold_shifts(
     *,
     compression: Compression = "deflate",
     language: Language = "en",
+    without: str = "",
 ) -> None:
     """Publishes the products of a pair, made from those of several predictions, which stay.
 
@@ -71,10 +72,11 @@ def fold_shifts(
         shifted: behind the names of those of each prediction; tables are taken from the first.
         compression: of the maps made.
         language: of titles.
+        without: the layer that is not wanted among them.
     """
     sets = [_layers(single, one) for one in shifted]
     lead = reference_layer(set(sets[0]), None)
-    for name in sets[0]:
+    for name in [one for one in sets[0] if one != without]:
         file = run.scratch / f"{name}{suffix}.tif"
         with ExitStack() as opened:
             leaders = [opened.enter_context(open_image(files[lead.name])) for files in sets]
