@@ -93,6 +93,14 @@ def test_pictures_that_cannot_be_read_are_told_beside_those_that_can(data, tmp_p
     lines = [line for line in told if line.startswith("scenes: left out: ")]
     assert [line.removeprefix("scenes: left out: ") for line in lines] == [one.message for one in failures]
     assert not done.failures
+    assert done.outcomes["classify"].done == "2 pictures labelled with captions, 10 labels to choose from"
+
+
+def test_a_single_picture_without_captions_is_said_to_be_that(data, tmp_path):
+    (tmp_path / "own" / "classify").mkdir(parents=True)
+    shutil.copy(data / "classify" / "field-0.jpg", tmp_path / "own" / "classify")
+    done = run_on(Stage(tmp_path / "demo", language="fr"), tmp_path / "own").outcomes["classify"].done
+    assert done == "1 image étiquetée, 10 étiquettes au choix"
 
 
 def test_a_folder_of_broken_pictures_alone_does_not_stop_the_others(data, tmp_path):

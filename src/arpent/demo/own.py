@@ -195,7 +195,8 @@ def _classify(stage: Stage, folder: Path) -> Outcome:
         captions=None if told is None else read_captions(told).captions,
         progress=stage.progress,
     )
-    done = say("demo.done_classify", stage.language, count=made.count, labels=len(made.names))
+    words = "demo.own_classify" if told is None else "demo.own_captioned"
+    done = say(words, stage.language, count=made.count, labels=len(made.names))
     return Outcome(done, made.run.path / "labels.csv", (made.run.path,))
 
 
