@@ -11,7 +11,7 @@ import rasterio
 from PIL import Image
 
 from arpent.demo import Stage, run_on
-from arpent.errors import FileMissing, PartialFailure
+from arpent.errors import FileMissing, PartialFailure, RunExists
 from arpent.testing.simulation import RadarSimulation, Simulation, simulate
 
 
@@ -127,6 +127,23 @@ def _bare(path, target, bands):
     with rasterio.open(target, "w", **{**profile, "driver": "GTiff", "count": bands}) as image:
         image.write(pixels)
         image.descriptions = ("vv", "vh")[:bands]
+
+
+def test_two_grounds_do_not_share_a_folder(data, tmp_path):
+    demo, own, other = tmp_path / "demo", tmp_path / "own", tmp_path / "other"
+    for folder in (own, other):
+        shutil.copytree(data / "classify", folder / "classify")
+    Stage(demo).open()
+    with pytest.raises(RunExists, match=rf"holds the demo of the invented commune, and that of {own} .* -o") as refused:
+        run_on(Stage(demo), own)
+    assert "\n" not in str(refused.value)
+    assert [path.name for path in demo.iterdir()] == ["demo.json"]
+    Stage(demo).open()  # the same again
+    Stage(tmp_path / "mine").open(own)
+    Stage(tmp_path / "mine").open(own / ".." / "own")
+    for another in (None, other):
+        with pytest.raises(RunExists, match=rf"holds the demo of {own}"):
+            Stage(tmp_path / "mine").open(another)
 
 
 def test_nothing_known_is_one_line(tmp_path):

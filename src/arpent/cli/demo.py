@@ -128,7 +128,7 @@ def _next(folder: Path, language: Language) -> Table:
     commands = {
         "next_map": f"arpent map serve {folder}",
         "next_runs": f"arpent runs list {folder}",
-        "next_own": "arpent demo --data FOLDER",
+        "next_own": "arpent demo --data FOLDER -o own-demo",
     }
     return facts((say(f"demo.{key}", language), command) for key, command in commands.items())
 

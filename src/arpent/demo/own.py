@@ -55,7 +55,7 @@ def run_on(stage: Stage, data: Path) -> Own:
         FileMissing: none of them is there.
         InputError, ConfigError, ModelError, DatasetError, PartialFailure: what is wrong with the first folder, where
             none will do.
-        RunExists: the folder of the stage holds something that no demo made.
+        RunExists: the folder of the stage holds something that no demo of this data made.
     """
     asked = {name: work for name, work in CAPABILITIES.items() if (data / name).is_dir()}
     if not asked:
@@ -64,7 +64,7 @@ def run_on(stage: Stage, data: Path) -> Own:
             expected=", ".join(CAPABILITIES),
             cure="Put your images into a folder of the name of what shall be done with them.",
         )
-    stage.open()
+    stage.open(data)
     done: dict[str, Outcome] = {}
     failed: dict[str, ArpentError] = {}
     for name in CAPABILITIES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ FAMILY = "openfield"
 """Its kind of landscape, which no model that comes with Arpent has learnt from."""
 
 _MARK = "demo.json"
+_INVENTED = "the invented commune"
 
 
 def _silent(line: str) -> None:
@@ -50,23 +52,33 @@ class Stage:
     progress: Progress = field(default_factory=Silent)
     tell: Callable[[str], None] = _silent
 
-    def open(self) -> None:
+    def open(self, data: Path | None = None) -> None:
         """Makes the folder, and marks it as a demo's.
 
-        A demo that is there already, finished or not, is replaced part by part; it is the same every time.
+        A demo that is there already, finished or not, is replaced part by part; it is the same every time. One of
+        other ground is not: both would lie on one map.
+
+        Args:
+            data: folder of the user's own images; None stands for the invented commune.
 
         Raises:
             RunExists: the folder holds something else.
         """
-        mark = self.folder / _MARK
+        mark, ground = self.folder / _MARK, _INVENTED if data is None else str(data.resolve())
         if not mark.exists() and self.folder.exists() and (self.folder.is_file() or any(self.folder.iterdir())):
             raise RunExists(
                 f"{self.folder} is there, and no demo made it",
                 cure="Choose another folder with -o, or remove this one.",
             )
+        held = _ground(mark) if mark.exists() else ground
+        if held != ground:
+            raise RunExists(
+                f"{self.folder} holds the demo of {held}, and that of {ground} would be mixed with it",
+                cure="Choose another folder with -o, or remove this one.",
+            )
         with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-        write_file(mark, f'{{"demo": "arpent {__version__}"}}\n')
+        write_file(mark, json.dumps({"demo": f"arpent {__version__}", "of": ground}) + "\n")
 
     def place(self, name: str) -> Place:
         """Where a run of that name goes; one that is there is replaced."""
@@ -84,6 +96,15 @@ class Stage:
     def commune(self, **attributes: Any) -> Commune:  # noqa: ANN401 - checked by the commune
         """The commune that is seen by all sensors."""
         return Commune(seed=COMMUNE, family=FAMILY, **attributes)
+
+
+def _ground(mark: Path) -> str:
+    """What a demo is of, as its mark says; one that does not say it is of the commune."""
+    try:
+        told = json.loads(mark.read_text("utf-8"))
+    except (OSError, ValueError):
+        return "something that its mark does not tell"
+    return str(told.get("of", _INVENTED)) if isinstance(told, dict) else _INVENTED
 
 
 def days(*texts: str) -> tuple[dt.date, ...]:
