@@ -175,6 +175,33 @@ def rows_done(folder: Path) -> dict[str, int]:
     }
 
 
+def rows_lost(folder: Path, before: Mapping[str, int], after: Mapping[str, int]) -> int:
+    """How many finished rows one attempt had and the next no longer; all of a ledger that is gone before its time."""
+    return sum(max(0, rows - after.get(name, rows if needless(folder, name) else 0)) for name, rows in before.items())
+
+
+def needless(folder: Path, ledger: str) -> bool:
+    """Whether a ledger may go: the run is finished, or there is a note that the pair, or the mosaics, of a list are."""
+    kind, _, number = Path(ledger).parts[1].partition("-")
+    note = folder / ".scratch" / "kept" / f"{'mosaics' if kind == 'mosaic' else number}.json"
+    return note.exists() or (folder / "manifest.json").exists()
+
+
+def test_a_ledger_that_is_gone_is_lost_unless_what_it_was_for_is_finished(tmp_path: Path) -> None:
+    kept = tmp_path / ".scratch" / "kept"
+    kept.mkdir(parents=True)
+    before = {".scratch/ledger.json": 3, ".scratch/pair-1f/ledger.json": 5, ".scratch/mosaic-mean/ledger.json": 7}
+    assert rows_lost(tmp_path, before, before) == 0
+    assert rows_lost(tmp_path, before, {**before, ".scratch/ledger.json": 1}) == 2
+    assert rows_lost(tmp_path, before, {}) == 15
+    (kept / "1f.json").touch()
+    assert rows_lost(tmp_path, before, {}) == 10
+    (kept / "mosaics.json").touch()
+    assert rows_lost(tmp_path, before, {}) == 3
+    (tmp_path / "manifest.json").touch()
+    assert rows_lost(tmp_path, before, {}) == 0
+
+
 def descendants(of: int) -> Iterator[tuple[int, bytes]]:
     """The processes that a process has started, and those that these have: number and command line."""
     for folder in Path("/proc").glob("[0-9]*"):
@@ -271,7 +298,7 @@ class Killer:
         self.forks.part.corrupt += len(corrupt)
         assert not corrupt, f"{corrupt} of a killed run are not those of an undisturbed run"
         after = rows_done(place / "out")
-        lost = sum(max(0, rows - after.get(name, rows)) for name, rows in before.items())
+        lost = rows_lost(place / "out", before, after)
         self.forks.part.lost += lost
         assert not lost, (before, after)
         return after
