@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from arpent.engine import Reading, hired, made_ahead, on_cluster, vigil
 from arpent.engine import cluster as cluster_room
 from arpent.engine.joining import check_share, places, room
 from arpent.engine.runtime import start_network
+from arpent.engine.worker import Worker
 from arpent.errors import ClusterLost, InvalidSetting
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'arpent[cluster]'")
@@ -102,6 +104,21 @@ def test_gpus_that_others_hold_are_not_waited_for_without_end(nodes, monkeypatch
     finally:
         for holder in holders:
             ray.kill(holder)
+
+
+def test_workers_that_others_leave_no_gpu_for_are_done_without_and_that_is_told(nodes, monkeypatch):
+    said = []
+    with on_cluster(workers=2, gpus=1, tell=said.append) as crew:
+        hired().device_for("cuda")
+        told()
+        assert said == []
+        monkeypatch.setattr(cluster_room, "_PLACING", 5.0)
+        third = ray.remote(concurrency_groups={vigil.SIGNS: 1})(Worker).options(num_gpus=1, num_cpus=0)
+        crew.workers[2] = third.remote(Path.cwd(), 1)  # of two GPUs none is left for it
+        crew._place()
+        assert set(crew.workers) == {0, 1}
+    (line,) = said
+    assert line.startswith("1 of 3 workers have found no place on the cluster within 5 s ('ray status'")
 
 
 class Holder:

@@ -70,7 +70,7 @@ def on_cluster(
             this machine, for as long as the block.
         workers: how many; 0 for as many as the cluster has cores, or GPUs, for.
         gpus: of each worker that has a network; one where the device is "cuda", and none else, if not given.
-        tell: who is told, in a line, that a worker is waited for, and that it is there again.
+        tell: who is told, in a line, that a worker is waited for, that it is there again, and which had no place.
 
     Raises:
         ExtraMissing: Ray is not installed.
@@ -228,7 +228,7 @@ class Cluster:
         self._place()
 
     def _place(self) -> None:
-        """Waits for the workers; those that others leave no place for are done without.
+        """Waits for the workers; those that others leave no place for are done without, which is told.
 
         Raises:
             ClusterLost: that is all of them.
@@ -242,6 +242,11 @@ class Cluster:
             raise ClusterLost(
                 f"no worker has found a place on the cluster within {_PLACING:.0f} s",
                 cure="See with 'ray status' who holds its cores and GPUs, and go on with --resume when some are free.",
+            )
+        if len(self.workers) < len(asked):
+            self.tell(
+                f"{len(asked) - len(self.workers)} of {len(asked)} workers have found no place on the cluster within "
+                f"{_PLACING:.0f} s ('ray status' shows who holds its cores and GPUs): the others do the work"
             )
 
     def _briefed(self, opener: Opener) -> Brief:
