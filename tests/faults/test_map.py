@@ -252,7 +252,8 @@ def database_of(server: str, name: str, template: str | None = None) -> Iterator
 
 @pytest.mark.faults
 @pytest.mark.requires("postgis")
-def test_what_is_published_is_whole_or_is_not_there(forks, place) -> None:
+@pytest.mark.parametrize("step", [STEPS["migrate"], PUBLISH], ids=["migrate", "publish"])
+def test_what_is_published_is_whole_or_is_not_there(forks, place, step) -> None:
     """Each begins with an empty database, whose tables are made first."""
     import psycopg
 
@@ -281,7 +282,7 @@ def test_what_is_published_is_whole_or_is_not_there(forks, place) -> None:
     with database_of(server, f"{own}_empty") as empty:
         with psycopg.connect(empty, autocommit=True) as database:
             database.execute("CREATE EXTENSION postgis")
-        killer = Publishing(forks, place, PUBLISH, {})
+        killer = Publishing(forks, place, step, {})
         try:
             killer.killed(KILLS)
         finally:
