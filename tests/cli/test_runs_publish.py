@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,14 +22,15 @@ from arpent.store import RunFolder
 Command = Callable[..., Any]
 
 
-def make(place: str | Path, left: float = 500_000, placed: bool = True) -> None:
-    """A run with one map, and one table beside it."""
+def make(place: str | Path, left: float = 500_000, placed: bool = True, maps: Sequence[str] = ("classes",)) -> None:
+    """A run with one map, or more, and one table beside it."""
     with RunFolder.create(place, "landcover", "map", exact=True) as run:
         grid = Grid.north_up(left, 5_000_000, 10, 32, 32, "EPSG:32631") if placed else Grid(32, 32)
-        with CogWriter(run.scratch / "classes.tif", RasterSpec(grid, ("class",), "uint8", 0)) as writer:
-            writer.write(Strip(0, np.ones((1, 32, 32), np.uint8)))
-        item = stac_item("map-classes", "./classes.tif", grid=grid, start=dt.datetime(2024, 5, 6))
-        run.publish(run.scratch / "classes.tif", kind="raster", stac=item)
+        for name in maps:
+            with CogWriter(run.scratch / f"{name}.tif", RasterSpec(grid, ("class",), "uint8", 0)) as writer:
+                writer.write(Strip(0, np.ones((1, 32, 32), np.uint8)))
+            item = stac_item(f"map-{name}", f"./{name}.tif", grid=grid, start=dt.datetime(2024, 5, 6))
+            run.publish(run.scratch / f"{name}.tif", kind="raster", stac=item)
         (run.scratch / "areas.csv").write_text("class,area\n")
         run.publish(run.scratch / "areas.csv", kind="table")
         run.finish()
@@ -104,39 +106,78 @@ CREATE FUNCTION pgstac.upsert_collection(data jsonb) RETURNS void LANGUAGE sql A
 CREATE FUNCTION pgstac.upsert_items(data jsonb) RETURNS void LANGUAGE sql AS $$
   INSERT INTO pgstac.items SELECT one->>'id', one->>'collection', one FROM jsonb_array_elements(data) one
   ON CONFLICT (id) DO UPDATE SET content = EXCLUDED.content $$;
+CREATE FUNCTION pgstac.delete_item(_id text, _collection text) RETURNS void LANGUAGE sql AS $$
+  DELETE FROM pgstac.items WHERE id = _id AND collection = _collection $$;
 """
 
 
-@pytest.mark.requires("postgis")
-def test_published_runs_are_on_the_map_and_in_pgstac(arpent_process: Command, tmp_path: Path) -> None:
-    """The schema of pgstac is stood in for by the two functions of its interface that are used."""
+@pytest.fixture
+def land() -> Iterator[str]:
+    """Address of an empty database with PostGIS."""
     import psycopg
 
     given = os.environ["ARPENT_POSTGIS_URL"]
     name = f"arpent_publish_{os.getpid()}"
     address = urlsplit(given)._replace(path=f"/{name}").geturl()  # the socket's folder may stand in its query
-    make(tmp_path / "runs" / "a")
     with psycopg.connect(given, autocommit=True) as server:
         server.execute(f"CREATE DATABASE {name}")
     try:
         with psycopg.connect(address, autocommit=True) as database:
             database.execute("CREATE EXTENSION postgis")
-        words = ("runs", "publish", tmp_path / "runs", "--to", address, "--json")
-        env = {"DATA_PATH": str(tmp_path / "data")}
-        said = arpent_process(*words, env=env)
-        assert said.code == 0, said.err
-        assert (said.document["new"], said.document["pgstac_items"]) == (1, None)
-        with psycopg.connect(address, autocommit=True) as database:
-            rows = database.execute("SELECT path FROM index_run").fetchall()
-            assert rows == [(str(tmp_path / "runs" / "a"),)]
-            database.execute(PGSTAC)
-        said = arpent_process(*words, env=env)
-        assert (said.document["new"], said.document["pgstac_items"]) == (0, 1)
-        with psycopg.connect(address, autocommit=True) as database:
-            ((identity, collection, item),) = database.execute("SELECT * FROM pgstac.items").fetchall()
-        assert (identity, collection) == ("a-classes", "a")
-        validate_stac(item)
-        assert item["assets"]["data"]["href"] == str(tmp_path / "runs" / "a" / "classes.tif")
+        yield address
     finally:
         with psycopg.connect(given, autocommit=True) as server:
             server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.mark.requires("postgis")
+def test_published_runs_are_on_the_map_and_in_pgstac(arpent_process: Command, tmp_path: Path, land: str) -> None:
+    """The schema of pgstac is stood in for by the three functions of its interface that are used."""
+    import psycopg
+
+    make(tmp_path / "runs" / "a")
+    words = ("runs", "publish", tmp_path / "runs", "--to", land, "--json")
+    env = {"DATA_PATH": str(tmp_path / "data")}
+    said = arpent_process(*words, env=env)
+    assert said.code == 0, said.err
+    assert (said.document["new"], said.document["pgstac_items"]) == (1, None)
+    with psycopg.connect(land, autocommit=True) as database:
+        rows = database.execute("SELECT path FROM index_run").fetchall()
+        assert rows == [(str(tmp_path / "runs" / "a"),)]
+        database.execute(PGSTAC)
+    said = arpent_process(*words, env=env)
+    assert (said.document["new"], said.document["pgstac_items"]) == (0, 1)
+    with psycopg.connect(land, autocommit=True) as database:
+        ((identity, collection, item),) = database.execute("SELECT * FROM pgstac.items").fetchall()
+    assert (identity, collection) == ("a-classes", "a")
+    validate_stac(item)
+    assert item["assets"]["data"]["href"] == str(tmp_path / "runs" / "a" / "classes.tif")
+
+
+@pytest.mark.requires("postgis")
+def test_runs_of_one_name_stand_beside_each_other_in_pgstac(arpent_process: Command, tmp_path: Path, land: str) -> None:
+    import psycopg
+
+    def published(*years: str) -> dict[str, list[str]]:
+        """By collection, the files of its items, after these years were published."""
+        places = [tmp_path / year / "map" for year in years]
+        said = arpent_process("runs", "publish", *places, "--to", land, env={"DATA_PATH": str(tmp_path / "data")})
+        assert said.code == 0, said.err
+        with psycopg.connect(land) as database:
+            found = {name: [] for (name,) in database.execute("SELECT id FROM pgstac.collections ORDER BY id")}
+            question = "SELECT collection, content #>> '{assets,data,href}' FROM pgstac.items ORDER BY id"
+            for collection, file in database.execute(question):
+                found[collection].append(str(Path(file).relative_to(tmp_path)))
+        return found
+
+    with psycopg.connect(land, autocommit=True) as database:
+        database.execute(PGSTAC)
+    make(tmp_path / "2023" / "map")
+    make(tmp_path / "2024" / "map", maps=("classes", "doubt"))
+    found = published("2023", "2024")
+    first, second = found
+    assert (first, second.startswith("map-")) == ("map", True)
+    assert found == {first: ["2023/map/classes.tif"], second: ["2024/map/classes.tif", "2024/map/doubt.tif"]}
+    shutil.rmtree(tmp_path / "2024")
+    make(tmp_path / "2024" / "map", maps=("doubt",))
+    assert published("2024") == {first: ["2023/map/classes.tif"], second: ["2024/map/doubt.tif"]}

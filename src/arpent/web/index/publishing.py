@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from arpent.web.index.failing import database_told
 from arpent.web.index.gathering import Gathered, gather
 
 __all__ = ["Published", "publish_runs"]
+
+_NAMING = 0x73746163  # "stac": the lock of those who name collections in one database
 
 
 @dataclass(frozen=True)
@@ -56,14 +59,34 @@ def _has_pgstac() -> bool:
 
 
 def _to_pgstac(run: Run) -> int:
-    """A run as a collection with its items, whole or not at all; how many items."""
-    collection = collection_of(run, run.path.name)
-    items = list(_documents(collection))
+    """A run as a collection with its items and no others, whole or not at all; how many items."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL search_path TO pgstac, public")
+        # Two that publish at once would else find the same name free.
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_NAMING])
+        collection = _named(run, cursor)
+        items = list(_documents(collection))
         cursor.execute("SELECT pgstac.upsert_collection(%s::jsonb)", [json.dumps(_own(collection))])
+        cursor.execute("SELECT id FROM items WHERE collection = %s", [collection.id])
+        gone = {name for (name,) in cursor.fetchall()} - {item["id"] for item in items}
+        for name in sorted(gone):
+            cursor.execute("SELECT pgstac.delete_item(%s, %s)", [name, collection.id])
         cursor.execute("SELECT pgstac.upsert_items(%s::jsonb)", [json.dumps(items)])
     return len(items)
+
+
+def _named(run: Run, cursor: Any) -> Any:  # noqa: ANN401 - see below
+    """A run as a collection under the name of its folder, or with a mark of its path where another has that name."""
+    collection = collection_of(run, run.path.name)
+    place = collection.assets["manifest"].href
+    marked = f"{collection.id}-{hashlib.sha256(place.encode()).hexdigest()[:8]}"
+    cursor.execute(
+        "SELECT id, content #>> '{assets,manifest,href}' FROM collections WHERE id IN (%s, %s)", [collection.id, marked]
+    )
+    taken = dict(cursor.fetchall())
+    own = [name for name, held in taken.items() if held == place]
+    name = own[0] if own else marked if collection.id in taken else collection.id
+    return collection if name == collection.id else collection_of(run, name)
 
 
 def _documents(collection: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - pystac is not loaded with the map
