@@ -106,6 +106,7 @@ def test_gpus_that_others_hold_are_not_waited_for_without_end(nodes, monkeypatch
             ray.kill(holder)
 
 
+@pytest.mark.slow  # two workers start, and a third one is waited for
 def test_workers_that_others_leave_no_gpu_for_are_done_without_and_that_is_told(nodes, monkeypatch):
     said = []
     with on_cluster(workers=2, gpus=1, tell=said.append) as crew:
