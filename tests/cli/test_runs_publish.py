@@ -164,7 +164,9 @@ def test_runs_of_one_name_stand_beside_each_other_in_pgstac(arpent_process: Comm
         said = arpent_process("runs", "publish", *places, "--to", land, env={"DATA_PATH": str(tmp_path / "data")})
         assert said.code == 0, said.err
         with psycopg.connect(land) as database:
-            found = {name: [] for (name,) in database.execute("SELECT id FROM pgstac.collections ORDER BY id")}
+            found: dict[str, list[str]] = {
+                name: [] for (name,) in database.execute("SELECT id FROM pgstac.collections ORDER BY id")
+            }
             question = "SELECT collection, content #>> '{assets,data,href}' FROM pgstac.items ORDER BY id"
             for collection, file in database.execute(question):
                 found[collection].append(str(Path(file).relative_to(tmp_path)))
