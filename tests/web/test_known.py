@@ -87,7 +87,7 @@ def test_an_import_that_was_taken_off_the_map_stays_off_it(
     (registry / "runs.json").unlink()
     assert done.path in everything_known(registry), "without a list, all that is there comes back"
     again = load_predictions(file)
-    assert not again.is_new and again.registration.layers == 1, "whoever imports it again has it again"
+    assert again.is_new and again.registration.layers == 1, "whoever imports it again has it again"
     remove(again.registration.number)
 
 
