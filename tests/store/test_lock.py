@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from arpent.core.writing import is_running
 from arpent.errors import NotWritable, RunLocked
 from arpent.store import RunLock
 
@@ -103,13 +104,11 @@ def test_without_locks_a_process_of_another_machine_is_never_taken_for_dead(
 
 
 def test_a_living_process_of_another_user_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from arpent.store import lock
-
     def refused(process: int, signal: int) -> None:
         raise PermissionError
 
     monkeypatch.setattr(os, "kill", refused)
-    assert lock._alive(1)
+    assert is_running(1)
 
 
 def test_other_errors_of_the_system_are_not_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from arpent.errors import ArpentError, DiskFull, NotWritable, RunExists
 
 __all__ = [
+    "is_running",
     "output_error",
     "publish_file",
     "publish_folder",
@@ -104,7 +105,7 @@ def _put_back(folder: Path) -> None:
     """Ends what processes that were killed while they published a folder have begun."""
     for aside in sorted(folder.parent.glob(f".{glob.escape(folder.name)}.*")):
         match = re.fullmatch(r"(\d+)\.(old|gone)", aside.name.removeprefix(f".{folder.name}."))
-        if match is None or not aside.is_dir() or _works(int(match[1])):
+        if match is None or not aside.is_dir() or _elsewhere(int(match[1])):
             continue
         if match[2] == "old" and not folder.exists():
             aside.rename(folder)
@@ -119,10 +120,13 @@ def _discard(aside: Path) -> None:
     shutil.rmtree(gone)
 
 
-def _works(process: int) -> bool:
+def _elsewhere(process: int) -> bool:
     """Whether another process of this number runs; one before this one may have had the same, as in containers."""
-    if process == os.getpid():
-        return False
+    return process != os.getpid() and is_running(process)
+
+
+def is_running(process: int) -> bool:
+    """Whether a process of this number runs on this machine, whoever's it is."""
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from arpent.core import writing
+from arpent.core.writing import is_running
 from arpent.errors import RunLocked
 
 __all__ = ["RunLock"]
@@ -123,23 +124,13 @@ def _busy(handle: int, kind: int) -> bool:
         owner = _owner(handle)
         if owner is None:
             return False
-        return owner.elsewhere or (owner.process != os.getpid() and _alive(owner.process))
+        return owner.elsewhere or (owner.process != os.getpid() and is_running(owner.process))
     return False
 
 
 def _owner(handle: int) -> _Owner | None:
     process, _, host = os.pread(handle, _LONGEST, 0).decode("ascii", "replace").partition("\n")[0].partition(" ")
     return _Owner(int(process), host.strip() or socket.gethostname()) if process.isdecimal() else None
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _still_there(handle: int, path: Path) -> bool:
