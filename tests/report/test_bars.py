@@ -1,10 +1,12 @@
 """Lying bars."""
 
 import matplotlib.image
+import numpy as np
 import pytest
 
 from arpent.errors import InvalidSetting
 from arpent.report import Bar, bars
+from arpent.report.style import decimals_of
 
 
 def test_bars_are_as_long_as_their_values_and_the_same_each_time(tmp_path):
@@ -29,3 +31,10 @@ def test_a_chart_without_bars_is_refused(tmp_path):
     with pytest.raises(InvalidSetting, match="no bar"):
         bars([], tmp_path / "none.png", title="", x="")
     assert bars([Bar("nothing", 0.0, "a")], tmp_path / "flat.png", title="", x="").exists()
+
+
+@pytest.mark.parametrize(
+    ("ticks", "decimals"), [((0.0, 20.0), 0), ((0.0, 1.0), 0), ((0.0, 0.5), 1), ((0.0, 0.01, 0.02), 2), ((3.0,), 0)]
+)
+def test_ticks_have_the_decimals_that_tell_them_apart(ticks, decimals):
+    assert decimals_of(np.array(ticks)) == decimals

@@ -21,6 +21,7 @@ __all__ = [
     "DIGEST_KEY",
     "FOLDER_HEADER",
     "HEADER_KEY",
+    "bundle_header",
     "bundle_sha256",
     "contract_document",
     "decode_contract",
@@ -42,9 +43,14 @@ _IMPORT_CURE = "If it holds published weights: arpent models import FILE --as LA
 _LONGEST_HEADER = 100_000_000  # bytes; safetensors itself refuses longer ones
 
 
+def bundle_header(path: Path) -> Path:
+    """The file that stands for a model: itself, or of a folder the ``bundle.json``, which pins all its parts."""
+    return path if path.is_file() else path / FOLDER_HEADER
+
+
 def bundle_sha256(path: Path) -> str:
-    """The hash of a model's file; that of the ``bundle.json`` of a folder, which pins all its parts."""
-    return file_sha256(path if path.is_file() else path / FOLDER_HEADER)
+    """The hash of the file that stands for a model."""
+    return file_sha256(bundle_header(path))
 
 
 def read_contract(path: Path | str) -> Contract:

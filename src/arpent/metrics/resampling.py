@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from arpent.core import Language
 from arpent.errors import InvalidSetting
+from arpent.language import number
 
 __all__ = ["Interval", "bootstrap", "redrawn", "within"]
 
@@ -20,6 +23,11 @@ class Interval:
     value: float
     low: float
     high: float
+
+    def told(self, language: Language) -> str:
+        """The value with the ends: ``0.912 (0.890 – 0.931)``; alone where the ends are not known, a dash without it."""
+        value, low, high = (number(one, language, 3) for one in (self.value, self.low, self.high))
+        return f"{value} ({low} – {high})" if math.isfinite(self.value) and math.isfinite(self.low) else value
 
 
 def redrawn(count: int, draws: int, seed: int = 0) -> NDArray[np.float64]:

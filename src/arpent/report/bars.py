@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from arpent.core import Language
 from arpent.errors import InvalidSetting
 from arpent.language import number
-from arpent.report.style import ACCENTS, FAINT, INK, SOFT, canvas, frame, publish, write
+from arpent.report.style import ACCENTS, FAINT, INK, SOFT, canvas, decimals_of, frame, publish, write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -76,8 +76,7 @@ def bars(
     greatest = max(row.value for row in rows)
     axes.set_xlim(0, greatest * 1.06 or 1.0)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
-    ticks = axes.get_xticks()
-    decimals = max(0, len(f"{ticks[1] - ticks[0]:.6f}".rstrip("0").partition(".")[2])) if len(ticks) > 1 else 2
+    decimals = decimals_of(axes.get_xticks())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, language, decimals)))
     write(figure, 0.2, tall - 0.32, title, size=10, bold=True)
     _key(figure, tall - 0.6, {group: (notes or {}).get(group, "") for group in groups})

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from arpent.core import Language
 from arpent.language import number
-from arpent.report.style import ACCENTS, INK, PAPER, SOFT, frame
+from arpent.report.style import ACCENTS, INK, PAPER, SOFT, decimals_of, frame
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,7 +65,7 @@ def draw_series(
     else:
         axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
-    decimals = _decimals(axes.get_yticks())
+    decimals = decimals_of(axes.get_yticks())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, language, decimals)))
     _name_ends(axes, steps[-1], series, ends)
 
@@ -81,15 +81,9 @@ def draw_lines(axes: Axes, language: Language, *, whole: bool) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=whole, steps=[1, 2, 5, 10]))
-    decimals = _decimals(axes.get_xticks())
+    decimals = decimals_of(axes.get_xticks())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, language, decimals)))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
-
-
-def _decimals(ticks: NDArray[np.float64]) -> int:
-    """Decimals that tell the ticks of an axis apart, no more."""
-    step = abs(float(ticks[1] - ticks[0])) if len(ticks) > 1 else 1.0
-    return max(0, -math.floor(math.log10(step) + 1e-9))
 
 
 def _name_ends(axes: Axes, last: int, series: Mapping[str, Sequence[float]], ends: Mapping[str, float]) -> None:

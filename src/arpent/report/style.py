@@ -6,6 +6,7 @@ threads may draw at the same time.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -13,10 +14,26 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from arpent.core import Language, write_file
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
-__all__ = ["ACCENTS", "DPI", "FAINT", "INK", "PAPER", "SOFT", "STUDY", "canvas", "frame", "publish", "word", "write"]
+__all__ = [
+    "ACCENTS",
+    "DPI",
+    "FAINT",
+    "INK",
+    "PAPER",
+    "SOFT",
+    "STUDY",
+    "canvas",
+    "decimals_of",
+    "frame",
+    "publish",
+    "word",
+    "write",
+]
 
 INK: Final = "#1f2a30"
 """Text and axes."""
@@ -112,6 +129,12 @@ def frame(axes: Axes, *, x: str = "", y: str = "", title: str = "") -> None:
     axes.set_xlabel(_plain(x), **words)
     axes.set_ylabel(_plain(y), **words)
     axes.set_title(_plain(title), fontsize=10, color=INK, family=_FAMILY, fontweight="bold", loc="left", pad=10)
+
+
+def decimals_of(ticks: NDArray[np.float64]) -> int:
+    """Decimals that tell the evenly spaced ticks of an axis apart, no more."""
+    step = abs(float(ticks[1] - ticks[0])) if len(ticks) > 1 else 1.0
+    return max(0, -math.floor(math.log10(step) + 1e-9))  # the logarithm of 0.01 may lie just below -2
 
 
 def publish(figure: Figure, path: Path) -> Path:

@@ -10,7 +10,7 @@ from arpent.language import say, signed
 from arpent.report import Picture, Section, Table, Text, write_page
 from arpent.report.ranges import Range, ranges
 from arpent.tasks.classify.comparison import WAYS, Comparison, View
-from arpent.tasks.classify.evaluation_page import About, how, interval_told
+from arpent.tasks.classify.evaluation_page import About, how
 from arpent.tasks.classify.judging import CONDITIONS, Condition, Reached
 from arpent.tasks.classify.train_settings import Way
 
@@ -85,7 +85,8 @@ def _named(way: Way, condition: Condition, language: Language) -> list[str]:
 def _gain(one: Comparison, way: Way, condition: Condition, language: Language) -> str | None:
     if way not in one.gains:
         return None
-    return interval_told(one.gains[way] if condition == "complete" else one.costs[way, condition], language)
+    found = one.gains[way] if condition == "complete" else one.costs[way, condition]
+    return found.told(language)
 
 
 def _beside(views: Mapping[View, Comparison], language: Language) -> Table:
@@ -100,7 +101,7 @@ def _beside(views: Mapping[View, Comparison], language: Language) -> Table:
         rows.append(
             [
                 *_named(way, condition, language),
-                *(interval_told(one.mean_average_precision, language) for one in own),
+                *(one.mean_average_precision.told(language) for one in own),
                 *(_gain(one, way, condition, language) for one in views.values()),
             ]
         )
@@ -109,7 +110,7 @@ def _beside(views: Mapping[View, Comparison], language: Language) -> Table:
 
 def _figures(own: Reached, language: Language) -> list[str | float | None]:
     intervals = {"map": own.mean_average_precision, "micro_f1": own.micro_f1}
-    return [interval_told(intervals[one], language) if one in intervals else own.mean(one) for one in TABLE]
+    return [intervals[one].told(language) if one in intervals else own.mean(one) for one in TABLE]
 
 
 def draw_ablation(views: Mapping[View, Comparison], folder: Path, language: Language) -> dict[str, Path]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from arpent.core import Language
-from arpent.language import number, say, signed
-from arpent.metrics import Interval, LabelFigures, LabelScores, label_curve, label_reliability
+from arpent.language import say, signed
+from arpent.metrics import LabelFigures, LabelScores, label_curve, label_reliability
 from arpent.report import (
     DetectionLine,
     Picture,
@@ -24,7 +23,7 @@ from arpent.report import (
 from arpent.report.label_counts import LabelCount, label_counts
 from arpent.tasks.classify.judging import Answers, Condition, Judge, Reached
 
-__all__ = ["FIGURES", "About", "draw_evaluation", "how", "interval_told", "plain_words", "write_evaluation_page"]
+__all__ = ["FIGURES", "About", "draw_evaluation", "how", "plain_words", "write_evaluation_page"]
 
 FIGURES = ("map", "micro_f1", "macro_f1", "sample_f1", "precision", "recall", "roc_auc", "ece", "accuracy")
 """Figures of the table of conditions."""
@@ -56,20 +55,20 @@ def plain_words(reached: Mapping[Condition, Reached], unseen: Reached | None, la
             "classify_report.complete_is",
             language,
             pictures=scores.images,
-            map=interval_told(whole.mean_average_precision, language),
-            f1=interval_told(whole.micro_f1, language),
+            map=whole.mean_average_precision.told(language),
+            f1=whole.micro_f1.told(language),
         )
     ]
     for condition in ("text_absent", "image_absent"):
         own = reached.get(condition)
         if own is not None and len(reached) > 1:
             away = own.mean_average_precision.value - whole.mean_average_precision.value
-            value = interval_told(own.mean_average_precision, language)
+            value = own.mean_average_precision.told(language)
             told.append(say(f"classify_report.{condition}_is", language, map=value, away=signed(away, language, 3)))
     told.append(say("classify_report.base_rate", language, own=whole.mean("accuracy"), no=whole.mean("always_no")))
     told.append(say("classify_report.calibrated", language, ece=whole.mean("ece")))
     if unseen is not None:
-        own_map = interval_told(unseen.mean_average_precision, language)
+        own_map = unseen.mean_average_precision.told(language)
         told.append(say("classify_report.unseen_is", language, pictures=unseen.scores[0].images, map=own_map))
     if scores.left_out:
         names = ", ".join(scores.left_out)
@@ -155,9 +154,7 @@ def _conditions(reached: Mapping[Condition, Reached], unseen: Reached | None, la
     for name, own in named.items():
         figures = own.summary()
         ranges = {"map": own.mean_average_precision, "micro_f1": own.micro_f1}
-        rows.append(
-            [name, *(interval_told(ranges[one], language) if one in ranges else figures[one] for one in FIGURES)]
-        )
+        rows.append([name, *(ranges[one].told(language) if one in ranges else figures[one] for one in FIGURES)])
     always = [None] * (len(FIGURES) - 1)
     rows.append([say("classify_report.always_no", language), *always, next(iter(reached.values())).mean("always_no")])
     heads = [say("classify_report.condition", language), *(say(f"classify_report.{one}", language) for one in FIGURES)]
@@ -177,14 +174,3 @@ def _by_label(scores: LabelScores, language: Language) -> Table:
 
 def _commonest(scores: LabelScores) -> list[LabelFigures]:
     return sorted(scores.labels, key=lambda one: (-one.positives, one.name))
-
-
-def interval_told(one: Interval, language: Language) -> str:
-    """A figure with the ends of its interval."""
-    if not math.isfinite(one.value):
-        return "–"
-    value = number(one.value, language, 3)
-    if not math.isfinite(one.low):
-        return value
-    low, high = (number(end, language, 3) for end in (one.low, one.high))
-    return f"{value} ({low} – {high})"

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from arpent.core import Contract, file_sha256
-from arpent.core.bundle import HEADER_KEY
+from arpent.core.bundle import HEADER_KEY, bundle_sha256
 from arpent.errors import BundleInvalid, InvalidSetting, UnknownName, WeightsMissing
 from arpent.models import Bundle, Croma, CromaSettings, import_weights, load_bundle, open_model, published_model
 from arpent.models.published import weights_file
@@ -74,7 +74,7 @@ def open_encoder(source: str | Path, *, random_init: bool = False, seed: int = 0
         return _random(name, seed)
     if path.exists():
         bundle = _from_disk(path)
-        return OpenEncoder(_checked(bundle, name), path.name, _hash(path), path)
+        return OpenEncoder(_checked(bundle, name), path.name, bundle_sha256(path), path)
     if name not in ENCODERS:
         raise UnknownName.among(name, ENCODERS, "encoder (and no file or bundle lies there)")
     if name == "croma-tiny":
@@ -150,10 +150,6 @@ def _has_contract(path: Path) -> bool:
             return HEADER_KEY in (file.metadata() or {})
     except (SafetensorError, OSError):
         return True  # `load_bundle` says what is wrong with it
-
-
-def _hash(path: Path) -> str:
-    return file_sha256(path if path.is_file() else path / "bundle.json")
 
 
 def _checked(bundle: Bundle, source: str) -> Bundle:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from arpent.core import Language
 from arpent.language import number, say
-from arpent.metrics import Faithfulness, FaithfulnessTally, Figure, Interval
+from arpent.metrics import Faithfulness, FaithfulnessTally, Figure
 from arpent.report import Picture, Section, Table, Text, write_page
 from arpent.report.lines import lines
 from arpent.report.page import Part
@@ -159,7 +159,7 @@ def _splits(judged: Judged, about: About, language: Language) -> Sequence[Part]:
     rows = [
         [
             say(f"describe_report.{figure}", language),
-            *(_told(scores.figures[figure], language) for *_, scores in groups),
+            *(scores.figures[figure].told(language) for *_, scores in groups),
         ]
         for figure in figures
     ]
@@ -170,15 +170,6 @@ def _scores(tally: FaithfulnessTally, split: str, language: Language, about: Abo
     if not tally.has(split, language):
         return None
     return tally.scores(split, language, draws=about.draws, seed=about.seed)
-
-
-def _told(one: Interval, language: Language) -> str:
-    if not math.isfinite(one.value):
-        return "–"
-    value = number(one.value, language, 3)
-    if not math.isfinite(one.low):
-        return value
-    return f"{value} ({number(one.low, language, 3)} – {number(one.high, language, 3)})"
 
 
 def _title(index: str, language: Language) -> str:

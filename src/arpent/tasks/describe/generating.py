@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arpent.core import Language, Progress, file_sha256
-from arpent.core.bundle import FOLDER_HEADER
+from arpent.core.bundle import bundle_header
 from arpent.core.progress import Silent
 from arpent.engine import Answer, ItemJob, ItemOptions, Opener, Product, Rows, fingerprint, hired, run_items
 from arpent.errors import ArpentError, BundleInvalid, InvalidSetting, PartialFailure
@@ -174,8 +174,7 @@ def _noted(run: RunFolder, images: Sequence[str], parcels: str | Path | None, mo
     records = [run.add_input(image) for image in images]
     if parcels is not None:
         records.append(run.add_input(parcels, "parcels"))
-    folder = bundle_in(model)
-    header = folder if folder.is_file() else folder / FOLDER_HEADER
+    header = bundle_header(bundle_in(model))
     sha256 = file_sha256(header)
     run.use_bundle(header, sha256)
     return [*map(content_of, records), sha256]
@@ -205,8 +204,7 @@ def _opener(model: str | Path, settings: GenerateSettings, batch_size: int) -> O
     others = hired()
     if others is None:
         return None
-    folder = bundle_in(model)
-    header = folder if folder.is_file() else folder / FOLDER_HEADER
+    header = bundle_header(bundle_in(model))
     there = settings.model_copy(update={"device": others.device_for(settings.device).type})
     return partial(_open_writer, header, file_sha256(header), Path(model), there, batch_size)
 
