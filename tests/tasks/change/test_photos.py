@@ -13,7 +13,7 @@ from arpent.errors import BandMismatch, ContractMismatch, Interrupted, InvalidSe
 from arpent.io import open_image
 from arpent.models import PlanauraSettings, build, save_bundle
 from arpent.report import figures
-from arpent.store import Place
+from arpent.store import Place, RunFolder, verify
 from arpent.tasks.change import photos as photo_list
 from arpent.tasks.change.photos import compare_photos, photo_model, run_photos
 from arpent.tasks.change.reference_config import read_reference
@@ -219,6 +219,32 @@ def test_a_configuration_may_leave_out_the_cosines(photos, tmp_path):
     made = run_photos(plan_reference(file, {"runtime": "torch"}), Place(exact=tmp_path / "run"))
     assert {path.name for path in made.placed} == {"feats_0_été 1.tif", "feats_1_été 2.tif"}
     assert "cosine_map" not in {product.name.split("!")[0] for product in made.run.manifest.products}
+
+
+def test_cosines_that_are_not_wanted_are_never_in_sight(photos, tmp_path, monkeypatch):
+    file = configuration(tmp_path, [photos], change_map={"return": False})
+    asked, run, real = plan_reference(file, {"runtime": "torch"}), tmp_path / "run", RunFolder.publish
+
+    def stopping(self, file, *, name=None, **options):
+        seen.append(name)
+        if name.startswith("preview"):
+            raise Interrupted("stopped", cure="Go on.")
+        return real(self, file, name=name, **options)
+
+    def in_sight():
+        return {path.name.partition("!")[0] for path in run.iterdir() if path.suffix == ".tif"}
+
+    seen = []
+    with monkeypatch.context() as patched:
+        patched.setattr(RunFolder, "publish", stopping)
+        with pytest.raises(Interrupted):
+            run_photos(asked, Place(exact=run))
+    assert any(name.startswith("cosine_map") for name in seen), "stopped when all maps were there"
+    assert not in_sight()
+    made = run_photos(asked, Place(exact=run, resume=True))
+    assert in_sight() == {"feature_maps_0", "feature_maps_1", "infer_0", "infer_1"}
+    assert len(made.placed) == 4
+    verify(made.run)
 
 
 def test_pictures_go_on_where_they_stopped_and_other_files_are_safe(photos, tmp_path, monkeypatch):

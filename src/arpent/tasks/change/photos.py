@@ -20,7 +20,7 @@ from arpent.language import say
 from arpent.models import Bundle
 from arpent.report import figures
 from arpent.store import Place, Run, RunFolder
-from arpent.tasks.change.comparing import Compared, compare
+from arpent.tasks.change.comparing import Compared, compare, hand_over, pair_scratch
 from arpent.tasks.change.frames import Frame, Pair, before_after, files_of
 from arpent.tasks.change.judgement import Judgement
 from arpent.tasks.change.many_pairs import OF_ONE_PAIR, Doubts, ListNetworks, swept
@@ -258,20 +258,37 @@ def run_photos(
             try:
                 seen = _upright(run, planned.pair, planned.suffix, fit=fit)
                 shared: dict[str, Any] = {"progress": told, "network": networks.of(seen, settings), "warn": doubts.add}
-                compared = compare(run, seen, bundle, settings, suffix=planned.suffix, **shared)
+                suffix, wanted = planned.suffix, plan.config.change_map.wanted
+                compared = (compare if wanted else _without_cosines)(
+                    run, seen, bundle, settings, suffix=suffix, **shared
+                )
             except OF_ONE_PAIR as problem:
                 for name in run.published.keys() - known:
                     run.withdraw(name)
                 note(planned.pair.name, problem)
                 continue
-            products = dict(compared.products)
-            if "cosine_map" in products and plan.config.change_map.wanted:
+            if "cosine_map" in compared.products:
                 _overlaid(run, seen, compared, planned.suffix, settings.language)
-            elif products.pop("cosine_map", None):
-                run.withdraw(f"cosine_map{planned.suffix}")
-            names.place(planned, products)
+            names.place(planned, compared.products)
         doubts.tell(run, settings.language)
         return PhotoBatch(run.finish(), tuple(names.placed), failed)
+
+
+def _without_cosines(
+    run: RunFolder,
+    pair: Pair,
+    bundle: Bundle,
+    settings: ChangeSettings,
+    *,
+    suffix: str,
+    **shared: Any,  # noqa: ANN401 - checked by `compare`
+) -> Compared:
+    """`compare`, but for the map of cosines: a run that is stopped anywhere must not leave it in sight either."""
+    aside = run.aside(pair_scratch(run, suffix))
+    compared = compare(aside, pair, bundle, settings, suffix=suffix, **shared)
+    hand_over(run, aside, without=f"cosine_map{suffix}")
+    products = {name: run.path / file.name for name, file in compared.products.items() if name != "cosine_map"}
+    return replace(compared, products=products, preview=run.path / compared.preview.name)
 
 
 def _pictures(plan: ReferencePlan) -> list[str | Path]:
