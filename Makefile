@@ -17,6 +17,8 @@ SINGLE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_T
 PYTEST := $(SINGLE) ARPENT_SKIPS=$(CURDIR)/.venv/skips $(BIN)/python scripts/offline.py $(BIN)/pytest -q \
 	--durations=10 --durations-min=5
 BESIDE := "not alone and not faults"
+# Importing the other files of tests would take as long as these tests do.
+ALONE = $(shell grep -rlE --include='test_*.py' 'mark\.alone\b' tests)
 
 .PHONY: help demo test faults lint types arch bench bench-peers docs lock lock-peers lowest pictures reference \
 	wheel clean
@@ -45,7 +47,7 @@ test: $(READY) ## all tests, offline; ends with the skips by reason (COVER=1: wi
 		{ echo "What failed, once more and by itself: a test that fails beside others only is named above, and ends nothing."; \
 		$(PYTEST) --last-failed --last-failed-no-failures none -m $(BESIDE); }
 	@rm -f .coverage.* # what tests killed in the middle of a write has left
-	@$(PYTEST) -m alone # they measure time, which a tracer would add to
+	@$(PYTEST) -m alone $(ALONE) # they measure time, which a tracer would add to
 	@$(if $(COVER),$(BIN)/coverage report)
 	@if test -s .venv/skips; then echo "Skipped, by reason:"; sort .venv/skips | uniq -c; else echo "Nothing was skipped."; fi
 
