@@ -35,14 +35,30 @@ ROOT = Path(__file__).resolve().parent.parent
 UV = (sys.executable, "-m", "uv")
 TESTS = ("core", "language", "store", "tiling")
 """Rooms whose tests run against the wheel: they need no torch."""
-WHOLE = (*TESTS, "pixels", "io", "metrics", "report", "data", "models", "engine", "api", "tasks", "cli")
-"""Rooms whose tests run where all parts are installed; the others look at the repository, or into a browser."""
+WHOLE = (
+    *TESTS,
+    "pixels",
+    "metrics",
+    "report",
+    "testing",
+    "io",
+    "data",
+    "models",
+    "engine",
+    "api",
+    "demo",
+    "web",
+    "tasks",
+    "cli",
+)
+"""Rooms whose tests run where all parts are installed, the quick ones first; the others look at the repository."""
 TORCH = ROOT / "tests" / "core" / "test_lazy.py"
 """It looks into every room, and is left out."""
 TOOLS = (
     "h5netcdf",
     "hypothesis",
     "jsonschema",
+    "maplibre",
     "moto",
     "mypy",
     "pandas",
@@ -50,12 +66,15 @@ TOOLS = (
     "psutil",
     "pytest",
     "rio-cogeo",
+    "rio-tiler",
     "scikit-learn",
     "spyndex",
     "types-pyyaml",
     "xarray",
 )
 """Of the group ``dev``: what these tests import."""
+OFFLINE = (sys.executable, ROOT / "scripts" / "offline.py")
+"""Tests run without a network, as those of ``make test`` do."""
 OLD = ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")
 """What a library of years ago says of its newer neighbours, and cannot be helped here."""
 COMMANDS = (
@@ -158,8 +177,12 @@ def without_torch(python: Path, folder: Path) -> None:
     done = subprocess.run([arpent, *words], cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode != 8 or "pip install 'arpent[learn]'" not in done.stderr or done.stderr.count("\n") != 1:
         sys.exit(f"what lacks torch should say so in a line and end with 8, not {done.returncode}:\n{done.stderr}")
-    checked(python, "-c", "import importlib.util as u, sys; sys.exit(u.find_spec('torch') is not None)")
     said(f"without torch: {len(COMMANDS)} commands work; one that needs it says what to install")
+
+
+def lacks_torch(python: Path) -> None:
+    """Ends where torch has come along with what was installed."""
+    checked(python, "-c", "import importlib.util as u, sys; sys.exit(u.find_spec('torch') and 'torch is installed')")
 
 
 def tested(python: Path, folder: Path, room: str, *words: object) -> bool:
@@ -169,6 +192,7 @@ def tested(python: Path, folder: Path, room: str, *words: object) -> bool:
         sys.exit(f"arpent is imported from {place}, and not from the environment")
     which = ("-m", "not alone and not faults and not slow", "-c", ROOT / "pyproject.toml", "--rootdir", ROOT)
     words = (
+        *OFFLINE,
         python,
         "-m",
         "pytest",
@@ -209,7 +233,7 @@ def served(python: Path, folder: Path) -> None:
             server.terminate()
     if "<title>" not in page:
         sys.exit(f"the map answers with something else:\n{page[:300]}")
-    said("with the part web: the map is served")
+    said("with the part web, without torch: the map is served")
 
 
 def tools() -> list[str]:
@@ -223,9 +247,11 @@ def tried(wheel: Path, limits: Path, folder: Path, wanted: argparse.Namespace) -
     rooms = wanted.rooms if wanted.rooms is not None else WHOLE if wanted.whole else TESTS
     python = made(wanted.python, folder / "core")
     installed(python, limits, wheel)
+    lacks_torch(python)
     with tempfile.TemporaryDirectory() as work:
         without_torch(python, Path(work))
         installed(python, limits, f"{wheel}[web]")
+        lacks_torch(python)
         served(python, Path(work))
         if wanted.whole:
             python = made(wanted.python, folder / "whole")
