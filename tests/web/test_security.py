@@ -59,6 +59,17 @@ def test_every_answer_has_the_policy_and_nothing_inline_is_allowed(registered: d
     assert all("src=" in tag for tag in page.split("<script")[1:] if 'type="application/json"' not in tag[:80])
 
 
+@pytest.mark.parametrize("secure", [True, False])
+def test_cookies_that_came_through_tls_go_through_tls_alone(staff: Client, secure: bool) -> None:
+    client = Client()
+    client.get("/login/", secure=secure)
+    client.post("/login/", {"username": "surveyor", "password": "a long word"}, secure=secure)
+    assert {name: bool(cookie["secure"]) for name, cookie in client.cookies.items()} == {
+        "csrftoken": secure,
+        "sessionid": secure,
+    }
+
+
 def test_other_hosts_are_refused(site: Path) -> None:
     answer = Client().get("/api/state", headers={"Host": "evil.example"})
     assert told(answer) == (400, "the request cannot be understood")

@@ -44,7 +44,10 @@ POLICY = "; ".join(
 
 
 class Headers:
-    """Gives every answer the policy of the site, those of static files included."""
+    """Gives every answer the policy of the site, those of static files included.
+
+    Cookies that came through TLS go through TLS alone ever after.
+    """
 
     def __init__(self, get_response: Next) -> None:
         self._next = get_response
@@ -54,6 +57,10 @@ class Headers:
         response = self._next(request)
         response.headers["Content-Security-Policy"] = POLICY
         response.headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=(self)"
+        # Not for every cookie in production: a map on a network of one's own may be served without TLS.
+        if request.is_secure():
+            for cookie in response.cookies.values():
+                cookie["secure"] = True
         return response
 
 
