@@ -222,6 +222,8 @@ def test_odd_embeddings_are_refused(tmp_path, training):
         )
     with pytest.raises(UnreadableFile, match="different encoders"):
         read_vectors([tmp_path / "0.parquet", tmp_path / "1.parquet"])
+    with pytest.raises(UnreadableFile, match="different encoders"):
+        read_vectors([tmp_path / "1.parquet"], read_vectors([tmp_path / "0.parquet"]))
     learnt = learnt_from(tmp_path / "no bundle", training, ())
     assert learnt.training is not None and learnt.training.vectors is None and len(learnt.problems) == 1
 

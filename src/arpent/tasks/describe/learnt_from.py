@@ -87,15 +87,14 @@ def _recipe(bundle: Path | None) -> tuple[Mapping[str, Any], list[str]]:
 
 
 def _vectors(own: object, given: tuple[str, ...]) -> tuple[Vectors, list[str]]:
+    known: Vectors = {}
     problems = []
-    sources: list[str] = []
     if isinstance(own, str) and own:
         try:
-            read_vectors([own])
-            sources.append(own)
+            known = read_vectors([own])
         except ArpentError as problem:
             problems.append(str(problem))
-    return read_vectors([*sources, *given]), problems
+    return read_vectors(given, known), problems
 
 
 def _is_held_out(row: Mapping[str, Any], held_out: Mapping[str, Any]) -> bool:

@@ -131,14 +131,18 @@ def earlier(facts: Iterable[Measured], than: Measured) -> tuple[Measured, ...]:
     return tuple(before[day] for day in sorted(before))
 
 
-def read_vectors(sources: Sequence[str | Path]) -> Vectors:
+def read_vectors(sources: Sequence[str | Path], known: Vectors | None = None) -> Vectors:
     """The embeddings of runs of ``describe embed``, or of their tables; the later one wins.
+
+    Args:
+        sources: runs or tables.
+        known: embeddings that have been read already, and come first.
 
     Raises:
         FileMissing: nothing there.
         UnreadableFile: no table of embeddings of parcels, or two that are of different encoders.
     """
-    found: dict[Key, NDArray[np.float32]] = {}
+    found: dict[Key, NDArray[np.float32]] = dict(known or {})
     for source in sources:
         table = read_embeddings(source, ["parcel", "image", "embedding"])
         kind = table.schema.field("embedding").type
