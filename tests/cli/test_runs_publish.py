@@ -16,8 +16,9 @@ import pystac
 import pytest
 
 from arpent.core import Grid, Strip
-from arpent.io import CogWriter, RasterSpec, stac_item, validate_stac
+from arpent.io import CogWriter, RasterSpec, stac_item
 from arpent.store import RunFolder
+from arpent.testing.items import validate_stac
 
 Command = Callable[..., Any]
 

@@ -18,10 +18,11 @@ import shapely
 from arpent.core import Grid, Strip, nomenclature
 from arpent.engine import Job, PredictSettings, Product, Rows, run_job
 from arpent.errors import ContractMismatch, NoValidPixels
-from arpent.io import CogWriter, RasterSpec, open_image, validate_stac
+from arpent.io import CogWriter, RasterSpec, open_image
 from arpent.models import load_bundle
 from arpent.store import Place, open_run, verify
 from arpent.tasks.landcover import LandcoverSettings, LandcoverTask
+from arpent.testing.items import validate_stac
 from arpent.testing.toys import toy_bundle
 
 BANDS = ("red", "green", "blue", "nir")

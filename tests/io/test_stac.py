@@ -16,7 +16,8 @@ from pyproj import Geod
 
 from arpent.core import Grid, ground_area, nomenclature
 from arpent.errors import GeoreferenceMissing, InputError, OutputError
-from arpent.io import BandStatistics, RasterSpec, footprint, stac_item, validate_stac
+from arpent.io import BandStatistics, RasterSpec, footprint, stac_item
+from arpent.testing.items import validate_stac
 
 WHEN = datetime(2024, 6, 1, 10, 30, tzinfo=UTC)
 LAMBERT = Grid.north_up(652_000, 6_862_000, 0.2, 500, 600, "EPSG:2154")

@@ -12,7 +12,7 @@ from arpent.io.prefetch import read_ahead
 from arpent.io.published import quicklook, recorded_classes, recorded_shares, recorded_statistics
 from arpent.io.reader import ImageReader, open_image
 from arpent.io.spec import Compression, RasterSpec, scratch_bytes
-from arpent.io.stac import stac_item, validate_stac
+from arpent.io.stac import stac_item
 from arpent.io.table import RowWriter
 from arpent.io.tally import BandStatistics
 
@@ -46,7 +46,6 @@ __all__ = [
     "scratch_bytes",
     "stac_item",
     "upright",
-    "validate_stac",
 ]
 
 # The compiler behind the vectoriser takes a second to import; who only reads or writes images does not wait for it.

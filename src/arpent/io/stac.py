@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 
 from arpent.core import ClassMap, Grid
-from arpent.errors import EnvironmentLack, OutputError
 from arpent.io.footprint import footprint
 from arpent.io.media import media_type
 from arpent.io.spec import RasterSpec
 from arpent.io.tally import BandStatistics
 
-__all__ = ["STAC_VERSION", "stac_item", "validate_stac"]
+__all__ = ["STAC_VERSION", "stac_item"]
 
 STAC_VERSION = "1.1.0"
 _EXTENSION = "https://stac-extensions.github.io/{}/v2.0.0/schema.json"
@@ -154,26 +153,3 @@ def _slug(name: str) -> str:
     """A name of plain letters, digits and hyphens, as the extension demands."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     return re.sub(r"[^0-9A-Za-z]+", "-", plain).strip("-").lower()
-
-
-def validate_stac(item: Mapping[str, Any]) -> None:
-    """Checks an item against the core schemas of STAC, which pystac carries: the network is never asked.
-
-    Raises:
-        OutputError: it is not valid; the message names the first thing that is wrong.
-    """
-    from pystac.errors import STACTypeError, STACValidationError
-    from pystac.validation import validate_dict
-
-    try:
-        validate_dict(dict(item), extensions=[])
-    except ImportError as problem:
-        raise EnvironmentLack(
-            "checking STAC items needs a JSON schema checker", cure="Install it: pip install jsonschema."
-        ) from problem
-    except (STACTypeError, STACValidationError) as problem:
-        raise OutputError(
-            f"item '{item.get('id')}' is not valid STAC {STAC_VERSION}",
-            found=str(problem).split("\n\n")[0],
-            cure="Correct the item.",
-        ) from problem

@@ -28,9 +28,9 @@ from arpent.errors import (
     NoValidPixels,
     UnknownName,
 )
-from arpent.io import validate_stac
 from arpent.store import RunFolder, verify
 from arpent.tasks.change import ChangeSettings, Frame, Pair, compare
+from arpent.testing.items import validate_stac
 
 NONE = -100.0
 

@@ -14,12 +14,13 @@ from arpent import __version__
 from arpent.cli.app import main
 from arpent.core import Contract, Grid, Normalisation, Strip, sensor
 from arpent.errors import BundleInvalid, InvalidSetting, NoValidPixels
-from arpent.io import CogWriter, RasterSpec, validate_stac
+from arpent.io import CogWriter, RasterSpec
 from arpent.models import build, load_bundle, save_bundle
 from arpent.store import Place, open_run, verify
 from arpent.tasks.change.embedding import embed_image, false_colours, for_one_image, plan_embedding
 from arpent.tasks.change.embedding_settings import EmbedSettings
 from arpent.tasks.change.embedding_sources import open_embeddings
+from arpent.testing.items import validate_stac
 
 PATCH, SIDE, WIDTH = 8, 64, 32
 SHAPE = {

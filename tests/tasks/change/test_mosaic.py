@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from rasterio.warp import Resampling, reproject, transform_bounds
 
 from arpent.errors import FileMissing, InputError, InvalidSetting, RunExists, UnreadableFile
-from arpent.io import validate_stac
 from arpent.store import Place, RunFolder, open_run, verify
 from arpent.tasks.change.frames import Frame, Pair
 from arpent.tasks.change.mosaic import fuse, make_mosaic
 from arpent.tasks.change.mosaic_pairs import find_pairs
 from arpent.tasks.change.mosaic_settings import MosaicSettings
+from arpent.testing.items import validate_stac
 
 UTM, NEXT_ZONE, LAMBERT = "EPSG:32618", "EPSG:32619", "EPSG:3979"
 DATES = {0: (2020160, 2021160), 1: (2019150, 2021165), 2: (2020200, 2022170)}

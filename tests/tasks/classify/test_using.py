@@ -23,7 +23,6 @@ from arpent.cli.app import main
 from arpent.core import Contract, Normalisation, sensor
 from arpent.engine import TorchNetwork
 from arpent.errors import DatasetError, InputError, Interrupted, UnknownName
-from arpent.io import validate_stac
 from arpent.models import LabellerSettings, LabellingHead, save_bundle
 from arpent.models.labelling import build_labeller
 from arpent.models.labelling_settings import ImageBranchSettings, TextBranchSettings
@@ -39,6 +38,7 @@ from arpent.tasks.classify.labelling import OpenedLabeller
 from arpent.tasks.classify.pixels import Squares
 from arpent.tasks.classify.predict_settings import LabelSettings
 from arpent.tasks.classify.predicting import LabelRun, label_pictures
+from arpent.testing.items import validate_stac
 
 SIDE = 32
 BYTES = Normalisation(origin="test", scale=1 / 255, mean=(0.5,) * 3, std=(0.25,) * 3)

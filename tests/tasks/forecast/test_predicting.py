@@ -23,7 +23,7 @@ from arpent.errors import (
     RunExists,
     UnknownName,
 )
-from arpent.io import open_image, validate_stac
+from arpent.io import open_image
 from arpent.models import build, load_bundle, save_bundle
 from arpent.store import Place, verify
 from arpent.tasks.forecast.answering import open_forecaster
@@ -33,6 +33,7 @@ from arpent.tasks.forecast.foretold import plan_of
 from arpent.tasks.forecast.judging import issues_of, look
 from arpent.tasks.forecast.predict_settings import ForetellSettings
 from arpent.tasks.forecast.predicting import foretell
+from arpent.testing.items import validate_stac
 
 DAY = dt.date(2023, 3, 1)
 
