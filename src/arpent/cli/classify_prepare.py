@@ -26,7 +26,9 @@ def prepare(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the data set.", metavar="DATASET")],
     settings: PrepareSettings,
-    force: Annotated[bool, typer.Option("--force", help="Replace a data set that is there.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a data set that is there, and the features in it.")
+    ] = False,
 ) -> None:
     """Makes a data set of pictures with captions and labels, divided by picture.
 

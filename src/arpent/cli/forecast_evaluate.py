@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from arpent.cli.console import note, progress, show, table, where_to_find
 from arpent.cli.options import with_settings
-from arpent.cli.places import Force, Name, Output, Trained, place
+from arpent.cli.places import Force, ForecastData, Name, Output, Trained, place
 from arpent.language import say
 from arpent.tasks.forecast.evaluate_settings import EvaluateSettings
 
@@ -21,7 +18,7 @@ app = typer.Typer()
 @app.command()
 @with_settings
 def evaluate(
-    dataset: Annotated[Path, typer.Argument(help="Folder that 'forecast prepare' has made.", metavar="DATASET")],
+    dataset: ForecastData,
     model: Trained,
     settings: EvaluateSettings,
     output: Output = None,

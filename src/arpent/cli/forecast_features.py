@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from arpent.cli.console import progress, show
 from arpent.cli.options import with_settings
-from arpent.cli.places import Force, Name, Output, Resume, Trained, place
+from arpent.cli.places import Force, ForecastData, Name, Output, Resume, Trained, place
 from arpent.tasks.forecast.train_settings import FeatureSettings
 
 __all__ = ["app"]
@@ -20,7 +17,7 @@ app = typer.Typer()
 @app.command()
 @with_settings
 def features(
-    dataset: Annotated[Path, typer.Argument(help="Data set of 'arpent forecast prepare'.", metavar="DATASET")],
+    dataset: ForecastData,
     model: Trained,
     settings: FeatureSettings,
     output: Output = None,

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from arpent.cli.console import progress
 from arpent.cli.options import with_settings
-from arpent.cli.places import Force, Name, Output, Resume, place
+from arpent.cli.places import Force, ForecastData, Name, Output, Resume, place
 from arpent.cli.trainings import show_training
 from arpent.tasks.forecast.train_settings import ForecastSettings
 
@@ -21,7 +18,7 @@ app = typer.Typer()
 @app.command()
 @with_settings
 def train(
-    dataset: Annotated[Path, typer.Argument(help="Data set of 'arpent forecast prepare'.", metavar="DATASET")],
+    dataset: ForecastData,
     settings: ForecastSettings,
     output: Output = None,
     name: Name = None,

@@ -12,7 +12,18 @@ from arpent.core import object_address
 from arpent.errors import InvalidSetting
 from arpent.store import Place, stage_of
 
-__all__ = ["Assignments", "Force", "Name", "Output", "ParcelFile", "Resume", "Trained", "as_said", "place"]
+__all__ = [
+    "Assignments",
+    "Force",
+    "ForecastData",
+    "Name",
+    "Output",
+    "ParcelFile",
+    "Resume",
+    "Trained",
+    "as_said",
+    "place",
+]
 
 _IMAGES = frozenset({".tif", ".tiff", ".jp2", ".vrt", ".png", ".jpg", ".jpeg"})
 
@@ -37,6 +48,9 @@ Output = Annotated[
 ]
 Name = Annotated[str | None, typer.Option("--name", help="Name of the run; one that fits what it does if not given.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace a run that is there.")]
+ForecastData = Annotated[
+    Path, typer.Argument(help="Data set that 'arpent forecast prepare' has made.", metavar="DATASET")
+]
 ParcelFile = Annotated[
     Path | None,
     typer.Option(
