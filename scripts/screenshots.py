@@ -67,19 +67,22 @@ SHOTS = (
 
 
 def main(arguments: list[str]) -> int:
-    """Takes the pictures; 1 when a kind of layer is not in the runs."""
+    """Takes the pictures; 1 when a kind of layer is not in the runs, or there is no Chromium."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "images")
     parser.add_argument("--only", action="append", help="name of a picture; may be repeated, all of them if not given")
     asked = parser.parse_args(arguments)
     shots = [shot for shot in SHOTS if not asked.only or shot.name in asked.only]
+    chromium = os.environ.get("ARPENT_CHROMIUM") or shutil.which("chromium")
+    if chromium is None:
+        print("Chromium is not installed (Debian: apt-get install chromium)")
+        return 1
     asked.output.mkdir(parents=True, exist_ok=True)
     from playwright.sync_api import sync_playwright
 
     missing = []
     with TemporaryDirectory() as data, served(asked.runs, Path(data)) as site, sync_playwright() as play:
-        chromium = os.environ.get("ARPENT_CHROMIUM") or shutil.which("chromium")
         browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for shot in shots:
             picture = taken(browser, site, shot)
