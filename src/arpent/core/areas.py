@@ -23,22 +23,23 @@ def _to_lonlat(crs: str) -> Transformer:
     return Transformer.from_crs(crs, "OGC:CRS84", always_xy=True)
 
 
-def _outline(window: Window) -> NDArray[np.float64]:
+def _outline(window: Window, points: int) -> NDArray[np.float64]:
     """The sides of a window as ``(points, 2)`` of (column, row), clockwise from the upper left corner."""
-    steps = np.linspace(0.0, 1.0, _POINTS_PER_SIDE, endpoint=False)
+    steps = np.linspace(0.0, 1.0, points, endpoint=False)
     cols = np.concatenate([steps, np.ones_like(steps), 1 - steps, np.zeros_like(steps)])
     rows = np.concatenate([np.zeros_like(steps), steps, np.ones_like(steps), 1 - steps])
     return np.stack([window.col + cols * window.width, window.row + rows * window.height], axis=1)
 
 
-def ground_outline(grid: Grid, window: Window | None = None) -> NDArray[np.float64]:
-    """The outline of a window of the grid (all of it, if none is given), ``(points, 2)`` of longitude and latitude.
+def ground_outline(grid: Grid, window: Window | None = None, *, points: int = _POINTS_PER_SIDE) -> NDArray[np.float64]:
+    """The outline of a window of the grid (all of it, if none is given), `points` on each side.
 
+    Gives ``(4 × points, 2)`` of longitude and latitude, clockwise from the upper left corner, which comes once.
     Longitudes run on past ±180° where the outline crosses the antimeridian. Points that are nowhere on earth, as at the
     corners of a full disk, and what follows them, are NaN.
     """
     crs = grid.require_crs("the image")
-    cols, rows = _outline(window or grid.window).T
+    cols, rows = _outline(window or grid.window, points).T
     t = grid.transform
     xs, ys = t.a * cols + t.b * rows + t.c, t.d * cols + t.e * rows + t.f
     ground = np.array(_to_lonlat(crs.to_wkt()).transform(xs, ys))

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from pyproj import Transformer
 from shapely.geometry import MultiPolygon, Polygon, mapping
 
-from arpent.core import Grid
+from arpent.core import Grid, ground_outline
 from arpent.errors import InputError
 
 __all__ = ["Footprint", "footprint"]
@@ -38,10 +37,8 @@ class Footprint:
 
 def footprint(grid: Grid) -> Footprint:
     """The outline of a grid; its sides follow the curves that they are on the globe."""
-    crs = grid.require_crs("a footprint")
-    lons, lats = _outline(grid, Transformer.from_crs(crs.to_wkt(), "OGC:CRS84", always_xy=True))
-    # Longitudes jump at the antimeridian; laid out without jumps, the outline is an ordinary polygon again.
-    lons = np.rad2deg(np.unwrap(np.deg2rad(lons)))
+    grid.require_crs("a footprint")
+    lons, lats = _outline(grid)
     turn = lons[-1] - lons[0]
     if abs(turn) > _ROUND_THE_EARTH / 2:
         # The outline runs once around the earth: it has a pole inside, which closes the polygon.
@@ -52,21 +49,16 @@ def footprint(grid: Grid) -> Footprint:
     return _cut(whole.simplify(min(_DETAIL, _SHARE * min(east - west, north - south))))
 
 
-def _outline(grid: Grid, to_lonlat: Transformer) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Longitudes and latitudes along the four sides, back to the first corner."""
-    steps = np.linspace(0.0, 1.0, _POINTS_PER_SIDE, endpoint=False)
-    ones, zeros = np.ones_like(steps), np.zeros_like(steps)
-    cols = np.concatenate([steps, ones, 1 - steps, zeros, [0.0]]) * grid.width
-    rows = np.concatenate([zeros, steps, ones, 1 - steps, [0.0]]) * grid.height
-    t = grid.transform
-    lons, lats = to_lonlat.transform(t.a * cols + t.b * rows + t.c, t.d * cols + t.e * rows + t.f)
+def _outline(grid: Grid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Longitudes, without jumps at the antimeridian, and latitudes along the four sides, back to the first corner."""
+    lons, lats = ground_outline(grid, points=_POINTS_PER_SIDE).T
     if not (np.isfinite(lons).all() and np.isfinite(lats).all()):
         raise InputError(
             "the image reaches beyond the area in which its coordinate system is defined",
             found=f"corners {grid.bounds}",
             cure="Check its CRS and its transform.",
         )
-    return lons, lats
+    return np.unwrap(np.append(lons, lons[0]), period=_ROUND_THE_EARTH), np.append(lats, lats[0])
 
 
 def _cut(whole: Polygon | MultiPolygon) -> Footprint:
