@@ -16,7 +16,7 @@ run = ap.change("before.tif", Path("after.tif"), model="change-nano", output="ru
 shown = run.plot("change", language="fr")
 where: Path = run.products["change"]
 figures: Mapping[str, float | None] = run.metrics
-reveal_type(run)
+reveal_type(ap.change("before.tif", "after.tif"))
 reveal_type(ap.describe(["a.tif"]))
 reveal_type(ap.describe("a.tif", model="runs/describer"))
 reveal_type(ap.open_run("runs/change").made)
@@ -25,7 +25,7 @@ WRONG = """
 import arpent as ap
 
 ap.change("before.tif", 3, model="change-nano")
-ap.change("before.tif", "after.tif")
+ap.landcover("ortho.tif")
 ap.open_run("runs/change").plott()
 """
 

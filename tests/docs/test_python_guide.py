@@ -18,10 +18,12 @@ def blocks_of(root, name):
 def test_the_blocks_run_as_they_stand(root, tmp_path):
     script = tmp_path / "typed.py"
     script.write_text("\n".join(blocks_of(root, "python.md")), "utf-8")
-    done = subprocess.run([sys.executable, "-W", "error", script], cwd=tmp_path, capture_output=True, text=True)
+    strict = ["-W", "error", "-W", "default:no model was named:UserWarning"]  # the one that the page shows
+    done = subprocess.run([sys.executable, *strict, script], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "Run of change" in done.stdout and "EPSG:32" in done.stdout
     assert "NDVI" in done.stdout, "a text in French"
+    assert "change-nano was taken" in done.stdout and "change-nano was taken" in done.stderr
     assert "nowhere.tif" in done.stdout and "→" in done.stdout
     assert (tmp_path / "change.png").stat().st_size > 10_000
     assert (tmp_path / "cosine.png").is_file() and not (tmp_path / "runs" / "other").exists()
@@ -31,7 +33,7 @@ def test_both_languages_run_the_same(root):
     def bare(name):
         return [re.sub(r"  #.*", "", block) for block in blocks_of(root, name)]
 
-    assert len(bare("python.md")) == 6
+    assert len(bare("python.md")) == 7
     assert bare("python.md") == bare("python.fr.md")
 
 

@@ -8,6 +8,7 @@ from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from arpent.api.assumed import work_of
 from arpent.api.runs import Run
 from arpent.core import Progress, parse
 from arpent.errors import PartialFailure
@@ -77,7 +78,7 @@ def change(
     before: Source | Sequence[Source],
     after: Source,
     *,
-    model: Source,
+    model: Source | None = None,
     output: Source | Place | None = None,
     quality: Sequence[Source] = (),
     before_before: Source | None = None,
@@ -94,7 +95,8 @@ def change(
     Args:
         before: the earlier image, or two of them in the order of their dates.
         after: the later image.
-        model: a bundle, a published checkpoint or its name.
+        model: a bundle, a published checkpoint or its name. If not given, ``change-nano`` compares, with a warning: it
+            has learnt on simulated land alone.
         output: the run folder; a dated one under ``runs/`` if not given. An `ap.Place` says more: what the run is
             called, whether one that is there is replaced (``ap.Place(exact=folder, force=True)``) or resumed.
         quality: a layer for each image, in their order; looked for beside them if not given.
@@ -110,11 +112,12 @@ def change(
     """
     from arpent.tasks.change.pairs import change as compare
 
+    work = work_of("change", model, _place(output), settings)
     made = compare(
         before,
         after,
-        model=model,
-        place=_place(output),
+        model=work.model,
+        place=work.place,
         quality=quality,
         before_before=before_before,
         progress=progress,
@@ -126,7 +129,7 @@ def change(
 def forecast(
     series: Source,
     *,
-    model: Source,
+    model: Source | None = None,
     output: Source | Place | None = None,
     progress: Progress | None = None,
     **settings: Any,  # noqa: ANN401 - checked by the settings themselves
@@ -140,7 +143,8 @@ def forecast(
 
     Args:
         series: a folder that ``arpent forecast prepare`` has made, or a series as it takes one.
-        model: the bundle, or the run that trained it; one that only segments maps every observed date.
+        model: the bundle, or the run that trained it; one that only segments maps every observed date. If not given,
+            ``forecast-nano`` foretells, with a warning: it has learnt on simulated land alone.
         output: the run folder; a dated one under ``runs/`` if not given. An `ap.Place` says more: what the run is
             called, whether one that is there is replaced (``ap.Place(exact=folder, force=True)``) or resumed.
         progress: who is told how far it is.
@@ -155,7 +159,8 @@ def forecast(
     from arpent.tasks.forecast.predicting import foretell
 
     chosen = parse(ForetellSettings, settings, "ap.forecast")
-    made = foretell(Path(series), Path(model), _place(output), chosen, progress=progress)
+    work = work_of("forecast", model, _place(output), settings)
+    made = foretell(Path(series), Path(work.model), work.place, chosen, progress=progress)
     return _whole(made.run, made)
 
 
@@ -231,7 +236,7 @@ def describe(
 def classify(
     pictures: Source | Sequence[Source] = (),
     *,
-    model: Source,
+    model: Source | None = None,
     caption: str | None = None,
     captions: Source | Mapping[str, Sequence[str]] | None = None,
     output: Source | Place | None = None,
@@ -247,7 +252,8 @@ def classify(
 
     Args:
         pictures: one picture or several, or folders of them; none for a caption alone.
-        model: a labeller's bundle, or the run that trained it.
+        model: a labeller's bundle, or the run that trained it. If not given, ``classify-nano`` does it, with a warning:
+            it has learnt on simulated land alone.
         caption: what is said of the one picture; alone, it gets labels by itself.
         captions: of many pictures: a file in any form that ``arpent classify prepare`` reads, or captions by the names
             of their pictures.
@@ -264,13 +270,15 @@ def classify(
     from arpent.tasks.classify import LabelSettings, label_pictures
     from arpent.tasks.classify.caption_files import read_captions
 
+    chosen = parse(LabelSettings, settings, "ap.classify")
+    work = work_of("classify", model, _place(output), settings)
     sources = [fspath(one) for one in ([pictures] if isinstance(pictures, str | Path) else pictures)]
     known = read_captions(Path(captions)).captions if isinstance(captions, str | Path) else captions
     made = label_pictures(
         sources,
-        fspath(model),
-        _place(output),
-        parse(LabelSettings, settings, "ap.classify"),
+        fspath(work.model),
+        work.place,
+        chosen,
         caption=caption,
         captions=known,
         progress=progress,

@@ -28,6 +28,7 @@ class Place:
         force: replace a run that is there.
         resume: go on with an unfinished one.
         tell: who is told, in a line, what a user should know of the folder.
+        doubts: what makes the result doubtful before anything is read; noted as warnings of the run.
     """
 
     exact: Path | None = None
@@ -36,6 +37,7 @@ class Place:
     force: bool = False
     resume: bool = False
     tell: Callable[[str], None] | None = None
+    doubts: tuple[str, ...] = ()
 
     def begin(
         self, task: str, suggested: str, settings: Mapping[str, Any], inputs: Sequence[str | Path] = ()
@@ -63,6 +65,8 @@ class Place:
         if run.foreign and self.tell is not None:
             more = f" and {len(run.foreign) - _LISTED} more" if len(run.foreign) > _LISTED else ""
             self.tell(f"kept in {run.path}, since no run made it: {', '.join(run.foreign[:_LISTED])}{more}")
+        for doubt in self.doubts:
+            run.warn(doubt)
         return run
 
 
