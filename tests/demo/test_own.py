@@ -12,7 +12,10 @@ from PIL import Image
 
 from arpent.demo import Stage, run_on
 from arpent.errors import FileMissing, PartialFailure, RunExists
+from arpent.store import open_run, verify
+from arpent.tasks.describe.texts import read_texts
 from arpent.testing.simulation import RadarSimulation, Simulation, simulate
+from arpent.web.products import layers_of
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +60,36 @@ def test_each_folder_is_done_and_others_are_said_to_be_absent(data, tmp_path):
     assert all(one.product.is_file() for one in done.values())
     assert "the next 3 dates of 1 radar series by forecast-nano" in done["forecast"].done
     assert any("learnt from level, rain" in line for line in told)  # which nobody tells of one's own images
+    assert done["describe"].done.startswith("1 parcel on 1 image, 2 texts in English and French by describe-nano, ")
+    _on_the_map(tmp_path / "demo" / "describe", "model")
+
+
+def test_images_that_the_model_cannot_see_are_told_by_the_grammar(data, tmp_path):
+    """HLS has neither the red edges nor the pixels of Sentinel-2; indices can be measured all the same."""
+    told, own = [], tmp_path / "own"
+    (own / "describe").mkdir(parents=True)
+    shutil.copy(min((data / "change").glob("[!f]*.tif")), own / "describe")
+    done = run_on(Stage(tmp_path / "demo", language="fr", tell=told.append), own)
+    assert not done.failures
+    assert (
+        done.outcomes["describe"].done == "1 parcelle sur 1 image, 2 textes en français et en anglais de la grammaire"
+    )
+    assert done.outcomes["describe"].product.is_file()
+    (line,) = [one for one in told if one.startswith("les textes sont tirés des seules mesures, sans describe-nano : ")]
+    assert "B05" in line and "\n" not in line
+    _on_the_map(tmp_path / "demo" / "describe", "grammar")
+
+
+def _on_the_map(path, writer):
+    """The run of texts: true sentences in both languages by that writer, and their parcels for the map."""
+    run = open_run(path)
+    verify(run)
+    assert [layer.kind for layer in layers_of(run) if layer.key == "descriptions"] == ["parcels"]
+    texts = read_texts(path)
+    assert {one.language for one in texts} == {"en", "fr"}
+    sentences = [sentence for one in texts for sentence in one.sentences]
+    assert {sentence.source for sentence in sentences} >= {writer}
+    assert {finding.verdict for sentence in sentences for finding in sentence.findings} == {"supported"}
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,19 @@ from time import perf_counter
 from arpent.core.bundle import FOLDER_HEADER
 from arpent.demo.outcome import Outcome
 from arpent.demo.stage import Stage
-from arpent.errors import ArpentError, ConfigError, DatasetError, FileMissing, InputError, ModelError, PartialFailure
+from arpent.errors import (
+    ArpentError,
+    BandMismatch,
+    ConfigError,
+    ContractMismatch,
+    DatasetError,
+    FileMissing,
+    InputError,
+    ModelError,
+    PartialFailure,
+)
 from arpent.io.named_shapes import VECTOR_FILES
-from arpent.language import say
+from arpent.language import LANGUAGES, say
 from arpent.models.shipped import shipped_bundle
 from arpent.store import open_run
 
@@ -170,16 +180,26 @@ def _forecast(stage: Stage, folder: Path) -> Outcome:
 
 
 def _describe(stage: Stage, folder: Path) -> Outcome:
-    from arpent.tasks.describe import CaptionSettings, IndexSettings, caption_table, index_run
+    from arpent.tasks.describe import GenerateSettings, generate, tell
 
     parcels = next((path for path in sorted(folder.iterdir()) if path.suffix.lower() in VECTOR_FILES), None)
-    settings, place = IndexSettings(language=stage.language), stage.place("describe")
-    made = index_run(_images(folder), place, settings, parcels=parcels, progress=stage.progress)
-    assert made.run is not None  # it was asked for
-    words = CaptionSettings(language=stage.language)
-    told = caption_table(made.file, stage.folder / "descriptions.jsonl", words)
-    done = say("demo.own_describe", stage.language, images=made.images, parcels=made.parcels, texts=told.texts)
-    return Outcome(done, told.file, (made.run.path,), facts={"examples": told.first})
+    model, images, place = _model(folder, "describe-nano"), _images(folder), stage.place("describe")
+    asked = GenerateSettings(lang="both", language=stage.language)
+    try:
+        made = generate(images, model, place, asked, parcels=parcels, progress=stage.progress)
+        by = "model"
+    except (BandMismatch, ContractMismatch) as problem:  # of such images indices may be measured all the same
+        made, by = tell(images, place, asked, parcels=parcels, progress=stage.progress), "grammar"
+        stage.tell(say("demo.told_exactly", stage.language, model=model.stem, problem=str(problem)))
+    count = {"parcels": len({one.parcel for one in made.described}), "texts": len(made.described)}
+    count["images"] = len({one.image for one in made.described})
+    mended = made.repair_rate or 0.0
+    done = say(f"demo.own_described_by_{by}", stage.language, **count, model=model.stem, mended=mended)
+    told = {
+        spoken: [one.text for one in made.described if one.language == spoken and not one.abstained][-1:]
+        for spoken in LANGUAGES
+    }
+    return Outcome(done, made.run.path / "report.html", (made.run.path,), facts={"examples": told})
 
 
 def _classify(stage: Stage, folder: Path) -> Outcome:

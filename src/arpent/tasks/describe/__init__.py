@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from arpent.tasks.describe.generating import generate
     from arpent.tasks.describe.indexing import index_run, index_table
     from arpent.tasks.describe.series import series_run
+    from arpent.tasks.describe.telling import tell
     from arpent.tasks.describe.training import train_describer
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "index_run",
     "index_table",
     "series_run",
+    "tell",
     "train_describer",
 ]
 
@@ -54,6 +56,7 @@ __getattr__ = on_demand(
         "generating": ("generate",),
         "indexing": ("index_run", "index_table"),
         "series": ("series_run",),
+        "telling": ("tell",),
         "training": ("train_describer",),
     },
 )

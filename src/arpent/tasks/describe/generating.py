@@ -32,7 +32,7 @@ from arpent.tasks.describe.targets import MOST_REPAIRS
 from arpent.tasks.describe.texts import TEXT_SCHEMA, TEXTS, Described, read_texts, texts_table
 from arpent.tasks.describe.token_shelf import KeptTokens
 
-__all__ = ["Generated", "Item", "Writer", "generate", "repair_rate"]
+__all__ = ["Generated", "Item", "Writer", "generate", "keep_notes", "publish_texts", "repair_rate"]
 
 Tell = Callable[[str], None]
 """Is told pieces of text as they come."""
@@ -131,7 +131,7 @@ def generate(
         except ArpentError:
             run.abandon()  # nothing is written yet
             raise
-        _warned(run, shown)
+        keep_notes(run, shown)
         writer, items = Writer(describer, settings, stream), list(_items(shown, settings))
         options = ItemOptions(
             batch_size=batch_size,
@@ -148,7 +148,7 @@ def generate(
         run.add_metrics(_metrics(described, rate, done.network_seconds))
         if rate is not None and rate > MOST_REPAIRS:
             run.warn(say("describe_run.failed", settings.language, share=rate))
-        _publish(run, described, shown, settings, describer.encoder)
+        publish_texts(run, described, shown, settings, describer.encoder)
         return Generated(run.finish(), described, rate)
 
 
@@ -161,7 +161,7 @@ def _side_by_side(settings: GenerateSettings, stream: Tell | None) -> int:
     return 1
 
 
-def _warned(run: RunFolder, shown: Shown) -> None:
+def keep_notes(run: RunFolder, shown: Shown) -> None:
     """Keeps what people should know, and which images failed."""
     for note in shown.notes:
         run.warn(note)
@@ -187,9 +187,10 @@ def _items(shown: Shown, settings: GenerateSettings) -> Iterator[Item]:
             yield Item(entry.measured, entry.image, entry.visual, language)
 
 
-def _publish(
+def publish_texts(
     run: RunFolder, described: Sequence[Described], shown: Shown, settings: GenerateSettings, encoder: str
 ) -> None:
+    """The texts with what they rest on: the table, the same as lines, the page, and a picture of where they are."""
     pictures: Mapping[tuple[str, str], SmallPicture] = shown.pictures
     rows = shown.table.to_pylist()
     places = (Sighting(measured_of(row), row.get("geometry")) for row in rows)

@@ -18,7 +18,7 @@ from arpent.tasks.describe.embedding_table import RANDOM, visual_of
 from arpent.tasks.describe.encoding import Encoder
 from arpent.tasks.describe.generate_settings import GenerateSettings
 from arpent.tasks.describe.measuring import measure
-from arpent.tasks.describe.parcels import left_out_note
+from arpent.tasks.describe.parcels import Parcels, left_out_note
 from arpent.tasks.describe.scene_names import SceneNames
 from arpent.tasks.describe.scene_parcels import SceneParcels
 from arpent.tasks.describe.scenes import Scene, open_scene
@@ -96,7 +96,7 @@ def open_own_encoder(describer: Describer, source: str | None, device: str) -> E
 def show_images(
     images: Sequence[str],
     settings: GenerateSettings,
-    describer: Describer,
+    describer: Describer | None,
     *,
     parcels: str | Path | None = None,
     folder: Path | None = None,
@@ -109,7 +109,7 @@ def show_images(
     Args:
         images: anything that `open_scene` reads.
         settings: how they are read, and with which encoder.
-        describer: that is to see them.
+        describer: that is to see them; None where nobody is, and nothing is encoded.
         parcels: a vector file; whole images, or squares of them, if not given.
         folder: on whose disk the tokens lie; that of temporary files if not given.
         progress: who is told how far it is.
@@ -119,12 +119,11 @@ def show_images(
         NoValidPixels: no parcel lies on the images.
     """
     shown = Shown()
-    encoder = open_own_encoder(describer, settings.encoder, settings.device)
-    if encoder.identity.startswith(RANDOM):
+    encoder = None if describer is None else open_own_encoder(describer, settings.encoder, settings.device)
+    if encoder is not None and encoder.identity.startswith(RANDOM):
         shown.notes.append(say("embedding.drawn", settings.language, name=encoder.name))
-    reader = _Reader(
-        settings, encoder, SceneParcels(parcels, settings), round(describer.cells**0.5), TokenShelf(folder)
-    )
+    cells = 0 if describer is None else round(describer.cells**0.5)
+    reader = _Reader(settings, encoder, SceneParcels(parcels, settings), cells, TokenShelf(folder))
     with (progress or Silent()).bar(say("embedding.looking", settings.language), len(images), "images") as bar:
         for image in images:
             try:
@@ -151,7 +150,7 @@ class _Reader:
     def __init__(
         self,
         settings: GenerateSettings,
-        encoder: Encoder,
+        encoder: Encoder | None,
         parcels: SceneParcels,
         cells: int,
         shelf: TokenShelf,
@@ -171,18 +170,23 @@ class _Reader:
         if not parcels.items:
             return
         table = measure(scene, parcels, None)
-        visual: dict[str, KeptTokens] = {}
-        for rows in self._encoder.encoded(scene, parcels, cells=self._cells):
-            values = visual_of(rows)
-            seen = np.isfinite(values[:, 0, 0])
-            names = np.asarray(rows["parcel"].to_pylist(), object)[seen]
-            visual |= dict(zip(names, self._shelf.keep(values[seen]), strict=True))
+        visual = {} if self._encoder is None else self._encoded(self._encoder, scene, parcels)
         shown.tables.append(table)
         for row in table.to_pylist():
             shown.parcels.append(ShownParcel(measured_of(row), row["image"], visual.get(row["parcel"])))
         shown.pictures |= thumbnails(scene, parcels.items)
         shown.notes += [f"{scene.name}: {note}" for note in scene.notes]
         shown.notes += [f"{one.name}: {note}" for one in parcels.items for note in one.warnings]
+
+    def _encoded(self, encoder: Encoder, scene: Scene, parcels: Parcels) -> dict[str, KeptTokens]:
+        """The visual tokens of those parcels of a scene of which something is seen, by name."""
+        visual: dict[str, KeptTokens] = {}
+        for rows in encoder.encoded(scene, parcels, cells=self._cells):
+            values = visual_of(rows)
+            seen = np.isfinite(values[:, 0, 0])
+            names = np.asarray(rows["parcel"].to_pylist(), object)[seen]
+            visual |= dict(zip(names, self._shelf.keep(values[seen]), strict=True))
+        return visual
 
     def nowhere(self) -> list[str]:
         """What is told of parcels that were on none of the scenes."""
