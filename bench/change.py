@@ -42,6 +42,7 @@ from arpent.tasks.change.quality_layers import QualityLayer
 from arpent.tiling import RowPainter, TilePlan, painted
 from change_ways.costs import made_bundle, made_pair, pair_cost, planaura_of, stride_cost
 from change_ways.plain import PlainNetwork, decode_mask, merged, save_tile
+from measuring.timed import processor
 from upsampling import AXIS, by_zoom
 
 SCENE = 4096
@@ -97,17 +98,6 @@ QUICK = Scale(
     ways=(("plain", "torch", "f32"), ("planaura", "torch", "f32"), ("arpent", "openvino", "f32")),
 )
 CHILDREN: dict[str, Callable[[Mapping[str, Any]], dict[str, float]]] = {"pair": pair_cost, "stride": stride_cost}
-
-
-def processor(action: Action, rounds: int) -> float:
-    """Median CPU seconds of an action after one that does not count."""
-    action()
-    taken = []
-    for _ in range(rounds):
-        begun = time.process_time()
-        action()
-        taken.append(time.process_time() - begun)
-    return statistics.median(taken)
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 Maps one image in this process, with one worker and with two; medians over rounds, taken in turn, and ratios within the
 same round, with the least and the most. Workers are started before the clock; what their start takes is told by itself.
 In the end stand the overhead, which is the time of one worker beside this process alone, and the scaling from the first
-number of workers to the last, each held against this process in its own rounds. Peak memory is that of the process that
-blends and writes, and of each worker. Some four minutes on two idle cores; nothing of Ray is left behind.
+number of workers to the last, each held against this process in its own rounds. One more row is this process with as
+many threads as the last cluster has in all: what the same cores do without Ray. Peak memory is that of the process that
+blends and writes, and of each worker. Some five minutes on two idle cores; nothing of Ray is left behind.
 Usage: python bench/cluster.py [--side 2048] [--rounds 3] [--workers 1 2] [--runtime torch|openvino] [--threads 1]
 """
 
@@ -48,6 +49,27 @@ def seconds(action: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def told(title: str, pairs: list[tuple[float, float]]) -> float:
+    """Prints how long it took beside one process; gives the median of the ratios of each round."""
+    both = [statistics.median(part) for part in zip(*pairs, strict=True)]
+    ratios = sorted(alone / shared for shared, alone in pairs)
+    gain = statistics.median(ratios)
+    spread = f"{gain:5.2f} ({ratios[0]:.2f} – {ratios[-1]:.2f})"
+    print(f"{title:16s} {both[0]:7.2f} s   one process {both[1]:7.2f} s   one over the other {spread}")
+    return gain
+
+
+def threaded(args: argparse.Namespace, run: Callable[[], object], threads: int) -> list[tuple[float, float]]:
+    """Seconds of this process with more threads, and with its own, in each round."""
+    pairs = []
+    for _ in range(args.rounds):
+        torch.set_num_threads(threads)
+        shared = seconds(run)
+        torch.set_num_threads(args.threads)
+        pairs.append((shared, seconds(run)))
+    return pairs
+
+
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -68,8 +90,8 @@ def main() -> None:
 def measure(args: argparse.Namespace, run: Callable[[], object]) -> None:
     """One process against clusters of each size, each with its own workers."""
     run()
-    told = f"{args.side}² px, {torch.get_num_threads()} thread(s) each, {args.runtime}"
-    print(f"one process, {told}: medians of {args.rounds} rounds beside each cluster")
+    work = f"{args.side}² px, {torch.get_num_threads()} thread(s) each, {args.runtime}"
+    print(f"one process, {work}: medians of {args.rounds} rounds beside each cluster")
     gains = {}
     for workers in args.workers:
         with on_cluster(workers=workers):
@@ -81,13 +103,13 @@ def measure(args: argparse.Namespace, run: Callable[[], object]) -> None:
                 with working_with(None):
                     pairs.append((shared, seconds(run)))
             peak = max(asked(8 * workers)) / 2**20
-        both = [statistics.median(part) for part in zip(*pairs, strict=True)]
-        ratios = sorted(alone / shared for shared, alone in pairs)
-        gains[workers] = statistics.median(ratios)
-        spread = f"{gains[workers]:5.2f} ({ratios[0]:.2f} – {ratios[-1]:.2f})"
-        print(f"{workers} worker(s) {both[0]:7.2f} s   one process {both[1]:7.2f} s   one over the other {spread}")
+        gains[workers] = told(f"{workers} worker(s)", pairs)
         print(f"    start of the workers {start:5.1f} s   peak of a worker {peak:6.0f} MB")
     first, last = args.workers[0], args.workers[-1]
+    if last > 1:
+        threads = last * args.threads
+        local = told(f"local, {threads} threads", threaded(args, run, threads))
+        print(f"{last} workers beside local with {threads} threads {gains[last] / local:5.2f}")
     if first == 1:
         print(f"overhead of one worker beside one process {100 * (1 / gains[1] - 1):+5.1f} %")
     if last != first:

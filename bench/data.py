@@ -8,9 +8,7 @@ Prints medians in million pixels per second (a pixel of four bands counts once),
 from __future__ import annotations
 
 import argparse
-import statistics
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +21,7 @@ from arpent.core import Normalisation, Window, nomenclature
 from arpent.data import Augment, Batches, Normaliser, PatchLoader, RandomPatches, Sample, SampleIndex, Statistics
 from arpent.metrics import ConfusionMatrix
 from arpent.pixels import spectral_indices
+from measuring.timed import elapsed
 
 BANDS = ("red", "green", "blue", "nir")
 RULE = Normalisation(origin="bench", scale=1 / 255, mean=(0.4,) * 4, std=(0.2,) * 4)
@@ -150,17 +149,6 @@ def plain_batches(path: Path, mask: Path, windows: list[Window]) -> Iterator[dic
             yield {"image": np.stack(stack), "target": np.stack(truth)}
 
 
-def median_seconds(work: Callable[[], object], rounds: int) -> float:
-    """Median time of one call."""
-    work()  # compile and warm the caches
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
-
-
 def main() -> None:
     """Runs every contest and prints the table."""
     options = argparse.ArgumentParser(description=__doc__)
@@ -173,7 +161,7 @@ def main() -> None:
         contests += [measuring(chosen.side, kind) for kind in ("uint8", "uint16", "float32")]
         contests += [scoring(chosen.side), indexing(chosen.side), batching(Path(folder), 2 * chosen.side)]
         for contest in contests:
-            ours, plain = (median_seconds(work, chosen.rounds) for work in (contest.ours, contest.plain))
+            ours, plain = (elapsed(work, chosen.rounds) for work in (contest.ours, contest.plain))
             speeds = [contest.pixels / seconds / 1e6 for seconds in (ours, plain)]
             print(f"{contest.title:24}{speeds[0]:10.1f}{speeds[1]:10.1f}{plain / ours:8.2f}")
 

@@ -135,7 +135,7 @@ def real(data: Path, folder: Path) -> tuple[Path, list[Scene]]:
 
 
 def named(path: Path, target: Path, names: Iterable[str], part: tuple[int, int] = (0, 1)) -> Path:
-    """A copy whose bands carry their names; the so-manieth of so many parts from west to east."""
+    """A copy whose bands carry their names: of `part` (number, count) that of equal parts from west to east."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with open_image(path) as image:
         number, count = part

@@ -30,20 +30,10 @@ from arpent.testing.memory import peak_memory
 from arpent.testing.simulation import Simulation, simulate
 from arpent.testing.toys import toy_bundle
 from arpent.tiling import RowBlender, TilePlan
+from measuring.timed import elapsed
 
 BANDS = ("red", "green", "blue", "nir")
 WIDTHS = UNetSettings().widths
-
-
-def median(action: Callable[[], object], rounds: int) -> float:
-    """Median seconds of an action after one warm-up."""
-    action()
-    seconds = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        action()
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds)
 
 
 def scene(path: Path, side: int) -> Path:
@@ -121,7 +111,7 @@ def share_of_network(args: argparse.Namespace, folder: Path) -> None:
             pairs.append((middle - start, time.perf_counter() - middle))
     whole, network = (statistics.median(part) for part in zip(*pairs, strict=True))
     small = scene(folder / "small.tif", 64)
-    fixed = median(lambda: pipeline(small, model, folder / "start", settings), args.rounds)
+    fixed = elapsed(lambda: pipeline(small, model, folder / "start", settings), args.rounds)
     ratio = statistics.median(one / other for one, other in pairs)
     steady = statistics.median((one - fixed) / other for one, other in pairs)
     print(f"pipeline, {len(plan)} tiles of {settings.tile}², {args.runtime:9} {whole:8.2f} s")
@@ -144,7 +134,7 @@ def reading(args: argparse.Namespace, folder: Path) -> None:
             raster = image.read(window)
             return prepare(raster.pixels, raster.valid)
 
-        seconds = median(lambda: [None for _ in read_ahead(load, windows)], args.rounds)
+        seconds = elapsed(lambda: [None for _ in read_ahead(load, windows)], args.rounds)
     print(f"read and normalise                       {sum(w.size for w in windows) / 1e6 / seconds:8.1f} Mpx/s")
 
 
@@ -170,7 +160,7 @@ def blending(args: argparse.Namespace) -> None:
             weight[place] += 1
         np.divide(total, np.maximum(weight, 1), out=total)
 
-    ours, naive = median(rows, args.rounds), median(whole, args.rounds)
+    ours, naive = elapsed(rows, args.rounds), elapsed(whole, args.rounds)
     print(f"blend 11 channels                        {args.side**2 / 1e6 / ours:8.1f} Mpx/s")
     print(f"time over a sum in whole-image arrays    {ours / naive:8.3f}")
 

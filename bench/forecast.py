@@ -127,13 +127,11 @@ def trained(data: Path, folder: Path, asked: Asked, seed: int) -> Path:
     return train_forecast(settings, Place(exact=folder / f"forecast-{seed}", force=True)).file("model")
 
 
-def zeroed(model: ForecastModel) -> ForecastModel:
-    """The same network with an LSTM that answers zero."""
-    forecaster = model.bundle.model
+def zero(model: ForecastModel) -> None:
+    """Lets the LSTM of a network answer zero from now on."""
     with torch.no_grad():
-        for tensor in forecaster.get_submodule("head.core").parameters():
+        for tensor in model.bundle.model.get_submodule("head.core").parameters():
             tensor.zero_()
-    return replace(model)
 
 
 def report(title: str, judged: Judged) -> None:
@@ -215,7 +213,8 @@ def run(learnt: str, judged_on: Sequence[str], seeds: Sequence[int], asked: Aske
             if len(parts) > 1:
                 report(f"learnt on {learnt}, judged on {kind}, all of it, seed {seed}", joined(parts))
         if seed == seeds[0]:
-            lost = gains(judge(zeroed(model), issues))
+            zero(model)
+            lost = gains(judge(model, issues))
             print(f"  LSTM zeroed, on {name}:", "  ".join(f"{one:+.3f}" for one in lost), flush=True)
     for kind, columns in found.items():
         means = [statistics.mean(column) for column in zip(*columns, strict=True)]

@@ -14,8 +14,6 @@ changes, and where it stays.
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
 from collections.abc import Callable
 
 import cv2
@@ -33,6 +31,7 @@ from arpent.pixels import (
     linear_to_decibels,
     quegan_yu,
 )
+from measuring.timed import processor
 
 RUNS, DATES, WET = 5, 8, 2
 LOOKS = SENTINEL_1_LOOKS
@@ -65,13 +64,7 @@ def speckle(truth: Image, seed: int) -> Image:
 
 def megapixels(work: Callable[[], object], pixels: int) -> float:
     """Millions of pixels per second of processor time, median of some runs after one that does not count."""
-    work()
-    taken = []
-    for _ in range(RUNS):
-        begin = time.process_time()
-        work()
-        taken.append(time.process_time() - begin)
-    return pixels / 1e6 / statistics.median(taken)
+    return pixels / 1e6 / processor(work, RUNS)
 
 
 def moments(image: Image, window: int) -> tuple[Image, Image]:

@@ -10,15 +10,13 @@ beside holes of a smooth field whose truth is known.
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from arpent.pixels import TokenAxis, upsample, upsample_with_zeros, upsampling_matrix
+from measuring.timed import elapsed
 
 SIDE, PATCH, RUNS = 32, 16, 7
 AXIS = TokenAxis(SIDE, PATCH, PATCH)
@@ -41,17 +39,6 @@ def by_zoom(maps: Maps, valid: Mask) -> Maps:
     return np.stack([np.where(weight > 0.9, zoomed(np.where(valid, one, 0)), 0) for one in maps]).astype(np.float32)
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """Median of some runs, after one that does not count."""
-    work()
-    taken = []
-    for _ in range(RUNS):
-        begin = time.perf_counter()
-        work()
-        taken.append(time.perf_counter() - begin)
-    return statistics.median(taken)
-
-
 def speed(counts: list[int]) -> None:
     """Prints milliseconds per map."""
     rng = np.random.default_rng(0)
@@ -61,7 +48,7 @@ def speed(counts: list[int]) -> None:
     for count in counts:
         maps = rng.uniform(-1, 1, (count, SIDE, SIDE)).astype(np.float32)
         times = [
-            seconds(work) / count * 1e3
+            elapsed(work, RUNS) / count * 1e3
             for work in (
                 lambda maps=maps: by_zoom(maps, valid),
                 lambda maps=maps: upsample_with_zeros(maps, valid, AXIS, AXIS),

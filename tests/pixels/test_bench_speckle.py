@@ -27,6 +27,7 @@ TWINS = {
 def tables(monkeypatch, capsys):
     """What the script prints of images of 256²: two tables, their figures by row and column."""
     monkeypatch.setattr(sys, "argv", [str(SCRIPT), "--side", "256"])
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
     runpy.run_path(str(SCRIPT), run_name="__main__")
     filters, flood = capsys.readouterr().out.strip().split("\n\n")
     judged = {}
