@@ -75,6 +75,19 @@ def _local(value):
 def test_the_contract_of_a_shipped_bundle_names_no_file_of_its_maker(name):
     contract = read_contract(shipped_bundle(name)).model_dump(mode="json")
     assert _local(contract) == []
+    settings = contract["recipe"]["settings"]
+    named = {"captions", "dataset", "embeddings", "images", "index", "pairs", "segmentation", "table"} & set(settings)
+    assert [settings[one] for one in named if settings[one] is not None] == [], "a name that says nothing elsewhere"
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_packing_a_shipped_bundle_again_changes_nothing_of_it(name, tmp_path):
+    """What is shipped has weights of 16 bits, and the contract that it would get now."""
+    shipped = shipped_bundle(name)
+    again = recipe_named(name).pack(shipped, tmp_path / shipped.name, {}, {})
+    files = [again] if again.is_file() else sorted(path for path in again.rglob("*") if path.is_file())
+    beside = {path: shipped / path.relative_to(again) if again.is_dir() else shipped for path in files}
+    assert [path.name for path in files if path.read_bytes() != beside[path].read_bytes()] == []
 
 
 def test_a_freshly_packed_contract_names_no_file_of_its_maker(tmp_path):

@@ -14,7 +14,7 @@ __all__ = ["LICENCE", "pack_describer", "pack_network"]
 LICENCE = "Apache-2.0"
 """Of all that is learnt from simulated land alone."""
 
-_LOCAL = ("captions", "dataset", "embeddings", "segmentation", "table")
+_LOCAL = ("captions", "dataset", "embeddings", "images", "index", "pairs", "segmentation", "table")
 """Settings of a training that name files of the machine where it was done; so does every absolute path."""
 
 
@@ -54,6 +54,10 @@ def pack_describer(source: Path, output: Path, made: Mapping[str, object], figur
 
 def _portable(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """A recipe whose settings say nothing of the machine where the model was trained."""
-    kept = {name: value for name, value in recipe.get("settings", {}).items() if name not in _LOCAL}
-    kept = {name: value for name, value in kept.items() if not (isinstance(value, str) and Path(value).is_absolute())}
-    return {**recipe, "settings": kept}
+    settings: Mapping[str, object] = recipe.get("settings", {})
+    return {**recipe, "settings": {name: value for name, value in settings.items() if not _is_local(name, value)}}
+
+
+def _is_local(name: str, value: object) -> bool:
+    """Whether a setting names a file; one that is not given names none."""
+    return isinstance(value, str) and (name in _LOCAL or Path(value).is_absolute())
