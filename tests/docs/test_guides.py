@@ -3,20 +3,49 @@
 What a walk leaves out it names, with the reason; a guide without a walk names the tests that type it.
 """
 
+import csv
 import re
+import runpy
 import shlex
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from arpent.cli.app import main
+from arpent.core import Grid, Strip
+from arpent.io import CogWriter, RasterSpec
+from arpent.store import Place, open_run
 from arpent.testing.toys import toy_bundle
 
 WEIGHTS = "published weights, which are not here: models/test_published.py, models/test_importers.py"
 NETWORK = "fetches from the network, which tests may not reach: models/test_download.py"
+TINY = Path(__file__).parents[1] / "golden" / "planaura_tiny_official_layout.pth"
+PLANAURAS_OWN = """
+task_list: [infer]
+csv_inference_file: pairs.csv
+inference_save_folder_frame_0: out
+inference_save_folder_frame_1: out
+use_multi_gpu: false
+autocast_float16: true
+change_map: {save_dates_layer: true, date_regex: '_([0-9]{8})'}
+feature_maps: {return: true, write_as_csv: true}
+model_params:
+  load_params: {source: local, checkpoint_path: weights.pth}
+  img_size: 64
+  embed_dim: 96
+  depth: 2
+  num_heads: 4
+  decoder_embed_dim: 64
+  decoder_depth: 1
+  decoder_num_heads: 4
+  data_mean: [500, 500, 500, 500, 500, 500]
+  data_std: [200, 200, 200, 200, 200, 200]
+"""
 TOGETHER = "several processes: cli/test_together.py"
 
 
@@ -28,11 +57,15 @@ class Walk:
         before: makes what its reader has.
         more: words added to the lines of a command, so that they take seconds; the last one of an option counts.
         left: beginnings of lines that are not typed, and why.
+        python: whether the page's Python is run before its lines.
+        after: holds what has come of it against what the page says.
     """
 
     before: Callable[[], None] = lambda: None
     more: dict[str, str] = field(default_factory=dict)
     left: dict[str, str] = field(default_factory=dict)
+    python: bool = False
+    after: Callable[[], None] = lambda: None
 
 
 def _quietly(line: str) -> None:
@@ -72,6 +105,48 @@ def _run() -> None:
     _villages()
     toy_bundle(Path("model.safetensors"))
     _quietly("landcover predict ortho.tif --model model.safetensors -o runs/map")
+
+
+def _shards() -> None:
+    """Each row of the list ends with a command for one machine, as the page shows one."""
+    with Path("shards.csv").open(newline="") as rows:
+        listed = list(csv.DictReader(rows))
+    assert len(listed) == 12 and {"core_left", "core_top"} <= set(listed[0])
+    commands = [
+        next(one for one in row.values() if one.startswith("arpent landcover predict ortho.tif")) for row in listed
+    ]
+    (fourth,) = [shlex.split(one) for one in commands if "runs/map-004" in one]
+    assert fourth[-2:] == ["--output", "runs/map-004"] and any(word.startswith("--box=") for word in fourth)
+    assert open_run("runs/map-004").manifest.products, "made by the line of the page"
+
+
+def _pairs() -> None:
+    """Two dates, their list, and a configuration as Planaura's users have it, with weights in their layout."""
+    Path("weights.pth").symlink_to(TINY)
+    for day in ("20230825", "20240901"):
+        _quietly(f"simulate -o seen{day} --sensor hls-s30 --size 64 --dates {day[:4]}-{day[4:6]}-{day[6:]}")
+        Path(f"hls_{day}.tif").symlink_to(next(Path(f"seen{day}").rglob("image_*.tif")).resolve())
+    Path("pairs.csv").write_text("input_file_0,input_file_1\nhls_20230825.tif,hls_20240901.tif\n")
+    Path("config.yaml").write_text(PLANAURAS_OWN)
+
+
+def _as_planaura_names_them() -> None:
+    """The products lie in the configuration's folder, under the names that the page tells, and in the run."""
+    cosine = Path("out/cosine_map!hls_20230825!hls_20240901.tif")
+    assert cosine.samefile(Path("runs/hls") / cosine.name)
+
+
+def _sheet() -> None:
+    """An orthophoto around the box that the page names, and a model in a run."""
+    toy_bundle(Path("model.safetensors"))
+    pixels = np.random.default_rng(0).integers(1, 255, (4, 512, 512)).astype("uint8")
+    grid = Grid.north_up(548_900, 6_701_500, 0.8, 512, 512, "EPSG:2154")
+    with CogWriter(Path("ortho.tif"), RasterSpec(grid, ("red", "green", "blue", "nir"), "uint8", nodata=0)) as writer:
+        writer.write(Strip(0, pixels))
+    with Place(exact=Path("runs/village")).begin("landcover-train", "village", {}) as run:
+        shutil.copyfile("model.safetensors", run.scratch / "model.safetensors")
+        run.publish(run.scratch / "model.safetensors", kind="model", name="model")
+        run.finish()
 
 
 SMALL = "--set fit.epochs=1 --set patch=32 --set patches=4 --set batch_size=2 --set fit.device=cpu"
@@ -129,7 +204,19 @@ WALKS = {
             "arpent runs publish": "a database: cli/test_runs_publish.py",
         },
     ),
+    "planaura.md": Walk(
+        _pairs, {"change run": "--runtime torch"}, {"arpent models fetch": NETWORK}, after=_as_planaura_names_them
+    ),
+    "scaling.md": Walk(
+        _sheet,
+        {"simulate": "--size 256", "plan": "--seconds 1 --device cpu --tile 128", "landcover predict": "--device cpu"},
+        python=True,
+        after=_shards,
+    ),
 }
+
+MINUTES = {"scaling.md"}
+"""Of these the walk is left to `make faults`."""
 
 ELSEWHERE = {
     "tutorial.md": ["cli/test_demo.py"],
@@ -139,9 +226,7 @@ ELSEWHERE = {
     "forecast.md": ["cli/test_forecast.py"],
     "map.md": ["web"],
     "object-storage.md": ["cli/test_object_storage.py"],
-    "planaura.md": ["cli/test_change_run.py"],
     "python.md": ["docs/test_python_guide.py"],
-    "scaling.md": ["cli/test_plan.py"],
 }
 """Guides that other tests follow, most of them with checks of what comes out."""
 
@@ -169,7 +254,9 @@ def _typed(page: Any, walk: Walk) -> list[list[str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", WALKS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.faults if name in MINUTES else ()) for name in WALKS]
+)
 def test_a_stranger_follows_the_guide(
     name: str, pages: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -181,9 +268,13 @@ def test_a_stranger_follows_the_guide(
         file = re.match(r"# (\S+\.yaml)\n", block)
         assert file, f"{name}: a file of settings without its name: {block[:40]}"
         Path(file[1]).write_text(block, "utf-8")
+    if walk.python:
+        Path("typed.py").write_text("\n".join(page.blocks("python")), "utf-8")
+        runpy.run_path("typed.py")
     for words in _typed(page, walk):
         typed = [found for word in words for found in (sorted(map(str, Path().glob(word))) if "*" in word else [word])]
         assert main(typed) == 0, f"arpent {shlex.join(words)}\n{capsys.readouterr().err}"
+    walk.after()
 
 
 def test_every_guide_is_followed_by_some_test(pages: list[Any], root: Path) -> None:
