@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from arpent.core.bundle import read_contract
+from arpent.core.bundle import bundle_header, bundle_sha256, read_contract
 from arpent.demo import FAST, Stage
-from arpent.demo.course import STEPS, run_course, trained
+from arpent.demo.course import STEPS, run_course, take_step
 from arpent.demo.forecast import foretell_river
 from arpent.demo.pictures import label_scenes
 from arpent.demo.recipes import recipe_names
@@ -58,11 +59,44 @@ def test_every_model_of_the_demo_can_be_trained_anew():
     assert {step.model for step in STEPS.values()} <= set(recipe_names())
 
 
-@pytest.mark.slow
-def test_a_model_is_trained_anew_by_its_recipe(tmp_path):
-    told = []
-    shipped = shipped_bundle("classify-nano")
-    made = trained(Stage(tmp_path, tell=told.append), "classify-nano", shipped, small=True)
-    assert made == tmp_path / "models" / shipped.name
+def _works_with_what_was_made(stage, name, outcome):
+    """Says what each run of a step notes of its model: which file, and which bytes."""
+    shipped = shipped_bundle(STEPS[name].model)
+    made = stage.folder / "models" / shipped.name
+    assert bundle_sha256(made) != bundle_sha256(shipped)
     assert read_contract(made).recipe["seed"] == read_contract(shipped).recipe["seed"]
-    assert told[0] == "classify-nano is trained anew"
+    assert read_contract(made).recipe["made_by"] != read_contract(shipped).recipe["made_by"]  # of a smaller try
+    used = [one for one in (read_manifest(run / "manifest.json").bundle for run in outcome.runs) if one is not None]
+    assert used, f"no run of {name} says which model it used"
+    assert {(Path(one.source), one.sha256) for one in used} == {(bundle_header(made), bundle_sha256(made))}
+
+
+@pytest.mark.slow
+def test_a_step_works_with_the_model_that_its_recipe_has_just_made(tmp_path):
+    told = []
+    stage = Stage(tmp_path / "demo", replace(FAST, scenes=8), tell=told.append)
+    stage.open()
+    _works_with_what_was_made(stage, "classify", take_step(stage, "classify", train_all=True, small=True))
+    assert "classify-nano is trained anew" in told
+
+
+SMALLEST = replace(
+    FAST, ortho=320, block=20.0, patches=16, epochs=1, labelled=192, tuned=16, tuning=1, mapped=192, pair=96,
+    river=64, rivers=1, fields=64, parcels=5, scenes=8,
+)  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.faults  # a minute and a half of one core
+def test_every_step_works_with_a_model_of_its_own_when_all_is_trained(tmp_path):
+    told = []
+    stage = Stage(tmp_path / "demo", SMALLEST, tell=told.append)
+    course = run_course(stage, train_all=True, small=True)
+    assert list(course.outcomes) == ["landcover", *STEPS]
+    assert [line for line in told if " is trained anew" in line] == [
+        f"{step.model} is trained anew" for step in STEPS.values()
+    ]
+    for name in STEPS:
+        _works_with_what_was_made(stage, name, course.outcomes[name])
+    kept = {path.name for path in (stage.folder / "models").iterdir()}
+    assert kept == {shipped_bundle(step.model).name for step in STEPS.values()}

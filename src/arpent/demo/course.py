@@ -16,7 +16,7 @@ from arpent.errors import FileMissing
 from arpent.language import say
 from arpent.models.shipped import shipped_bundle, shipped_folder
 
-__all__ = ["STEPS", "Course", "Step", "run_course", "trained"]
+__all__ = ["STEPS", "Course", "Step", "run_course", "take_step", "trained"]
 
 
 @dataclass(frozen=True)
@@ -61,33 +61,55 @@ STEPS: Mapping[str, Step] = {
 """What follows on land cover, by the name of the capability."""
 
 
-def run_course(stage: Stage, *, train_all: bool = False) -> Course:
+def run_course(stage: Stage, *, train_all: bool = False, small: bool = False) -> Course:
     """Shows every capability on the one commune.
 
     Args:
         stage: where, and how much.
         train_all: whether the small models that come with Arpent are trained anew, by their recipes.
+        small: whether tries will do then that learn next to nothing.
 
     Raises:
         FileMissing: a model that should come with Arpent is not there.
         RunExists: the folder holds something that no demo made.
     """
-    models = {name: _shipped(step.model) for name, step in STEPS.items()}
+    for step in STEPS.values():
+        _shipped(step.model)  # what is not there is told before anything is done
     stage.open()
     begun = perf_counter()
-    _announce(stage, "landcover", 1, 1 + len(STEPS))
+    _announce(stage, "landcover")
     mapped = map_commune(stage)
     outcomes = {"landcover": replace(mapped.outcome, seconds=perf_counter() - begun)}
-    for number, (name, step) in enumerate(STEPS.items(), start=2):
-        begun = perf_counter()
-        _announce(stage, name, number, 1 + len(STEPS))
-        model = trained(stage, step.model, models[name]) if train_all else models[name]
-        outcomes[name] = replace(step.done(stage, model), seconds=perf_counter() - begun)
+    for name in STEPS:
+        outcomes[name] = take_step(stage, name, train_all=train_all, small=small)
     return Course(mapped, outcomes)
 
 
-def _announce(stage: Stage, name: str, number: int, of: int) -> None:
-    stage.tell(say("demo.step", stage.language, number=number, of=of, name=say(f"demo.{name}", stage.language)))
+def take_step(stage: Stage, name: str, *, train_all: bool = False, small: bool = False) -> Outcome:
+    """One of the `STEPS`, with the model that comes with Arpent or with one that is trained for it.
+
+    Args:
+        stage: opened.
+        name: of the capability.
+        train_all: whether that model is trained anew, by its recipe.
+        small: whether a try will do then that learns next to nothing.
+
+    Raises:
+        FileMissing: the model that should come with Arpent is not there.
+    """
+    begun = perf_counter()
+    _announce(stage, name)
+    step = STEPS[name]
+    model = _shipped(step.model)
+    if train_all:
+        model = trained(stage, step.model, model, small=small)
+    return replace(step.done(stage, model), seconds=perf_counter() - begun)
+
+
+def _announce(stage: Stage, name: str) -> None:
+    names = ("landcover", *STEPS)
+    number = names.index(name) + 1
+    stage.tell(say("demo.step", stage.language, number=number, of=len(names), name=say(f"demo.{name}", stage.language)))
 
 
 def _shipped(name: str) -> Path:
