@@ -36,7 +36,7 @@ An error says three things: what was found, what was expected, and the cure. ::
     │   ├── ExtraMissing            an optional part of Arpent is not installed
     │   ├── DeviceMissing           no such GPU, or a runtime that cannot start
     │   ├── NetworkMissing          an address that cannot be reached
-    │   └── ClusterLost             a Ray cluster that cannot be joined, or whose workers end again and again
+    │   └── ClusterLost             a Ray cluster that cannot be joined or used, or whose workers end again and again
     ├── PartialFailure          some items failed, the others are done
     └── Interrupted             stopped by the user; what is finished is kept
 """
@@ -307,7 +307,7 @@ class NetworkMissing(EnvironmentLack):
 
 
 class ClusterLost(EnvironmentLack):
-    """A Ray cluster that cannot be joined, or whose workers end again and again."""
+    """A Ray cluster that cannot be joined or used, or whose workers end again and again."""
 
 
 class PartialFailure(ArpentError):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -14,6 +16,7 @@ from arpent.engine import Reading, hired, made_ahead, on_cluster, vigil
 from arpent.engine import cluster as cluster_room
 from arpent.engine.joining import check_share, places, room
 from arpent.engine.runtime import start_network
+from arpent.engine.software import versions_here
 from arpent.engine.worker import Worker
 from arpent.errors import ClusterLost, InvalidSetting
 
@@ -115,7 +118,7 @@ def test_workers_that_others_leave_no_gpu_for_are_done_without_and_that_is_told(
         assert said == []
         monkeypatch.setattr(cluster_room, "_PLACING", 5.0)
         third = ray.remote(concurrency_groups={vigil.SIGNS: 1})(Worker).options(num_gpus=1, num_cpus=0)
-        crew.workers[2] = third.remote(Path.cwd(), 1)  # of two GPUs none is left for it
+        crew.workers[2] = third.remote(Path.cwd(), 1, versions_here())  # of two GPUs none is left for it
         crew._place()
         assert set(crew.workers) == {0, 1}
     (line,) = said
@@ -180,7 +183,7 @@ def cores(nodes):
 
 @pytest.mark.faults
 def test_a_worker_without_a_core_to_begin_again_on_is_told_of_and_leaves_its_work_to_the_others(cores, monkeypatch):
-    monkeypatch.setattr(vigil, "_PATIENCE", 3.0)
+    monkeypatch.setattr(vigil, "PATIENCE", 3.0)
     monkeypatch.setattr(vigil, "_UTMOST", 6.0)
     monkeypatch.setattr(cluster_room, "_LOOK", 0.5)
     said = []
@@ -222,7 +225,7 @@ def slow_place(opened):
 
 @pytest.mark.faults
 def test_a_worker_that_is_only_slow_is_not_given_up_where_others_hold_all_cores(cores, monkeypatch):
-    monkeypatch.setattr(vigil, "_PATIENCE", 1.0)
+    monkeypatch.setattr(vigil, "PATIENCE", 1.0)
     monkeypatch.setattr(vigil, "_UTMOST", 2.0)
     monkeypatch.setattr(cluster_room, "_LOOK", 0.2)
     said = []
@@ -235,10 +238,43 @@ def test_a_worker_that_is_only_slow_is_not_given_up_where_others_hold_all_cores(
 
 
 @pytest.mark.faults
+def test_a_worker_that_stands_still_is_told_of_and_begins_again(nodes, monkeypatch):
+    monkeypatch.setattr(vigil, "_UTMOST", 20.0)  # longer than a worker takes to begin
+    monkeypatch.setattr(cluster_room, "_LOOK", 0.5)
+    said, stopped = [], []
+
+    def numbers():
+        for number in range(30):
+            if number == 12:
+                stopped.append(ray.get(crew.workers[0].process.remote()))
+                os.kill(stopped[0], signal.SIGSTOP)
+                wakes.start()
+            yield number
+
+    def wake():  # so that this test fails, and does not hang, where nobody ends it
+        os.kill(stopped[0], signal.SIGCONT)
+
+    wakes = threading.Timer(300, wake)
+    with on_cluster(workers=2, tell=said.append) as crew:
+        hired().device_for("cpu")
+        assert list(made_ahead(opened_number, numbers(), Reading(1, 1))) == list(range(30))
+        wakes.cancel()
+        assert ray.get(crew.workers[0].process.remote()) != stopped[0]
+    assert set(said) == {
+        "worker 1 of the cluster gives no sign of life though there is room for it: "
+        "it is ended, and begins again with its work"
+    }
+
+
+def opened_number(opened):
+    return lambda number: number
+
+
+@pytest.mark.faults
 def test_a_node_with_a_gpu_that_is_lost_leaves_its_work_to_the_others_until_there_are_none(nodes, monkeypatch):
     both, with_gpus = nodes
-    monkeypatch.setattr(cluster_room, "_PATIENCE", 40.0)  # Ray takes half a minute to count a node as lost
-    monkeypatch.setattr(vigil, "_PATIENCE", 5.0)
+    monkeypatch.setattr(cluster_room, "PATIENCE", 40.0)  # Ray takes half a minute to count a node as lost
+    monkeypatch.setattr(vigil, "PATIENCE", 5.0)
     monkeypatch.setattr(vigil, "_UTMOST", 10.0)
     monkeypatch.setattr(cluster_room, "_LOOK", 0.5)
     take = [partial(both.remove_node, node, allow_graceful=False) for node in with_gpus]

@@ -22,7 +22,8 @@ import torch
 
 from arpent.engine.crew import Opener, Recovery, working_with
 from arpent.engine.joining import check_share, imported, join, room
-from arpent.engine.vigil import SIGNS, Vigil
+from arpent.engine.software import compare, versions_here
+from arpent.engine.vigil import PATIENCE, SIGNS, Vigil
 from arpent.engine.worker import Brief, Worker
 from arpent.errors import ClusterLost, ExtraMissing, InvalidSetting
 from arpent.io.copies import copies_by_address
@@ -38,9 +39,6 @@ _AHEAD = 3
 
 _RETRIES = 3
 """How often Ray asks again for what was lost with a worker."""
-
-_PATIENCE = 120.0
-"""Seconds that a silent worker is waited for, and calls under way when nobody needs their answers any more."""
 
 _PAUSE = 1.0
 """Seconds until a silent worker's work is asked for once more."""
@@ -223,7 +221,8 @@ class Cluster:
             max_concurrency=2,
             scheduling_strategy="SPREAD",
         )
-        self.workers = {number: actor.remote(Path.cwd(), torch.get_num_threads()) for number in range(count)}
+        told = (Path.cwd(), torch.get_num_threads(), versions_here())
+        self.workers = {number: actor.remote(*told) for number in range(count)}
         self.vigil = Vigil(ray, self.share, self.workers, self.tell)
         self._place()
 
@@ -231,9 +230,9 @@ class Cluster:
         """Waits for the workers; those that others leave no place for are done without, which is told.
 
         Raises:
-            ClusterLost: that is all of them.
+            ClusterLost: that is all of them; or a node has other versions than this process, or no Arpent.
         """
-        asked = {number: worker.process.remote() for number, worker in self.workers.items()}
+        asked = {number: worker.software.remote() for number, worker in self.workers.items()}
         ready, _ = self.ray.wait(list(asked.values()), num_returns=len(asked), timeout=_PLACING, fetch_local=False)
         for number, answer in asked.items():
             if answer not in ready:
@@ -248,6 +247,8 @@ class Cluster:
                 f"{len(asked) - len(self.workers)} of {len(asked)} workers have found no place on the cluster within "
                 f"{_PLACING:.0f} s ('ray status' shows who holds its cores and GPUs): the others do the work"
             )
+        for line in compare(self.ray, ready):
+            self.tell(line)
 
     def _briefed(self, opener: Opener) -> Brief:
         """The brief of a work, which lies where all workers can read it."""
@@ -278,7 +279,7 @@ class Cluster:
 
     def _answer(self, call: _Call, ask: Callable[..., _Call], recovery: Recovery | None) -> Any:  # noqa: ANN401 - the caller's own
         """The answer to a call, whatever becomes of workers, as long as there are any."""
-        errors, until = self.ray.exceptions, monotonic() + _PATIENCE
+        errors, until = self.ray.exceptions, monotonic() + PATIENCE
         while True:
             try:
                 return self._got(call)
@@ -352,7 +353,7 @@ class Cluster:
             with suppress(self.ray.exceptions.RayError):
                 self.ray.cancel(answer)
         if begun:
-            self.ray.wait(begun, num_returns=len(begun), timeout=_PATIENCE, fetch_local=False)
+            self.ray.wait(begun, num_returns=len(begun), timeout=PATIENCE, fetch_local=False)
 
 
 def _fetched(place: Sequence[Any]) -> Opener:

@@ -2,11 +2,13 @@
 
 Ray starts a lost worker again as soon as there is a core for it, or a GPU, and says nothing while there is none. A
 worker that computes, however long, gives a sign of life when it is asked for one: the call for it waits for no other.
+One whose process stands still gives none, though it has its place; it is ended, and Ray starts it again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from types import ModuleType
@@ -15,16 +17,20 @@ from typing import Any
 from arpent.engine.joining import places
 from arpent.errors import ClusterLost
 
-__all__ = ["SIGNS", "Vigil"]
+__all__ = ["PATIENCE", "SIGNS", "Vigil"]
 
 SIGNS = "signs"
 """Group of the calls for signs of life, which run beside the work of a worker."""
 
-_PATIENCE = 120.0
-"""Seconds without a sign of life, and without room for a worker, after which its work is handed to the others."""
+PATIENCE = 120.0
+"""Seconds that a silent worker is waited for: without room for it, its work is then handed to the others."""
 
 _UTMOST = 300.0
-"""Seconds after which nobody is waited for any more, where no worker is left."""
+"""Seconds after which nobody is waited for any more, where no worker is left; and a worker that has room is ended.
+
+A worker is silent while Ray starts it, which takes a minute on a busy machine, and while one call of a library holds
+Python's lock. The long ones (networks, warping, decoding) let go of it; no other lasts minutes.
+"""
 
 _MOMENT = 1.0
 """Seconds in which a worker that lives gives a sign of it; one that comes later is found at the next look."""
@@ -47,7 +53,8 @@ class Vigil:
     workers: Mapping[int, Any]
     tell: Callable[[str], object]
     away: set[int] = field(default_factory=set)
-    _since: dict[int, float] = field(default_factory=dict)
+    _since: dict[int, float] = field(default_factory=dict)  # silent without room
+    _still: dict[int, float] = field(default_factory=dict)  # silent with room
     _signs: dict[int, Any] = field(default_factory=dict)
 
     def present(self) -> list[int]:
@@ -61,20 +68,30 @@ class Vigil:
     def heard(self, number: int) -> None:
         """A worker has answered: its silence, if there was one, is over."""
         self._since.pop(number, None)
+        self._still.pop(number, None)
 
     def handed_over(self, number: int) -> bool:
         """Whether others are to do what a worker owes: it is silent, and there is no room for it to begin again.
 
+        Where there is room, Ray begins it again; so it does with one that stands still, which is ended after a while.
+
         Raises:
             ClusterLost: no worker is left, and none has come back.
         """
-        if self._lives(number, _MOMENT) or not self._crowded():
+        if self._lives(number, _MOMENT):
             self.heard(number)
+        elif self._crowded():
+            self._still.pop(number, None)
+        else:
+            self._since.pop(number, None)
+            self._end_what_stands_still(number)
         now = monotonic()
         silent = now - self._since.setdefault(number, now)
-        if silent > _PATIENCE and number not in self.away:
+        if silent > PATIENCE and number not in self.away:
             self.away.add(number)
             self._say(number)
+            if len(self.away) < len(self.workers):
+                self._end(number)  # if it stands still, it holds what it is to begin again on; nobody needs its answers
         present = self.present()
         if silent > _UTMOST and len(self.away) == len(self.workers):
             raise self._lost()
@@ -91,6 +108,22 @@ class Vigil:
         except self.ray.exceptions.RayError:
             return False
         return True
+
+    def _end_what_stands_still(self, number: int) -> None:
+        """Ends a worker that has been silent for long though there is room for it; its calls are asked anew by Ray."""
+        now = monotonic()
+        if now - self._still.setdefault(number, now) > _UTMOST:
+            self.tell(
+                f"worker {number + 1} of the cluster gives no sign of life though there is room for it: "
+                "it is ended, and begins again with its work"
+            )
+            self._end(number)
+            self.heard(number)
+
+    def _end(self, number: int) -> None:
+        """Ends a worker, whatever its process does; Ray starts it again as soon as there is room."""
+        with suppress(self.ray.exceptions.RayError):
+            self.ray.kill(self.workers[number], no_restart=False)
 
     def _crowded(self) -> bool:
         """Whether a worker that is lost finds no place: others hold all cores or GPUs, or their nodes are gone."""

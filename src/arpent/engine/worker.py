@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from arpent.engine.crew import Opener
+from arpent.engine.software import node_and_versions, refuse_another_here
 from arpent.errors import ArpentError, EnvironmentLack, FileMissing, InputError, ModelError
 
 __all__ = ["Brief", "Worker"]
@@ -41,10 +42,11 @@ class Worker:
         folder: that relative paths begin at.
         threads: of the arithmetic of one batch, as many as the process has that hands the work out: with another
             number, sums may be rounded otherwise.
+        versions: what decides about pixels where the work is handed out, which a node must have too.
     """
 
-    def __init__(self, folder: Path, threads: int) -> None:
-        self._folder, self._threads = folder, threads
+    def __init__(self, folder: Path, threads: int, versions: Mapping[str, str]) -> None:
+        self._folder, self._threads, self._versions = folder, threads, versions
         self._opening, self._turn = Lock(), Lock()
         self._number, self._work = -1, None
         self._opened = ExitStack()
@@ -61,10 +63,15 @@ class Worker:
         """Number of the process."""
         return os.getpid()
 
+    def software(self) -> dict[str, str]:
+        """See `engine.software.node_and_versions`."""
+        return node_and_versions()
+
     def _open(self, brief: Brief) -> None:
         """Opens another work in the place of the one before, all of whose calls have come to their end."""
         self._opened.close()
         self._number, self._work, self._opened = -1, None, ExitStack()
+        refuse_another_here(self._versions)  # Ray may have begun this worker again on a node that nobody has asked
         with ExitStack() as opened:
             try:
                 if not self._folder.is_dir():
@@ -75,6 +82,7 @@ class Worker:
                 raise _on_this_node(problem, _SHARED) from problem
             except EnvironmentLack as problem:
                 raise _on_this_node(problem, problem.cure) from problem
+            refuse_another_here(self._versions)  # the work has loaded what it needs
             self._opened = opened.pop_all()
         self._number = brief.number
 
