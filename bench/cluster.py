@@ -61,6 +61,8 @@ def told(title: str, pairs: list[tuple[float, float]]) -> float:
 
 def threaded(args: argparse.Namespace, run: Callable[[], object], threads: int) -> list[tuple[float, float]]:
     """Seconds of this process with more threads, and with its own, in each round."""
+    torch.set_num_threads(threads)
+    run()  # its threads are started before the clock
     pairs = []
     for _ in range(args.rounds):
         torch.set_num_threads(threads)
