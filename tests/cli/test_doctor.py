@@ -111,3 +111,22 @@ def test_the_disk_is_looked_at_where_the_folder_will_be(tmp_path: Path, monkeypa
 def test_models_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARPENT_MODELS", str(tmp_path / "none"))
     assert doctor._models().state == "advice"
+
+
+def test_the_machine_is_told_in_french(arpent: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARPENT_MODELS", str(tmp_path))
+    words = ("doctor", "--offline", "--folder", tmp_path, "--language", "fr")
+    told = arpent(*words).out
+    for part in (
+        "constaté",
+        "conseil",
+        "processeurs",
+        "mémoire",
+        "disque (travail)",
+        "partie [learn]",
+        "Téléchargez-en",
+    ):
+        assert part in told, part
+    assert not any(part in told for part in ("found", "advice", "memory", "disk (", "part [", "Fetch one"))
+    names = [one["name"] for one in arpent(*words, "--json").document["findings"]]
+    assert {"memory", "disk (results)", "part [learn]"} <= set(names), "machines read the same in every language"

@@ -27,6 +27,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "models"
     monkeypatch.setenv("ARPENT_MODELS", str(folder))
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.delenv("COLUMNS")  # as in a pipe, where long paths are not folded
     monkeypatch.chdir(tmp_path)
     return folder
 
@@ -257,3 +258,22 @@ def test_list_and_show_do_not_wait_for_torch(bundle: Path) -> None:
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code, str(bundle)], check=True, capture_output=True)
+
+
+def test_models_are_told_in_french(arpent: Run, home: Path, bundle: Path, weights: Path, tmp_path: Path) -> None:
+    listed = arpent("models", "list", "--language", "fr")
+    assert all(words in listed.out for words in ("modèle empaqueté", "modèle publié", "(livré avec Arpent)", "poids"))
+    shown = arpent("models", "show", bundle, "--language", "fr")
+    for words in ("tâche", "taille du pixel", "sans donnée", "piscine", "non précisée", "nom courant", "écart type"):
+        assert words in shown.out, words
+    assert "778 Mo" in arpent("models", "show", "croma-base", "--language", "fr").out.replace("\N{NO-BREAK SPACE}", " ")
+    made = arpent("models", "import", weights, "--as", "timm", "-o", tmp_path / "a.safetensors", "--language", "fr")
+    assert "contient un «" in made.out and "Laissés de côté" in made.err
+    sent = arpent(
+        "models", "export", bundle, "--to", "safetensors", "-o", tmp_path / "b.safetensors", "--language", "fr"
+    )
+    assert sent.out.strip().endswith("b.safetensors est écrit.")
+    (home / "resnet34").mkdir(parents=True)
+    (home / "resnet34" / "model.safetensors").write_bytes(b"weights")
+    fetched = arpent("models", "fetch", "resnet34", "--language", "fr")
+    assert "somme de contrôle" in fetched.out and "l’éditeur n’indique aucune somme de contrôle" in fetched.err

@@ -74,10 +74,36 @@ def test_show(arpent: Command, run: Run) -> None:
 
 
 def test_verify(arpent: Command, arpent_process: Command, run: Run) -> None:
-    assert "is whole: 1 files, 6 bytes" in arpent("runs", "verify", run.path).out
+    assert "is whole: 1 file, 6 bytes" in arpent("runs", "verify", run.path).out
     assert arpent("runs", "verify", run.path, "--json").document["whole"] is True
     (run.path / "classes.tif").write_text("pixelz")
     said = arpent_process("runs", "verify", run.path, "--json")
     assert said.code == 7
     assert said.document["error"]["class"] == "RunDamaged"
     assert said.document["error"]["found"] == "classes.tif has another content"
+
+
+def test_runs_are_told_in_french(arpent: Command, run: Run) -> None:
+    root = run.path.parent
+    RunFolder.create(root, "landcover", "half").__exit__(None, None, None)
+    listed = arpent("runs", "list", root, "--language", "fr")
+    assert all(words in listed.out for words in ("exécution", "produits", "partielle", "inachevée"))
+    assert "half peut être reprise\N{NO-BREAK SPACE}: relancez sa commande avec --resume." in listed.err
+    shown = arpent("runs", "show", run.path, "--language", "fr")
+    for words in (
+        "tâche",
+        "état",
+        "créée",
+        "modèle",
+        "durée predict",
+        "non fini",
+        "échec de b.tif",
+        "nature",
+        "octets",
+    ):
+        assert words in shown.out, words
+    assert (
+        "intacte\N{NO-BREAK SPACE}: 1 fichier, 6 octets." in arpent("runs", "verify", run.path, "--language", "fr").out
+    )
+    assert "1 exécution, 0 élément" in arpent("runs", "catalog", root, "--language", "fr").out
+    assert arpent("runs", "list", root, "--language", "de").code == 2

@@ -45,7 +45,7 @@ SERVE = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from arpent.cli.app import main
-sys.exit(main(["map", "serve", "--port", "0", "--no-open"]))
+sys.exit(main(["map", "serve", "--port", "0", "--no-open", "--language", sys.argv[1]]))
 """
 
 
@@ -54,8 +54,8 @@ def test_one_command_serves_the_runs_and_ends_cleanly(new_run: Callable[..., Pat
     env = {**os.environ, "DATA_PATH": str(tmp_path / "data")}
     env.pop("DJANGO_SETTINGS_MODULE", None)
     told = []
-    for ending in (signal.SIGINT, signal.SIGTERM):
-        command = [sys.executable, "-c", SERVE]
+    for ending, language in ((signal.SIGINT, "en"), (signal.SIGTERM, "fr")):
+        command = [sys.executable, "-c", SERVE, language]
         with subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True) as program:
             try:
                 assert program.stdout is not None
@@ -69,7 +69,7 @@ def test_one_command_serves_the_runs_and_ends_cleanly(new_run: Callable[..., Pat
                 assert program.wait(30) == 0
             finally:
                 program.kill()
-    assert told == ["1 runs, 1 of them new", "1 runs, 0 of them new"], "it is not registered twice"
+    assert told == ["1 run, 1 of them new", "1 exécution, dont 0 nouvelle"], "it is not registered twice"
 
 
 def test_more_than_a_thousand_files_may_be_open(served: str) -> None:

@@ -133,8 +133,8 @@ def console(stream: TextIO | None = None) -> Console:
     from rich.console import Console
 
     target = stream or sys.stdout
-    # Piped tables are for grep and awk: they must not be folded at 80 columns.
-    width = None if target.isatty() else int(os.environ.get("COLUMNS", "200"))
+    # Piped tables are for grep and awk: a line of them must not be folded.
+    width = None if target.isatty() else int(os.environ.get("COLUMNS", "1000"))
     return Console(file=target, width=width, highlight=False, emoji=False)
 
 

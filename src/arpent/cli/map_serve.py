@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from arpent.cli.console import note, progress, show
+from arpent.cli.places import Spoken
+from arpent.language import language_named, say
 
 if TYPE_CHECKING:
     from arpent.web.site.serving import Address
@@ -32,6 +34,7 @@ def serve(
     browser: Annotated[
         bool | None, typer.Option("--open/--no-open", help="Open the map in the browser, where there is one.")
     ] = None,
+    language: Spoken = "en",
 ) -> None:
     """Puts runs on the map and serves it until Ctrl-C.
 
@@ -40,6 +43,7 @@ def serve(
     """
     from arpent.web.site.serving import Address, migrate, serve, set_up
 
+    spoken = language_named(language)
     set_up()
     from django.conf import settings
 
@@ -57,7 +61,7 @@ def serve(
 
     def ready(address: Address) -> None:
         document = {"address": str(address), "data": settings.DATA_PATH, "runs": count, "new": new}
-        show(document, f"{count} runs, {new} of them new. The map is at {address} (Ctrl-C ends it).")
+        show(document, say("serve.ready", spoken, count=count, new=new, address=str(address)))
         sys.stdout.flush()
         if browser or (browser is None and _has_screen()):
             import webbrowser

@@ -20,6 +20,7 @@ __all__ = [
     "Output",
     "ParcelFile",
     "Resume",
+    "Spoken",
     "Trained",
     "as_said",
     "place",
@@ -61,6 +62,7 @@ ParcelFile = Annotated[
     ),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")]
+Spoken = Annotated[str, typer.Option("--language", help="Language of what is told: en or fr.")]
 Trained = Annotated[Path, typer.Option("--model", "-m", help="Model bundle, or the run that trained it.")]
 
 

@@ -10,7 +10,8 @@ import typer
 from arpent.cli import runs_publish
 from arpent.cli.console import facts, note, progress, show, table
 from arpent.cli.groups import grouped
-from arpent.cli.places import as_said
+from arpent.cli.places import Spoken, as_said
+from arpent.language import language_named, number, say
 
 __all__ = ["app"]
 
@@ -27,11 +28,12 @@ def list_runs(
             help="Folder that holds the runs, or a run; runs/ if not given.", metavar="FOLDER", callback=as_said
         ),
     ] = None,
+    language: Spoken = "en",
 ) -> None:
     """The runs in a folder, with the state that each is in."""
     from arpent.store import runs_under
 
-    root = folder or Path("runs")
+    spoken, root = language_named(language), folder or Path("runs")
     # The default folder comes with the first run: before it, there are none, which is no fault.
     entries = runs_under(root) if folder or root.exists() else []
     document = [
@@ -48,59 +50,61 @@ def list_runs(
     rows = [
         (
             entry.title,
-            entry.state,
+            say(f"runs.{entry.state}", spoken),
             entry.run.manifest.task if entry.run else "",
             ", ".join(p.name for p in entry.run.manifest.products) if entry.run else "",
         )
         for entry in entries
     ]
     if not entries:
-        note(f"No runs in {root} yet.")
+        note(say("runs.here_none", spoken, folder=root))
         show(document)
         return
-    show(document, table(["run", "state", "task", "products"], rows))
+    show(document, table([say(key, spoken) for key in ("word.run", "runs.state", "word.task", "runs.products")], rows))
     for entry in entries:
         if entry.state == "unfinished":
-            note(f"{entry.title} can be resumed: repeat its command with --resume.")
+            note(say("runs.resumable", spoken, run=entry.title))
         elif entry.state == "damaged":
             note(f"{entry.title}: {entry.problem}")
 
 
 @app.command("show")
-def show_run(run: Folder) -> None:
+def show_run(run: Folder, language: Spoken = "en") -> None:
     """What a run was made from, how, and what came out."""
     from arpent.store import open_run
 
-    opened = open_run(run)
-    manifest = opened.manifest
+    spoken, opened = language_named(language), open_run(run)
+    manifest, bundle = opened.manifest, opened.manifest.bundle
+    model = f"{bundle.source} ({bundle.sha256[:12]}…)" if bundle else say("runs.none", spoken)
+    odd = say("runs.not_finite", spoken)
     told = [
-        ("task", manifest.task),
-        ("name", manifest.name),
-        ("status", manifest.status),
-        ("created", f"{manifest.created:%Y-%m-%d %H:%M} UTC"),
-        ("model", f"{manifest.bundle.source} ({manifest.bundle.sha256[:12]}…)" if manifest.bundle else "none"),
-        *((f"input {record.role}", record.source) for record in manifest.inputs),
-        *((f"time {step}", f"{seconds:,.1f} s") for step, seconds in manifest.timings.items()),
-        *((name, "not finite" if value is None else f"{value:.4g}") for name, value in manifest.metrics.items()),
-        *((f"failed {failure.item}", failure.message) for failure in manifest.failures),
-        ("versions", ", ".join(f"{name} {version}" for name, version in manifest.versions.items())),
+        (say("word.task", spoken), manifest.task),
+        (say("word.name", spoken), manifest.name),
+        (say("runs.status", spoken), say(f"runs.{manifest.status}", spoken)),
+        (say("runs.created", spoken), f"{manifest.created:%Y-%m-%d %H:%M} UTC"),
+        (say("word.model", spoken), model),
+        *((say("runs.input", spoken, role=record.role), record.source) for record in manifest.inputs),
+        *((say("runs.time", spoken, step=step), f"{number(s, spoken, 1)} s") for step, s in manifest.timings.items()),
+        *((name, odd if value is None else f"{value:.4g}") for name, value in manifest.metrics.items()),
+        *((say("runs.failed", spoken, item=failure.item), failure.message) for failure in manifest.failures),
+        (say("runs.versions", spoken), ", ".join(f"{name} {version}" for name, version in manifest.versions.items())),
     ]
     products = [(p.name, p.kind, p.bytes, p.file) for p in manifest.products]
     show(
         {"path": opened.place} | manifest.model_dump(mode="json"),
         facts(told),
-        table(["product", "kind", "bytes", "file"], products),
+        table([say(key, spoken) for key in ("word.product", "runs.kind", "runs.bytes", "word.file")], products),
     )
 
 
 @app.command("verify")
-def verify_run(run: Folder) -> None:
+def verify_run(run: Folder, language: Spoken = "en") -> None:
     """Reads every product again and compares it with the manifest's hashes."""
     from arpent.store import open_run, verify
 
-    opened = open_run(run)
+    spoken, opened = language_named(language), open_run(run)
     checked = verify(opened, progress())
     show(
         {"path": opened.place, "whole": True, "files": checked.files, "bytes": checked.bytes},
-        f"{opened.place} is whole: {checked.files} files, {checked.bytes:,} bytes.",
+        say("runs.whole", spoken, run=opened.place, files=checked.files, bytes=checked.bytes),
     )

@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 import typer
 
 from arpent.cli.console import note, progress, show
-from arpent.cli.places import as_said
+from arpent.cli.places import Spoken, as_said
 from arpent.errors import InvalidSetting
+from arpent.language import language_named, say
 
 __all__ = ["app"]
 
@@ -35,16 +36,18 @@ def catalog(
             callback=as_said,
         ),
     ] = None,
+    language: Spoken = "en",
 ) -> None:
     """Writes a static STAC catalog of runs: one collection per run, one item per product, relative links."""
     from arpent.store.catalog import make_catalog
 
+    spoken = language_named(language)
     made = make_catalog(folder, output)
     for line in made.damaged:
         note(line)
     show(
         {"catalog": made.place, "runs": made.runs, "items": made.items, "damaged": list(made.damaged)},
-        f"{made.place}: {made.runs} runs, {made.items} items.",
+        say("runs.catalogued", spoken, place=made.place, runs=made.runs, items=made.items),
     )
 
 
@@ -60,11 +63,13 @@ def publish(
             help="The map's database: postgresql://user:password@host/name.",
         ),
     ],
+    language: Spoken = "en",
 ) -> None:
     """Puts runs into the PostGIS database of a map, and into pgstac where that is installed in it.
 
     A map that is served with the same DATABASE_URL shows them at once.
     """
+    spoken = language_named(language)
     if urlsplit(to).scheme not in _DATABASES:
         raise InvalidSetting(
             "--to names no database that runs can be published to",
@@ -84,8 +89,8 @@ def publish(
     for line in (*done.gathered.failed, *(line for one in registered for line in one.problems)):
         note(line)
     new = sum(one.is_new for one in registered)
-    lines = [f"{len(registered)} runs are on the map, {new} of them new."]
+    lines = [say("runs.on_the_map", spoken, count=len(registered), new=new)]
     if done.items is not None:
-        lines.append(f"{done.items} items are in pgstac.")
+        lines.append(say("runs.pgstac", spoken, count=done.items))
     show({"runs": [one.path for one in registered], "new": new, "pgstac_items": done.items}, *lines)
     done.gathered.check()
