@@ -10,7 +10,7 @@ import numpy as np
 
 from arpent.testing.compiled import compiled
 from arpent.testing.layout import Place, World, river
-from arpent.testing.materials import CLASS_OF, number
+from arpent.testing.materials import CLASS_OF, VEGETATION, number
 from arpent.testing.noise import hashed, high, low, swell
 from arpent.testing.village import NOTHING, Spot, built, variant
 
@@ -31,7 +31,8 @@ _FIRE, _CLEAR_CUT = int(EventKind.FIRE), int(EventKind.CLEAR_CUT)
 _FLOOD, _CONSTRUCTION, _NONE = int(EventKind.FLOOD), int(EventKind.CONSTRUCTION), int(EventKind.NONE)
 _BURNT, _BRASH, _EARTH, _SHEET = number("burnt"), number("brash"), number("earth"), number("sheet")
 _ASPHALT, _LAWN = number("asphalt"), number("lawn")
-_CLASS = CLASS_OF
+_WOODS = (6, 7)  # classes: conifers and broad-leaved trees
+_OPEN = (4, 9, 10, 11, 12)  # classes that are built on: bare ground, vines, grass, crops, ploughed land
 _PITCH = 640.0  # metres between the places where something may happen
 _FLOOD_DAYS = 150.0  # a flood recedes over five months
 _FLOOD_PEAK = 4.5  # metres above normal
@@ -97,8 +98,8 @@ class Outcome(NamedTuple):
 
 @compiled
 def _fire(world: World, at: Place, before: Spot, event: Event) -> Outcome:
-    land = _CLASS[before.material]
-    if not (land == 6 or land == 7 or land == 10 or land == 11 or land == 9):
+    land = CLASS_OF[before.material]
+    if land not in VEGETATION:
         return Outcome(before, _NONE)
     ragged = 0.22 * swell(world.seed, at.p / 38.0, at.q / 38.0, 304) + 0.10 * swell(
         world.seed, at.p / 9.0, at.q / 9.0, 305
@@ -111,8 +112,8 @@ def _fire(world: World, at: Place, before: Spot, event: Event) -> Outcome:
 
 @compiled
 def _clear_cut(world: World, at: Place, before: Spot, event: Event) -> Outcome:
-    land = _CLASS[before.material]
-    if not (land == 6 or land == 7) or abs(event.x) > event.radius or abs(event.y) > 0.7 * event.radius:
+    land = CLASS_OF[before.material]
+    if land not in _WOODS or abs(event.x) > event.radius or abs(event.y) > 0.7 * event.radius:
         return Outcome(before, _NONE)
     light = 1.0 + 0.12 * math.sin(0.52 * event.x) + 0.12 * swell(world.seed, at.p / 5.0, at.q / 5.0, 307)
     return Outcome(Spot(_BRASH, variant(event.key), light, 0.0), _CLEAR_CUT)
@@ -120,8 +121,8 @@ def _clear_cut(world: World, at: Place, before: Spot, event: Event) -> Outcome:
 
 @compiled
 def _construction(world: World, at: Place, before: Spot, event: Event) -> Outcome:
-    land = _CLASS[before.material]
-    if not (land == 10 or land == 11 or land == 12 or land == 9 or land == 4):
+    land = CLASS_OF[before.material]
+    if land not in _OPEN:
         return Outcome(before, _NONE)
     x, y, radius = event.x, event.y, event.radius
     if low(event.key) < 0.5:  # a housing estate

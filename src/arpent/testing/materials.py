@@ -23,7 +23,10 @@ __all__ = [
     "BANDS_OF_SHADE",
     "CLASS_OF",
     "MATERIALS",
+    "STEPS",
     "VARIANTS",
+    "VEGETATION",
+    "WATERS",
     "Material",
     "lender",
     "number",
@@ -130,6 +133,15 @@ MATERIALS: Final[tuple[Material, ...]] = (
 CLASS_OF: Final[NDArray[np.uint8]] = np.array([material.land for material in MATERIALS], np.uint8)
 """Class of each material."""
 
+VEGETATION: Final = (6, 7, 9, 10, 11)
+"""Classes of living plants: conifers, broad-leaved trees, vines, grass, crops."""
+
+WATERS: Final = (5, 13)
+"""Classes of water: open water, swimming pools."""
+
+STEPS: Final = (0.7548776662466927, 0.5698402909980532)
+"""Of the plane sequence of Roberts (2018): multiples of them, modulo 1, leave none of the square empty."""
+
 BANDS_OF_SHADE: Final[Spectrum] = (0.36, 0.32, 0.26, 0.21, 0.20, 0.19, 0.18, 0.17, 0.17, 0.16, 0.12, 0.10)
 """Light left in a cast shadow, as a share of full light, at `ANCHORS`: the blue of a clear sky lasts."""
 
@@ -150,10 +162,10 @@ def _growth(material: Material, day: float) -> float:
 def _scatter(index: int, variant: int) -> tuple[float, float]:
     """Two numbers in −1 … 1, its own for each variant of each material.
 
-    Points of the plane sequence of Roberts (2018): no two variants alike, none of the range left empty.
+    No two variants are alike, and none of the range is left empty.
     """
     step = 1 + variant + VARIANTS * index
-    return 2 * (0.7548776662466927 * step % 1.0) - 1, 2 * (0.5698402909980532 * step % 1.0) - 1
+    return 2 * (STEPS[0] * step % 1.0) - 1, 2 * (STEPS[1] * step % 1.0) - 1
 
 
 def _source_of_class(permutation: int, kept: tuple[int, ...]) -> dict[int, int]:

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arpent.errors import InvalidSetting
+from arpent.testing.materials import VEGETATION, WATERS
 from arpent.testing.position import Points
 from arpent.testing.survey import clouds
 
 __all__ = ["Fmask", "Overcast", "SceneClass", "Sky", "Sun", "fmask", "overcast", "scene_classes", "sun"]
 
 _LATITUDE = math.radians(47.3)
-_HOUR_ANGLE = math.radians(-18.0)  # 10:45 solar time, when Sentinel-2 and Landsat pass
+_HOUR_ANGLE = math.radians(-18.0)  # about 10:45 solar time, when Sentinel-2 and Landsat pass
 _CLOUD_BASE = 700.0  # metres above the ground: fair-weather cumulus
 _OPAQUE = 0.25  # a cloud counts in masks from this opacity on
 
@@ -77,7 +78,7 @@ class Sun:
 
 
 def sun(when: dt.date) -> Sun:
-    """The sun at 10:45 solar time, by Cooper's (1969) formula for its declination."""
+    """The sun at about 10:45 solar time, by Cooper's (1969) formula for its declination."""
     day = when.timetuple().tm_yday
     declination = math.radians(23.45) * math.sin(math.tau * (284 + day) / 365)
     east = -math.cos(declination) * math.sin(_HOUR_ANGLE)
@@ -131,14 +132,11 @@ def overcast(at: Points, seed: int, sky: Sky, light: Sun) -> Overcast:
     return Overcast(opacity.astype(np.float32), shadow.astype(np.float32))
 
 
-_VEGETATION = (6, 7, 9, 10, 11)
-
-
 def scene_classes(truth: NDArray[np.uint8], cover: Overcast) -> NDArray[np.uint8]:
     """Sentinel-2's scene classification, exact where the real one guesses."""
     found = np.full(truth.shape, SceneClass.NOT_VEGETATED, np.uint8)
-    found[np.isin(truth, _VEGETATION)] = SceneClass.VEGETATION
-    found[np.isin(truth, (5, 13))] = SceneClass.WATER
+    found[np.isin(truth, VEGETATION)] = SceneClass.VEGETATION
+    found[np.isin(truth, WATERS)] = SceneClass.WATER
     found[cover.shade] = SceneClass.SHADOW
     found[cover.cloud] = SceneClass.CLOUD_MEDIUM
     found[cover.opacity > 0.6] = SceneClass.CLOUD_HIGH
@@ -149,7 +147,7 @@ def fmask(truth: NDArray[np.uint8], cover: Overcast, sky: Sky) -> NDArray[np.uin
     """The Fmask layer of HLS v2.0."""
     levels = (Fmask.AEROSOL_LOW, Fmask.AEROSOL_MODERATE, Fmask.AEROSOL_HIGH)
     found = np.full(truth.shape, levels[min(int(sky.haze * 3), 2)], np.uint8)
-    found[np.isin(truth, (5, 13))] |= np.uint8(Fmask.WATER)
+    found[np.isin(truth, WATERS)] |= np.uint8(Fmask.WATER)
     found[cover.shade] |= np.uint8(Fmask.SHADOW)
     found[(cover.opacity > 0.0) & ~cover.cloud] |= np.uint8(Fmask.ADJACENT)
     found[cover.cloud] |= np.uint8(Fmask.CLOUD)

@@ -70,7 +70,7 @@ class Wet(NamedTuple):
 
 
 @compiled
-def wet(world: World, at: Place, road: Spot) -> Wet:
+def _wet(world: World, at: Place, road: Spot) -> Wet:
     """What water does to a point, given the road that may be there."""
     height = ground_height(world, at)
     if height < BED and road.material != NOTHING:
@@ -83,7 +83,7 @@ def wet(world: World, at: Place, road: Spot) -> Wet:
 def wet_at(world: World, u: float, v: float) -> Wet:
     """What water does to the point `u` metres east and `v` metres north of the origin."""
     at = place(world, u, v)
-    return wet(world, at, _road(world, at))
+    return _wet(world, at, _road(world, at))
 
 
 @compiled
@@ -134,7 +134,7 @@ def _lasting(world: World, at: Place, level: float) -> Spot:
     """The point before any event but high or low water."""
     spot = _road(world, at)
     if world.plain > 0.0:
-        found = wet(world, at, spot)
+        found = _wet(world, at, spot)
         if found.height < level:
             return Spot(wet_material(found.height, level), WATER_VARIANT, found.light, 0.0)
         if found.height < BED:  # the bed lies dry

@@ -8,13 +8,11 @@ import numpy as np
 
 from arpent.testing.compiled import entry
 from arpent.testing.layout import World
-from arpent.testing.materials import CLASS_OF
 from arpent.testing.noise import gamma, gaussian, hashed, swell
 from arpent.testing.surface import WATER_VARIANT, look, wet_at, wet_material
 
 __all__ = ["clouds", "drown", "grain", "light", "shadows", "speckle", "survey", "tally", "water"]
 
-_CLASS = CLASS_OF
 Array = np.ndarray
 Loop = Callable[..., None]
 
