@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import arpent
 from arpent.engine import Reading, made_ahead, on_cluster
 from arpent.engine.software import node_and_versions, refuse_another_here, refuse_others, told_apart, versions_here
+from arpent.engine.worker import Brief, Worker
 from arpent.errors import ClusterLost
 
 NEWER = '"""The version of this code."""\n\n__all__ = ["__version__"]\n\n__version__ = "9.8.7"\n'
@@ -23,6 +25,19 @@ def package(folder, **files):
     for name, text in files.items():
         (folder / f"{name}.py").unlink()
         (folder / f"{name}.py").write_text(text)
+
+
+@contextmanager
+def one_node(**variables):
+    """Ray on this machine, whose workers have these variables."""
+    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'arpent[cluster]'")
+    own = {"address": "local", "_node_ip_address": "127.0.0.1", "include_dashboard": False, "log_to_driver": False}
+    theirs = {"env_vars": {"RAY_USAGE_STATS_ENABLED": "0", **variables}}
+    ray.init(num_cpus=2, runtime_env=theirs, logging_level="ERROR", **own)
+    try:
+        yield
+    finally:
+        ray.shutdown()
 
 
 def opened_number(opened):
@@ -42,18 +57,27 @@ def opened_number(opened):
             r"a node of the cluster cannot start a worker \(found .*a library is not there.*\)\. Install the same",
         ),
     ],
+    ids=["another", "none"],
 )
 def test_a_node_with_another_arpent_or_none_that_starts_is_refused(tmp_path, files, said):
-    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'arpent[cluster]'")
     package(tmp_path / "arpent", **files)
-    own = {"address": "local", "_node_ip_address": "127.0.0.1", "include_dashboard": False, "log_to_driver": False}
-    theirs = {"env_vars": {"PYTHONPATH": str(tmp_path), "RAY_USAGE_STATS_ENABLED": "0"}}
-    ray.init(num_cpus=1, runtime_env=theirs, logging_level="ERROR", **own)
-    try:
-        with on_cluster(workers=1), pytest.raises(ClusterLost, match=said):
-            list(made_ahead(opened_number, range(3), Reading(1, 1)))
-    finally:
-        ray.shutdown()
+    with (
+        one_node(PYTHONPATH=str(tmp_path)),
+        on_cluster(workers=1),
+        pytest.raises(ClusterLost, match=said),
+    ):
+        list(made_ahead(opened_number, range(3), Reading(1, 1)))
+
+
+@pytest.mark.slow  # Ray is started
+def test_a_node_that_computes_with_other_instructions_is_told_of_and_works():
+    here, said = versions_here()["instructions"], []
+    if here == "DEFAULT":
+        pytest.skip("this processor has no instructions of its own to leave out")
+    with one_node(ATEN_CPU_CAPABILITY="default"), on_cluster(workers=2, tell=said.append):
+        assert list(made_ahead(opened_number, range(3), Reading(1, 1))) == [0, 1, 2]
+    (line,) = said  # for two workers of one node
+    assert f"processors with DEFAULT (here {here}): the bytes may differ" in line
 
 
 def test_this_machine_is_like_itself():
@@ -112,3 +136,28 @@ def test_another_openvino_is_refused_where_it_computes(monkeypatch):
         refuse_another_here(here)
     with pytest.raises(ClusterLost, match=r"expected OpenVINO 2000\.1"):
         refuse_another_here(here)
+
+
+def test_a_worker_looks_itself_before_it_opens_a_work_and_once_more_when_that_is_loaded(tmp_path, monkeypatch):
+    openvino = pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install 'arpent[fast]'")
+    monkeypatch.chdir(tmp_path)
+    opened = []
+
+    def opener(stack):
+        opened.append(True)
+        sys.modules["openvino"] = openvino
+        return len
+
+    def asked_of(**others):
+        monkeypatch.delitem(sys.modules, "openvino")
+        worker = Worker(tmp_path, 1, versions_here() | others)
+        return worker.do(Brief(0, lambda: opener), lambda work, turn, what: work(what), "four")
+
+    assert asked_of() == 4 and len(opened) == 1
+    with pytest.raises(ClusterLost, match=r"expected PyTorch 1\.0\)"):
+        asked_of(torch="1.0")
+    assert len(opened) == 1
+    sys.modules["openvino"] = openvino
+    with pytest.raises(ClusterLost, match=r"expected OpenVINO 2000\.1\)"):
+        asked_of(openvino="2000.1")
+    assert len(opened) == 2
