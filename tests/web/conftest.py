@@ -23,6 +23,7 @@ from pyproj import Transformer
 from arpent.core import Grid, Strip, nomenclature, write_file
 from arpent.io import CogWriter, RasterSpec, RowWriter, stac_item
 from arpent.store import RunFolder
+from arpent.tasks.landcover.outlining import ClassFields
 
 CLASSES = nomenclature("commune")
 SIDE = 96
@@ -83,18 +84,13 @@ class Maker:
         self.run.publish(path, kind=kind, name=name)
 
     def polygons(self, name: str) -> None:
+        """As land cover is outlined: with the numbers of CoSIA, which are not those of the map."""
+        fields, ids = ClassFields(CLASSES), np.array([entry.id for entry in CLASSES.classes[:4]], np.uint8)
+        columns = fields.columns(np.ones((4, 4), np.int32), ids)
+        schema = pa.schema([*fields.fields, ("area_m2", pa.float64()), ("geometry", pa.binary())])
         shapes = squares(4, self.grid, self.grid.crs)
-        rows = [
-            {"numero": entry.id, "classe": entry.fr, "class_en": entry.en, "area_m2": 1e4, "geometry": wkb}
-            for entry, wkb in zip(CLASSES.classes, shapes, strict=False)
-        ]
-        columns = [
-            ("numero", pa.int32()),
-            ("classe", pa.string()),
-            ("class_en", pa.string()),
-            ("area_m2", pa.float64()),
-        ]
-        self.table(name, pa.schema([*columns, ("geometry", pa.binary())]), rows, crs=self.grid.crs)
+        made = pa.table([*columns, pa.array([1e4] * 4), pa.array(shapes, pa.binary())], schema)
+        self.table(name, schema, made.to_pylist(), crs=self.grid.crs)
 
 
 def squares(count: int, grid: Grid = GRID, crs: CRS | None = None) -> list[bytes]:

@@ -255,6 +255,12 @@ def test_features_come_in_pages(ask: Client, layers: dict[str, Any]) -> None:
     assert (len(first["features"]), len(second["features"]), second["next"]) == (3, 1, None)
     properties = first["features"][0]["properties"]
     assert properties["label"]["fr"] != properties["label"]["en"]
+    told = [one["properties"] for one in (*first["features"], *second["features"])]
+    assert [one["numero"] for one in told] != [one["value"] for one in told], "CoSIA numbers classes otherwise"
+    known = layer["legend"]["entries"][:4]
+    assert [(one["value"], one["label"]["en"], one["colour"]) for one in told] == [
+        (one["value"], one["en"], one["colour"]) for one in known
+    ]
     assert ask.get(f"{address}1000000").status_code == 422
 
 

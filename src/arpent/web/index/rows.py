@@ -17,7 +17,7 @@ from arpent.web.index.folding import folded
 from arpent.web.index.models import Frame, Layer
 from arpent.web.index.shapes import ShapeTable
 from arpent.web.index.telling import is_told, texts_of
-from arpent.web.layers import Legend
+from arpent.web.layers import Entry, Legend
 
 __all__ = ["store_features"]
 
@@ -43,6 +43,8 @@ _INSERT = f"INSERT INTO index_feature ({', '.join(_COLUMNS)}) VALUES ({', '.join
 _VALUES = ("numero", "class", "label", "value")
 """Columns that say what a shape is, the first that a table has."""
 _NAMES = {"en": ("class_en", "class", "label", "classe"), "fr": ("classe", "class", "label", "class_en")}
+_NAMING = frozenset(_VALUES).union(*_NAMES.values())
+"""Columns that may hold the name of a class."""
 _AMOUNTS = ("probability", "prob", "value")
 _ASIDE = {"bbox", "claims", "claims_en", "claims_fr", "text_en", "text_fr", "embedding", "visual", "chart", "geometry"}
 """Columns that are no properties: they are told in another way, or not at all."""
@@ -109,10 +111,7 @@ def _told(row: Mapping[str, Any], legend: Legend) -> Iterator[Any]:
 
 def _properties(row: Mapping[str, Any], legend: Legend) -> dict[str, Any]:
     own = {name: _plain(value) for name, value in row.items() if name not in _ASIDE and value is not None}
-    code = next((row[name] for name in _VALUES if row.get(name) is not None), None)
-    entry = legend.entry_of(code) if isinstance(code, int | float) else None
-    if entry is None and isinstance(code, str):
-        entry = next((one for one in legend.entries if code in (one.en, one.fr)), None)
+    entry = _entry(row, legend)
     if entry is not None:
         told = {"value": entry.value, "label": {"en": entry.en, "fr": entry.fr}, "colour": entry.colour}
     else:
@@ -120,6 +119,16 @@ def _properties(row: Mapping[str, Any], legend: Legend) -> dict[str, Any]:
         told = {"value": _plain(amount), "label": _label(row), "colour": None}
     day = _day(row)
     return {**own, **told, "date": day.isoformat() if day else None}
+
+
+def _entry(row: Mapping[str, Any], legend: Legend) -> Entry | None:
+    """What of the legend a shape is: by its name, else by its number (outlines have that of CoSIA)."""
+    names = {row[column] for column in _NAMING if isinstance(row.get(column), str)}
+    named = next((one for one in legend.entries if one.en in names or one.fr in names), None)
+    if named is not None:
+        return named
+    code = next((row[column] for column in _VALUES if row.get(column) is not None), None)
+    return legend.entry_of(code) if isinstance(code, int | float) else None
 
 
 def _label(row: Mapping[str, Any]) -> dict[str, str] | None:
