@@ -181,8 +181,9 @@ def _batches_with_gdal(path: Path, bare: bool, nested: Collection[str]) -> Itera
             batches,
         ):
             place = facts["geometry_name"] or "wkb_geometry"
+            names = [] if bare else list(facts["fields"])  # pyogrio 0.10 names those too that were not asked for
             for batch in batches:
-                yield _shapes_of(batch[place]), batch.select(list(facts["fields"])), facts["crs"]
+                yield _shapes_of(batch[place]), batch.select(names), facts["crs"]
     except (DataSourceError, DataLayerError, pa.ArrowException, shapely.errors.GEOSException) as problem:
         raise _Foreign(problem) from problem
 
