@@ -122,6 +122,18 @@ def test_tables_of_french_spreadsheets_are_read_and_other_letters_refused(tmp_pa
             read_predictions(path)
 
 
+def test_a_table_that_is_read_in_parts_is_the_same_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = (*GOOD[:4], "1.4", "water")
+    file = write_csv(tmp_path / "a.csv", GOOD, bad, GOOD, GOOD, bad)
+    whole = read_predictions(file)
+    monkeypatch.setattr("arpent.web.index.predictions._AT_ONCE", 2)
+    parts = read_predictions(file)
+    assert parts.numbers == whole.numbers == [2, 4, 5] and parts.bad == whole.bad and len(whole.bad) == 2
+    assert shapely.equals(parts.shapes, whole.shapes).all()
+    columns = ("dates", "horizons", "probs", "classes")
+    assert all(getattr(parts, name) == getattr(whole, name) for name in columns)
+
+
 def test_an_outline_of_ten_thousand_corners_is_a_field_like_others(tmp_path: Path) -> None:
     forest = shapely.Point(1.5, 44.5).buffer(0.1, quad_segs=2500)
     read = read_predictions(write_csv(tmp_path / "a.csv", (forest.wkt, "forest"), head=("wkt", "class")))

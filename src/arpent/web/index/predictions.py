@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -28,6 +29,7 @@ MOST_BYTES = 1 << 30
 _DEGREES = "OGC:CRS84"
 _LONGEST_CLASS = 200
 _FARTHEST_STEP = 10_000
+_AT_ONCE = 1 << 16  # rows of a CSV file
 _LONGEST_FIELD = 1 << 26
 _COLUMNS = ("date", "horizon", "prob", "class")
 _DECIMALS = {"lat", "lon", "prob"}
@@ -147,11 +149,13 @@ def _properties(feature: object) -> Mapping[str, Any] | None:
 
 
 def _csv(path: Path, crs: str | None) -> Predictions:
+    system = _system(crs or _DEGREES)
     try:
         with _long_fields(), path.open(encoding="utf-8-sig", newline="") as stream:
             lines = _table(stream)
             try:
-                names, rows = _cells(path, lines)
+                names = _columns(path, lines)
+                return _joined([_part(rows, names, system) for rows in _parts(_cells(lines, names))])
             except csv.Error as problem:
                 raise UnreadableFile(
                     f"{path.name} is no CSV file", found=f"line {lines.line_num}: {problem}", cure="Check the file."
@@ -160,8 +164,29 @@ def _csv(path: Path, crs: str | None) -> Predictions:
         raise UnreadableFile(
             f"{path.name} is no text in UTF-8", found=problem.reason, cure="Save it as CSV in UTF-8."
         ) from problem
+
+
+def _parts(rows: Iterator[_Numbered]) -> Iterator[list[_Numbered]]:
+    """The rows, some at a time: as they are read they take many times the memory of what is kept of them."""
+    while part := list(islice(rows, _AT_ONCE)):
+        yield part
+
+
+def _part(rows: list[_Numbered], names: Mapping[str, str], system: str) -> Predictions:
     shapes = _written(rows) if "wkt" in names else _points(rows)
-    return _checked(rows, shapes, _system(crs or _DEGREES), dated="date" in names)
+    return _checked(rows, shapes, system, dated="date" in names)
+
+
+def _joined(parts: list[Predictions]) -> Predictions:
+    return Predictions(
+        [number for part in parts for number in part.numbers],
+        np.concatenate([np.array([], dtype=object), *(part.shapes for part in parts)]),
+        [day for part in parts for day in part.dates],
+        [horizon for part in parts for horizon in part.horizons],
+        [prob for part in parts for prob in part.probs],
+        [name for part in parts for name in part.classes],
+        [row for part in parts for row in part.bad],
+    )
 
 
 @contextmanager
@@ -184,8 +209,8 @@ def _table(stream: TextIO) -> csv.DictReader[str]:
     )
 
 
-def _cells(path: Path, lines: csv.DictReader[str]) -> tuple[set[str], list[_Numbered]]:
-    """The columns that are known, and what the rows hold of them; None for a row of another width."""
+def _columns(path: Path, lines: csv.DictReader[str]) -> dict[str, str]:
+    """The columns that are known, by what they are called here."""
     columns = {name.strip().casefold(): name for name in lines.fieldnames or ()}
     if not ({"lat", "lon"} <= set(columns) or "wkt" in columns):
         raise InvalidSetting(
@@ -194,14 +219,16 @@ def _cells(path: Path, lines: csv.DictReader[str]) -> tuple[set[str], list[_Numb
             expected="columns lat and lon, or wkt, beside date, horizon, prob and class",
             cure="Name the columns in its first line.",
         )
-    names = {short: full for short, full in columns.items() if short in {*_COLUMNS, "lat", "lon", "wkt"}}
-    rows: list[_Numbered] = []
+    return {short: full for short, full in columns.items() if short in {*_COLUMNS, "lat", "lon", "wkt"}}
+
+
+def _cells(lines: csv.DictReader[str], names: Mapping[str, str]) -> Iterator[_Numbered]:
+    """What the rows hold in these columns; None for a row of another width."""
     for row in lines:
         known = {short: row.get(full) for short, full in names.items()}
         if lines.reader.dialect.delimiter == ";":
             known |= {short: (known[short] or "").replace(",", ".") for short in _DECIMALS & set(known)}
-        rows.append((lines.line_num, None if "more" in row else known))
-    return set(names), rows
+        yield lines.line_num, None if "more" in row else known
 
 
 def _written(rows: list[_Numbered]) -> NDArray[Any]:
