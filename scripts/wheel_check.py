@@ -75,8 +75,8 @@ TOOLS = (
 """Of the group ``dev``: what these tests import."""
 OFFLINE = (sys.executable, ROOT / "scripts" / "offline.py")
 """Tests run without a network, as those of ``make test`` do."""
-OLD = ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")
-"""What a library of years ago says of its newer neighbours, and cannot be helped here."""
+OLD = ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning", "ResourceWarning")
+"""What is said of a library of years ago, of its newer neighbours or of files that it leaves open: no fault of ours."""
 COMMANDS = (
     ("--help",),
     ("--version",),
