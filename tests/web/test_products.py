@@ -269,7 +269,7 @@ def test_shapes_are_layers_and_tables_without_shapes_are_none(begun: Writer, fin
         "change!a!b": "polygons",
         "descriptions": "parcels",
     }
-    assert found["change!a!b"].title_fr == "Contours du changement : a → b"
+    assert found["change!a!b"].title_fr == "Contours du changement\u00a0: a → b"
 
 
 def test_what_cannot_be_shown_is_told_and_the_rest_is_shown(begun: Writer, finished: Callable[[], Run]) -> None:
@@ -292,7 +292,7 @@ def test_rasters_of_unknown_name_are_told_by_what_they_hold(begun: Writer, finis
     begun.raster("unmeasured", np.full((1, *GRID.shape), -100, np.float32), nodata=-100)
     found = by_key(layers_of(finished()))
     assert [found[name].kind for name in ("D046_01", "aerial", "heights")] == ["classes", "composite", "continuous"]
-    assert found["D046_01"].title_fr == "Occupation du sol : D046_01"
+    assert found["D046_01"].title_fr == "Occupation du sol\u00a0: D046_01"
     low, high = found["heights"].legend.low, found["heights"].legend.high
     assert low is not None
     assert high is not None

@@ -36,7 +36,7 @@ def test_layers_of_many_places_are_folded_by_place(visit, on_map, rivers_run):
     titles = river.locator("label span").all_inner_texts()
     assert titles == ["Occupation du sol, observée et prévue", "Probabilité de chaque classe"], "without the place"
     river.locator("input").first.check()
-    assert tab.locator("#shown h3").inner_text() == "Occupation du sol, observée et prévue : Célé"
+    assert tab.locator("#shown h3").inner_text() == "Occupation du sol, observée et prévue\u00a0: Célé"
     assert page.scan() == []
     tab.fill("#search-text", "rivers")
     assert run.locator("details.place[open]").count() == 4, "what was sought lies open"
