@@ -10,6 +10,7 @@ and processor time are measured in a process of their own, and need no such care
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import shutil
@@ -126,6 +127,25 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"requires(*names): skip where one of {', '.join(LACKS)} is missing")
     config.addinivalue_line("markers", "alone: measures time or memory; make test runs it by itself")
     sys.addaudithook(_guard)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[object]:
+    """Imports everything without the garbage collector, and keeps it from what was imported, which stays to the end.
+
+    Libraries and tests make nearly a million objects; each full collection would look at all of them again.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    gc.unfreeze()  # libraries that count what is left of them at the end would call it leaked
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
