@@ -2,6 +2,7 @@
 
 import csv
 import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from arpent.cli import planned_image, planning, sampling
 from arpent.cli.plan import square_metres
 from arpent.cli.plannable import asked
 from arpent.core import Band, Contract, Grid, Normalisation, Strip, nomenclature
+from arpent.engine.calibration import Consumed, Extent
 from arpent.errors import InvalidSetting
 from arpent.io import CogWriter, RasterSpec
 from arpent.models import build, save_bundle
@@ -133,6 +135,81 @@ def test_what_is_foretold_is_what_it_takes(arpent, image, bundle, tmp_path, monk
     )
     assert 0.5 < plan["figures"]["kept"]["typical"] / took < 2
     assert plan["units"] == 18 * 22
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="this system does not count what a process reads")
+@pytest.mark.parametrize("block", [128, 512])
+def test_bytes_read_and_written_are_foretold(arpent, bundle, tmp_path, monkeypatch, block):
+    """Within a quarter, from parts that are small beside the whole.
+
+    Blocks are read whole, seams between rows of tiles are set down, and the file is hashed once, all of which a part
+    does to another measure than the whole. One thread reads: with two it is chance which blocks both of them read.
+    """
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(planned_image, "_LEAST", 4)  # however slow the machine is
+    monkeypatch.setattr(planned_image, "_MOST", 4)
+    pixels = np.random.default_rng(0).integers(1, 255, (3, 900, 900)).astype(np.uint8)
+    kind = {"driver": "GTiff", "width": 900, "height": 900, "count": 3, "dtype": "uint8", "crs": "EPSG:32631"}
+    stored = {"tiled": True, "blockxsize": block, "blockysize": block, "interleave": "pixel", "compress": "deflate"}
+    placed = Grid.north_up(500_000, 5_000_000, 0.2, 900, 900, "EPSG:32631").transform
+    with rasterio.open("tiled.tif", "w", **kind, **stored, transform=placed, nodata=0) as file:
+        file.write(pixels)
+        file.descriptions = ("red", "green", "blue")
+    words = ("landcover", "predict", "tiled.tif", "--model", bundle, "--tile", "128", *TILES[2:], "--read-threads", "1")
+    plan = arpent("plan", *words, "-o", "map", "--seconds", "0.1", "--json").document
+    before = _counted()
+    assert arpent(*words, "-o", "map", "--quiet").code == 0
+    for name, took in zip(("read", "written"), np.subtract(_counted(), before), strict=True):
+        assert plan["figures"][name]["typical"] == pytest.approx(took, rel=0.25), name
+
+
+def _counted():
+    """Bytes that this process has read and written."""
+    lines = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
+    return int(lines["rchar"]), int(lines["wchar"])
+
+
+def test_parts_grow_to_the_time_that_there_is():
+    """A small part is nearly all start: by its pace alone a calibration would end long before its time."""
+
+    class Law:
+        asked = []  # noqa: RUF012 - of one test
+
+        def warm(self):
+            """Costs nothing."""
+
+        def small(self):
+            return self._of(4)
+
+        def large(self, units):
+            self.asked.append(units)
+            return self._of(units)
+
+        def _of(self, units):
+            return Consumed(Extent(units, units, 0), 10 + 0.1 * units, 1.0, None, None, 1, 1)
+
+    small, large = planning._calibrated(Law(), 300)
+    assert [one.extent.units for one in small] == [4, 4]
+    first, second, third = Law.asked
+    assert first == pytest.approx(300 / 3 / (10.4 / 4), rel=0.01)
+    assert second > 3 * first
+    assert third > 3 * second
+    assert len(large) == 3
+
+
+@pytest.mark.parametrize(
+    ("tile", "language", "told"),
+    [
+        ("32", "en", "Overlaps cost more than the work: with tiles of 32 pixels the network sees each pixel 3.7 times"),
+        ("32", "fr", "avec --tile 128, ce serait 1,3 fois"),
+        ("64", "en", None),
+    ],
+)
+def test_tiles_that_are_nearly_all_overlap_are_told(arpent, image, bundle, tmp_path, monkeypatch, tile, language, told):
+    monkeypatch.chdir(tmp_path)
+    words = ("landcover", "predict", image, "--model", bundle, "--tile", tile, *TILES[2:])
+    said = " ".join(arpent("plan", *words, "--seconds", "0.1", "--language", language).out.split())
+    assert told in said if told else "Overlaps" not in said
 
 
 def test_so_much_ground_of_which_the_image_is_a_sample(arpent, image, bundle, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """What a run takes, and what a job of the same kind will take."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,31 @@ def test_a_job_that_keeps_to_the_law_is_foretold_exactly(start, each, scratch, a
     for name in ("seconds", "cpu_seconds", "read", "kept", "disk"):
         for value in (cost[name].low, cost[name].typical, cost[name].high):
             assert value == pytest.approx(getattr(whole, name), rel=1e-3)
+
+
+@given(st.floats(1, 9), st.floats(1, 50), st.integers(5, 300))
+def test_whole_blocks_and_seams_are_foretold_exactly(per_pixel, per_seam, along):
+    """Of a small part they are more, or fewer, than its pixels tell."""
+
+    def run(along):
+        pixels, side = along**2 * 1e4, along * 100.0
+        touched, seams = (side + 256) ** 2, (along - 1) * side
+        extent = Extent(along**2, pixels, side, touched, seams)
+        read, written = 9000 + round(per_pixel * touched), round(2 * pixels + per_seam * seams)
+        return Consumed(extent, 1.0, 1.0, read, written, round(pixels), round(2 * pixels))
+
+    whole = run(along)
+    cost = rates([run(2)], [run(4), run(8)]).cost(whole.extent)
+    for name in ("read", "written"):
+        for value in (cost[name].low, cost[name].typical, cost[name].high):
+            assert value == pytest.approx(getattr(whole, name), rel=1e-3)
+
+
+def test_parts_that_touch_the_same_blocks_leave_reading_to_their_pixels():
+    parts = [took(4), took(16)]
+    same = [replace(one, extent=replace(one.extent, touched=1e6)) for one in parts]
+    job = took(64).extent
+    assert rates(same[:1], same[1:]).cost(job)["read"] == rates(parts[:1], parts[1:]).cost(job)["read"]
 
 
 def test_the_start_is_paid_by_each_process_and_the_spread_is_told():

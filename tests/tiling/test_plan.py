@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -6,7 +8,7 @@ from hypothesis import strategies as st
 from arpent.core import Window
 from arpent.errors import InvalidSetting
 from arpent.testing.tile_shapes import tile_shapes
-from arpent.tiling import TilePlan, TileShape, weights_along
+from arpent.tiling import TilePlan, TileShape, larger_tile, weights_along
 
 sides = st.integers(1, 300)
 
@@ -100,3 +102,25 @@ def test_a_plan_of_any_height_is_quick_to_make(height):
 def test_a_shape_that_cannot_work_is_refused_with_a_cure(wrong, cure):
     with pytest.raises(InvalidSetting, match=cure):
         TileShape(**wrong)
+
+
+@given(tile_shapes(), st.integers(1, 3000), st.integers(1, 3000))
+def test_a_larger_tile_is_advised_only_where_it_spares_work(shape, height, width):
+    seen = TilePlan.of(height, width, shape).cost
+    larger = larger_tile(height, width, shape)
+    if larger is None:
+        twice = TilePlan.of(height, width, replace(shape, size=2 * shape.size)).cost
+        assert shape.fixed or seen < 2 or shape.size >= 1024 or twice > seen / 1.25
+        return
+    assert seen >= 2
+    assert larger.size % shape.size == 0
+    assert (larger.ring, larger.halo) == (shape.ring, shape.halo)
+    assert TilePlan.of(height, width, larger).cost <= seen / 1.25
+
+
+def test_tiles_of_64_pixels_with_the_usual_overlap_are_too_small():
+    shape = TileShape(size=96, ring=16, halo=16, align=32)
+    assert larger_tile(600, 600, shape).size == 384
+    assert larger_tile(600, 600, replace(shape, fixed=True)) is None
+    assert larger_tile(90, 90, shape) is None, "one tile has no overlap"
+    assert larger_tile(9000, 9000, TileShape()) is None

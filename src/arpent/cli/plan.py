@@ -106,6 +106,7 @@ def _document(made: Planned) -> dict[str, object]:
         "grid": made.shape,
         "square_metres": made.square_metres,
         "seen_share": made.seen_share,
+        "larger_tile": None if made.larger_tile is None else asdict(made.larger_tile),
         "figures": {name: asdict(one) for name, one in made.cost.items()},
         "calibration": asdict(made.calibration),
         "shards": [one.row() for one in made.shards],
@@ -143,6 +144,10 @@ def _lines(made: Planned, wanted: int, language: Language) -> list[RenderableTyp
             device=how.device,
         ),
     ]
+    larger = made.larger_tile
+    if larger is not None:
+        shares = {"seen": made.seen_share, "then": larger.seen_share}
+        lines.append(say("plan.larger_tile", language, now=larger.now, side=larger.side, **shares))
     if how.networked:
         lines.append(say("plan.networked", language))
     if how.simulated:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from arpent.engine.calibration import Range
 
-__all__ = ["Calibration", "Planned", "PlannedShard", "Wanted", "together"]
+__all__ = ["Calibration", "LargerTile", "Planned", "PlannedShard", "Wanted", "together"]
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,20 @@ class PlannedShard:
 
 
 @dataclass(frozen=True)
+class LargerTile:
+    """Tiles that would spare work.
+
+    Attributes:
+        now, side: of the tiles as they are, and of those, in pixels.
+        seen_share: see `Planned`, with those.
+    """
+
+    now: int
+    side: int
+    seen_share: float
+
+
+@dataclass(frozen=True)
 class Planned:
     """A job, and what it takes.
 
@@ -103,6 +117,7 @@ class Planned:
         calibration: where the figures come from.
         shards: one at least.
         overlap: share of the pixels that lie in two shards.
+        larger_tile: what spares work, where overlaps cost more than it.
     """
 
     command: str
@@ -117,6 +132,7 @@ class Planned:
     square_metres: float | None = None
     seen_share: float | None = None
     overlap: float = 0.0
+    larger_tile: LargerTile | None = None
 
 
 def together(shards: Sequence[PlannedShard], device: str) -> dict[str, Range]:

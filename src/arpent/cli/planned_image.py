@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from arpent.cli.plannable import Asked
-from arpent.cli.planned import Calibration, Planned, PlannedShard, Wanted, together
+from arpent.cli.planned import Calibration, LargerTile, Planned, PlannedShard, Wanted, together
 from arpent.core import Grid, Window, ground_area, ground_sampling_distance
 from arpent.core.boxes import window_in_box
 from arpent.engine.calibration import Consumed, Extent, Looked, Rates, consumed, looked_at
 from arpent.errors import NoOverlap, NoValidPixels
 from arpent.io import open_image
-from arpent.tiling import Shard, TilePlan, TileShape, shards_of
+from arpent.tiling import Shard, TilePlan, larger_tile, shards_of
 
 __all__ = ["PartsOfImage"]
 
@@ -47,14 +47,15 @@ class PartsOfImage:
         self._job, given = job, job.given
         self.source = str(given.get(job.parameter))
         with open_image(self.source, sensor=given.get("sensor")) as reader:
-            self._grid = reader.grid
+            self._grid, self._blocks = reader.grid, reader.blocks
             self._grid.require_crs(self.source)
+        self._file = self._here = self._grid.window
         box = given.get("box")
         if box:
             corners = [float(value) for value in str(box).split(",")]
             left, bottom, right, top = corners
             part = window_in_box(self._grid, (left, bottom, right, top), given.get("box_crs"), self.source)
-            self._grid = self._grid.crop(part)
+            self._grid, self._here = self._grid.crop(part), part
         self._look: Looked | None = None
 
     @property
@@ -112,7 +113,7 @@ class PartsOfImage:
             with looked_at() as looks:
                 self._job.run(output, {"box": box, "box_crs": None})
             self._look = look = looks[0]
-            return _extent(look.grid.shape, look.plan.cost * look.grid.window.size, look.shape)
+            return self._extent(look.grid.shape, look.plan.cost * look.grid.window.size, window)
 
         return consumed(run, output)
 
@@ -143,22 +144,54 @@ class PartsOfImage:
             square_metres=ground,
             seen_share=plan.cost,
             overlap=sum(one.window.size for one in parts) / pixels - 1,
+            larger_tile=self._larger_tile(grid),
         )
+
+    def _larger_tile(self, grid: Grid) -> LargerTile | None:
+        """What tiles would spare work, where the command lets them be chosen."""
+        shape = self._seen.shape
+        larger = larger_tile(*grid.shape, shape) if "tile" in self._job.given else None
+        if larger is None:
+            return None
+        return LargerTile(shape.size, larger.size, TilePlan.of(*grid.shape, larger).cost)
 
     def _shard(self, one: Shard, grid: Grid, found: Rates) -> PlannedShard:
         number, window, core = one.number, one.window, one.core
-        cost = found.cost(_extent(window.shape, one.seen, self._seen.shape))
+        there = None if grid.crs is None else _times(window, self._factor)  # so much ground lies in no file
+        cost = found.cost(self._extent(window.shape, one.seen, there))
         shard = PlannedShard(number, one.tiles, cost, f"{window.width} × {window.height}")
         if grid.crs is None:  # so much ground, somewhere
             return shard
         box, own = (_corners(grid.crop(part)) for part in (window, core))
         return replace(shard, command=self._job.shard(number, box=box), box=box, core=own)
 
+    def _extent(self, shape: tuple[int, int], seen: float, there: Window | None) -> Extent:
+        """How large a job is, in tiles of full size: those at the edges may be smaller.
 
-def _extent(shape: tuple[int, int], seen: float, tile: TileShape) -> Extent:
-    """How large a job is, in tiles of full size: those at the edges may be smaller."""
-    height, width = shape
-    return Extent(seen / tile.size**2, height * width, (height + width) / 2)
+        Args:
+            shape: rows and columns of pixels that the network sees.
+            seen: pixels of all tiles.
+            there: the same in pixels of the image; None where that has no file of its own.
+        """
+        (height, width), tile = shape, self._seen.shape
+        seams = (len(TilePlan.of(height, width, tile).rows) - 1) * width
+        touched = height * width * self._factor**2 if there is None else self._touched(there)
+        return Extent(seen / tile.size**2, height * width, (height + width) / 2, touched, seams)
+
+    def _touched(self, window: Window) -> int:
+        """Pixels of the blocks of the file that a window touches."""
+        down, across = self._blocks
+        row, col = window.row + self._here.row, window.col + self._here.col
+        first_row, first_col = row // down * down, col // across * across
+        last_row, last_col = (
+            -(-end // of) * of for end, of in ((row + window.height, down), (col + window.width, across))
+        )
+        return Window.between(first_row, first_col, last_row, last_col).intersect(self._file).size
+
+
+def _times(window: Window, factor: float) -> Window:
+    """A window on pixels that are so many times smaller."""
+    return Window.between(*(round(end * factor) for end in (window.row, window.col, window.row_end, window.col_end)))
 
 
 def _corners(grid: Grid) -> tuple[float, ...]:

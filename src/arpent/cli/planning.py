@@ -24,6 +24,8 @@ from arpent.store.remote import stage_of
 __all__ = ["planned"]
 
 _LARGE_PARTS, _AT_LEAST = 3, 2
+_GROWTH = 4
+"""Times as many units of a larger part, at most, as the clock would allow by the one before: it may have been lucky."""
 
 
 def planned(words: Sequence[str], wanted: Wanted) -> Planned:
@@ -130,13 +132,20 @@ def _calibrated(parts: _Parts, seconds: float) -> tuple[list[Consumed], list[Con
     if small[0].seconds < seconds / 4:
         small.append(parts.small())
     each = min(one.seconds / one.extent.units for one in small)
-    units = max(until - time.perf_counter(), 0) / _LARGE_PARTS / each
     large: list[Consumed] = []
     for number in range(_LARGE_PARTS):
-        if number >= _AT_LEAST and time.perf_counter() > until:
+        left = until - time.perf_counter()
+        if number >= _AT_LEAST and left < 0:
             break
-        done = parts.large(units)
+        done = parts.large(max(left, 0) / (_LARGE_PARTS - number) / each)
         if done is None:
             break
         large.append(done)
+        each = min(each, max(_slope(small, done), each / _GROWTH))
     return small, large
+
+
+def _slope(small: Sequence[Consumed], large: Consumed) -> float:
+    """Seconds of one more unit, which are fewer than those of a small part by its start."""
+    least, few = min(one.seconds for one in small), small[0].extent.units
+    return (large.seconds - least) / max(large.extent.units - few, 1)

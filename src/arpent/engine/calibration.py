@@ -76,11 +76,15 @@ class Extent:
         units: tiles, or items of a list.
         size: pixels of the image, or items.
         side: of the image, in pixels; 0 for lists.
+        touched: pixels of the blocks of its file that are read, which are read whole.
+        seams: pixels along all borders between rows of tiles, which are set down until the next row is done.
     """
 
     units: float
     size: float
     side: float = 0.0
+    touched: float = 0.0
+    seams: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -175,16 +179,27 @@ class Line:
         start: what each process pays once.
         each: for each unit, or each pixel.
         side: for each pixel along a side: the seam between two rows of tiles, which is kept until the next is done.
+        seams: for each pixel along all seams.
+        touched: for each pixel of the blocks that are read.
     """
 
     start: float
     each: float
     side: float = 0.0
+    seams: float = 0.0
+    touched: float = 0.0
+
+    def at(self, job: Extent, count: float, starts: int) -> float:
+        """The figure of a job of so many units or pixels, that so many processes share."""
+        grown = self.each * count + self.side * job.side + self.seams * job.seams + self.touched * job.touched
+        return self.start * starts + grown
 
 
 _PER_UNIT = ("seconds", "cpu_seconds")
 _FILES = 2
 """A map lies on the disk twice for a moment: in parts, and put together."""
+_CLEARLY = 1.2
+"""Times as many blocks that a larger part must touch for their cost to be told from what is read once."""
 _FIGURES = (*_PER_UNIT, "read", "written", "kept", "disk")
 
 
@@ -205,8 +220,8 @@ class Rates:
         """What a job costs that so many processes share."""
         told = {}
         for name, lines in self.lines.items():
-            count = job.units if name in _PER_UNIT else job.size
-            told[name] = Range.of([one.start * starts + one.each * count + one.side * job.side for one in lines])
+            count = _count(name, job)
+            told[name] = Range.of([one.at(job, count, starts) for one in lines])
         return told
 
 
@@ -222,6 +237,10 @@ def rates(small: Sequence[Consumed], large: Sequence[Consumed]) -> Rates:
     runs = large or small
     if all(one.extent.side for one in runs):
         lines["disk"] = [_seam(kept, one) for kept, one in zip(lines["kept"], runs, strict=True)]
+    if "read" in lines and large and _apart([one.extent.touched for one in small], large):
+        lines["read"] = [_line_of_blocks(small, one) for one in large]
+    if "written" in lines and large and all(one.extent.seams for one in (*small, *large)):
+        lines["written"] = [_set_down(kept, small, one) for kept, one in zip(lines["kept"], large, strict=True)]
     return Rates(lines, apart=bool(large))
 
 
@@ -236,6 +255,30 @@ def _seam(kept: Line, one: Consumed) -> Line:
     """What lies on the disk besides finished files: as much as an image is wide, however high it is."""
     files = _FILES * (kept.start + kept.each * one.extent.size)
     return Line(_FILES * kept.start, _FILES * kept.each, max(one.disk - files, 0.0) / one.extent.side)
+
+
+def _apart(few: Sequence[float], large: Sequence[Consumed]) -> bool:
+    """Whether the larger parts touch so many more blocks that these tell what one costs."""
+    return max(few) > 0 and min(one.extent.touched for one in large) > _CLEARLY * max(few)
+
+
+def _line_of_blocks(small: Sequence[Consumed], large: Consumed) -> Line:
+    """What is read: whole blocks, of which a part touches many for its size."""
+    few, least = median(one.extent.touched for one in small), median(one.read or 0 for one in small)
+    each = max((large.read or 0) - least, 0.0) / (large.extent.touched - few)
+    return Line(max(least - each * few, 0.0), 0.0, touched=each)
+
+
+def _set_down(kept: Line, small: Sequence[Consumed], large: Consumed) -> Line:
+    """What is written: finished files, twice, and the seams, of which a small part has few for its size."""
+
+    def rest(one: Consumed) -> float:
+        assert one.written is not None  # there is a line of it
+        return max(one.written - _FILES * (kept.start + kept.each * one.extent.size), 0.0)
+
+    few, least = median(one.extent.seams for one in small), median(map(rest, small))
+    each = max(rest(large) - least, 0.0) / (large.extent.seams - few)
+    return Line(_FILES * kept.start + max(least - each * few, 0.0), _FILES * kept.each, seams=each)
 
 
 def _count(name: str, one: Extent) -> float:

@@ -61,6 +61,7 @@ class Header:
         grid: where its pixels lie.
         bands: all of them, alpha included.
         tags: its metadata.
+        blocks: rows and columns of the blocks in which its pixels are stored, of which none is read in part.
     """
 
     address: str
@@ -68,6 +69,7 @@ class Header:
     grid: Grid
     bands: tuple[BandHeader, ...]
     tags: Mapping[str, str]
+    blocks: tuple[int, int]
 
     @property
     def called_alpha(self) -> int | None:
@@ -109,6 +111,7 @@ def header_of(dataset: rasterio.DatasetReader, address: str, source: str) -> Hea
         grid=Grid(dataset.height, dataset.width, dataset.transform, _crs(dataset)),
         bands=_bands(dataset),
         tags=dataset.tags(),
+        blocks=dataset.block_shapes[0],
     )
     if header.called_alpha and not header.alpha and MaskFlags.alpha in dataset.mask_flag_enums[0]:
         # The only mask is the one that GDAL makes of that band.

@@ -82,6 +82,7 @@ class ImageReader(Closing):
         sheets: the files that it is made of, where several lie side by side.
         sensor: name of the sensor that took it, where that is known.
         tags: metadata of its files, by name; of several files that know one, the first is heard.
+        blocks: rows and columns of the blocks in which the pixels of its finest file are stored.
     """
 
     def __init__(
@@ -99,7 +100,8 @@ class ImageReader(Closing):
         self.sheets = scene.sheets
         self.sensor = None if scene.sensor is None else scene.sensor.name
         self.bands = names
-        self.grid = grid or min(headers.values(), key=_fineness).grid
+        finest = min(headers.values(), key=_fineness)
+        self.grid, self.blocks = grid or finest.grid, finest.blocks
         self.gsd = ground_sampling_distance(self.grid)
         self.dtype: np.dtype[np.generic] = np.result_type(*(band.dtype for band in found))
         numbers = {repr(band.nodata): band.nodata for layer, band in zip(there, found, strict=True) if layer.default}

@@ -3,7 +3,7 @@
 from arpent.tiling.blend import Patch, RowBlender
 from arpent.tiling.pad import pad_by_reflection
 from arpent.tiling.paint import RowPainter, painted
-from arpent.tiling.plan import Span, Tile, TilePlan, TileShape
+from arpent.tiling.plan import Span, Tile, TilePlan, TileShape, larger_tile
 from arpent.tiling.shards import Shard, shards_of
 from arpent.tiling.taper import ramp, weights_along
 
@@ -16,6 +16,7 @@ __all__ = [
     "Tile",
     "TilePlan",
     "TileShape",
+    "larger_tile",
     "pad_by_reflection",
     "painted",
     "ramp",

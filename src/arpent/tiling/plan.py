@@ -17,12 +17,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from arpent.core import Window
 from arpent.errors import InvalidSetting
 
-__all__ = ["Span", "Tile", "TilePlan", "TileShape"]
+__all__ = ["Span", "Tile", "TilePlan", "TileShape", "larger_tile"]
+
+
+_TOO_MUCH, _WELL = 2.0, 1.5
+"""Pixels that the network sees per pixel of the image: as many in overlaps as in the work, and few enough."""
+_WORTH_IT = 1.25
+_LARGEST = 1024
+"""Side of a tile that is still advised: more takes memory that not every machine has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,29 @@ class TileShape:
     def step(self) -> int:
         """Distance between the starts of neighbouring tiles."""
         return (self.size - 2 * (self.ring + self.halo)) // self.align * self.align
+
+
+def larger_tile(height: int, width: int, shape: TileShape) -> TileShape | None:
+    """Tiles of twice the side, or four times …, where those of a shape go into their overlaps more than into the work.
+
+    Args:
+        height: of the image, in pixels.
+        width: likewise.
+        shape: of the tiles.
+
+    Returns:
+        The first that is worth it; None where the tiles will do, or the network takes no others.
+    """
+    seen = TilePlan.of(height, width, shape).cost
+    if shape.fixed or seen < _TOO_MUCH:
+        return None
+    found, best = None, seen / _WORTH_IT
+    while shape.size < _LARGEST and best > _WELL:
+        shape = replace(shape, size=2 * shape.size)
+        own = TilePlan.of(height, width, shape).cost
+        if own <= best:
+            found, best = shape, own
+    return found
 
 
 @dataclass(frozen=True, slots=True)
