@@ -219,13 +219,13 @@ MINUTES = {"scaling.md"}
 """Of these the walk is left to `make faults`."""
 
 ELSEWHERE = {
-    "tutorial.md": ["cli/test_demo.py"],
+    "tutorial.md": ["docs/test_guides_served.py"],
     "classify.md": ["cli/test_classify_guide.py"],
-    "cluster.md": ["engine/test_cluster.py"],
+    "cluster.md": ["docs/test_cluster_guide.py"],
     "describe.md": ["cli/test_describe_guide.py"],
     "forecast.md": ["cli/test_forecast.py"],
-    "map.md": ["web"],
-    "object-storage.md": ["cli/test_object_storage.py"],
+    "map.md": ["docs/test_guides_served.py"],
+    "object-storage.md": ["docs/test_guides_served.py"],
     "python.md": ["docs/test_python_guide.py"],
 }
 """Guides that other tests follow, most of them with checks of what comes out."""
