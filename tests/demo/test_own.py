@@ -12,6 +12,7 @@ from PIL import Image
 
 from arpent.demo import Stage, run_on
 from arpent.errors import FileMissing, PartialFailure, RunExists
+from arpent.models.shipped import shipped_bundle
 from arpent.store import open_run, verify
 from arpent.tasks.describe.texts import read_texts
 from arpent.testing.simulation import RadarSimulation, Simulation, simulate
@@ -62,6 +63,19 @@ def test_each_folder_is_done_and_others_are_said_to_be_absent(data, tmp_path):
     assert any("learnt from level, rain" in line for line in told)  # which nobody tells of one's own images
     assert done["describe"].done.startswith("1 parcel on 1 image, 2 texts in English and French by describe-nano, ")
     _on_the_map(tmp_path / "demo" / "describe", "model")
+    for name, model in {"change-pair-1": "change", "change": "change", "forecast": "forecast"}.items():
+        assert any(f"{model}-nano was taken" in one for one in open_run(tmp_path / "demo" / name).manifest.warnings)
+    assert sum("change-nano was taken" in line for line in told) == 1, "three runs, told once"
+
+
+def test_a_model_beside_the_images_is_taken_without_a_word(data, tmp_path):
+    told = []
+    shutil.copytree(data / "classify", tmp_path / "own" / "classify")
+    shutil.copy(shipped_bundle("classify-nano"), tmp_path / "own" / "classify" / "mine.safetensors")
+    assert not run_on(Stage(tmp_path / "demo", tell=told.append), tmp_path / "own").failures
+    run = open_run(tmp_path / "demo" / "classify")
+    assert run.manifest.bundle.source.endswith("mine.safetensors")
+    assert not [line for line in (*told, *run.manifest.warnings) if "was taken" in line]
 
 
 def test_images_that_the_model_cannot_see_are_told_by_the_grammar(data, tmp_path):

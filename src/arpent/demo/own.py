@@ -28,8 +28,8 @@ from arpent.errors import (
 )
 from arpent.io.named_shapes import VECTOR_FILES
 from arpent.language import LANGUAGES, say
-from arpent.models.shipped import shipped_bundle
-from arpent.store import open_run
+from arpent.models.shipped import shipped_bundle, shipped_folder
+from arpent.store import Place, open_run
 
 __all__ = ["CAPABILITIES", "Own", "run_on"]
 
@@ -135,6 +135,26 @@ def _model(folder: Path, shipped: str = "") -> Path:
     return found
 
 
+def _place(stage: Stage, name: str, model: Path) -> Place:
+    """Where a run goes; if its model only comes with Arpent, the run says what that one has learnt on."""
+    place = stage.place(name)
+    if not model.is_relative_to(shipped_folder()):
+        return place
+    return replace(place, doubts=(say("demo.own_shipped", stage.language, model=model.stem),))
+
+
+def _once(tell: Callable[[str], None]) -> Callable[[str], None]:
+    """Tells each line, and no line twice."""
+    told: set[str] = set()
+
+    def first(line: str) -> None:
+        if line not in told:
+            told.add(line)
+            tell(line)
+
+    return first
+
+
 def _landcover(stage: Stage, folder: Path) -> Outcome:
     from arpent.tasks.landcover import MapSettings, map_image
 
@@ -152,14 +172,16 @@ def _change(stage: Stage, folder: Path) -> Outcome:
     model = _model(folder, "change-nano")
     images = _images(folder, 2)
     pairs: list[Path] = []
+    tell = _once(stage.tell)
     for number, (before, after) in enumerate(pairwise(images), start=1):
-        place = stage.place(f"change-pair-{number}")
+        place = replace(_place(stage, f"change-pair-{number}", model), tell=tell)
         made = change(before, after, model=model, place=place, language=stage.language, progress=stage.progress)
         pairs.append(made.run.path)
     shown = pairs[-1] / "preview.png"
     if len(pairs) > 1:
         settings = MosaicSettings(language=stage.language)
-        pairs.append(make_mosaic(pairs, stage.place("change"), settings, progress=stage.progress).run.path)
+        place = replace(_place(stage, "change", model), tell=tell)
+        pairs.append(make_mosaic(pairs, place, settings, progress=stage.progress).run.path)
         shown = pairs[-1] / "mosaic_preview.png"
     done = say("demo.own_change", stage.language, count=len(images), model=model.stem)
     return Outcome(done, shown, tuple(pairs))
@@ -170,7 +192,7 @@ def _forecast(stage: Stage, folder: Path) -> Outcome:
     from arpent.tasks.forecast.predicting import foretell
 
     model, settings = _model(folder, "forecast-nano"), ForetellSettings(language=stage.language)
-    made = foretell(folder, model, stage.place("forecast"), settings, progress=stage.progress)
+    made = foretell(folder, model, _place(stage, "forecast", model), settings, progress=stage.progress)
     for line in made.notes:
         stage.tell(line)
     ahead = max(one.horizon for dates in made.dates.values() for one in dates)
@@ -206,11 +228,12 @@ def _classify(stage: Stage, folder: Path) -> Outcome:
     from arpent.tasks.classify import LabelSettings, label_pictures
     from arpent.tasks.classify.caption_files import read_captions
 
+    model = _model(folder, "classify-nano")
     told = next((path for path in sorted(folder.iterdir()) if path.stem == "captions"), None)
     made = label_pictures(
         [str(folder)],
-        _model(folder, "classify-nano"),
-        stage.place("classify"),
+        model,
+        _place(stage, "classify", model),
         LabelSettings(language=stage.language),
         captions=None if told is None else read_captions(told).captions,
         progress=stage.progress,
