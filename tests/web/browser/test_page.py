@@ -212,6 +212,28 @@ def test_a_parcel_tells_what_it_is_in_both_languages_and_others_are_like_it(visi
     assert page.faults == []
 
 
+def test_what_is_known_of_a_shape_stands_in_the_readers_words(visit):
+    page = visit(locale="fr-FR")
+    tab = page.tab
+    tab.fill("#search-text", "végétation")
+    tab.locator("#found .results button").first.click()
+    tab.wait_for_selector("#card .told")
+    known = tab.locator("#card .properties th").all_inner_texts()
+    assert known == ["Parcelle", "Lieu", "Image", "Date", "NDVI, moyenne"]
+    assert tab.locator("#card .properties td").all_inner_texts()[3:] == ["1 mars 2024", "0,72"]
+    tab.click("#card-close")
+    tab.fill("#search-text", "")
+    page.only("polygons")
+    shapes = tab.locator("path[data-feature]")
+    place = shapes.nth(1).bounding_box()
+    tab.mouse.click(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+    tab.get_by_text("Numéro dans CoSIA").wait_for()
+    assert "Surface" in tab.locator("#card .properties").inner_text()
+    assert "class_en" not in tab.locator("#card").inner_text()
+    assert page.scan() == []
+    assert page.faults == []
+
+
 def test_an_answer_that_comes_late_takes_no_card_that_others_have(visit):
     page = visit()
     tab, held = page.tab, []

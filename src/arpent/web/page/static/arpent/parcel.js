@@ -5,14 +5,14 @@ import { openCard } from "./card.js";
 import { el } from "./elements.js";
 import { failure } from "./failures.js";
 import { boundsOf, fit, map } from "./map.js";
+import { plain, properties } from "./properties.js";
 import { resultList } from "./results.js";
 import { mark } from "./stack.js";
 import { view } from "./view.js";
-import { LANG, measured, told, word } from "./words.js";
+import { LANG, told, word } from "./words.js";
 
 const NAMES = { en: "English", fr: "Français" };
 const LIKE = 10;
-const INNER = new Set(["value", "label", "colour", "layer", "title"]);
 
 /** Opens the card of a feature; `go` also brings it into view. */
 export async function openFeature(id, layerId, { go = false } = {}) {
@@ -66,24 +66,6 @@ function sentenceOf({ text, measured: values }) {
   if (!entries.length) return el("p", { class: "sentence", text });
   const rows = entries.map(([name, value]) => el("tr", {}, el("th", { scope: "row", text: name }), el("td", { text: plain(value) })));
   return el("details", { class: "sentence" }, el("summary", { text }), el("table", { class: "values" }, el("tbody", {}, rows)));
-}
-
-/** Many are folded, where there is something else to read. */
-function properties(all, title, others) {
-  const rows = Object.entries(all)
-    .filter(([name, value]) => !INNER.has(name) && value !== null && value !== "" && typeof value !== "object")
-    .map(([name, value]) => el("tr", {}, el("th", { scope: "row", text: name }), el("td", { text: plain(value) })));
-  const label = told(all.label);
-  return [
-    label && label !== title ? el("p", { class: "value" }, el("strong", { text: label })) : null,
-    rows.length ? el("details", { class: "properties", open: !others || rows.length < 12 }, el("summary", { text: word("Properties") }), el("table", { class: "values" }, el("tbody", {}, rows))) : null,
-  ];
-}
-
-function plain(value) {
-  if (typeof value === "number") return measured(value);
-  if (typeof value === "boolean") return word(value ? "yes" : "no");
-  return Array.isArray(value) ? value.map(plain).join(" – ") : String(value);
 }
 
 function likeThis({ id }) {
