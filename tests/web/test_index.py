@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import shapely
 from django.core.management import call_command
+from django.test import Client
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -375,3 +376,17 @@ def test_the_box_around_all_is_that_around_the_outermost_of_each_part(spans: lis
     parts = [outermost(boxes[start : start + size]) for start in range(0, len(boxes), size)]
     assert enclosing(np.concatenate(parts)) == enclosing(boxes)
     assert len(outermost(np.repeat(boxes, 9, axis=0))) <= 7
+
+
+def test_a_run_says_in_which_language_its_warnings_are(
+    site: Path, new_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    from arpent.web.index.registering import register, remove
+
+    for name, asked, language in (("parcelles", {"language": "fr"}, "fr"), ("fields", {}, "en")):
+        file = new_run(tmp_path, "landcover", name) / "manifest.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"settings": asked}))
+        done = register(file.parent)
+        told = {run["id"]: run["language"] for run in Client().get("/api/layers").json()["runs"]}
+        remove(done.number)
+        assert told[done.number] == language

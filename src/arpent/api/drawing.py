@@ -33,7 +33,7 @@ from arpent.web.timelines import is_timeline, timeline_layers
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["drawable", "figure_of", "language_of", "main_product"]
+__all__ = ["drawable", "figure_of", "main_product"]
 
 _LARGEST = 1200  # pixels of the longer side of a map; a figure shows no more
 _MOST_DATES = 4
@@ -42,11 +42,6 @@ _STEPS = 10
 _MOST_ENTRIES = 255
 _STRENGTH = 0.5  # from which on the map, too, draws a series' change in red
 _CHANGE: tuple[Layer, ...] = ("change_probability", "cosine_map")
-
-
-def language_of(run: Run) -> Language:
-    """The language that a run was made in."""
-    return "fr" if run.manifest.settings.get("language") == "fr" else "en"
 
 
 def drawable(run: Run) -> list[Product]:

@@ -100,9 +100,7 @@ class Run(Generic[Made]):
     @property
     def language(self) -> Language:
         """The language that the run was made in."""
-        from arpent.api.drawing import language_of
-
-        return language_of(self.stored)
+        return self.stored.manifest.language
 
     def plot(self, product: str | None = None, *, language: str | None = None) -> Figure:
         """A figure with title, legend, scale and north, which a notebook shows by itself.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from arpent.api.drawing import language_of
 from arpent.core import Language
 from arpent.errors import ArpentError
 from arpent.language import number, say, storage
@@ -48,7 +47,7 @@ def plainly(run: Run) -> str:
 
 def html(run: Run) -> str:
     """A card: title, warnings, a picture, what it holds and what was measured, where it lies."""
-    language = language_of(run)
+    language = run.manifest.language
     title = _title(run, language)
     return summary_html(
         Summary(

@@ -11,7 +11,7 @@ import platform
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
@@ -19,6 +19,9 @@ from arpent.core.formats import Format
 from arpent.core.small_files import read_small
 from arpent.errors import InvalidSetting, RunDamaged, UnknownName, UnreadableFile
 from arpent.version import __version__
+
+if TYPE_CHECKING:
+    from arpent.core import Language
 
 __all__ = [
     "MANIFEST",
@@ -179,6 +182,11 @@ class Manifest(_Record):
     products: tuple[Product, ...] = ()
     failures: tuple[Failure, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    @property
+    def language(self) -> Language:
+        """The language that the run was made in."""
+        return "fr" if self.settings.get("language") == "fr" else "en"
 
     def product(self, name: str) -> Product:
         """The product of that name."""

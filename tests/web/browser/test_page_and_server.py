@@ -133,6 +133,7 @@ def test_a_warning_is_said_to_be_in_the_language_of_its_run(visit, locale, told)
     def french(route):
         answer = route.fetch().json()
         for run in answer["runs"]:
+            run["language"] = "fr"
             for layer in run["layers"]:
                 layer["warnings"] = ["attention : l’image est loin"]
         route.fulfill(json=answer)

@@ -56,6 +56,7 @@ def _run(run: Run) -> dict[str, Any]:
         "id": run.id,
         "name": run.name,
         "task": run.task,
+        "language": run.language,
         "created": run.created,
         "layers": [_layer(layer) for layer in run.layers.all()],
     }

@@ -112,6 +112,7 @@ class RunOut(Schema):
     id: int
     name: str
     task: str
+    language: str
     created: dt.datetime
     layers: list[LayerOut]
 

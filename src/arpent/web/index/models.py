@@ -38,6 +38,7 @@ class Run(models.Model):
     digest = models.CharField(max_length=64)  # of the manifest
     name = models.TextField()
     task = models.TextField()
+    language = models.CharField(max_length=2, default="en")  # of its warnings
     created = models.DateTimeField()
 
 

@@ -187,6 +187,7 @@ def _write(run: store.Run, number: int, ready: Sequence[Prepared], problems: lis
         digest=file_sha256(run.path / MANIFEST),
         name=manifest.name,
         task=manifest.task,
+        language=manifest.language,
         created=manifest.created,
     )
     written = 0

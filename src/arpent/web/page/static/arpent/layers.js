@@ -13,7 +13,7 @@ import { LANG, day, folded, number, told, word, words } from "./words.js";
 
 const MANY = 6; // layers of a run that are listed without being folded by place
 const SHORT = 140; // characters of a warning that are shown without being asked for
-const FRENCH = /^attention\s*:\s*/i; // how a run that was made in French begins its warnings
+const BEGINNING = /^(warning|attention)\s*:\s*/i; // of many warnings, in both languages
 const filter = { text: "", from: "", to: "" };
 const closed = new Set();
 let dragged = null;
@@ -117,11 +117,9 @@ function saidAbove({ run, warnings: own = [] }, index) {
 }
 
 /** What makes a layer doubtful: one short line as it is, more behind their number; in the language that the run was made in. */
-function warnings({ warnings: all = [] }) {
-  const french = all.some((text) => FRENCH.test(text));
-  const language = french ? "fr" : "en";
-  const lines = [...new Set(all.map((text) => text.replace(FRENCH, "").replace(/^warning:\s*/i, "")))];
-  const foreign = language === LANG ? null : el("small", { class: "quiet", text: ` (${word(french ? "in French" : "in English")})` });
+function warnings({ run: { language }, warnings: all = [] }) {
+  const lines = [...new Set(all.map((text) => text.replace(BEGINNING, "")))];
+  const foreign = language === LANG ? null : el("small", { class: "quiet", text: ` (${word(language === "fr" ? "in French" : "in English")})` });
   if (lines.join().length <= SHORT) return lines.map((text) => el("p", { class: "warning" }, el("span", { lang: language, text }), foreign?.cloneNode(true)));
   const list = el("ul", { lang: language }, lines.map((text) => el("li", { text })));
   return el("details", { class: "warnings" }, el("summary", {}, el("span", { class: "warning", text: words("{n} warning", "{n} warnings", lines.length) }), foreign), list);
