@@ -18,7 +18,7 @@ def header(names=(), colours=(), *, count=None, tags=None):
         BandHeader(at, np.dtype("uint8"), None, 1.0, 0.0, name, colour, masked=False)
         for at, (name, colour) in enumerate(zip(names, colours, strict=True), start=1)
     )
-    return Header("/a.tif", "a.tif", Grid(4, 4), bands, tags or {})
+    return Header("/a.tif", "a.tif", Grid(4, 4), bands, tags or {}, (1, 4))
 
 
 def names_of(layers):
