@@ -65,11 +65,19 @@ def test_tables_set_numbers_right_and_keep_markup_literal() -> None:
     assert "size  3" in text or "size 3" in text
 
 
-def test_piped_tables_are_not_folded(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("columns", [None, "120"], ids=["plain", "exported"])
+def test_piped_tables_are_not_folded(columns: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
+    if columns is not None:
+        monkeypatch.setenv("COLUMNS", columns)
+    names = ", ".join(f"class number {number}" for number in range(200))
     stream = io.StringIO()
-    console(stream).print(table(["file"], [("x" * 500,)]))
-    assert "x" * 500 in stream.getvalue()
+    console(stream).print(table(["file", "n"], [("x" * 5000, 1), ("y", 2)], title="T"))
+    console(stream).print(facts([("classes", names), ("size", 3)]))
+    lines = stream.getvalue().splitlines()
+    assert any("x" * 5000 in line for line in lines)
+    (line,) = [line for line in lines if line.startswith("classes")]
+    assert line.rstrip().endswith(names)
 
 
 def test_the_bar_shows_itself_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

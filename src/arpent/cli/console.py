@@ -133,8 +133,8 @@ def console(stream: TextIO | None = None) -> Console:
     from rich.console import Console
 
     target = stream or sys.stdout
-    # Piped tables are for grep and awk: a line of them must not be folded.
-    width = None if target.isatty() else int(os.environ.get("COLUMNS", "1000"))
+    # Piped tables are for grep and awk: a line of them must not be folded, however wide the shell is that starts us.
+    width = None if target.isatty() else sys.maxsize
     return Console(file=target, width=width, highlight=False, emoji=False)
 
 
