@@ -390,3 +390,26 @@ def test_a_run_says_in_which_language_its_warnings_are(
         told = {run["id"]: run["language"] for run in Client().get("/api/layers").json()["runs"]}
         remove(done.number)
         assert told[done.number] == language
+
+
+def test_runs_that_an_earlier_map_knew_are_looked_at_again_for_their_language(
+    database: str, new_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    from arpent.web.index.models import Run
+    from arpent.web.index.registering import register, remove
+    from arpent.web.site.serving import migrate
+
+    file = new_run(tmp_path, "landcover", "parcelles") / "manifest.json"
+    earlier = json.loads(file.read_text()) | {"format": 2, "settings": {"language": "fr"}}
+    earlier.pop("language", None)
+    file.write_text(json.dumps(earlier))
+    done = register(file.parent)
+    try:
+        call_command("migrate", "index", "0001", verbosity=0)
+    finally:
+        migrate()
+    assert Run.objects.get(id=done.number).language == "en"
+    assert register(file.parent).is_new
+    assert Run.objects.get(id=done.number).language == "fr"
+    assert not register(file.parent).is_new
+    remove(done.number)

@@ -1,4 +1,4 @@
-"""The language of a run, in which its warnings are."""
+"""The language of a run, in which its warnings are; runs that the map knows are to be looked at again."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from django.db import migrations, models
 __all__ = ["Migration"]
 
 
+def _look_again(apps: Any, schema_editor: Any) -> None:  # noqa: ANN401 - as Django calls it
+    """Empties the digests: which language a run speaks, only its folder says."""
+    apps.get_model("index", "Run").objects.using(schema_editor.connection.alias).update(digest="")
+
+
 class Migration(migrations.Migration):
     """The second."""
 
@@ -16,4 +21,5 @@ class Migration(migrations.Migration):
 
     operations: ClassVar[list[Any]] = [
         migrations.AddField("run", "language", models.CharField(max_length=2, default="en")),
+        migrations.RunPython(_look_again, migrations.RunPython.noop),
     ]
