@@ -195,3 +195,10 @@ def test_every_class_of_the_tree_is_on_the_page_in_both_languages(root: Path) ->
         ]
         assert missing == [], name
     assert all(set(one.get("more", {})) in (set(), {"en", "fr"}) for one in ENTRIES)
+
+
+def test_what_is_added_to_a_line_is_whole_sentences() -> None:
+    """A comma in a list of YAML that lacks its quotes would cut one in two."""
+    added = [text for one in ENTRIES for texts in one.get("more", {}).values() for text in texts]
+    assert added
+    assert [text for text in added if not text.rstrip().endswith(".")] == []
