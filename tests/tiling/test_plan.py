@@ -110,9 +110,10 @@ def test_a_larger_tile_is_advised_only_where_it_spares_work(shape, height, width
     larger = larger_tile(height, width, shape)
     if larger is None:
         twice = TilePlan.of(height, width, replace(shape, size=2 * shape.size)).cost
-        assert shape.fixed or seen < 2 or shape.size >= 1024 or twice > seen / 1.25
+        assert shape.fixed or seen < 2 or 2 * shape.size > 1024 or twice > seen / 1.25
         return
     assert seen >= 2
+    assert larger.size <= 1024
     assert larger.size % shape.size == 0
     assert (larger.ring, larger.halo) == (shape.ring, shape.halo)
     assert TilePlan.of(height, width, larger).cost <= seen / 1.25
@@ -124,3 +125,11 @@ def test_tiles_of_64_pixels_with_the_usual_overlap_are_too_small():
     assert larger_tile(600, 600, replace(shape, fixed=True)) is None
     assert larger_tile(90, 90, shape) is None, "one tile has no overlap"
     assert larger_tile(9000, 9000, TileShape()) is None
+
+
+def test_no_tile_beyond_1024_pixels_is_advised():
+    wide = {"ring": 128, "halo": 128}
+    assert larger_tile(9000, 9000, TileShape(size=768, **wide)) is None
+    assert larger_tile(9000, 9000, TileShape(size=640, **wide)) is None
+    assert larger_tile(9000, 9000, TileShape(size=544, **wide)) is None
+    assert larger_tile(9000, 9000, TileShape(size=512, ring=112, halo=80)).size == 1024

@@ -94,7 +94,7 @@ def larger_tile(height: int, width: int, shape: TileShape) -> TileShape | None:
     if shape.fixed or seen < _TOO_MUCH:
         return None
     found, best = None, seen / _WORTH_IT
-    while shape.size < _LARGEST and best > _WELL:
+    while 2 * shape.size <= _LARGEST and best > _WELL:
         shape = replace(shape, size=2 * shape.size)
         own = TilePlan.of(height, width, shape).cost
         if own <= best:
