@@ -12,7 +12,8 @@ from PIL import Image
 
 from arpent.demo import Stage, run_on
 from arpent.errors import FileMissing, PartialFailure, RunExists
-from arpent.models.shipped import shipped_bundle
+from arpent.language import LANGUAGES, say
+from arpent.models.shipped import shipped_bundle, shipped_names
 from arpent.store import open_run, verify
 from arpent.tasks.describe.texts import read_texts
 from arpent.testing.simulation import RadarSimulation, Simulation, simulate
@@ -63,9 +64,10 @@ def test_each_folder_is_done_and_others_are_said_to_be_absent(data, tmp_path):
     assert any("learnt from level, rain" in line for line in told)  # which nobody tells of one's own images
     assert done["describe"].done.startswith("1 parcel on 1 image, 2 texts in English and French by describe-nano, ")
     _on_the_map(tmp_path / "demo" / "describe", "model")
-    for name, model in {"change-pair-1": "change", "change": "change", "forecast": "forecast"}.items():
-        assert any(f"{model}-nano was taken" in one for one in open_run(tmp_path / "demo" / name).manifest.warnings)
-    assert sum("change-nano was taken" in line for line in told) == 1, "three runs, told once"
+    for name in ("change-pair-1", "change", "forecast", "describe", "classify"):
+        said = say("demo.own_shipped", "en", model=f"{name.split('-')[0]}-nano")
+        assert open_run(tmp_path / "demo" / name).manifest.warnings.count(said) == 1, name
+        assert told.count(said) == 1, "of change, too, whose runs are three"
 
 
 def test_a_model_beside_the_images_is_taken_without_a_word(data, tmp_path):
@@ -75,7 +77,7 @@ def test_a_model_beside_the_images_is_taken_without_a_word(data, tmp_path):
     assert not run_on(Stage(tmp_path / "demo", tell=told.append), tmp_path / "own").failures
     run = open_run(tmp_path / "demo" / "classify")
     assert run.manifest.bundle.source.endswith("mine.safetensors")
-    assert not [line for line in (*told, *run.manifest.warnings) if "was taken" in line]
+    assert not _shipped_said(told, run)
 
 
 def test_images_that_the_model_cannot_see_are_told_by_the_grammar(data, tmp_path):
@@ -91,7 +93,14 @@ def test_images_that_the_model_cannot_see_are_told_by_the_grammar(data, tmp_path
     assert done.outcomes["describe"].product.is_file()
     (line,) = [one for one in told if one.startswith("les textes sont tirés des seules mesures, sans describe-nano : ")]
     assert "B05" in line and "\n" not in line
+    assert not _shipped_said(told, open_run(tmp_path / "demo" / "describe")), "nothing in them is of the model"
     _on_the_map(tmp_path / "demo" / "describe", "grammar")
+
+
+def _shipped_said(told, run):
+    """What is said of models that come with Arpent, on the terminal and by a run."""
+    lines = {say("demo.own_shipped", spoken, model=name) for spoken in LANGUAGES for name in shipped_names()}
+    return [line for line in (*told, *run.manifest.warnings) if line in lines]
 
 
 def _on_the_map(path, writer):

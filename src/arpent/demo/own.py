@@ -6,7 +6,7 @@ named after is told of in one line, and the others are done all the same; so it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -155,6 +155,16 @@ def _once(tell: Callable[[str], None]) -> Callable[[str], None]:
     return first
 
 
+def _but(tell: Callable[[str], None], lines: Collection[str]) -> Callable[[str], None]:
+    """Tells each line but these."""
+
+    def others(line: str) -> None:
+        if line not in lines:
+            tell(line)
+
+    return others
+
+
 def _landcover(stage: Stage, folder: Path) -> Outcome:
     from arpent.tasks.landcover import MapSettings, map_image
 
@@ -205,13 +215,18 @@ def _describe(stage: Stage, folder: Path) -> Outcome:
     from arpent.tasks.describe import GenerateSettings, generate, tell
 
     parcels = next((path for path in sorted(folder.iterdir()) if path.suffix.lower() in VECTOR_FILES), None)
-    model, images, place = _model(folder, "describe-nano"), _images(folder), stage.place("describe")
+    model, images = _model(folder, "describe-nano"), _images(folder)
     asked = GenerateSettings(lang="both", language=stage.language)
+    place = _place(stage, "describe", model)
+    # Only once the model has done the work is it said what it is worth: these images may not be for it.
+    quiet = replace(place, tell=_but(stage.tell, place.doubts))
     try:
-        made = generate(images, model, place, asked, parcels=parcels, progress=stage.progress)
-        by = "model"
+        made, by = generate(images, model, quiet, asked, parcels=parcels, progress=stage.progress), "model"
+        for doubt in place.doubts:
+            stage.tell(doubt)
     except (BandMismatch, ContractMismatch) as problem:  # of such images indices may be measured all the same
-        made, by = tell(images, place, asked, parcels=parcels, progress=stage.progress), "grammar"
+        plain = stage.place("describe")
+        made, by = tell(images, plain, asked, parcels=parcels, progress=stage.progress), "grammar"
         stage.tell(say("demo.told_exactly", stage.language, model=model.stem, problem=str(problem)))
     count = {"parcels": len({one.parcel for one in made.described}), "texts": len(made.described)}
     count["images"] = len({one.image for one in made.described})
