@@ -17,7 +17,9 @@ EXPECTED = {
     "Classify": [*(f"A2.{n}" for n in range(1, 9)), "A3", "A4", "A5"],
     "Map": [*(f"A3.{n}" for n in range(1, 12)), "A4", "A5", "A6"],
     "Beyond one machine": [str(n) for n in range(1, 7)],
+    "Beyond one machine: what must be shown": [str(n) for n in range(1, 6)],
     "One product": [str(n) for n in range(1, 8)],
+    "One product: what must be shown": [str(n) for n in range(1, 4)],
 }
 STATES = {"done", "partly", "open"}
 
