@@ -9,6 +9,7 @@ import pytest
 
 from arpent.cli import doctor
 from arpent.cli.doctor import Finding, examine
+from arpent.models import shipped as shipping
 
 Run = Callable[..., Any]
 
@@ -110,6 +111,10 @@ def test_the_disk_is_looked_at_where_the_folder_will_be(tmp_path: Path, monkeypa
 
 def test_models_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARPENT_MODELS", str(tmp_path / "none"))
+    count = len(shipping.shipped_names())
+    fresh = doctor._models()
+    assert (fresh.state, fresh.found.partition(";")[0]) == ("ok", f"{count} that come with Arpent")
+    monkeypatch.setattr(shipping, "_FOLDER", tmp_path)
     assert doctor._models().state == "advice"
 
 
@@ -124,7 +129,7 @@ def test_the_machine_is_told_in_french(arpent: Run, tmp_path: Path, monkeypatch:
         "mémoire",
         "disque (travail)",
         "partie [learn]",
-        "Téléchargez-en",
+        "livrés avec Arpent",
     ):
         assert part in told, part
     assert not any(part in told for part in ("found", "advice", "memory", "disk (", "part [", "Fetch one"))

@@ -64,7 +64,9 @@ def test_list_shows_the_catalog_where_nothing_is_here_yet(arpent: Run, home: Pat
     assert said.code == 0
     assert all(name in said.out for name in published_names())
     assert "change-nano (comes with Arpent)" in said.out
-    assert f"No bundles in {home} yet." in said.err
+    assert f"None of your own in {home} yet." in said.err
+    french = arpent("models", "list", "--language", "fr")
+    assert f"Aucun modèle à vous dans {home} pour le moment." in french.err
 
 
 def test_list_shows_bundles_and_which_weights_are_here(arpent: Run, home: Path, bundle: Path) -> None:

@@ -214,13 +214,15 @@ def _disk(name: str, folder: Path, language: Language = "en") -> Finding:
 
 def _models(language: Language = "en") -> Finding:
     from arpent.models.published import models_folder, published_names, weights_file
+    from arpent.models.shipped import shipped_names
     from arpent.store import bundles_under
 
     folder = models_folder()
     own = sum(1 for _ in bundles_under(folder)) if folder.is_dir() else 0
     published = [name for name in published_names() if weights_file(name, folder)]
-    found = say("doctor.bundles", language, own=own, published=len(published), folder=folder)
-    if own or published:
+    shipped = len(shipped_names())
+    found = say("doctor.bundles", language, shipped=shipped, own=own, published=len(published), folder=folder)
+    if shipped or own or published:
         return Finding("models", "ok", found)
     return Finding("models", "advice", found, say("doctor.fetch", language))
 
