@@ -45,6 +45,16 @@ def test_sheets_read_as_the_image_that_they_were_cut_from(sheets):
     assert np.array_equal(found.pixels, PIXELS[:, 37:157, 41:263])
 
 
+def test_blocks_are_those_of_the_files_and_not_those_that_gdal_tells_of_a_vrt(sheets):
+    """What a part of a survey costs to fetch is counted in them."""
+    tiled = sheets(CUTS[:2], "tiled", blockxsize=64, blockysize=32)
+    strips = sheets(CUTS[:2], "strips", tiled=False, blockxsize=None, blockysize=5)
+    with open_image(tiled) as image, open_image(tiled / "D046_00.tif") as alone, open_image(strips) as striped:
+        assert image.blocks == alone.blocks == (32, 64)
+        assert striped.blocks == (5, 100), "as wide as a sheet, not as all of them"
+        assert np.array_equal(image.read(Window(3, 70, 90, 60)).pixels, PIXELS[:, 3:93, 70:130])
+
+
 def test_the_headers_of_sheets_are_read_side_by_side(sheets, monkeypatch):
     """Of a hundred items of a catalog, one after the other, each costs two round trips of the network."""
     together = Barrier(len(CUTS), timeout=30)

@@ -7,7 +7,7 @@ window that crosses the borders of sheets is read as if there were none.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from xml.etree import ElementTree as ET
 
@@ -58,7 +58,7 @@ class Mosaic:
     """Files as one image.
 
     Attributes:
-        header: of the image; its address is the text of a VRT.
+        header: of the image; its address is the text of a VRT, its blocks are those of the first file.
         sheets: the files, in the order in which they are laid: later ones over earlier ones.
     """
 
@@ -67,18 +67,10 @@ class Mosaic:
 
 
 @dataclass(frozen=True)
-class _File:
-    """A file before it has its place."""
-
-    header: Header
-    blocks: tuple[int, int]
-
-
-@dataclass(frozen=True)
 class _Laid:
     """A file and its pixels in the mosaic."""
 
-    file: _File
+    header: Header
     window: Window
 
 
@@ -96,44 +88,43 @@ def mosaic(addresses: Sequence[str], source: str, *, alpha: bool) -> Mosaic:
         DatasetError: the files lie in several reference systems, or their pixels do not fall on one grid.
         BandMismatch: their bands differ.
     """
-    files = list(read_ahead(_read, addresses, threads=_THREADS, ahead=_THREADS))
-    first = files[0]
-    for file in files:
-        file.header.grid.require_crs(file.header.source)
-    _require_one_system(files, source)
-    for file in files:
-        _require_alike(first.header, file.header)
-    windows = [_window(first.header.grid, file.header) for file in files]
+    headers = list(read_ahead(_read, addresses, threads=_THREADS, ahead=_THREADS))
+    first = headers[0]
+    for header in headers:
+        header.grid.require_crs(header.source)
+    _require_one_system(headers, source)
+    for header in headers:
+        _require_alike(first, header)
+    windows = [_window(first.grid, header) for header in headers]
     whole = Window.between(
         min(window.row for window in windows),
         min(window.col for window in windows),
         max(window.row_end for window in windows),
         max(window.col_end for window in windows),
     )
-    laid = [_Laid(file, window.relative_to(whole)) for file, window in zip(files, windows, strict=True)]
-    text = _vrt(first.header.grid.crop(whole), laid, alpha=alpha)
+    laid = [_Laid(header, window.relative_to(whole)) for header, window in zip(headers, windows, strict=True)]
+    text = _vrt(first.grid.crop(whole), laid, alpha=alpha)
+    # The blocks that GDAL tells of a VRT are its own invention: pixels are stored, and fetched, in those of the files.
     with open_dataset(text, source) as dataset, translated(source):
-        header = header_of(dataset, text, source)
-    return Mosaic(
-        header, tuple(Sheet(_stem(file.header.address), file.header.grid, file.header.address) for file in files)
-    )
+        image = replace(header_of(dataset, text, source), blocks=first.blocks)
+    return Mosaic(image, tuple(Sheet(_stem(header.address), header.grid, header.address) for header in headers))
 
 
-def _read(address: str) -> _File:
+def _read(address: str) -> Header:
     title = shown_address(address.removeprefix("/vsicurl/"))
     with open_dataset(address, title) as dataset, translated(title):
-        return _File(header_of(dataset, address, title), dataset.block_shapes[0])
+        return header_of(dataset, address, title)
 
 
 def _stem(address: str) -> str:
     return PurePosixPath(address).stem
 
 
-def _require_one_system(files: Sequence[_File], source: str) -> None:
+def _require_one_system(headers: Sequence[Header], source: str) -> None:
     """Refuses files in several reference systems, with the list of these."""
     systems: dict[str, list[str]] = {}
-    for file in files:
-        systems.setdefault(str(file.header.grid.crs), []).append(_stem(file.header.address))
+    for header in headers:
+        systems.setdefault(str(header.grid.crs), []).append(_stem(header.address))
     if len(systems) == 1:
         return
     named = []
@@ -199,14 +190,14 @@ def _vrt(grid: Grid, laid: Sequence[_Laid], *, alpha: bool) -> str:
     A no-data value marks the holes. Without one, a mask does, which says where files lie and what their own masks say;
     and where alpha counts, the alpha band does.
     """
-    first = laid[0].file.header
+    first = laid[0].header
     vrt = empty_vrt(grid)
-    shared = [key for key, text in first.tags.items() if all(one.file.header.tags.get(key) == text for one in laid)]
+    shared = [key for key, text in first.tags.items() if all(one.header.tags.get(key) == text for one in laid)]
     metadata = ET.SubElement(vrt, "Metadata")
     for key in shared:
         ET.SubElement(metadata, "MDI", key=key).text = first.tags[key]
     is_alpha = first.alpha if alpha else None
-    masked = not is_alpha and any(_has_mask(one.file.header) for one in laid)
+    masked = not is_alpha and any(_has_mask(one.header) for one in laid)
     for band in first.bands:
         element = ET.SubElement(vrt, "VRTRasterBand", dataType=type_name(band.dtype), band=str(band.index))
         _describe(element, band, is_alpha=band.index == is_alpha)
@@ -240,7 +231,7 @@ def _describe(element: ET.Element, band: BandHeader, *, is_alpha: bool) -> None:
 
 def _lay(element: ET.Element, one: _Laid, band: BandHeader, *, masked: bool) -> None:
     """One file's pixels of a band; what has no data hides nothing that lies below."""
-    if masked and _has_mask(one.file.header):
+    if masked and _has_mask(one.header):
         source = ET.SubElement(element, "ComplexSource")
         ET.SubElement(source, "UseMaskBand").text = "true"
     elif band.nodata is not None:
@@ -253,7 +244,7 @@ def _lay(element: ET.Element, one: _Laid, band: BandHeader, *, masked: bool) -> 
 
 def _uncover(element: ET.Element, one: _Laid) -> None:
     """A file's part of the mask: its own, or all of it."""
-    header = one.file.header
+    header = one.header
     source = ET.SubElement(element, "ComplexSource")
     if _has_mask(header):
         ET.SubElement(source, "NODATA").text = "0"  # what one file hides, another may show
@@ -266,8 +257,8 @@ def _uncover(element: ET.Element, one: _Laid) -> None:
 
 def _place(source: ET.Element, one: _Laid, band: str, kind: str) -> None:
     """Where a source's pixels come from and go to."""
-    window, (block_rows, block_cols) = one.window, one.file.blocks
-    ET.SubElement(source, "SourceFilename", relativeToVRT="0", shared="0").text = one.file.header.address
+    window, (block_rows, block_cols) = one.window, one.header.blocks
+    ET.SubElement(source, "SourceFilename", relativeToVRT="0", shared="0").text = one.header.address
     ET.SubElement(source, "SourceBand").text = band
     size = {"RasterXSize": str(window.width), "RasterYSize": str(window.height)}
     # With these GDAL opens the file when it is needed, and closes it when many others have been.
