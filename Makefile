@@ -37,7 +37,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: $(READY) ## train on a synthetic commune, map it, and put the results on a map in the browser (SERVE=0: no map)
+demo: $(READY) ## all five capabilities on a synthetic commune, and the results on a map in the browser (SERVE=0: no map)
 	@$(BIN)/arpent demo
 	@test "$(SERVE)" = 0 || $(BIN)/arpent map serve arpent-demo
 

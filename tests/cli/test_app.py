@@ -42,6 +42,9 @@ def test_help_lists_every_command_of_the_table(arpent: Run) -> None:
     for name, entry in application.COMMANDS.items():
         assert name in said.out
         assert entry.help in said.out, "a line of help that is cut off"
+    first = " ".join(said.out.split())
+    for capability in ("land cover", "change", "forecasts", "parcels told in words", "labels of pictures"):
+        assert capability in first
 
 
 def test_help_imports_no_heavy_library() -> None:

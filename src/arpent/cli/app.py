@@ -117,7 +117,7 @@ def _arpent(
     debug: Annotated[bool, typer.Option("--debug", expose_value=False, help="Show tracebacks.")] = False,
     version: Annotated[bool, typer.Option("--version", expose_value=False, help="Print the version.")] = False,
 ) -> None:
-    """Arpent reads the land from above: maps of land cover and change from satellite and aerial images."""
+    """Arpent reads the land from above: land cover, change, forecasts, parcels told in words, labels of pictures."""
 
 
 def _global_options() -> list[Any]:

@@ -30,7 +30,7 @@ app = typer.Typer(help="Every capability on one invented commune, each measured 
 @app.callback(invoke_without_command=True)
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for images and runs.")] = Path("arpent-demo"),
-    language: Annotated[str, typer.Option("--language", "-l", help="Language of names: en or fr.")] = "en",
+    language: Annotated[str, typer.Option("--language", "-l", help="Language of all that is told: en or fr.")] = "en",
     fast: Annotated[bool, typer.Option("--fast", help="Smaller images and less training.")] = False,
     train_all: Annotated[
         bool, typer.Option("--train-all", help="Train the small models that come with Arpent anew, by their recipes.")
