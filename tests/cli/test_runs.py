@@ -18,7 +18,7 @@ def run(tmp_path: Path) -> Run:
     with RunFolder.create(tmp_path / "runs", "landcover", "cahors", settings={"tile": 512}) as writing:
         writing.add_input(__file__)
         writing.use_bundle("small.safetensors", "b" * 64)
-        writing.add_metrics({"miou": 0.75, "iou/pool": float("nan")})
+        writing.add_metrics({"miou": 0.75, "iou/pool": float("nan"), "area_m2/meadow": 994_012.4})
         writing.add_failure("b.tif", UnreadableFile("b.tif is empty", cure="Download it again."))
         with writing.timed("predict"):
             (writing.scratch / "classes.tif").write_text("pixels")
@@ -65,7 +65,16 @@ def test_list_of_a_run_itself(arpent: Command, run: Run) -> None:
 def test_show(arpent: Command, run: Run) -> None:
     said = arpent("runs", "show", run.path)
     assert said.code == 0
-    for words in ("landcover", "partial", "small.safetensors", "0.75", "not finite", "b.tif is empty", "classes.tif"):
+    for words in (
+        "landcover",
+        "partial",
+        "small.safetensors",
+        "0.75",
+        "not finite",
+        "994,012 m²",
+        "b.tif is empty",
+        "classes.tif",
+    ):
         assert words in said.out
     document = arpent("runs", "show", run.path, "--json").document
     assert document["settings"] == {"tile": 512}
@@ -76,6 +85,12 @@ def test_show(arpent: Command, run: Run) -> None:
 def test_verify(arpent: Command, arpent_process: Command, run: Run) -> None:
     assert "is whole: 1 file, 6 bytes" in arpent("runs", "verify", run.path).out
     assert arpent("runs", "verify", run.path, "--json").document["whole"] is True
+    with RunFolder.create(run.path.with_name("byte"), "landcover", "byte", exact=True) as folder:
+        (folder.scratch / "one.tif").write_bytes(b"1")
+        folder.publish(folder.scratch / "one.tif", kind="raster")
+        byte = folder.finish()
+    assert arpent("runs", "verify", byte.path).out.rstrip().endswith("is whole: 1 file, 1 byte.")
+    assert arpent("runs", "verify", byte.path, "--language", "fr").out.rstrip().endswith("1 fichier, 1 octet.")
     (run.path / "classes.tif").write_text("pixelz")
     said = arpent_process("runs", "verify", run.path, "--json")
     assert said.code == 7
@@ -97,6 +112,7 @@ def test_runs_are_told_in_french(arpent: Command, run: Run) -> None:
         "modèle",
         "durée predict",
         "non fini",
+        "994\N{NARROW NO-BREAK SPACE}012 m²",
         "échec de b.tif",
         "nature",
         "octets",

@@ -11,6 +11,7 @@ from arpent.cli import runs_publish
 from arpent.cli.console import facts, note, progress, show, table
 from arpent.cli.groups import grouped
 from arpent.cli.places import Spoken, as_said
+from arpent.core import Language
 from arpent.language import language_named, number, say
 
 __all__ = ["app"]
@@ -85,7 +86,7 @@ def show_run(run: Folder, language: Spoken = "en") -> None:
         (say("word.model", spoken), model),
         *((say("runs.input", spoken, role=record.role), record.source) for record in manifest.inputs),
         *((say("runs.time", spoken, step=step), f"{number(s, spoken, 1)} s") for step, s in manifest.timings.items()),
-        *((name, odd if value is None else f"{value:.4g}") for name, value in manifest.metrics.items()),
+        *((name, odd if value is None else _figure(name, value, spoken)) for name, value in manifest.metrics.items()),
         *((say("runs.failed", spoken, item=failure.item), failure.message) for failure in manifest.failures),
         (say("runs.versions", spoken), ", ".join(f"{name} {version}" for name, version in manifest.versions.items())),
     ]
@@ -95,6 +96,13 @@ def show_run(run: Folder, language: Spoken = "en") -> None:
         facts(told),
         table([say(key, spoken) for key in ("word.product", "runs.kind", "runs.bytes", "word.file")], products),
     )
+
+
+def _figure(name: str, value: float, language: Language) -> str:
+    """A figure as people read it: areas in whole square metres, the unit that their names bear."""
+    if name.partition("/")[0].endswith("_m2"):
+        return f"{number(value, language, 0)} m²"
+    return f"{value:.4g}"
 
 
 @app.command("verify")
