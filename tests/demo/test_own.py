@@ -205,6 +205,8 @@ def test_two_grounds_do_not_share_a_folder(data, tmp_path):
 def test_nothing_known_is_one_line(tmp_path):
     with pytest.raises(FileMissing, match="none of the folders"):
         run_on(Stage(tmp_path / "demo"), tmp_path)
+    with pytest.raises(FileMissing, match=r"there is no folder .*nowhere"):
+        run_on(Stage(tmp_path / "demo"), tmp_path / "nowhere")
     assert not (tmp_path / "demo").exists()
 
 

@@ -62,11 +62,13 @@ def run_on(stage: Stage, data: Path) -> Own:
         data: folder with any of the folders ``landcover``, ``change``, ``describe`` …
 
     Raises:
-        FileMissing: none of them is there.
+        FileMissing: `data` is no folder, or none of them is there.
         InputError, ConfigError, ModelError, DatasetError, PartialFailure: what is wrong with the first folder, where
             none will do.
         RunExists: the folder of the stage holds something that no demo of this data made.
     """
+    if not data.is_dir():
+        raise FileMissing(f"there is no folder {data}", cure="Check the path.")
     asked = {name: work for name, work in CAPABILITIES.items() if (data / name).is_dir()}
     if not asked:
         raise FileMissing(
