@@ -88,7 +88,8 @@ def test_images_that_the_model_cannot_see_are_told_by_the_grammar(data, tmp_path
     done = run_on(Stage(tmp_path / "demo", language="fr", tell=told.append), own)
     assert not done.failures
     assert (
-        done.outcomes["describe"].done == "1 parcelle sur 1 image, 2 textes en français et en anglais de la grammaire"
+        done.outcomes["describe"].done
+        == "1 parcelle sur 1 image, 2 textes rédigés en français et en anglais par la grammaire"
     )
     assert done.outcomes["describe"].product.is_file()
     (line,) = [one for one in told if one.startswith("les textes sont tirés des seules mesures, sans describe-nano : ")]

@@ -23,7 +23,7 @@ def test_the_blocks_run_as_they_stand(root, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "Run of change" in done.stdout and "EPSG:32" in done.stdout
     assert "NDVI" in done.stdout, "a text in French"
-    assert "change-nano was taken" in done.stdout and "change-nano was taken" in done.stderr
+    assert "change-nano was used" in done.stdout and "change-nano was used" in done.stderr
     assert "nowhere.tif" in done.stdout and "→" in done.stdout
     assert (tmp_path / "change.png").stat().st_size > 10_000
     assert (tmp_path / "cosine.png").is_file() and not (tmp_path / "runs" / "other").exists()
