@@ -37,6 +37,29 @@ _MOMENT = 1.0
 
 
 @dataclass
+class _Silence:
+    """Of a worker that gives no sign of life; no look at the cluster, crowded or not, begins it anew.
+
+    Others' short tasks fill the cluster now and then: what was counted anew whenever they do would never run out.
+
+    Attributes:
+        began: when it was first asked in vain.
+        room: when a look first found room for it. One that only waits for a core gets it then, and takes its time to
+            begin; what was before is no fault of its own. None where there has been no room yet.
+        crowded: since when every look has found no room; None where the last one has.
+    """
+
+    began: float
+    room: float | None = None
+    crowded: float | None = None
+
+    @property
+    def lost(self) -> bool:
+        """Whether there has been no room for so long that nobody waits for it any more."""
+        return self.crowded is not None and monotonic() - self.crowded > _UTMOST
+
+
+@dataclass
 class Vigil:
     """Over the workers of one team.
 
@@ -53,8 +76,7 @@ class Vigil:
     workers: Mapping[int, Any]
     tell: Callable[[str], object]
     away: set[int] = field(default_factory=set)
-    _since: dict[int, float] = field(default_factory=dict)  # silent without room
-    _still: dict[int, float] = field(default_factory=dict)  # silent with room
+    _silences: dict[int, _Silence] = field(default_factory=dict)
     _signs: dict[int, Any] = field(default_factory=dict)
 
     def present(self) -> list[int]:
@@ -67,8 +89,7 @@ class Vigil:
 
     def heard(self, number: int) -> None:
         """A worker has answered: its silence, if there was one, is over."""
-        self._since.pop(number, None)
-        self._still.pop(number, None)
+        self._silences.pop(number, None)
 
     def handed_over(self, number: int) -> bool:
         """Whether others are to do what a worker owes: it is silent, and there is no room for it to begin again.
@@ -81,19 +102,12 @@ class Vigil:
         if self._lives(number, _MOMENT):
             self.heard(number)
         elif self._crowded():
-            self._still.pop(number, None)
+            self._away_without_room(number)
         else:
-            self._since.pop(number, None)
             self._end_what_stands_still(number)
-        now = monotonic()
-        silent = now - self._since.setdefault(number, now)
-        if silent > PATIENCE and number not in self.away:
-            self.away.add(number)
-            self._say(number)
-            if len(self.away) < len(self.workers):
-                self._end(number)  # if it stands still, it holds what it is to begin again on; nobody needs its answers
         present = self.present()
-        if silent > _UTMOST and len(self.away) == len(self.workers):
+        silence = self._silences.get(number)
+        if silence and silence.lost and len(self.away) == len(self.workers):
             raise self._lost()
         return number in self.away and present[0] not in self.away
 
@@ -109,10 +123,25 @@ class Vigil:
             return False
         return True
 
+    def _away_without_room(self, number: int) -> None:
+        """Counts a worker as away that has been silent for a while, where there is no room for it at this look."""
+        now = monotonic()
+        silence = self._silences.setdefault(number, _Silence(now))
+        silence.crowded = now if silence.crowded is None else silence.crowded
+        if now - silence.began > PATIENCE and number not in self.away:
+            self.away.add(number)
+            self._say(number)
+            if len(self.away) < len(self.workers):
+                self._end(number)  # if it stands still, it holds what it is to begin again on; nobody needs its answers
+                silence.room = None  # for what begins again there
+
     def _end_what_stands_still(self, number: int) -> None:
         """Ends a worker that has been silent for long though there is room for it; its calls are asked anew by Ray."""
         now = monotonic()
-        if now - self._still.setdefault(number, now) > _UTMOST:
+        silence = self._silences.setdefault(number, _Silence(now))
+        silence.crowded = None
+        silence.room = now if silence.room is None else silence.room
+        if now - silence.room > _UTMOST:
             self.tell(
                 f"worker {number + 1} of the cluster gives no sign of life though there is room for it: "
                 "it is ended, and begins again with its work"
