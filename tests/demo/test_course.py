@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from arpent.core.bundle import bundle_header, bundle_sha256, read_contract
@@ -17,6 +18,7 @@ from arpent.errors import FileMissing
 from arpent.models import shipped as shipping
 from arpent.models.shipped import shipped_bundle
 from arpent.store import read_manifest
+from arpent.tasks.classify.evaluating import CHANCES
 
 
 def test_every_step_has_a_model_that_comes_with_arpent():
@@ -36,8 +38,12 @@ def test_a_model_that_is_not_there_is_told_before_anything_is_done(tmp_path, mon
 
 
 def test_pictures_and_captions_together_beat_either(tmp_path):
-    stage = Stage(tmp_path / "demo", replace(FAST, scenes=32))
+    told = []
+    stage = Stage(tmp_path / "demo", replace(FAST, scenes=32), tell=told.append)
     done = label_scenes(stage, shipped_bundle("classify-nano"))
+    assert told == []  # nothing is trained, so that nothing can leak
+    assert read_manifest(done.runs[1] / "manifest.json").settings["split"] == "test"
+    assert pq.read_metadata(done.runs[1] / CHANCES).num_rows == 32  # all of them judge
     assert done.figure.value > done.figure.still > 0.5
     assert done.product.suffix == ".png"
     assert (done.runs[0] / "places.parquet").is_file()  # they lie on the map

@@ -462,3 +462,14 @@ def test_every_picture_of_the_table_is_in_the_file(made):
     assert table.column_names == ["picture", "sha256", "split", "labels", "captions"]
     assert table.to_pylist()[1]["labels"] == []
     assert len(set(table["sha256"].to_pylist())) == 20
+
+
+def test_pictures_that_only_judge_are_told_of_no_training(made, tmp_path):
+    table = (tmp_path / "captions.csv").read_text().splitlines()
+    (tmp_path / "captions.csv").write_text(
+        "\n".join([f"{table[0]},split", *(f"{line},test" for line in table[1:])]) + "\n"
+    )
+    judging = made().dataset
+    assert not judging.on_side("train")
+    assert len(judging.of_split("test")) == len(judging.pictures) > 0
+    assert not any("training" in line for line in judging.cautions("en"))

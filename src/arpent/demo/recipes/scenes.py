@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arpent.core import Grid, Progress, Raster, Silent, Strip, write_file
+from arpent.data import Split
 from arpent.io import CogWriter, RasterSpec
 from arpent.testing.worlds import Commune
 
@@ -88,6 +89,7 @@ class SceneSettings:
         pixel: in metres.
         reach: metres from the middle of the commune within which pictures lie.
         captions: of each picture.
+        side_of_split: that all pictures are on; not said if None, so that sides are drawn when they are prepared.
     """
 
     seed: int
@@ -97,6 +99,7 @@ class SceneSettings:
     pixel: float = 1.5
     reach: float = 4000.0
     captions: int = 2
+    side_of_split: Split | None = None
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ class Scenes:
 
     Attributes:
         pictures: folder of GeoTIFFs with red, green and blue.
-        captions: table of image and caption, several rows per picture.
+        captions: table of image, caption and, where it is settled, side of the split; several rows per picture.
         labels: table with a column of 0 and 1 for each label.
     """
 
@@ -126,7 +129,8 @@ def write_scenes(folder: Path, settings: SceneSettings, *, progress: Progress | 
     """
     found = Scenes(folder / "pictures", folder / "captions.csv", folder / "labels.csv")
     rng = np.random.default_rng((settings.seed, settings.count))
-    captions: list[Sequence[str]] = [("image", "caption")]
+    side = (settings.side_of_split,) if settings.side_of_split else ()
+    captions: list[Sequence[str]] = [("image", "caption", *(("split",) if side else ()))]
     labels: list[Sequence[object]] = [("image", *LABELS)]
     with (progress or Silent()).bar("scenes", settings.count, "pictures") as bar:
         for number, (commune, grid) in enumerate(_places(settings, rng)):
@@ -135,7 +139,7 @@ def write_scenes(folder: Path, settings: SceneSettings, *, progress: Progress | 
             _write(found.pictures / name, scene.image)
             shown = _shown(scene.truth)
             labels.append((name, *shown.astype(int)))
-            captions += [(name, _caption(shown, rng)) for _ in range(settings.captions)]
+            captions += [(name, _caption(shown, rng), *side) for _ in range(settings.captions)]
             bar.advance(1)
     write_file(found.captions, _text(captions))
     write_file(found.labels, _text(labels))

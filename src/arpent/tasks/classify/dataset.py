@@ -271,7 +271,7 @@ class Dataset:
         if self.facts.repeated:
             said.append(say("classify_data.repeated", language, share=self.facts.repeated))
         unlearnt = [name for name, count in zip(self.labels, self.positives.tolist(), strict=True) if not count]
-        if unlearnt:
+        if unlearnt and self.on_side("train"):  # nothing can be learnt of a DATASET that only judges
             said.append(say("classify_data.unlearnt", language, count=len(unlearnt), names=", ".join(unlearnt)))
         return tuple(said)
 
