@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 import rasterio
@@ -13,6 +14,7 @@ from PIL import Image
 from arpent.demo import Stage, run_on
 from arpent.errors import FileMissing, PartialFailure, RunExists
 from arpent.language import LANGUAGES, say
+from arpent.models.published import published_model
 from arpent.models.shipped import shipped_bundle, shipped_names
 from arpent.store import open_run, verify
 from arpent.tasks.describe.texts import read_texts
@@ -217,5 +219,8 @@ def test_a_folder_without_images_or_model_says_what_is_missing(tmp_path):
         run_on(Stage(tmp_path / "demo"), tmp_path / "data")
     image = simulate(tmp_path / "made", Simulation(size=8))[0].image
     shutil.copyfile(image, tmp_path / "data" / "landcover" / "ortho.tif")
-    with pytest.raises(FileMissing, match="holds no model"):
+    with pytest.raises(FileMissing, match="holds no model") as missing:
         run_on(Stage(tmp_path / "demo"), tmp_path / "data")
+    named = re.search(r"'arpent models fetch ([\w-]+)', then 'arpent models import \1 -o (.+)'", str(missing.value))
+    assert named and published_model(named[1]).task == "landcover"
+    assert Path(named[2]).parent == tmp_path / "data" / "landcover"

@@ -166,7 +166,8 @@ WALKS = {
         },
         {
             "accelerate launch": TOGETHER,
-            "arpent models import weights.pth": WEIGHTS,
+            "arpent models fetch": NETWORK,
+            "arpent models import flair-rgbi-15": WEIGHTS,
             "arpent landcover predict ortho.tif --model flair.safetensors": WEIGHTS,
         },
     ),

@@ -261,7 +261,7 @@ def images_of_ones_own() -> None:
     for name in ("landcover", "change", "forecast", "describe", "classify"):
         Path("mine", name).mkdir(parents=True)
     an_image("mine/landcover/ortho.tif")
-    toy_bundle(Path("mine/landcover/village.safetensors"))
+    toy_bundle(Path("mine/landcover/flair.safetensors"))
     seen = Simulation(sensor=("hls-s30",), family="openfield", size=48, dates=("2021-09-10", "2022-09-12"))
     for one in simulate("seen", seen):
         shutil.copyfile(one.image, f"mine/change/HLS_{one.date}.tif")
@@ -309,7 +309,11 @@ def test_the_tutorial_from_the_first_line_to_the_last(
             assert {"forecast", "describe", "classify"} <= layers
             assert "mine" in line or shown - {"run"} <= layers
 
-    guide.left = {"source .venv/bin/activate": "the tests run in the environment that this line enters"}
+    guide.left = {
+        "source .venv/bin/activate": "the tests run in the environment that this line enters",
+        "arpent models fetch": "fetches from the network, which tests may not reach: models/test_download.py",
+        "arpent models import": "published weights, which are not here: models/test_published.py",
+    }
     guide.hands = {"make demo": recipe, "arpent map serve": looked_at}
     guide.type_all()
     for file in ("landcover/classes.tif", "landcover/preview.png", "describe/report.html"):

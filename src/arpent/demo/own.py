@@ -37,6 +37,8 @@ _IMAGES = (".jp2", ".tif", ".tiff", ".vrt")
 _FOLDERS = (".SAFE",)
 _LAYERS = ("cloudmask", "fmask", "qa60", "qa_pixel", "quality", "scl")
 """Quality layers beside images are found by the capabilities themselves."""
+PUBLISHED = "flair-rgbi-15"
+"""In the catalog: a model for orthophotos."""
 _OF_ONE_FOLDER = (InputError, ConfigError, ModelError, DatasetError, PartialFailure)
 """What is wrong with a folder; all else, such as a full disk, is wrong with all of them."""
 
@@ -132,7 +134,9 @@ def _model(folder: Path, shipped: str = "") -> Path:
         raise FileMissing(
             f"{folder} holds no model",
             expected="a bundle (.safetensors) beside the images",
-            cure="Copy one there: 'arpent models list' shows those on this machine.",
+            cure="Copy one there ('arpent models list' shows those on this machine), or bring in a published one: "
+            f"'arpent models fetch {_PUBLISHED}', then "
+            f"'arpent models import {_PUBLISHED} -o {folder / _PUBLISHED}.safetensors'.",
         )
     return found
 
