@@ -247,6 +247,30 @@ def test_cosines_that_are_not_wanted_are_never_in_sight(photos, tmp_path, monkey
     verify(made.run)
 
 
+def test_nothing_of_a_pair_without_cosines_is_left_once_it_is_done_or_has_failed(photos, tmp_path, monkeypatch):
+    before, after = photos
+    Image.new("RGB", (170, 100)).save(tmp_path / "black.png")  # no pixel with data: the engine refuses it
+    rows = [photos, (before, tmp_path / "black.png"), (after, before)]
+    file = configuration(tmp_path, rows, change_map={"return": False}, save_reconstructed_images=False)
+    asked, run, real = plan_reference(file, {"runtime": "torch"}), tmp_path / "run", photo_list.compare
+    left = []
+
+    def stopping(aside, *rest, suffix, **options):
+        left.append([path.name for path in aside.path.parent.glob("pair-*") if path != aside.path])
+        if suffix == asked.pairs[2].suffix:
+            raise Interrupted("stopped", cure="Go on.")
+        return real(aside, *rest, suffix=suffix, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(photo_list, "compare", stopping)
+        with pytest.raises(Interrupted):
+            run_photos(asked, Place(exact=run))
+    assert left == [[], [], []]
+    made = run_photos(asked, Place(exact=run, resume=True))
+    assert len(made.placed) == 4 and len(made.failed) == 1
+    verify(made.run)
+
+
 def test_pictures_go_on_where_they_stopped_and_other_files_are_safe(photos, tmp_path, monkeypatch):
     before, after = photos
     rows = [(before, after), (after, before)]

@@ -6,7 +6,8 @@ They are tiled like any other image. What the reference does to them (shrink the
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -253,18 +254,15 @@ def run_photos(
         for refused in plan.refused:
             note(refused.item, refused.error)
         doubts, networks = Doubts(), ListNetworks(bundle, [planned.pair for planned in plan.pairs])
-        for planned in swept(plan.pairs):
+        for planned in _cleared(run, plan):
             known = set(run.published)
             try:
                 seen = _upright(run, planned.pair, planned.suffix, fit=fit)
                 shared: dict[str, Any] = {"progress": told, "network": networks.of(seen, settings), "warn": doubts.add}
-                suffix, wanted = planned.suffix, plan.config.change_map.wanted
-                compared = (compare if wanted else _without_cosines)(
-                    run, seen, bundle, settings, suffix=suffix, **shared
-                )
+                work = compare if plan.config.change_map.wanted else _without_cosines
+                compared = work(run, seen, bundle, settings, suffix=planned.suffix, **shared)
             except OF_ONE_PAIR as problem:
-                for name in run.published.keys() - known:
-                    run.withdraw(name)
+                _withdraw(run, planned, run.published.keys() - known)
                 note(planned.pair.name, problem)
                 continue
             if "cosine_map" in compared.products:
@@ -289,6 +287,25 @@ def _without_cosines(
     hand_over(run, aside, without=f"cosine_map{suffix}")
     products = {name: run.path / file.name for name, file in compared.products.items() if name != "cosine_map"}
     return replace(compared, products=products, preview=run.path / compared.preview.name)
+
+
+def _cleared(run: RunFolder, plan: ReferencePlan) -> Iterator[PlannedPair]:
+    """The pairs; when one is done, the map that nobody wants goes: those of thousands would fill a disk."""
+    for planned in swept(plan.pairs):
+        yield planned
+        if not plan.config.change_map.wanted:
+            _clear_scratch(run, planned)
+
+
+def _withdraw(run: RunFolder, planned: PlannedPair, names: Iterable[str]) -> None:
+    """A pair that failed leaves nothing behind."""
+    for name in names:
+        run.withdraw(name)
+    _clear_scratch(run, planned)
+
+
+def _clear_scratch(run: RunFolder, planned: PlannedPair) -> None:
+    shutil.rmtree(pair_scratch(run, planned.suffix), ignore_errors=True)
 
 
 def _pictures(plan: ReferencePlan) -> list[str | Path]:
