@@ -37,7 +37,7 @@ _IMAGES = (".jp2", ".tif", ".tiff", ".vrt")
 _FOLDERS = (".SAFE",)
 _LAYERS = ("cloudmask", "fmask", "qa60", "qa_pixel", "quality", "scl")
 """Quality layers beside images are found by the capabilities themselves."""
-PUBLISHED = "flair-rgbi-15"
+_PUBLISHED = "flair-rgbi-15"
 """In the catalog: a model for orthophotos."""
 _OF_ONE_FOLDER = (InputError, ConfigError, ModelError, DatasetError, PartialFailure)
 """What is wrong with a folder; all else, such as a full disk, is wrong with all of them."""
