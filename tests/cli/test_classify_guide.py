@@ -1,17 +1,36 @@
 """The commands of the guide, one after another from a fresh folder, as they are written there, on small pictures."""
 
 import csv
+import re
+import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from arpent.cli.app import main
+from arpent.models.published import published_names
 from arpent.store import open_run, verify
 
 GUIDE = "classify.md"
 WEIGHTS = "mobilenet_v2_1.0_224_imagenet_float32_torchvision_layout.pt"
 GROUNDS = {"water": (30, 60, 140), "meadow": (60, 150, 50), "sand": (220, 200, 150)}
+
+
+@pytest.fixture(scope="module")
+def written(guide):
+    """The commands of all blocks under "Try it", in their order."""
+    section = guide.partition("## Try it")[2].partition("\n## ")[0]
+    blocks = re.findall(r"```console\n(.*?)```", section, re.DOTALL)
+    return [shlex.split(line.removeprefix("$ arpent ")) for block in blocks for line in block.splitlines()]
+
+
+def typed(words):
+    """With stars as a shell reads them, the weights that were fetched as a file, and small simulated images."""
+    names = [name for word in words for name in (sorted(map(str, Path().glob(word))) if "*" in word else [word])]
+    names = ["weights/mobilenet_v2.pt" if name == "mobilenet-v2" else name for name in names]
+    return [*names, "--size", "64", "--scenes", "2"] if words[0] == "simulate" else names
 
 
 @pytest.fixture(scope="module")
@@ -38,17 +57,26 @@ def done(written, data_folder, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         for words in written:
-            assert main(words) == 0, words
+            if words[:2] != ["models", "fetch"]:  # tests reach no network: models/test_download.py
+                assert main(typed(words)) == 0, words
     return folder
 
 
 def test_the_guide_goes_from_pictures_to_labels(written):
-    assert [words[1] for words in written] == ["prepare", "train", "evaluate", "predict"]
+    called = [words[1] for words in written if words[0] == "classify"]
+    assert called == ["predict", "prepare", "train", "evaluate", "predict"]
+
+
+def test_the_weights_that_are_fetched_are_those_that_the_training_takes(written):
+    (fetched,) = [words[2] for words in written if words[:2] == ["models", "fetch"]]
+    (train,) = [words for words in written if words[:2] == ["classify", "train"]]
+    assert train[train.index("--pretrained") + 1] == fetched
+    assert fetched in published_names()
 
 
 @pytest.mark.requires("data")
 def test_each_leaves_what_the_guide_says(done):
-    for name in ("labeller", "judged", "labels"):
+    for name in ("first", "labeller", "judged", "labels"):
         run = open_run(done / "runs" / name)
         verify(run)
         assert not run.manifest.failures
