@@ -7,6 +7,8 @@ import pytest
 import rasterio
 from affine import Affine
 
+from arpent.store import open_run
+
 
 @pytest.fixture
 def radar(tmp_path):
@@ -37,6 +39,7 @@ def test_the_same_as_one_document(arpent, radar, tmp_path) -> None:
 def test_in_french(arpent, radar, tmp_path) -> None:
     said = arpent("forecast", "despeckle", radar, "-o", tmp_path / "run", "--language", "fr")
     assert "vues avant" in said.out and "exécution" in said.out
+    assert open_run(tmp_path / "run").manifest.language == "fr"
 
 
 def test_a_run_that_is_there_is_not_replaced_unless_told(arpent, radar, tmp_path) -> None:

@@ -182,3 +182,14 @@ def test_the_documented_format_is_the_format(root: Path, tmp_path: Path, monkeyp
     example = page.split("```python\n")[1].split("```")[0]
     exec(compile(example, "run-folder.md", "exec"), {})
     assert [entry.state for entry in runs_under("runs")] == ["complete"]
+
+
+@pytest.mark.parametrize(("settings", "language"), [({"language": "fr"}, "fr"), ({}, "en"), ({"language": 7}, "en")])
+def test_a_run_of_an_earlier_format_speaks_the_language_of_its_settings(
+    forge: Any, settings: dict[str, Any], language: str
+) -> None:
+    def earlier(content: dict[str, Any]) -> None:
+        del content["language"]
+        content |= {"format": 2, "settings": settings}
+
+    assert open_run(forge(earlier)).manifest.language == language

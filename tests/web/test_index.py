@@ -385,7 +385,7 @@ def test_a_run_says_in_which_language_its_warnings_are(
 
     for name, asked, language in (("parcelles", {"language": "fr"}, "fr"), ("fields", {}, "en")):
         file = new_run(tmp_path, "landcover", name) / "manifest.json"
-        file.write_text(json.dumps(json.loads(file.read_text()) | {"settings": asked}))
+        file.write_text(json.dumps(json.loads(file.read_text()) | asked))
         done = register(file.parent)
         told = {run["id"]: run["language"] for run in Client().get("/api/layers").json()["runs"]}
         remove(done.number)

@@ -11,17 +11,24 @@ import platform
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
+from arpent.core import Language
 from arpent.core.formats import Format
 from arpent.core.small_files import read_small
 from arpent.errors import InvalidSetting, RunDamaged, UnknownName, UnreadableFile
 from arpent.version import __version__
-
-if TYPE_CHECKING:
-    from arpent.core import Language
 
 __all__ = [
     "MANIFEST",
@@ -34,6 +41,7 @@ __all__ = [
     "Manifest",
     "Product",
     "ProductKind",
+    "language_set",
     "read_manifest",
     "versions",
 ]
@@ -41,7 +49,7 @@ __all__ = [
 MANIFEST = "manifest.json"
 """Name of the manifest in its run folder. A folder without one is not a run yet."""
 
-MANIFEST_FORMAT = 2
+MANIFEST_FORMAT = 3
 """Version of the format that this code writes; it reads this one and every earlier one."""
 
 MOST_BYTES = 64 * 1024 * 1024
@@ -163,6 +171,7 @@ class Manifest(_Record):
         products: what came out.
         failures: what did not.
         warnings: what makes the result doubtful, in the language of the run.
+        language: that the run was made in; what its settings say, where nothing else does.
     """
 
     format: Annotated[int, Field(ge=1)] = MANIFEST_FORMAT
@@ -182,11 +191,15 @@ class Manifest(_Record):
     products: tuple[Product, ...] = ()
     failures: tuple[Failure, ...] = ()
     warnings: tuple[str, ...] = ()
+    language: Language = "en"
 
-    @property
-    def language(self) -> Language:
-        """The language that the run was made in."""
-        return "fr" if self.settings.get("language") == "fr" else "en"
+    @model_validator(mode="before")
+    @classmethod
+    def _earlier(cls, content: object) -> object:
+        """Earlier formats have no language of their own."""
+        if isinstance(content, dict) and "language" not in content:
+            return content | {"language": language_set(content.get("settings"))}
+        return content
 
     def product(self, name: str) -> Product:
         """The product of that name."""
@@ -206,6 +219,11 @@ class Manifest(_Record):
     def to_json(self) -> str:
         """The text of ``manifest.json``."""
         return json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def language_set(settings: object) -> Language:
+    """The language that the settings of a run name; English, where they name none."""
+    return "fr" if isinstance(settings, Mapping) and settings.get("language") == "fr" else "en"
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -237,8 +255,12 @@ def _damaged(path: Path, found: object) -> RunDamaged:
     )
 
 
-# Format 2 adds `warnings`, and changes nothing.
-_FORMAT = Format("format", MANIFEST_FORMAT, _damaged, RunDamaged, migrations={1: lambda document: document})
+def _unchanged(document: dict[str, Any]) -> dict[str, Any]:
+    return document
+
+
+# Format 2 adds `warnings`, format 3 `language`; they change nothing.
+_FORMAT = Format("format", MANIFEST_FORMAT, _damaged, RunDamaged, migrations={1: _unchanged, 2: _unchanged})
 
 
 def versions() -> dict[str, str]:

@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from arpent.core import Language
 from arpent.store.manifest import InputRecord
 from arpent.store.run import RunFolder
 
@@ -40,7 +41,13 @@ class Place:
     doubts: tuple[str, ...] = ()
 
     def begin(
-        self, task: str, suggested: str, settings: Mapping[str, Any], inputs: Sequence[str | Path] = ()
+        self,
+        task: str,
+        suggested: str,
+        settings: Mapping[str, Any],
+        inputs: Sequence[str | Path] = (),
+        *,
+        language: Language | None = None,
     ) -> RunFolder:
         """The run folder, locked and ready to be written; see `RunFolder.create`.
 
@@ -49,6 +56,7 @@ class Place:
             suggested: name of the run, where the place has none.
             settings: the resolved settings, as JSON has them.
             inputs: files and folders that the run will read, which it must not replace.
+            language: that the run speaks; a run may be resumed in another. That of `settings`, if not given.
         """
         run = RunFolder.create(
             self.exact or self.root,
@@ -60,6 +68,8 @@ class Place:
             resume=self.resume,
             inputs=inputs,
         )
+        if language is not None:
+            run.language = language
         if self.tell is not None:
             run.tell = self.tell
         if run.foreign and self.tell is not None:

@@ -38,6 +38,7 @@ from arpent.store.manifest import (
     Manifest,
     Product,
     ProductKind,
+    language_set,
     versions,
 )
 from arpent.store.reading import LOCK, SCRATCH, Run, open_run
@@ -68,6 +69,7 @@ class RunFolder:
         name: of the run.
         scratch: folder for unfinished files, on the same disk as the products.
         kept: folder in it, made by tasks that can go on with a run finished in part; it stays with such a run.
+        language: that the run is made in, for the manifest; that of the settings, if not set.
         resumed: whether an earlier attempt left something to go on from.
         foreign: names of what lay in the folder of a run that was replaced, was not the run's, and has stayed.
         tell: who is told, in a line, what users should know while the run is being made; nobody, if not set.
@@ -79,8 +81,7 @@ class RunFolder:
         self.path = path
         self.goal = goal
         self.foreign = foreign
-        self.task = start.task
-        self.name = start.name
+        self.task, self.name, self.language = start.task, start.name, language_set(start.settings)
         self.scratch = path / SCRATCH
         self.kept = self.scratch / KEPT
         self.resumed = start.attempts > 1
@@ -324,6 +325,7 @@ class RunFolder:
             products=tuple(self._products.values()),
             failures=tuple(self._failures),
             warnings=tuple(self._warnings),
+            language=self.language,
         )
         with writing(self.path):
             sync_folder(self.path)

@@ -17,7 +17,7 @@ from arpent.cli.app import CommandEntry
 from arpent.core import Grid, Strip
 from arpent.io import CogWriter, RasterSpec
 from arpent.pixels import decode_quality, worst_quality
-from arpent.store import Place
+from arpent.store import Place, open_run
 from arpent.tasks.change.mosaic import make_mosaic
 from arpent.tasks.change.mosaic_settings import MosaicSettings
 from arpent.testing import Commune, Sky
@@ -195,6 +195,8 @@ def test_from_the_command_line(with_command, tmp_path, capsys):
     assert document["error"]["class"] == "PartialFailure"
     assert document["result"]["files"]["cosine_map"].endswith("mosaic_cosine_map_été_c.tif")
     (folder / "cosine_map!bad.tif").unlink()
+    assert with_command([*words, "--force", "--language", "fr"]) == 0
+    assert open_run(tmp_path / "out").manifest.language == "fr"
     assert with_command([*words, "--force"]) == 0
     assert "2 pairs" in capsys.readouterr().out
     assert with_command([*words, "--force", "--exclude", "clouds"]) == 2

@@ -312,10 +312,12 @@ def test_a_list_warns_once_and_titles_say_before_and_after(photos, tmp_path, mon
         return draw(panels, path, title=title, language=language)
 
     monkeypatch.setattr(figures, "panels", drawn)
-    made = run_photos(plan_reference(file, {"runtime": "torch"}), Place(exact=tmp_path / "run"), fit=True)
+    asked = plan_reference(file, {"runtime": "torch", "language": "fr"})
+    made = run_photos(asked, Place(exact=tmp_path / "run"), fit=True)
     assert made.failed == {}
+    assert made.run.manifest.language == "fr"
     (said,) = made.run.manifest.warnings
-    assert "more warnings of this kind about the images of the list" in said
+    assert "de ce genre sur les images de la liste" in said
     assert [title for title in titles if "→" in title] == ["été 1 → été 2", "été 2 → turned"]
 
 

@@ -498,8 +498,9 @@ def test_what_a_list_gives_reason_to_doubt_is_one_sentence(place):
     """Two pairs of dates, all far from a model of much brighter ones."""
     far = "model_params.data_mean=[90000, 90000, 90000, 90000, 90000, 90000]"
     made = run_reference(
-        plan(far, "model_params.data_std=[500, 500, 500, 500, 500, 500]", "task_list=[infer]"),
+        plan(far, "model_params.data_std=[500, 500, 500, 500, 500, 500]", "task_list=[infer]", language="fr"),
         Place(exact=place / "run"),
     )
     (said,) = made.run.manifest.warnings
-    assert "3 more warnings of this kind" in said
+    assert "3 autres avertissements" in said
+    assert made.run.manifest.language == "fr"

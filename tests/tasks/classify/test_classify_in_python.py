@@ -25,7 +25,8 @@ def test_the_labels_are_those_of_the_command(red_or_striped, fusion, tmp_path):
 
 
 def test_a_caption_alone_gets_labels(fusion, tmp_path):
-    run = ap.classify(caption="rows and rows", model=fusion.path, output=tmp_path / "run", device="cpu")
+    run = ap.classify(caption="rows and rows", model=fusion.path, output=tmp_path / "run", device="cpu", language="fr")
+    assert run.language == "fr", "that of its card"
     assert run.made.count == 1 and set(run.made.first[0].chances) == {"red", "striped"}
 
 

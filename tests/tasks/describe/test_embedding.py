@@ -66,6 +66,7 @@ def test_random_weights_are_said_in_the_terminal_the_manifest_and_the_table(date
     place = Place(exact=tmp_path / "run", tell=told.append)
     made = embed_images(dates[:1], place, EmbedSettings(**TINY, language="fr"))
     assert "aléatoires" in told[0] and "aléatoires" in made.run.manifest.warnings[0]
+    assert made.run.manifest.language == "fr"
     assert made.run.manifest.bundle.source.startswith("random:croma-tiny:seed0:")
     facts = encoder_of(pq.read_schema(made.file))
     assert facts.random and facts.name == "croma-tiny" and facts.statistics.unit and facts.pooling == "gap"

@@ -97,9 +97,8 @@ def cluster_embeddings(
                 bar.advance(len(batch.values))
 
     kept = settings.model_dump(mode="json") | {"sources": [str(source) for source in sources]}
-    with place.begin(
-        "embed-cluster", Path(sources[0]).stem, kept, [*sources, *(entry.path for entry in opened)]
-    ) as run:
+    read = [*sources, *(entry.path for entry in opened)]
+    with place.begin("embed-cluster", Path(sources[0]).stem, kept, read, language=settings.language) as run:
         for path in dict.fromkeys(entry.path for entry in opened):
             run.add_input(path, role="embeddings")
         warn_of_random(run, opened, settings.language)

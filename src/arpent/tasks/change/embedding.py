@@ -82,7 +82,7 @@ def embed_image(
     pair = _alone(image, quality, layer)
     kept = settings.model_dump(mode="json", exclude={"read_threads"}) | {"images": [image], "model": str(model)}
     kept |= {"quality_layers": list(quality)}
-    with place.begin("change-embed", pair.name, kept, files_of(pair.frames, model)) as run:
+    with place.begin("change-embed", pair.name, kept, files_of(pair.frames, model), language=settings.language) as run:
         file = find_model(model)
         run.use_bundle(file)
         try:

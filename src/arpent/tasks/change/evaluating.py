@@ -134,7 +134,9 @@ def evaluate(run: Path, truth: Path, place: Place, settings: EvaluateSettings) -
         difference: ImageDifference | None = None
         if settings.baselines:
             difference = opened.enter_context(_difference(judged, layers.label, evidence, contract))
-        made = opened.enter_context(place.begin("change-evaluate", judged.manifest.name, kept, [run, truth]))
+        made = opened.enter_context(
+            place.begin("change-evaluate", judged.manifest.name, kept, [run, truth], language=settings.language)
+        )
         if settings.exclude is None and layers.quality is None:
             made.warn(say("change.all_counted", settings.language))
         try:

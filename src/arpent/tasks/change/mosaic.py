@@ -87,7 +87,7 @@ def make_mosaic(
         delete_residues(found.pairs, only_check=True)
     kept = settings.model_dump(mode="json", exclude=_UNIMPORTANT) | {"pairs": [str(source) for source in sources]}
     suggested = settings.postfix or Path(sources[0]).resolve().name
-    with place.begin("change-mosaic", suggested, kept, [*sources, *found.sources]) as run:
+    with place.begin("change-mosaic", suggested, kept, [*sources, *found.sources], language=settings.language) as run:
         for source in found.sources:
             run.add_input(source, role="pairs")
         fused = fuse(run, found.pairs, settings, progress=progress)

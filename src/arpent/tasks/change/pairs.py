@@ -83,7 +83,7 @@ def compare_images(
     kept |= {"images": [frame.image for frame in pair.frames], "model": str(source)}
     kept |= {"quality_layers": [frame.quality for frame in pair.frames], "dates_given": [f.date for f in pair.frames]}
     check_pair(pair, bundle, settings)
-    with place.begin("change", pair.name, kept, files_of(pair.frames, source)) as run:
+    with place.begin("change", pair.name, kept, files_of(pair.frames, source), language=settings.language) as run:
         file = find_model(source)
         run.use_bundle(file, bundle_sha256(file))
         try:

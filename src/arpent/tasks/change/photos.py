@@ -127,7 +127,7 @@ def compare_photos(
     pair = Pair(shown, before_after(shown))
     kept = settings.model_dump(mode="json", exclude={"read_threads"})
     kept |= {"images": [str(before), str(after)], "model": str(source), "fit": fit}
-    with place.begin("change-photo", pair.name, kept, files_of(pair.frames, source)) as run:
+    with place.begin("change-photo", pair.name, kept, files_of(pair.frames, source), language=settings.language) as run:
         file = find_model(source)
         run.use_bundle(file)
         seen = _upright(run, pair, "", fit=fit)
@@ -241,7 +241,7 @@ def run_photos(
     names, told = _Names(SaveFolders(plan.folders, force=place.force)), progress or Silent()
     if not (place.force or place.resume):
         names.refuse_present(plan)
-    with place.begin("change-photo", file.path.stem, kept, [file.path, *_pictures(plan)]) as run:
+    with place.begin("change-photo", file.path.stem, kept, _read(plan), language=settings.language) as run:
         source = reference_model(file, progress)
         bundle = load_model(source, model_fit(file, reset_patch_embedding=reset_patch_embedding))
         run.use_bundle(source)
@@ -308,9 +308,9 @@ def _clear_scratch(run: RunFolder, planned: PlannedPair) -> None:
     shutil.rmtree(pair_scratch(run, planned.suffix), ignore_errors=True)
 
 
-def _pictures(plan: ReferencePlan) -> list[str | Path]:
-    """What a plan reads."""
-    return [read for planned in plan.pairs for read in files_of(planned.pair.frames)]
+def _read(plan: ReferencePlan) -> list[str | Path]:
+    """What a plan reads, itself first."""
+    return [plan.file.path, *(read for planned in plan.pairs for read in files_of(planned.pair.frames))]
 
 
 class _Names:

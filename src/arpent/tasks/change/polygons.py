@@ -293,7 +293,7 @@ def outline_run(run: Run, place: Place, settings: OutlineSettings) -> Run:
     """
     pairs = _comparisons(run)
     kept = settings.model_dump(mode="json") | {"run": str(run.path)}
-    with place.begin("change-polygons", run.manifest.name, kept, [run.path]) as made:
+    with place.begin("change-polygons", run.manifest.name, kept, [run.path], language=settings.language) as made:
         for layers in pairs:
             for role, path in vars(layers).items():
                 if isinstance(path, Path):

@@ -82,7 +82,7 @@ def probe_embeddings(
     kept = settings.model_dump(mode="json") | {"source": str(source), "labels": str(labels)}
     kept["held_out"] = held_out and str(held_out)
     read = [one for one in (source, entry.path, labels, held_out, picture) if one is not None]
-    with place.begin("embed-probe", Path(source).stem, kept, read) as run:
+    with place.begin("embed-probe", Path(source).stem, kept, read, language=settings.language) as run:
         run.add_input(entry.path, role="embeddings")
         run.add_input(labels, role="labels")
         warn_of_random(run, [entry], settings.language)

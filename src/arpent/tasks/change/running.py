@@ -117,7 +117,7 @@ def run_reference(
         check_model(bundle, config.num_frames, settings)
     table = placed(config.csv_inference_file, file.path.parent)
     read = [read for planned in plan.pairs for read in files_of(planned.pair.frames, path)]
-    with place.begin("change", file.path.stem, kept, [file.path, table, *read]) as run:
+    with place.begin("change", file.path.stem, kept, [file.path, table, *read], language=settings.language) as run:
         work = _Work(run, plan, settings, folders, progress)
         run.add_input(file.path, role="configuration")
         run.add_input(table, role="list")

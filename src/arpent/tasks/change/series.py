@@ -228,7 +228,7 @@ def series_run(
     name = f"{ordered[0].stem}-and-{len(ordered) - 1}-more"
     with (
         SeriesImage(ordered, name, bundle.contract, settings) as image,
-        place.begin("change-series", name, kept, files_of(ordered, source)) as run,
+        place.begin("change-series", name, kept, files_of(ordered, source), language=settings.language) as run,
     ):
         task = SeriesTask(network_of, image, settings, run.scratch)
         job = _job(task, image, bundle, run, _inputs(run, ordered, source), settings)

@@ -80,7 +80,7 @@ def ablate_labellers(
     datasets = {view: Dataset.read(folder, hide=view == "masked") for view in views}
     kept = settings.model_dump(mode="json", exclude={"language"})
     kept |= {"dataset": str(folder), "content": datasets[views[0]].content}
-    with place.begin("classify-ablate", Path(folder).resolve().name, kept, [folder]) as run:
+    with place.begin("classify-ablate", Path(folder).resolve().name, kept, [folder], language=settings.language) as run:
         try:
             return _Work(run, datasets, settings, progress or Silent()).done(folder)
         except Interrupted:

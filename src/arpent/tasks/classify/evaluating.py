@@ -85,7 +85,13 @@ def evaluate_labeller(
     order = _order(dataset, labeller)
     kept = settings.model_dump(mode="json", exclude={"language", "read_threads"})
     kept |= {"dataset": str(folder), "model": str(model)}
-    with place.begin("classify-evaluate", Path(folder).resolve().name, kept, [folder, labeller.opened.source]) as run:
+    with place.begin(
+        "classify-evaluate",
+        Path(folder).resolve().name,
+        kept,
+        [folder, labeller.opened.source],
+        language=settings.language,
+    ) as run:
         try:
             return _Evaluation(run, dataset, labeller, order, settings).done(progress or Silent())
         except ArpentError:

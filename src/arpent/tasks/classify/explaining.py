@@ -71,7 +71,9 @@ def explain_labels(
     kept = settings.model_dump(mode="json", exclude={"language"})
     kept |= {"picture": picture, "caption": caption, "model": str(model)}
     files: list[str | Path] = [asked.opened.source, *([] if picture is None else [picture])]
-    with place.begin("classify-explain", Path(picture or "caption").stem, kept, files) as run:
+    with place.begin(
+        "classify-explain", Path(picture or "caption").stem, kept, files, language=settings.language
+    ) as run:
         try:
             return _explained(run, asked, picture, caption, settings)
         except ArpentError:

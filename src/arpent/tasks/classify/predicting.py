@@ -123,7 +123,9 @@ def label_pictures(
     kept = settings.model_dump(mode="json", exclude={"language", "read_threads"})
     kept |= {"pictures": list(sources), "caption": caption, "captions": captions is not None, "model": str(model)}
     name = Path(sources[0]).resolve().stem if sources else "caption"
-    with place.begin("classify-predict", name, kept, [*sources, labeller.opened.source]) as run:
+    with place.begin(
+        "classify-predict", name, kept, [*sources, labeller.opened.source], language=settings.language
+    ) as run:
         work = _Work(run, labeller, wanted, settings, progress or Silent())
         try:
             return work.done([content_of(run.add_input(source)) for source in sources])

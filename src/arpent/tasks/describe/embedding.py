@@ -93,7 +93,7 @@ def embed_images(
     kept = settings.model_dump(mode="json", exclude={"language", "read_threads"})
     kept |= {"images": list(images), "parcels": None if parcels is None else str(parcels)}
     inputs = [*images, *([] if parcels is None else [parcels]), *([] if encoder.source is None else [encoder.source])]
-    with place.begin("describe-embed", Path(images[0]).stem, kept, inputs) as run:
+    with place.begin("describe-embed", Path(images[0]).stem, kept, inputs, language=settings.language) as run:
         content = [content_of(run.add_input(image)) for image in images]
         if parcels is not None:
             content.append(content_of(run.add_input(parcels, "parcels")))

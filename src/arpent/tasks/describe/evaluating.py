@@ -87,7 +87,9 @@ def evaluate(
 
         written = written_by(bundle_in(source), Truth(tuple(images), parcels, settings), settings, progress)
     kept = settings.model_dump(mode="json") | {"source": str(source), "images": list(written.truth.images)}
-    with place.begin("describe-evaluate", source.resolve().name, kept, [source, *written.truth.images]) as run:
+    with place.begin(
+        "describe-evaluate", source.resolve().name, kept, [source, *written.truth.images], language=settings.language
+    ) as run:
         try:
             return _evaluated(run, written, settings, progress)
         except ArpentError:

@@ -123,7 +123,7 @@ def generate(
     describer = Describer.open(model, base=settings.base, device=here, weights=settings.weights, batch_size=batch_size)
     document = settings.model_dump(mode="json") | {"images": list(images), "model": str(model)}
     read = [*images, str(model), *([str(parcels)] if parcels else [])]
-    with place.begin("describe-generate", Path(images[0]).stem, document, read) as run:
+    with place.begin("describe-generate", Path(images[0]).stem, document, read, language=settings.language) as run:
         try:
             contents = _noted(run, images, parcels, model)
             with run.timed("images"):

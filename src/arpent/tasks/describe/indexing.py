@@ -135,7 +135,7 @@ def index_run(
     kept = settings.model_dump(mode="json", exclude={"language"})
     kept |= {"images": list(images), "parcels": None if parcels is None else str(parcels)}
     inputs = [*images, *([] if parcels is None else [parcels])]
-    with place.begin("describe-indices", Path(images[0]).stem, kept, inputs) as run:
+    with place.begin("describe-indices", Path(images[0]).stem, kept, inputs, language=settings.language) as run:
         for image in images:
             run.add_input(image)
         if parcels is not None:

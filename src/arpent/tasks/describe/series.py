@@ -77,7 +77,9 @@ def series_run(
     kept = settings.model_dump(mode="json")
     kept |= {"images": list(images), "parcels": None if parcels is None else str(parcels)}
     inputs = [*images, *(file for file in (parcels, settings.crops) if file is not None)]
-    with place.begin("describe-series", f"{Path(images[0]).stem}-and-more", kept, inputs) as run:
+    with place.begin(
+        "describe-series", f"{Path(images[0]).stem}-and-more", kept, inputs, language=settings.language
+    ) as run:
         for image in images:
             run.add_input(image, "table" if _is_table(images) else "image")
         for role, file in (("parcels", parcels), ("crops", settings.crops)):

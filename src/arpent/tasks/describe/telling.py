@@ -46,7 +46,7 @@ def tell(
     """
     kept = settings.model_dump(mode="json") | {"images": list(images), "model": None}
     read = [*images, *([str(parcels)] if parcels else [])]
-    with place.begin("describe-generate", Path(images[0]).stem, kept, read) as run:
+    with place.begin("describe-generate", Path(images[0]).stem, kept, read, language=settings.language) as run:
         try:
             for path in read:
                 run.add_input(path, "parcels" if path == str(parcels) else "image")

@@ -94,7 +94,7 @@ def despeckle(
         )
     kept = settings.model_dump(mode="json", exclude={"language"}) | {"images": images}
     suggested = Path(sources[0]).resolve().name.split(".")[0]
-    with place.begin("forecast-despeckle", suggested, kept, [*sources, *images]) as run:
+    with place.begin("forecast-despeckle", suggested, kept, [*sources, *images], language=settings.language) as run:
         work = _Work(run, settings, progress or Silent(), several=len(images) > 1)
         try:
             made = work.together(images) if together else work.each(images)

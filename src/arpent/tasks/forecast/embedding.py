@@ -92,7 +92,7 @@ def embed_dataset(
     bundle = load_bundle(file)
     forecaster = _network_of(bundle, str(model))
     kept = settings.model_dump(mode="json", exclude={"read_threads"}) | {"dataset": str(dataset), "model": str(model)}
-    with place.begin("forecast-features", "features", kept, [dataset, model]) as run:
+    with place.begin("forecast-features", "features", kept, [dataset, model], language=settings.language) as run:
         run.use_bundle(file)
         cell = tile_needs("forecaster", forecaster.settings).stride
         task = FeatureTask(

@@ -68,7 +68,9 @@ def evaluate(
     check_dataset(forecaster, data)
     side = _side(data, settings.split)
     kept = settings.model_dump(mode="json") | {"model": str(model), "data": str(dataset)}
-    with place.begin("forecast-evaluate", Path(dataset).resolve().name, kept, [model, dataset]) as run:
+    with place.begin(
+        "forecast-evaluate", Path(dataset).resolve().name, kept, [model, dataset], language=settings.language
+    ) as run:
         try:
             run.add_input(Path(dataset) / "index.csv", role="index")
             run.use_bundle(model)

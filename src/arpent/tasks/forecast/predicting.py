@@ -76,7 +76,7 @@ def foretell(
     classes = _checked(bundle, model, settings)
     kept = settings.model_dump(mode="json", exclude={"read_threads"}) | {"series": str(series), "model": str(model)}
     read = [series, model] + ([Path(settings.coming)] if settings.coming else [])
-    with place.begin("forecast", Path(series).resolve().stem, kept, read) as run:
+    with place.begin("forecast", Path(series).resolve().stem, kept, read, language=settings.language) as run:
         try:
             dataset = as_dataset(series, run, bundle, settings, progress)
             plans = plans_of(dataset, bundle.model, settings)

@@ -116,7 +116,9 @@ def budget(settings: BudgetSettings, place: Place, *, progress: Progress | None 
     ground = Ground.of(settings.target)
     subsets = subsets_of(settings, ground.samples.train)
     kept = settings.model_dump(mode="json")
-    with place.begin("landcover-budget", settings.name, kept, [settings.target.index, settings.start]) as run:
+    with place.begin(
+        "landcover-budget", settings.name, kept, [settings.target.index, settings.start], language=settings.language
+    ) as run:
         start = bundle_in(Path(settings.start))
         note_inputs(run, settings.target, replace(ground.samples, val=ground.judges), start=start)
         anew = place.force and not run.resumed

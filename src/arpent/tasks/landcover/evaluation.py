@@ -66,7 +66,7 @@ def evaluate(
     kinds = _checked(index, bundle.contract, settings)
     count_labels(index, classes, settings.truth_codes).require_known(classes, "--truth-codes")
     kept = settings.model_dump(mode="json") | {"model": str(model), "data": data}
-    with place.begin("landcover-evaluate", Path(data).stem, kept, [model, data]) as run:
+    with place.begin("landcover-evaluate", Path(data).stem, kept, [model, data], language=settings.language) as run:
         try:
             run.add_input(data, role="index")
             run.use_bundle(model)

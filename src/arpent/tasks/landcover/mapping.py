@@ -87,7 +87,9 @@ def map_image(
     own = opened.own
     with (
         opened.reader as reader,
-        place.begin("landcover", Path(image).stem, kept, [image, model, *([truth] if truth else [])]) as run,
+        place.begin(
+            "landcover", Path(image).stem, kept, [image, model, *([truth] if truth else [])], language=settings.language
+        ) as run,
     ):
         if settings.per_sheet:
             check_sheets(reader.sheets, [*(product.name for product in task.products()), "preview"], settings.box)

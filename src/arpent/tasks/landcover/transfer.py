@@ -62,7 +62,7 @@ def transfer(settings: TransferSettings, place: Place, *, progress: Progress | N
     _check_normalisations(settings, ground)
     kept = settings.model_dump(mode="json")
     read = [name for name in (settings.target.index, settings.start) if name]
-    with place.begin("landcover-transfer", settings.name, kept, read) as run:
+    with place.begin("landcover-transfer", settings.name, kept, read, language=settings.language) as run:
         anew = place.force and not run.resumed
         given = bundle_in(Path(settings.start)) if settings.start else None
         note_inputs(run, settings.target, replace(ground.samples, val=ground.judges), start=given, beside=own)
