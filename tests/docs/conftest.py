@@ -72,10 +72,14 @@ class Typist:
         if known:
             self.hands[known[-1]](line)
             return
+        assert main(self.words(line)) == 0, f"{line}\n{self._told()}"
+
+    def words(self, line: str) -> list[str]:
+        """What follows the program's name: stars are names of files, as for a shell, and `more` comes last."""
         program, *words = shlex.split(line)
         assert program == "arpent", f"nothing says how to type: {line}"
-        more = [word for one, words in self.more.items() if line.startswith(one) for word in shlex.split(words)]
-        assert main([*words, *more]) == 0, f"{line}\n{self._told()}"
+        words = [found for word in words for found in (sorted(map(str, Path().glob(word))) if "*" in word else [word])]
+        return words + [word for one, more in self.more.items() if line.startswith(one) for word in shlex.split(more)]
 
 
 @pytest.fixture
