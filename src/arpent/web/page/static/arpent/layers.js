@@ -119,7 +119,7 @@ function saidAbove({ run, warnings: own = [] }, index) {
 /** What makes a layer doubtful: one short line as it is, more behind their number; in the language that the run was made in. */
 function warnings({ run: { language }, warnings: all = [] }) {
   const lines = [...new Set(all.map((text) => text.replace(BEGINNING, "")))];
-  const foreign = language === LANG ? null : el("small", { class: "quiet", text: ` (${word(language === "fr" ? "in French" : "in English")})` });
+  const foreign = language === LANG ? null : el("small", { class: "quiet", text: ` (${language === "fr" ? word("in French") : word("in English")})` });
   if (lines.join().length <= SHORT) return lines.map((text) => el("p", { class: "warning" }, el("span", { lang: language, text }), foreign?.cloneNode(true)));
   const list = el("ul", { lang: language }, lines.map((text) => el("li", { text })));
   return el("details", { class: "warnings" }, el("summary", {}, el("span", { class: "warning", text: words("{n} warning", "{n} warnings", lines.length) }), foreign), list);
