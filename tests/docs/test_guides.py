@@ -224,7 +224,7 @@ ELSEWHERE = {
     "classify.md": ["docs/test_guides_taught.py", "cli/test_classify_guide.py"],
     "cluster.md": ["docs/test_cluster_guide.py"],
     "describe.md": ["cli/test_describe_guide.py"],
-    "forecast.md": ["cli/test_forecast.py"],
+    "forecast.md": ["docs/test_guides_taught.py", "cli/test_forecast.py"],
     "map.md": ["docs/test_guides_served.py"],
     "object-storage.md": ["docs/test_guides_served.py"],
     "python.md": ["docs/test_python_guide.py"],

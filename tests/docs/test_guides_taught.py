@@ -1,4 +1,4 @@
-"""The guide to labels, line by line in a fresh folder, at sizes where little is learnt.
+"""The guides to labels andforecasts, line by line in a fresh folder, at sizes where little is learnt.
 
 A line that writes where a line before it has written says `--force`, as a reader does who tries one way after another.
 """
@@ -6,7 +6,10 @@ A line that writes where a line before it has written says `--force`, as a reade
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ import pytest
 from PIL import Image
 
 from arpent.store import open_run, verify
+from arpent.testing.simulation import RadarSimulation, simulate
 
 NETWORK = "fetches from the network, which tests may not reach: models/test_download.py"
 UNTAUGHT = "--pretrained random --side 32 --epochs 2 --device cpu"
@@ -103,3 +107,44 @@ def test_labels_from_the_first_line_to_the_last(typist: Callable[[str], Any]) ->
     guide.type_all()
     made = {"first", "labeller", "judged", "labels", "image", "text", "both", "ablation", "photo", "why"}
     assert whole() >= made, "beside them that of a caption alone, whose name has the day of today"
+
+
+def rivers() -> None:
+    """Three rivers of one's own on twelve dates, an image of them, and photos of an island without georeference."""
+    (image, *_) = simulate("series", RadarSimulation(size=64, scenes=3, dates=12))
+    Path("scene.tif").symlink_to(Path(image.image).resolve())
+    Path("la_palma").mkdir()
+    for day in ("2021-09-10", "2021-09-16", "2021-09-28"):
+        photo = np.random.default_rng(0).gamma(4, 20, (960, 1200)).clip(1, 255).astype("uint8")
+        Image.fromarray(photo).save(f"la_palma/{day}.jpg")
+
+
+@pytest.mark.faults
+def test_forecasts_from_the_first_line_to_the_last(typist: Callable[[str], Any]) -> None:
+    rivers()
+    guide = typist("forecast.md")
+
+    def shown(line: str) -> None:
+        """The table as the page prints it."""
+        (table,) = re.findall(r"^\$ cat coming\.csv\n(.*?)^\$", guide.page.text, re.DOTALL | re.MULTILINE)
+        Path(line.removeprefix("cat ")).write_text(table)
+
+    def looked_at(line: str) -> None:
+        """TensorBoard says what it would show, instead of serving until somebody stops it."""
+        words = [sys.executable, "-m", "tensorboard.main", *line.split()[1:], "--inspect"]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        assert "validation/masks" in done.stdout and "train/loss" in done.stdout
+
+    guide.hands = {"cat coming.csv": shown, "tensorboard": looked_at}
+    guide.more = again(guide.page.commands()) | {
+        "arpent forecast simulate": "--size 64 --scenes 3",
+        "arpent forecast prepare": "--patch 48",
+        "arpent forecast train-segmentation": "--epochs 1 --batch-size 2 --patches 4",
+        "arpent forecast train ": "--epochs 1 --batch-size 2 --hidden 8 --layers 1 --patches 4",
+        "arpent forecast evaluate": "--examples 0",
+        "arpent forecast predict": "--no-vector",
+    }
+    guide.type_all()
+    made = {"segmentation", "features", "forecast", "evaluation", "next", "judged", "clean", "then", "rain", "foretold"}
+    assert whole() == made | {"vv", "lava"}
