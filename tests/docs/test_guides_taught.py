@@ -1,4 +1,4 @@
-"""The guides to labels andforecasts, line by line in a fresh folder, at sizes where little is learnt.
+"""The guides to labels and forecasts, line by line in a fresh folder, at sizes where little is learnt.
 
 A line that writes where a line before it has written says `--force`, as a reader does who tries one way after another.
 """
