@@ -223,7 +223,7 @@ ELSEWHERE = {
     "tutorial.md": ["docs/test_guides_served.py"],
     "classify.md": ["docs/test_guides_taught.py", "cli/test_classify_guide.py"],
     "cluster.md": ["docs/test_cluster_guide.py"],
-    "describe.md": ["cli/test_describe_guide.py"],
+    "describe.md": ["docs/test_guides_taught.py", "cli/test_describe_guide.py"],
     "forecast.md": ["docs/test_guides_taught.py", "cli/test_forecast.py"],
     "map.md": ["docs/test_guides_served.py"],
     "object-storage.md": ["docs/test_guides_served.py"],

@@ -1,4 +1,4 @@
-"""The guides to labels and forecasts, line by line in a fresh folder, at sizes where little is learnt.
+"""The guides to labels, descriptions and forecasts, line by line in a fresh folder, at sizes where little is learnt.
 
 A line that writes where a line before it has written says `--force`, as a reader does who tries one way after another.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -15,11 +16,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyogrio.raw
 import pytest
+import rasterio
+import shapely
+from affine import Affine
 from PIL import Image
 
+from arpent.cli.app import main
+from arpent.cli.exits import exit_code
+from arpent.core import sensor
+from arpent.errors import PartialFailure
 from arpent.store import open_run, verify
-from arpent.testing.simulation import RadarSimulation, simulate
+from arpent.testing.simulation import RadarSimulation, Simulation, simulate
 
 NETWORK = "fetches from the network, which tests may not reach: models/test_download.py"
 UNTAUGHT = "--pretrained random --side 32 --epochs 2 --device cpu"
@@ -107,6 +116,93 @@ def test_labels_from_the_first_line_to_the_last(typist: Callable[[str], Any]) ->
     guide.type_all()
     made = {"first", "labeller", "judged", "labels", "image", "text", "both", "ablation", "photo", "why"}
     assert whole() >= made, "beside them that of a caption alone, whose name has the day of today"
+
+
+SEEN = ("2021-05-02", "2021-06-11", "2021-07-21", "2021-08-30", "2022-06-01")
+"""Days of the images that a describer learns from; the page holds the third one and the last out."""
+SAFE = "S2A_MSIL2A_20220601T105621_N0400_R051_T31TDG_20220601T150000.SAFE"
+SIZES = (
+    "small.model.width=32 small.model.layers=1 small.model.heads=4 small.model.hidden=48 small.model.vocabulary=400"
+    " small.texts=64 small.sights=640 lora.rank=4 lora.alpha=8 samples=24 fit.epochs=1 fit.device=cpu"
+)
+"""At which a describer is made in seconds, and learns nothing."""
+
+
+def season() -> None:
+    """Five dates of a place, one of them also as ESA delivers it, and its fields with what grows there."""
+    Path("images").mkdir()
+    settings = Simulation(sensor=("sentinel-2-l2a",), family="openfield", size=96, dates=SEEN)
+    for one in simulate("land", settings):
+        with rasterio.open(one.image) as image:
+            pixels, names, profile = image.read()[:, :, :48], image.descriptions, image.profile
+        profile |= {"driver": "GTiff", "width": 48, "tiled": False}
+        profile = {name: profile[name] for name in ("driver", "count", "dtype", "height", "width", "crs", "transform")}
+        with rasterio.open(f"images/S2_{one.date}.tif", "w", **profile) as image:
+            image.write(pixels)
+            image.descriptions = names
+    delivered(dict(zip(names, pixels, strict=True)), profile)
+    west, north = profile["transform"].c, profile["transform"].f
+    fields = [
+        shapely.box(
+            west + 240 * column + 10, north - 120 * row - 110, west + 240 * column + 230, north - 120 * row - 10
+        )
+        for row in range(8)
+        for column in range(2)
+    ]
+    crops = np.array(["maize" if number % 2 else "wheat" for number in range(len(fields))], object)
+    names = np.array([f"field {number}" for number in range(len(fields))], object)
+    for file in ("fields.gpkg", "labelled.gpkg"):
+        shapes = np.array([field.wkb for field in fields], object)
+        pyogrio.raw.write(
+            file, shapes, [names, crops], ["name", "crop"], geometry_type="Polygon", crs=profile["crs"].to_string()
+        )
+
+
+def delivered(bands: dict[str, Any], profile: dict[str, Any]) -> None:
+    """A ``.SAFE`` folder of baseline 04.00, whose numbers carry the offset of 1000."""
+    for band in sensor("sentinel-2-l2a").bands:
+        size = int(band.gsd or 10)
+        plane = bands[band.name][:: size // 10, :: size // 10].astype("uint16") + 1000
+        place = Path(SAFE, f"GRANULE/L2A_T31TDG/IMG_DATA/R{size}m/T31TDG_20220601T105621_{band.name}_{size}m.jp2")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        facts = {"driver": "JP2OpenJPEG", "count": 1, "dtype": "uint16", "quality": "100", "reversible": "YES"}
+        facts |= {"height": plane.shape[0], "width": plane.shape[1], "crs": profile["crs"]}
+        placed = Affine(size, 0, profile["transform"].c, 0, -size, profile["transform"].f)
+        with rasterio.open(place, "w", **facts, transform=placed) as image:
+            image.write(plane, 1)
+
+
+@pytest.mark.faults
+def test_descriptions_from_the_first_line_to_the_last(typist: Callable[[str], Any]) -> None:
+    season()
+    guide = typist("describe.md")
+    (settings,) = guide.page.blocks("yaml")
+    Path("describer.yaml").write_text(settings, "utf-8")
+
+    def untaught(line: str) -> None:
+        """A model that has learnt nothing writes what does not hold: the exit code says so, and the run is whole."""
+        assert main(guide.words(line)) == exit_code(PartialFailure), line
+
+    guide.left = {"arpent models fetch": NETWORK}
+    guide.more = again(guide.page.commands()) | {
+        "arpent describe embed images/*.tif --parcels": "--encoder croma-tiny --random-init",
+        "arpent describe generate images/*.tif --chip 24 --model runs/describer": "--longest 20",
+        "arpent describe train": " ".join(f"--set {one}" for one in SIZES.split()),
+    }
+    guide.hands = {
+        "arpent describe generate images/*.tif --chip 24 --model runs/describer": untaught,
+        "arpent describe evaluate": untaught,
+    }
+    guide.type_all()
+    for number, block in enumerate(guide.page.blocks("python")):
+        Path(f"typed{number}.py").write_text(block, "utf-8")
+        runpy.run_path(f"typed{number}.py")
+    (invented,) = re.findall(r"`(arpent simulate [^`]+)`", guide.page.text)
+    guide.type(invented)
+    guide.type("arpent describe indices images/*/image_*.tif --chip 24 -o runs/invented")
+    made = {"indices", "seasons", "embed", "told", "crops", "seen", "describer", "texts", "evaluation", "invented"}
+    assert whole() == made
+    assert all(Path(file).is_file() for file in ("table.parquet", "captions.jsonl", "alike.geojson"))
 
 
 def rivers() -> None:
