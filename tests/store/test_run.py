@@ -166,6 +166,19 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path, content: str) 
         RunFolder.create(home, "t", "x", exact=True, force=True)
 
 
+def test_killed_while_it_notes_its_beginning_a_run_begins_anew(tmp_path: Path) -> None:
+    killed = (
+        "import os; from pathlib import Path; from arpent.store import RunFolder;"
+        "os.replace = lambda *_, **__: os._exit(9);"
+        f"RunFolder.create(Path({str(tmp_path)!r}) / 'run', 'landcover', 'x', exact=True)"
+    )
+    assert subprocess.run([sys.executable, "-c", killed], check=False).returncode == 9
+    (left,) = (tmp_path / "run" / ".scratch").iterdir()
+    with RunFolder.create(tmp_path / "run", "landcover", "x", exact=True) as run:
+        assert not left.exists()
+        assert write_one(run).path == tmp_path / "run"
+
+
 def test_force_keeps_what_is_not_the_runs_and_says_so(tmp_path: Path) -> None:
     said: list[str] = []
     place = Place(exact=tmp_path / "run", force=True, tell=said.append)

@@ -121,6 +121,8 @@ def begin(path: Path, start: Start, wish: Wish) -> Begun:
     refuse(path, wish)
     record = path / SCRATCH / START
     begun = record.exists()
+    if not begun:
+        remove_leftovers(record.parent)  # of one that was killed while it noted what it was begun as
     others = sorted(p.name for p in path.iterdir() if p.name != LOCK and p != record.parent)
     if not begun and not is_run(path) and (others or any(path.glob(f"{SCRATCH}/*"))):
         raise RunExists(
