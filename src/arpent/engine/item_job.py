@@ -38,6 +38,7 @@ class ItemJob(Generic[Item, Ready]):
         memory: what the work carries from batch to batch, if it does.
         folder: for unfinished files and the ledger; jobs that share a run have one each. None: that of the run.
         language: of what the run is warned of.
+        held: names of products that the caller publishes, or not at all; until then they lie in the folder.
     """
 
     work: ItemWork[Item, Ready]
@@ -49,10 +50,11 @@ class ItemJob(Generic[Item, Ready]):
     memory: Memory | None = None
     folder: Path | None = None
     language: Language = "en"
+    held: frozenset[str] = frozenset()
 
 
 def run_items(job: ItemJob[Item, Ready]) -> ItemsDone:
-    """Does the work, publishes every table, and notes failed items in the run, which the caller finishes.
+    """Does the work, publishes all tables that are not held, and notes failed items in the run; the caller finishes it.
 
     Raises:
         The error of the item: there is only one, and it failed.
@@ -73,7 +75,8 @@ def run_items(job: ItemJob[Item, Ready]) -> ItemsDone:
     if done.halved:
         job.run.warn(say("engine.halved", job.language, count=done.halved))
     for product in job.work.products():
-        job.run.publish(done.files[product.name], kind="table", name=product.name)
+        if product.name not in job.held:
+            job.run.publish(done.files[product.name], kind="table", name=product.name)
     for failed in done.failures:
         job.run.add_failure(failed.name, failed.error)
     return done

@@ -166,12 +166,16 @@ def test_a_folder_becomes_tables_figures_and_places(bundle, photos: Path, tmp_pa
     assert {product.name: product.kind for product in manifest.products}["places"] == "vector"
 
 
-def test_pictures_without_a_place_make_no_map(bundle, photos: Path, tmp_path: Path) -> None:
+def test_pictures_without_a_place_make_no_map(bundle, photos: Path, tmp_path: Path, monkeypatch) -> None:
+    seen = []
+    monkeypatch.setattr("arpent.store.run.remember", lambda path, names: seen.extend(names))
     plain = str(photos / "plain.jpg")
     made = label_pictures([plain], bundle("image"), Place(exact=tmp_path / "run"), LabelSettings(runtime="torch"))
     assert made.placed == 0
     assert made.run.manifest.warnings == (), "who labels a photograph need not know of the training's captions"
     assert not list((tmp_path / "run").glob("places*"))
+    assert "labels.csv" in seen
+    assert "places.parquet" not in seen, "a run that is killed shows nothing that it has not in the end"
     assert {file.name for file in made.figures.values()} == {"figure.png"}
 
 

@@ -167,8 +167,9 @@ class _Work:
         )
         work = LabelWork(self.labeller, settings.language)
         with run.timed("label"):
-            made = run_items(ItemJob(work, pictures, run, options, work.schemas, _DEGREES))
-        placed = self._placed()
+            job = ItemJob(work, pictures, run, options, work.schemas, _DEGREES, held=frozenset({"places"}))
+            made = run_items(job)
+        placed = self._placed(made.files["places"])
         first = tuple(_told(run.path / LINES, _MOST_TOLD))
         with run.timed("figures"):
             figures = dict(self._figures(first, {one.name: one for one in pictures}))
@@ -200,12 +201,10 @@ class _Work:
         if wanted.silent:
             self.run.warn(say("classify_report.silent", language, count=wanted.silent))
 
-    def _placed(self) -> int:
-        """Those that lie on earth become a vector product; without any there is none."""
-        file = self.run.path / PLACES
+    def _placed(self, file: Path) -> int:
+        """Those that lie on earth become a vector product; without any there is none, and none is ever in sight."""
         geometries = shapely.from_wkb(pq.read_table(file, columns=["geometry"])["geometry"].to_numpy())
         if not len(geometries):
-            self.run.withdraw("places")
             return 0
         item = stac_item(
             f"{self.run.name}-places",
