@@ -82,7 +82,7 @@ def test_a_catalog_in_a_store(arpent: Command, s3: Any, tmp_path: Path) -> None:
     make("s3://land/runs/a")
     said = arpent("runs", "catalog", "s3://land/runs")
     assert said.code == 0, said.err
-    assert "s3://land/runs/catalog/catalog.json: 1 runs, 1 items" in said.out
+    assert "s3://land/runs/catalog/catalog.json: 1 run, 1 item" in said.out
     key = "runs/catalog/a/a-classes/a-classes.json"
     item = json.loads(s3.client.get_object(Bucket="land", Key=key)["Body"].read())
     validate_stac(item)
