@@ -9,12 +9,13 @@ import threading
 import time
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from arpent.engine import Reading, hired, made_ahead, on_cluster, vigil
 from arpent.engine import cluster as cluster_room
-from arpent.engine.joining import check_share, places, room
+from arpent.engine.joining import check_share, nodes_for, places, room
 from arpent.engine.runtime import start_network
 from arpent.engine.software import versions_here
 from arpent.engine.worker import Worker
@@ -74,6 +75,28 @@ def test_without_a_word_of_them_workers_leave_gpus_alone_and_that_is_noted(nodes
         assert hired().device_for("auto").type == "cpu"
         told()
         assert crew.idle_gpus == 0
+
+
+@pytest.mark.parametrize(
+    ("cores", "count", "chosen"),
+    [
+        ({"a": 1, "b": 1, "c": 1}, 2, "ab"),
+        ({"a": 1, "b": 1, "c": 1}, 3, "abc"),
+        ({"a": 2, "b": 4, "head": 0}, 6, "babbab"),
+        ({"a": 1, "b": 1}, 5, "ababa"),
+        ({"a": 16}, 3, "aaa"),
+    ],
+)
+def test_workers_on_cores_lie_on_nodes_by_their_cores(cores, count, chosen):
+    nodes = [{"NodeID": name, "Alive": True, "Resources": {"CPU": there}} for name, there in cores.items()]
+    lost = {"NodeID": "lost", "Alive": False, "Resources": {"CPU": 64}}
+    found = nodes_for(SimpleNamespace(nodes=lambda: [lost, *nodes]), count)
+    assert "".join(found) == chosen
+
+
+def test_workers_on_cores_of_a_cluster_without_any():
+    with pytest.raises(ClusterLost, match="no node of the cluster has a core"):
+        nodes_for(SimpleNamespace(nodes=lambda: [{"NodeID": "head", "Alive": True, "Resources": {"GPU": 1}}]), 1)
 
 
 def test_workers_are_as_many_as_the_gpus_of_each_node_allow(nodes):
@@ -156,85 +179,6 @@ def test_openvino_takes_no_gpu(model=None):
 def test_shares_that_ray_cannot_give(gpus):
     with pytest.raises(InvalidSetting, match="1, 2 …"):
         check_share(gpus)
-
-
-class Cores:
-    """Holds all cores, or none."""
-
-    def __init__(self):
-        self.holders = []
-
-    def hold(self):
-        self.holders = [ray.remote(num_cpus=1)(Holder).remote() for _ in range(3)]
-        assert all(ray.get([holder.there.remote() for holder in self.holders]))
-
-    def free(self):
-        for holder in self.holders:
-            ray.kill(holder)
-        self.holders = []
-
-
-@pytest.fixture
-def cores(nodes):
-    cores = Cores()
-    yield cores
-    cores.free()
-
-
-@pytest.mark.faults
-def test_a_worker_without_a_core_to_begin_again_on_is_told_of_and_leaves_its_work_to_the_others(cores, monkeypatch):
-    monkeypatch.setattr(vigil, "PATIENCE", 3.0)
-    monkeypatch.setattr(vigil, "_UTMOST", 6.0)
-    monkeypatch.setattr(cluster_room, "_LOOK", 0.5)
-    said = []
-
-    def numbers():
-        for number in range(30):
-            if number == 12:
-                cores.hold()
-                ray.kill(crew.workers[0], no_restart=False)
-            yield number
-
-    with on_cluster(workers=2, tell=said.append) as crew:
-        hired().device_for("cpu")
-        assert len(told(numbers())) == 30
-        (line,) = said
-        assert "worker 1 of the cluster gives no sign of life and waits for a free core ('ray status'" in line
-        assert line.endswith("the others do its work")
-        cores.free()
-        until = time.monotonic() + 120
-        while len(said) < 2 and time.monotonic() < until:
-            told()
-        assert said[1:] == ["worker 1 of the cluster is there again"]
-        cores.hold()
-        for worker in crew.workers.values():
-            ray.kill(worker, no_restart=False)
-        with pytest.raises(ClusterLost, match=r"no node of the cluster has a free core .*ray status"):
-            told()
-
-
-def slow_place(opened):
-    """What takes longer than a silent worker is waited for."""
-
-    def told(number):
-        time.sleep(4)
-        return number
-
-    return told
-
-
-@pytest.mark.faults
-def test_a_worker_that_is_only_slow_is_not_given_up_where_others_hold_all_cores(cores, monkeypatch):
-    monkeypatch.setattr(vigil, "PATIENCE", 1.0)
-    monkeypatch.setattr(vigil, "_UTMOST", 2.0)
-    monkeypatch.setattr(cluster_room, "_LOOK", 0.2)
-    said = []
-    with on_cluster(workers=1, tell=said.append):
-        hired().device_for("cpu")
-        told()
-        cores.hold()
-        assert list(made_ahead(slow_place, range(2), Reading(1, 1))) == [0, 1]
-    assert not said
 
 
 @pytest.mark.faults

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from arpent.engine.crew import Opener, Recovery, working_with
-from arpent.engine.joining import check_share, imported, join, room
+from arpent.engine.joining import check_share, imported, join, nodes_for, placed_on, room
 from arpent.engine.software import compare, versions_here
 from arpent.engine.vigil import PATIENCE, SIGNS, Vigil
 from arpent.engine.worker import Brief, Worker
@@ -213,16 +213,17 @@ class Cluster:
         self.idle_gpus = ray.cluster_resources().get("GPU", 0.0) if self.unsaid else 0.0
         # As Ray's actors do, they need a core to be placed and hold none afterwards: after the loss of a node there is
         # always room for them on another one. Where they have GPUs, these alone say where they are placed.
-        actor = ray.remote(concurrency_groups={SIGNS: 1})(Worker).options(
+        actor = partial(
+            ray.remote(concurrency_groups={SIGNS: 1})(Worker).options,
             num_gpus=self.share or None,
             num_cpus=0 if self.share else None,
             max_restarts=-1,
             max_task_retries=_RETRIES,
             max_concurrency=2,
-            scheduling_strategy="SPREAD",
         )
+        where = ["SPREAD"] * count if self.share else [placed_on(node) for node in nodes_for(ray, count)]
         told = (Path.cwd(), torch.get_num_threads(), versions_here())
-        self.workers = {number: actor.remote(*told) for number in range(count)}
+        self.workers = {number: actor(scheduling_strategy=place).remote(*told) for number, place in enumerate(where)}
         self.vigil = Vigil(ray, self.share, self.workers, self.tell)
         self._place()
 

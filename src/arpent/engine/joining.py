@@ -14,7 +14,7 @@ import torch
 
 from arpent.errors import ClusterLost, InvalidSetting
 
-__all__ = ["check_share", "imported", "join", "places", "room"]
+__all__ = ["check_share", "imported", "join", "nodes_for", "placed_on", "places", "room"]
 
 _UNJOINED = (ConnectionError, RuntimeError, ValueError, TimeoutError)
 """What Ray raises where there is no cluster, or none that takes this process in."""
@@ -107,3 +107,32 @@ def room(ray: ModuleType, workers: int, gpus: float) -> int:
             cure="Ask for fewer with --gpus or --workers, or compute on CPUs: --device cpu.",
         )
     return workers or most
+
+
+def nodes_for(ray: ModuleType, count: int) -> list[str]:
+    """The node of each of so many workers that compute on cores: all have about as many cores for themselves.
+
+    Raises:
+        ClusterLost: no node has a core.
+    """
+    cores = {node["NodeID"]: node["Resources"].get("CPU", 0.0) for node in ray.nodes() if node["Alive"]}
+    load = {node: 0 for node, there in cores.items() if there}
+    if not load:
+        raise ClusterLost("no node of the cluster has a core", cure="Start one, with 'ray start --address'.")
+    chosen = []
+    for _ in range(count):
+        node = min(load, key=lambda node: (load[node] + 1) / cores[node])
+        load[node] += 1
+        chosen.append(node)
+    return chosen
+
+
+def placed_on(node: str) -> Any:  # noqa: ANN401 - Ray's
+    """How Ray places a worker that is to lie on this node, or on another one where this one is full or lost.
+
+    Left to itself, Ray lays several workers on one node and none on others: it counts the core that a worker needs to
+    begin as free again before the next one is placed.
+    """
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    return NodeAffinitySchedulingStrategy(node, soft=True, _spill_on_unavailable=True)
