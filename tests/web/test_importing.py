@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,51 @@ def test_a_table_that_is_read_in_parts_is_the_same_table(tmp_path: Path, monkeyp
     assert all(getattr(parts, name) == getattr(whole, name) for name in columns)
 
 
+def test_features_are_the_same_wherever_the_file_is_cut_in_reading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features = [
+        feature(shapely.Point(650_000.25 + place, 6_860_000), date="2026-07-14", prob=0.125, **{"class": "forêt \\"})
+        for place in range(7)
+    ]
+    features += [True, 12.5e3, feature(shapely.box(650_000, 6_860_000, 650_100, 6_860_100), date="2026-07-14")]
+    file = write_geojson(tmp_path / "a.geojson", features, "EPSG:2154")  # which stands behind the features
+    whole = read_predictions(file)
+    assert whole.numbers == [*range(1, 8), 10] and [row.number for row in whole.bad] == [8, 9]
+    for part, count in [(1, 1), (7, 3), (31, 100), (4096, 2)]:
+        monkeypatch.setattr("arpent.web.index.geojson._PART", part)
+        monkeypatch.setattr("arpent.web.index.predictions._FEATURES_AT_ONCE", count)
+        parts = read_predictions(file)
+        assert parts.numbers == whole.numbers and parts.bad == whole.bad
+        assert parts.classes == whole.classes == ["forêt \\"] * 7 + [None]
+        assert shapely.equals(parts.shapes, whole.shapes).all()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_single_feature_is_read_in_any_encoding_of_json(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(feature(shapely.Point(1, 44), **{"class": "forêt"}), ensure_ascii=False), encoding)
+    assert read_predictions(path).classes == ["forêt"]
+
+
+def test_a_large_file_is_not_held_in_memory(tmp_path: Path) -> None:
+    path = tmp_path / "a.geojson"
+    one = json.dumps(feature(shapely.Point(1, 44), note="x" * 2000))
+    with path.open("w") as stream:
+        stream.write('{"type": "FeatureCollection", "features": [' + one)
+        for _ in range(20_000):
+            stream.write("," + one)
+        stream.write("]}")
+    tracemalloc.start()
+    try:
+        assert len(read_predictions(path)) == 20_001
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert path.stat().st_size > 40 << 20
+    assert most < 25 << 20
+
+
 def test_an_outline_of_ten_thousand_corners_is_a_field_like_others(tmp_path: Path) -> None:
     forest = shapely.Point(1.5, 44.5).buffer(0.1, quad_segs=2500)
     read = read_predictions(write_csv(tmp_path / "a.csv", (forest.wkt, "forest"), head=("wkt", "class")))
@@ -149,6 +195,14 @@ def test_an_outline_of_ten_thousand_corners_is_a_field_like_others(tmp_path: Pat
         ("a.geojson", '{"type": "FeatureCollection", "features": [], "crs": {"properties": {"name": "nix"}}}',
          GeoreferenceMissing),
         ("a.geojson", "[" * 100_000, UnreadableFile),
+        ("a.geojson", '{"type": ' + "[" * 100_000, UnreadableFile),
+        ("a.geojson", '{"type": "FeatureCollection"}', UnreadableFile),
+        ("a.geojson", '{"features": []}', UnreadableFile),
+        ("a.geojson", '{"type": "FeatureCollection", "features": [1 2]}', UnreadableFile),
+        ("a.geojson", '{"type": "FeatureCollection", "features": [1,]}', UnreadableFile),
+        ("a.geojson", '{"type": "FeatureCollection", "features": []} and more', UnreadableFile),
+        ("a.geojson", '{"type": "FeatureCollection", "features": [], "features": []}', UnreadableFile),
+        ("a.geojson", '{"type": "FeatureCollection", "features": [{"a": "' + "x" * 100, UnreadableFile),
         ("a.csv", "date,prob\n2026-01-01,0.5\n", InvalidSetting),
         ("a.csv", "", InvalidSetting),
         ("a.csv", 'lat,lon\n"' + "x" * 200_000, UnreadableFile),

@@ -19,6 +19,7 @@ import shapely
 from numpy.typing import NDArray
 
 from arpent.errors import FileMissing, GeoreferenceMissing, InvalidSetting, UnreadableFile
+from arpent.web.index.geojson import features_of
 from arpent.web.index.shapes import in_degrees
 
 __all__ = ["MOST_BYTES", "BadRow", "Predictions", "read_predictions"]
@@ -30,6 +31,7 @@ _DEGREES = "OGC:CRS84"
 _LONGEST_CLASS = 200
 _FARTHEST_STEP = 10_000
 _AT_ONCE = 1 << 16  # rows of a CSV file
+_FEATURES_AT_ONCE = 1 << 10
 _LONGEST_FIELD = 1 << 26
 _COLUMNS = ("date", "horizon", "prob", "class")
 _DECIMALS = {"lat", "lon", "prob"}
@@ -122,30 +124,38 @@ def read_predictions(path: Path, crs: str | None = None) -> Predictions:
 
 
 def _geojson(path: Path, crs: str | None) -> Predictions:
+    members: dict[str, Any] = {}
+    shapes, properties = [np.array([], dtype=object)], list[Mapping[str, Any] | None]()
     try:
-        document = json.loads(path.read_bytes())
-        features = document["features"] if document["type"] == "FeatureCollection" else [document]
-        declared = document.get("crs")
+        features = features_of(path, members)
+        while part := list(islice(features, _FEATURES_AT_ONCE)):
+            shapes.append(shapely.from_geojson([_geometry(feature) for feature in part], on_invalid="ignore"))
+            properties += [_properties(feature) for feature in part]
+        declared = members.get("crs")
         system = crs or (declared["properties"]["name"] if declared else _DEGREES)
-        if not isinstance(features, list) or not isinstance(system, str):
-            raise TypeError("features is no list, or crs has no name")
+        if not isinstance(system, str):
+            raise TypeError("crs has no name")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
         raise UnreadableFile(
             f"{path.name} is no GeoJSON", found=str(problem)[:80] or type(problem).__name__, cure="Check the file."
         ) from problem
-    properties = [_properties(feature) for feature in features]
     dated = any(own is not None and own.get("date") not in (None, "") for own in properties)
-    texts = [
-        json.dumps(feature.get("geometry")) if isinstance(feature, dict) and feature.get("geometry") else None
-        for feature in features
-    ]
-    shapes = shapely.from_geojson(texts, on_invalid="ignore") if texts else np.array([], dtype=object)
-    return _checked(enumerate(properties, start=1), shapes, _system(system), dated=dated)
+    return _checked(enumerate(properties, start=1), np.concatenate(shapes), _system(system), dated=dated)
+
+
+def _geometry(feature: object) -> str | None:
+    geometry = feature.get("geometry") if isinstance(feature, dict) else None
+    return json.dumps(geometry) if geometry else None
 
 
 def _properties(feature: object) -> Mapping[str, Any] | None:
-    own = feature.get("properties", {}) if isinstance(feature, dict) else None
-    return {} if own is None and isinstance(feature, dict) else own if isinstance(own, dict) else None
+    """What is known of a feature; None where it is no feature, or its properties are none."""
+    if not isinstance(feature, dict):
+        return None
+    own = feature.get("properties", {})
+    if own is None:
+        return {}
+    return {name: own[name] for name in _COLUMNS if name in own} if isinstance(own, dict) else None
 
 
 def _csv(path: Path, crs: str | None) -> Predictions:
