@@ -12,26 +12,15 @@ from arpent.io import CogWriter, RasterSpec
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "tests" / "golden" / "planaura_tiny_official_layout.pth"
 BANDS = ("B02", "B03", "B04", "B8A", "B11", "B12")
-CONFIG = f"""
+CONFIG = """
 task_list: [infer]
 csv_inference_file: pairs.csv
 inference_save_folder_frame_0: out
 inference_save_folder_frame_1: out
 use_multi_gpu: false
-change_map: {{ save_dates_layer: true, date_regex: '_(\\d{{8}})_' }}
-feature_maps: {{ return: false }}
-model_params:
-  load_params: {{ checkpoint_path: '{TINY}' }}
-  img_size: 64
-  embed_dim: 96
-  depth: 2
-  num_heads: 4
-  decoder_embed_dim: 64
-  decoder_depth: 1
-  decoder_num_heads: 4
-  data_mean: [500, 500, 500, 500, 500, 500]
-  data_std: [200, 200, 200, 200, 200, 200]
-"""
+change_map: { save_dates_layer: true, date_regex: '_(\\d{8})_' }
+feature_maps: { return: false }
+""" + (ROOT / "tests" / "golden" / "planaura_tiny.yaml").read_text().replace("weights.pth", str(TINY))
 
 
 @pytest.fixture

@@ -105,3 +105,4 @@ def test_the_fast_demo_beats_what_anybody_could_have_had(arpent, documents, tmp_
         assert 0 < one["quality"]["beside_value"] < one["quality"]["value"] <= 1, name
         assert all((Path(run) / "manifest.json").is_file() for run in one["runs"]), name
     assert document["peak_memory_bytes"] > 10**8
+    assert document["bytes_on_disk"] > 10**7

@@ -34,18 +34,7 @@ use_multi_gpu: false
 autocast_float16: true
 change_map: {save_dates_layer: true, date_regex: '_([0-9]{8})'}
 feature_maps: {return: true, write_as_csv: true}
-model_params:
-  load_params: {source: local, checkpoint_path: weights.pth}
-  img_size: 64
-  embed_dim: 96
-  depth: 2
-  num_heads: 4
-  decoder_embed_dim: 64
-  decoder_depth: 1
-  decoder_num_heads: 4
-  data_mean: [500, 500, 500, 500, 500, 500]
-  data_std: [200, 200, 200, 200, 200, 200]
-"""
+""" + TINY.with_name("planaura_tiny.yaml").read_text()
 TOGETHER = "several processes: cli/test_together.py"
 
 

@@ -59,15 +59,15 @@ def demo(
         return
     course = run_course(stage, train_all=train_all)
     outcomes, made = course.outcomes, course.landcover.made
-    parts = (_summary(outcomes, chosen), _ends(outcomes, chosen), _next(output, chosen))
-    show(_document(outcomes) | {"landcover": _classes(made)}, _class_table(made, chosen), *parts)
+    parts = (_summary(outcomes, chosen), _ends(outcomes, output, chosen), _next(output, chosen))
+    show(_document(outcomes, output) | {"landcover": _classes(made)}, _class_table(made, chosen), *parts)
 
 
 def _show_own(own: Own, folder: Path, language: Language) -> None:
     """What was made of the user's images; an error where some of it could not be."""
     outcomes, failures = own.outcomes, own.failures
-    document = _document(outcomes) | {"failures": {name: str(problem) for name, problem in failures.items()}}
-    show(document, _summary(outcomes, language), _ends(outcomes, language), _next(folder, language))
+    document = _document(outcomes, folder) | {"failures": {name: str(problem) for name, problem in failures.items()}}
+    show(document, _summary(outcomes, language), _ends(outcomes, folder, language), _next(folder, language))
     left_out = [f"{name}: {one.message.rstrip('.')}" for name, done in outcomes.items() for one in done.failures]
     whole = [f"{name}: {problem.what}" for name, problem in failures.items()]
     counts = [f"{len(whole)} of {len(whole) + len(outcomes)} folders"] if whole else []
@@ -113,14 +113,19 @@ def _figures(outcome: Outcome, language: Language) -> tuple[str, str]:
     return ours, say(f"demo.{figure.rival}", language, value=figure.still)
 
 
-def _ends(outcomes: Mapping[str, Outcome], language: Language) -> Table:
-    """What a parcel was said to be, in both languages; time and memory."""
+def _ends(outcomes: Mapping[str, Outcome], folder: Path, language: Language) -> Table:
+    """What a parcel was said to be, in both languages; time, memory, and room on the disk."""
     examples: Mapping[str, Any] = outcomes["describe"].facts.get("examples", {}) if "describe" in outcomes else {}
     rows = [(say(f"demo.said_{spoken}", language), texts[-1]) for spoken, texts in examples.items() if texts]
     seconds = sum(one.seconds for one in outcomes.values())
     rows.append((say("demo.all_seconds", language), duration(seconds, language)))
     rows.append((say("word.memory", language), storage(peak_memory(), language)))
+    rows.append((say("demo.on_disk", language), storage(_on_disk(folder), language)))
     return facts(rows)
+
+
+def _on_disk(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
 
 
 def _next(folder: Path, language: Language) -> Table:
@@ -133,12 +138,13 @@ def _next(folder: Path, language: Language) -> Table:
     return facts((say(f"demo.{key}", language), command) for key, command in commands.items())
 
 
-def _document(outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
+def _document(outcomes: Mapping[str, Outcome], folder: Path) -> dict[str, Any]:
     """The same for machines."""
     return {
         "capabilities": {name: _told(one) for name, one in outcomes.items()},
         "seconds": sum(one.seconds for one in outcomes.values()),
         "peak_memory_bytes": peak_memory(),
+        "bytes_on_disk": _on_disk(folder),
     }
 
 
