@@ -54,13 +54,16 @@ def list_models(
     bundles = [found for place in places for found in bundles_under(place)]
     shipped = [] if paths else list(bundles_under(shipped_folder()))
     catalog = [(published_model(name), weights_file(name)) for name in published_names()]
-    rows = [(entry.name, entry.task, entry.megabytes, entry.licence, weights or "") for entry, weights in catalog]
+    rows = [
+        (entry.name, entry.task, storage(1e6 * entry.megabytes, spoken), entry.licence, weights or "")
+        for entry, weights in catalog
+    ]
     document = {
         "bundles": [_bundle_document(found) for found in bundles],
         "shipped": [{"name": found.path.stem, **_bundle_document(found)} for found in shipped],
         "published": [{**entry.model_dump(mode="json"), "weights": weights} for entry, weights in catalog],
     }
-    task, size = say("word.task", spoken), say("models.megabytes", spoken)
+    task, size = say("word.task", spoken), say("word.size", spoken)
     heads = [say("models.published", spoken), task, size, say("word.licence", spoken), say("models.weights", spoken)]
     tables = [table(heads, rows)]
     if bundles or shipped:
@@ -193,7 +196,7 @@ def _bundle_document(found: FoundBundle) -> dict[str, object]:
 
 
 def _bundle_row(found: FoundBundle, language: Language) -> tuple[object, ...]:
-    size = round(found.bytes / 1e6, 1)
+    size = storage(found.bytes, language)
     if found.contract is None:
         return say("models.unusable", language), found.problem, "", size
     return found.contract.task, found.contract.architecture, ", ".join(found.contract.band_names), size
