@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from pyproj import Transformer
 
 from arpent.errors import DatasetError, FileMissing, GeoreferenceMissing, InvalidSetting, UnreadableFile
+from arpent.web.index import geojson
 from arpent.web.index.predictions import read_predictions
 
 HEAD = ("date", "horizon", "lat", "lon", "prob", "class")
@@ -153,6 +154,42 @@ def test_features_are_the_same_wherever_the_file_is_cut_in_reading(
         assert parts.numbers == whole.numbers and parts.bad == whole.bad
         assert parts.classes == whole.classes == ["forêt \\"] * 7 + [None]
         assert shapely.equals(parts.shapes, whole.shapes).all()
+
+
+def test_numbers_and_words_are_whole_wherever_the_file_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = [12.5e3, -1e-7, 1e5, 120, True, None, 'a"\\é', [], {}]
+    path = tmp_path / "a.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "name": 1.5, "features": values}))
+    for first in range(1, path.stat().st_size + 2):
+        monkeypatch.setattr(geojson, "_PART", first)
+        assert list(geojson.features_of(path, {})) == values, first
+
+
+def test_what_is_wrong_is_told_with_its_line_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = [feature(shapely.Point(1, 44)) for _ in range(200)]
+    path = write_geojson(tmp_path / "a.geojson", good)
+    path.write_text(json.dumps(json.loads(path.read_text()), indent=1) + "\n")
+    lines = path.read_text().splitlines()
+    lines[1500] = " " * 7 + "0,9"
+    path.write_text("\n".join(lines))
+    for part in (1 << 20, 97):
+        monkeypatch.setattr(geojson, "_PART", part)
+        with pytest.raises(UnreadableFile, match="line 1501, column "):
+            read_predictions(path)
+
+
+def test_a_member_that_nobody_asks_for_is_not_kept_and_a_huge_one_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "more": "x" * 5000, "features": [5]}))
+    members: dict[str, Any] = {}
+    assert list(geojson.features_of(path, members)) == [5]
+    assert members == {"type": "FeatureCollection"}
+    monkeypatch.setattr(geojson, "_PART", 100)
+    monkeypatch.setattr(geojson, "_LONGEST", 1000)
+    with pytest.raises(UnreadableFile, match="a value of more than"):
+        read_predictions(path)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])

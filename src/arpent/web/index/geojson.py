@@ -1,4 +1,4 @@
-"""GeoJSON read feature by feature: of a large file no more is in memory than the feature that is read just now."""
+"""GeoJSON read feature by feature: of a large file little more is in memory than the feature that is read just now."""
 
 from __future__ import annotations
 
@@ -19,6 +19,13 @@ _CUT = 16
 _OPEN = "Unterminated string"
 """What Python says of a string that goes on, wherever it begins."""
 
+_ENDS = frozenset(",:]} \t\r\n")
+"""Signs of which one stands behind a value that has been read whole; a number that was cut goes on with others."""
+
+_LONGEST = 1 << 26
+"""Characters of a single value, features together set aside: in memory it takes some ten times as much."""
+
+_KEPT = ("type", "crs", "geometry", "properties")
 _FEATURES = "features"
 
 _DECODE = json.JSONDecoder().raw_decode
@@ -29,11 +36,12 @@ def features_of(path: Path, members: dict[str, Any]) -> Iterator[object]:
 
     Args:
         path: of a file in UTF-8, UTF-16 or UTF-32.
-        members: takes the document's other members, ``type`` and ``crs`` among them, which may stand behind the
-            features: all are there when the last feature has been given.
+        members: takes the document's ``type`` and ``crs``, which may stand behind the features: they are there when
+            the last feature has been given.
 
     Raises:
-        ValueError, TypeError, RecursionError: it is no JSON, no object, or what it calls its features is no list.
+        ValueError, TypeError, KeyError, RecursionError: it is no JSON, no object, or what it calls its features is no
+            list; or a value in it is too long.
     """
     with path.open("rb") as head:
         encoding = json.detect_encoding(head.read(4))
@@ -54,23 +62,35 @@ def features_of(path: Path, members: dict[str, Any]) -> Iterator[object]:
                 for _ in text.items("]"):
                     yield text.value()
             else:
-                members[name] = text.value()
+                value = text.value()
+                if name in _KEPT:
+                    members[name] = value
         if text.sign():
             raise ValueError("something follows the document")
-        if members["type"] != "FeatureCollection":
+        if listed != (members["type"] == "FeatureCollection"):
+            raise TypeError(f"a {members['type']} has features" if listed else "a FeatureCollection has no features")
+        if not listed:
             yield members
-        elif not listed:
-            raise KeyError(_FEATURES)
 
 
 @dataclass
 class _Text:
-    """What has been read of a file, and how far it has been understood."""
+    """What has been read of a file, and how far it has been understood.
+
+    Attributes:
+        stream: the file.
+        read: what is in memory of it.
+        place: in what is read, of what comes next.
+        is_whole: whether there is nothing behind what is read.
+        lines, columns: that stood before what is read: lines, and signs of the line that it begins in.
+    """
 
     stream: TextIO
     read: str = ""
     place: int = 0
     is_whole: bool = False
+    lines: int = 0
+    columns: int = 0
 
     def take(self, sign: str, otherwise: str) -> None:
         """Goes beyond a sign that must be next.
@@ -90,7 +110,7 @@ class _Text:
                 self.place += 1
                 yield
         if self.sign() != end:
-            raise ValueError(f"no '{end}' or ',' where one is due")
+            raise self._wrong(json.JSONDecodeError(f"Expecting ',' or '{end}'", self.read, self.place))
         self.place += 1
 
     def sign(self) -> str:
@@ -114,15 +134,27 @@ class _Text:
             except json.JSONDecodeError as problem:
                 near = problem.pos >= len(self.read) - _CUT
                 if self.is_whole or not (near or problem.msg.startswith(_OPEN)):
-                    raise
+                    raise self._wrong(problem) from None
             else:
-                if end < len(self.read) or self.is_whole:
+                rest = self.read[end : end + _CUT]
+                if self.is_whole or rest[:1] in _ENDS or len(rest) == _CUT:
                     self.place = end
                     return found
+            if len(self.read) - self.place > _LONGEST:
+                raise ValueError(f"a value of more than {_LONGEST >> 20} MiB")
             self._more(more)
             more *= 2
 
+    def _wrong(self, problem: json.JSONDecodeError) -> ValueError:
+        """The same, with its place in the file."""
+        column = problem.colno + (self.columns if problem.lineno == 1 else 0)
+        return ValueError(f"{problem.msg}: line {self.lines + problem.lineno}, column {column}")
+
     def _more(self, count: int) -> None:
         further = self.stream.read(count)
+        gone = self.read[: self.place]
+        lines = gone.count("\n")
+        self.lines += lines
+        self.columns = len(gone) - gone.rfind("\n") - 1 + (0 if lines else self.columns)
         self.read, self.place = self.read[self.place :] + further, 0
         self.is_whole = not further

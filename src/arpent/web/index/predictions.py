@@ -137,7 +137,7 @@ def _geojson(path: Path, crs: str | None) -> Predictions:
             raise TypeError("crs has no name")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
         raise UnreadableFile(
-            f"{path.name} is no GeoJSON", found=str(problem)[:80] or type(problem).__name__, cure="Check the file."
+            f"{path.name} is no GeoJSON", found=str(problem)[:120] or type(problem).__name__, cure="Check the file."
         ) from problem
     dated = any(own is not None and own.get("date") not in (None, "") for own in properties)
     return _checked(enumerate(properties, start=1), np.concatenate(shapes), _system(system), dated=dated)
