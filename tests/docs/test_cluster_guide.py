@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
-import socket
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +13,14 @@ import numpy as np
 import pytest
 from rasterio.shutil import copy as copied_as
 
+from arpent.cli.app import main
 from arpent.core import Grid, Strip
 from arpent.io import CogWriter, RasterSpec
 from arpent.store import open_run
+from arpent.testing.machines import Machines
 from arpent.testing.toys import toy_bundle
 
-SMALL = ["--device", "cpu", "--runtime", "torch", "--tile", "128", "--workers", "1"]
+SMALL = ["--device", "cpu", "--runtime", "torch", "--tile", "128"]
 
 
 def a_country() -> None:
@@ -42,42 +39,6 @@ def products() -> dict[str, str]:
     return {one.file: one.sha256 for one in made if one.kind == "raster"}
 
 
-class Machines:
-    """What Ray's own command starts, until the guide is at its end."""
-
-    def __init__(self, folder: str, ending: ExitStack) -> None:
-        self._folder, self._ending = folder, ending
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.address = f"127.0.0.1:{free.getsockname()[1]}"
-
-    def here(self, line: str) -> list[str]:
-        """The words of a line, with this machine in the place of the one that the page names."""
-        port = self.address.partition(":")[2]
-        return shlex.split(line.replace("10.0.0.1:6379", self.address).replace("--port 6379", f"--port {port}"))
-
-    def start(self, line: str) -> None:
-        """A node, which stays until it is ended; the first is waited for."""
-        program, *words = self.here(line)
-        words += ["--block", "--num-cpus", "1", "--object-store-memory", str(80 << 20)]
-        words += ["--node-ip-address", "127.0.0.1"]
-        if "--head" in words:
-            words += ["--temp-dir", self._folder, "--include-dashboard", "false"]
-        node = subprocess.Popen(
-            [Path(sys.executable).with_name(program), *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        self._ending.callback(node.wait, 60)
-        self._ending.callback(node.terminate)
-        host, _, port = self.address.partition(":")
-        until = time.monotonic() + 240
-        while "--head" in words:
-            with socket.socket() as asking:
-                if asking.connect_ex((host, int(port))) == 0:
-                    break
-            assert time.monotonic() < until and node.poll() is None, line
-            time.sleep(0.2)
-
-
 @pytest.mark.faults
 def test_several_machines_from_the_first_line_to_the_last(
     typist: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -87,24 +48,33 @@ def test_several_machines_from_the_first_line_to_the_last(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     a_country()
-    made = []
+    assert main(["landcover", "predict", "country.vrt", "-m", "model.safetensors", "-o", "runs/country", *SMALL]) == 0
+    made, worked = [products()], []
 
     def exported(line: str) -> None:
         for word in shlex.split(line)[1:]:
             monkeypatch.setenv(*word.split("=", 1))
 
-    with ExitStack() as ending:
-        folder = ending.enter_context(tempfile.TemporaryDirectory(prefix="ray", dir="/tmp"))  # sockets want short paths
-        machines = Machines(folder, ending)
+    with Machines(os.environ) as machines:
+
+        def here(line: str) -> list[str]:
+            """The words of a line, with this machine in the place of the one that the page names."""
+            line = line.replace("10.0.0.1:6379", machines.address)
+            return shlex.split(line.replace("--port 6379", f"--port {machines.port}"))
 
         def predicted(line: str) -> None:
-            words = [sys.executable, "-m", *machines.here(line), *SMALL, "--force"]
-            done = subprocess.run(words, capture_output=True, text=True, timeout=400, env=os.environ)
-            assert done.returncode == 0, f"{line}\n{done.stderr}"
+            ended = machines.run([sys.executable, "-m", *here(line), *SMALL, "--workers", "2", "--force"])
+            assert ended.status == 0, f"{line}\n{ended.said}"
             made.append(products())
+            worked.append(ended.worked)
 
         guide = typist("cluster.md")
         guide.left = {"pip install": "installs from the network, which tests may not reach"}
-        guide.hands = {"export": exported, "ray start": machines.start, "arpent landcover predict": predicted}
+        guide.hands = {
+            "export": exported,
+            "ray start": lambda line: machines.start(*here(line)[2:]),
+            "arpent landcover predict": predicted,
+        }
         guide.type_all()
-    assert len(made) == 2 and made[0] and made[0] == made[1], "whoever works, the bytes are the same"
+    assert worked == [set(), {0, 1}], "first Ray on this machine alone, then the two nodes that the page has started"
+    assert len(made) == 3 and made[0] and made[0] == made[1] == made[2], "whoever works, the bytes are the same"

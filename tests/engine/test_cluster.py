@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from arpent.cli.app import main
 from arpent.core import Band, Contract, Grid, Normalisation, Silent, Strip, file_sha256
 from arpent.engine import ItemJob, ItemOptions, Product, Reading, Rows, hired, made_ahead, on_cluster, run_items
 from arpent.engine import cluster as cluster_room
@@ -33,6 +32,7 @@ from arpent.tasks.change import ChangeSettings, Frame, Pair
 from arpent.tasks.change.comparing import compare
 from arpent.tasks.change.weights import load_model
 from arpent.tasks.landcover import MapSettings, map_image
+from arpent.testing.machines import Machines
 from arpent.testing.toys import toy_bundle
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'arpent[cluster]'")
@@ -63,41 +63,13 @@ def nodes():
         both.shutdown()
 
 
-def started(*words):
-    """A process of Ray's own command, which stays until it is ended."""
-    ray_command = Path(sys.executable).with_name("ray")
-    words = [ray_command, "start", *words, "--block", "--num-cpus", "1", "--object-store-memory", 80 << 20]
-    words += ["--disable-usage-stats", "--node-ip-address", "127.0.0.1"]
-    told = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": TOKEN}
-    return subprocess.Popen([str(word) for word in words], **told)
-
-
-@pytest.fixture
-def started_cluster():
-    """The address of a cluster of two nodes, each started as users do it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp") as folder:  # sockets want short paths
-        port = address.partition(":")[2]
-        head = started("--head", "--port", port, "--temp-dir", folder, "--include-dashboard", "false")
-        until = time.monotonic() + 120
-        while time.monotonic() < until and not _answers(address):
-            time.sleep(0.2)
-        other = started("--address", address)
-        try:
-            yield address
-        finally:
-            for node in (other, head):
-                node.terminate()
-            for node in (other, head):
-                node.wait(60)
-
-
-def _answers(address):
-    host, _, port = address.partition(":")
-    with socket.socket() as asking:
-        return asking.connect_ex((host, int(port))) == 0
+@pytest.fixture(scope="module")
+def machines():
+    """A cluster of two nodes, each started as users do it."""
+    with Machines(TOKEN) as started:
+        started.start("--head", "--port", started.port, "--disable-usage-stats")
+        started.start("--address", started.address, "--disable-usage-stats")
+        yield started
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +125,10 @@ def test_a_map_has_the_bytes_of_one_process(team, image, model, plain, tmp_path)
     assert shared == plain and len(shared[0]) == 2
 
 
-def test_a_comparison_has_the_bytes_of_one_process(team, tmp_path):
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """Two dates of a place, and a model of change beside them."""
+    folder = tmp_path_factory.mktemp("pair")
     bands = ("B02", "B03", "B04", "B8A", "B11", "B12")
     shape = {"width": 32, "depth": 2, "heads": 4, "decoder_width": 32, "decoder_depth": 1, "decoder_heads": 4}
     shape |= {"frames": 2, "image_size": 64, "patch": 16, "channels": 6}
@@ -161,21 +136,24 @@ def test_a_comparison_has_the_bytes_of_one_process(team, tmp_path):
     facts = {"task": "change", "architecture": "planaura", "settings": shape, "nodata": -9999, "arpent": "1"}
     torch.manual_seed(1)
     contract = Contract(bands=tuple(Band(name=name) for name in bands), normalisation=rule, **facts)
-    bundle = load_model(save_bundle(tmp_path / "m.safetensors", build("planaura", shape).eval(), contract))
-    frames = []
+    save_bundle(folder / "m.safetensors", build("planaura", shape).eval(), contract)
     for day in (2020100, 2021100):
         values = np.random.default_rng(day).integers(200, 3000, (6, 150, 170)).astype("int16")
-        path = tmp_path / f"{day}.tif"
         grid = Grid.north_up(500_000, 5_000_000, 30.0, 150, 170, 32618)
-        with CogWriter(path, RasterSpec(grid, bands, "int16", nodata=-9999)) as writer:
+        with CogWriter(folder / f"{day}.tif", RasterSpec(grid, bands, "int16", nodata=-9999)) as writer:
             writer.write(Strip(0, values))
-        frames.append(Frame(str(path), day))
+    return folder
+
+
+def test_a_comparison_has_the_bytes_of_one_process(team, pair, tmp_path):
+    bundle = load_model(pair / "m.safetensors")
+    frames = tuple(Frame(str(pair / f"{day}.tif"), day) for day in (2020100, 2021100))
     settings = ChangeSettings(runtime="torch", device="cpu", features=True, table="geoparquet")
 
     def made(name):
         with Place(exact=tmp_path / name).begin("change", name, {}) as run:
-            run.use_bundle(tmp_path / "m.safetensors", file_sha256(tmp_path / "m.safetensors"))
-            compare(run, Pair(tuple(frames), "pair"), bundle, settings)
+            run.use_bundle(pair / "m.safetensors", file_sha256(pair / "m.safetensors"))
+            compare(run, Pair(frames, "pair"), bundle, settings)
             run.finish()
         return contents(tmp_path / name)[0]
 
@@ -186,13 +164,26 @@ def test_a_comparison_has_the_bytes_of_one_process(team, tmp_path):
 
 
 @pytest.mark.faults
-def test_a_cluster_that_ray_start_makes_maps_the_same_bytes(started_cluster, image, model, plain, tmp_path):
-    words = [*command(image, model, tmp_path / "run"), "--engine", "ray", "--address", started_cluster]
-    said = subprocess.run(
-        [str(word) for word in words], capture_output=True, text=True, timeout=240, check=False, env=TOKEN
-    )
-    assert said.returncode == 0, said.stderr
+def test_a_cluster_that_ray_start_makes_maps_the_same_bytes(machines, image, model, plain, tmp_path):
+    shared = ("--engine", "ray", "--address", machines.address, "--workers", 2)
+    ended = machines.run([*command(image, model, tmp_path / "run"), *shared])
+    assert ended.status == 0, ended.said
+    assert ended.worked == {0, 1}, "a worker on each node has done a part"
     assert contents(tmp_path / "run")[0] == plain[0]
+
+
+@pytest.mark.faults
+def test_a_cluster_that_ray_start_makes_compares_to_the_same_bytes(machines, pair, tmp_path):
+    words = ["change", "pair", pair / "2020100.tif", pair / "2021100.tif", "--model", pair / "m.safetensors"]
+    words += ["--date0", 2020100, "--date1", 2021100, "--features", "--table", "geoparquet"]
+    words += ["--runtime", "torch", "--device", "cpu", "--batch-size", 2, "-o"]
+    assert main([*map(str, words), str(tmp_path / "alone"), "--quiet"]) == 0
+    shared = ("--engine", "ray", "--address", machines.address, "--workers", 2)
+    ended = machines.run([sys.executable, "-m", "arpent", *words, tmp_path / "shared", *shared])
+    assert ended.status == 0, ended.said
+    assert ended.worked == {0, 1}, "a worker on each node has done a part"
+    alone = contents(tmp_path / "alone")[0]
+    assert contents(tmp_path / "shared")[0] == alone and len(alone) > 3
 
 
 def command(image, model, run):
