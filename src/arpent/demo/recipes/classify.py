@@ -97,13 +97,12 @@ def _dataset(folder: Path, scenes: SceneSettings, progress: Progress | None) -> 
 def _judge(bundle: Path, folder: Path, *, small: bool, progress: Progress | None) -> Mapping[str, float]:
     """How well labels are given with picture and caption, with each alone, and by chance: mAP and micro-F1."""
     size = _SMALL if small else _WHOLE
-    _dataset(folder, SceneSettings(_JUDGED_BY, size.judged, families=_OTHER), progress)
-    # Nothing is learnt here, so that the largest side judges.
-    settings = LabelEvaluationSettings(split="train", draws=20, device="cpu", runtime="torch")
+    _dataset(folder, SceneSettings(_JUDGED_BY, size.judged, families=_OTHER, side_of_split="test"), progress)
+    settings = LabelEvaluationSettings(split="test", draws=20, device="cpu", runtime="torch")
     place = Place(exact=folder / "evaluation", force=True)
     found = evaluate_labeller(folder / "dataset", bundle, place, settings, progress=progress)
     dataset = Dataset.read(folder / "dataset")
-    figures = {"judged/chance/map": float(dataset.truth(dataset.of_split("train")).mean(axis=0).mean())}
+    figures = {"judged/chance/map": float(dataset.truth(dataset.of_split("test")).mean(axis=0).mean())}
     for condition, reached in found.reached.items():
         at = f"judged/{_WAYS[condition]}"
         figures |= {f"{at}/map": reached.mean_average_precision.value, f"{at}/micro_f1": reached.micro_f1.value}
