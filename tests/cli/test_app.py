@@ -235,6 +235,7 @@ def test_a_system_exit_of_a_library_passes(probe: Run) -> None:
     [
         (["runz"], "no command is called 'runz'. Did you mean 'runs'?"),
         (["--jsn"], "no such option: --jsn"),
+        (["runs", "shw"], "no such command 'shw'. Did you mean 'show'? See 'arpent runs --help'."),
         (["runs", "show"], "missing argument"),
         (["runs", "list", "a", "b"], "unexpected extra argument"),
     ],

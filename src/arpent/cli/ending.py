@@ -78,7 +78,11 @@ class Ending:
             return
         context = getattr(problem, "ctx", None)
         path = context.command_path if context else "arpent"
-        told = ConfigError(f"{message[:1].lower()}{message[1:].rstrip('.')}", cure=f"See '{path} --help'.")
+        what, meant, nearest = message.partition(" Did you mean ")  # it ends with a question mark: a sentence by itself
+        help_ = f"See '{path} --help'."
+        told = ConfigError(
+            f"{what[:1].lower()}{what[1:].rstrip('.')}", cure=f"Did you mean {nearest} {help_}" if meant else help_
+        )
         self.error = _without_secrets(told)
         self._say(self.error)
 
