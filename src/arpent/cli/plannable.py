@@ -20,6 +20,16 @@ _WINDOWS = {("landcover", "predict"): "image", ("change", "pair"): "before", ("c
 _LISTS = {("classify", "predict"): "pictures", ("describe", "embed"): "images", ("describe", "generate"): "images"}
 """Commands that work on a list: the parameter that holds it."""
 
+_CURES = {
+    ("change", "run"): "Plan 'change pair' on a pair like those of the list, and multiply by their number.",
+    ("change", "series"): "Plan 'change pair' on two dates of the series, and multiply by the pairs that it compares.",
+    ("change", "mosaic"): "It compares nothing, and takes little beside its pairs: plan 'change pair' for those.",
+    ("forecast", "predict"): "Time it on one place (--place NAME), and multiply by the places.",
+}
+"""What to do instead, where there is something better than to try."""
+
+_TRAINS = ("train", "train-segmentation", "finetune", "transfer", "budget", "ablate")
+
 _OURS = ("--output", "-o", "--box", "--box-crs", "--name")
 """Options with a value that each shard has its own of."""
 
@@ -50,12 +60,16 @@ class Asked:
     @property
     def given(self) -> dict[str, Any]:
         """Its parameters, unchecked: what is missing is None."""
-        context = self.command.make_context(self.words[1], list(self.words[2:]), resilient_parsing=True)
-        return dict(context.params)
+        return dict(self._context(resilient_parsing=True).params)
 
     def check(self) -> None:
         """Refuses words that the command would refuse."""
-        self.command.make_context(self.words[1], list(self.words[2:]))
+        self._context()
+
+    def _context(self, *, resilient_parsing: bool = False) -> Any:  # noqa: ANN401 - typer publishes no type of it
+        """The words taken apart; errors name the command as people type it, and not the plan's."""
+        path = f"arpent {' '.join(self.words[:2])}"
+        return self.command.make_context(path, list(self.words[2:]), resilient_parsing=resilient_parsing)
 
     def with_image(self, image: Path) -> Asked:
         """The same with an image in front."""
@@ -68,7 +82,7 @@ class Asked:
             output: the run folder.
             changed: parameters with other values, as the command line gives them.
         """
-        context = self.command.make_context(self.words[1], list(self.words[2:]))
+        context = self._context()
         own = {"output": output, "force": False, "resume": False, "engine": "local", **changed}
         context.params.update({name: value for name, value in own.items() if name in context.params})
         with Session(Flags(json=True)).active(), context:
@@ -117,13 +131,28 @@ def asked(words: Sequence[str]) -> Asked:
 
     if words[0] not in COMMANDS:
         raise UnknownName.among(words[0], COMMANDS, "command")
-    key = (words[0], words[1] if len(words) > 1 else "")
+    group: Any = load(words[0])
+    inner = getattr(group, "commands", {})
+    key = (words[0], words[1] if inner and len(words) > 1 else "")
+    if key[1] and key[1] not in inner:
+        raise UnknownName.among(key[1], inner, f"command of 'arpent {words[0]}'")
     known = _WINDOWS | _LISTS
     if key not in known:
         raise InvalidSetting(
             f"'arpent {' '.join(key).strip()}' cannot be planned",
             expected=", ".join(" ".join(one) for one in known),
-            cure="Plan one of these; a job of many pairs is many times 'change pair', and a mosaic takes little.",
+            cure=_cure(key),
         )
-    group: Any = load(words[0])
     return Asked(tuple(words), key in _WINDOWS, known[key], group.commands[words[1]])
+
+
+def _cure(key: tuple[str, str]) -> str:
+    """What somebody does who wanted to plan that."""
+    if key in _CURES:
+        return _CURES[key]
+    if key[1] in _TRAINS:
+        return "Train for one epoch and time it: all epochs of a training take about alike."
+    alike = [" ".join(one) for one in _WINDOWS | _LISTS if one[0] == key[0]]
+    if alike and not key[1]:
+        return f"Say which of its commands: {', '.join(alike)}."
+    return "Time it on a small part of the input, and multiply."
