@@ -1,8 +1,8 @@
 """Killed without warning at any moment and started again: the same bytes, nothing half done, no finished row lost.
 
 Half of the moments are events of the file system, drawn by a seed and met exactly; the others are times. With ``make
-faults`` each task is killed twenty times, with ``make test`` those twice that no other test kills;
-ARPENT_KILLS says how often, ARPENT_FAULTS_SEED draws other moments.
+faults`` each task is killed twenty times; with ``make test`` twice, or by the test that is named beside it as often at
+least. ARPENT_KILLS says how often, ARPENT_FAULTS_SEED draws other moments.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from typing import Any
 
 import pytest
 
+from arpent.testing.machines import descendants
+
 KILLS = int(os.environ.get("ARPENT_KILLS", "20"))
 
 
@@ -36,7 +38,7 @@ class Work:
         needs: what of the stock it reads.
         places: folders of products besides `out`.
         resumes: whether it takes ``--resume``; one that does not goes on by itself.
-        few: whether ``make test`` kills it too.
+        elsewhere: the test of ``make test`` that kills it twice or more; without one, ``make test`` does it here.
     """
 
     command: str
@@ -44,7 +46,7 @@ class Work:
     needs: tuple[str, ...]
     places: tuple[str, ...] = ()
     resumes: bool = True
-    few: bool = False
+    elsewhere: str = ""
 
     @property
     def name(self) -> str:
@@ -57,12 +59,12 @@ WORKS = (
         "landcover train train.yaml",
         ("training",),
         ("train.yaml", "index.csv", "a.tif", "b.tif", "a_mask.tif", "b_mask.tif"),
-        few=True,
     ),
     Work(
         f"landcover predict land.tif -m land.safetensors --tile 32 --halo 4 --ring 2 --probabilities --vector {CPU}",
         ("land", "model"),
         ("land.tif", "land.safetensors"),
+        elsewhere="engine/test_job.py::test_killed_at_five_moments_and_resumed_every_file_is_the_same_to_the_byte",
     ),
     Work(
         "landcover transfer study.yaml",
@@ -78,18 +80,26 @@ WORKS = (
         f"change pair a_2020001.tif b_2024001.tif -m change.safetensors --features --table geoparquet {CPU}",
         ("pair", "changes"),
         ("a_2020001.tif", "b_2024001.tif", "change.safetensors"),
+        elsewhere="tasks/change/test_comparing.py::test_killed_and_started_again_every_byte_is_the_same",
     ),
     Work(
         "change run reference.yaml --runtime torch",
         ("reference",),
         ("reference.yaml", "pairs.csv", "a_2020001.tif", "a_2021001.tif", "b_2024001.tif", "change.safetensors"),
         places=("before", "after"),
+        elsewhere="tasks/change/test_many_pairs.py::test_killed_again_and_again_every_placed_file_is_the_same",
     ),
-    Work("change mosaic cosines", ("cosines",), ("cosines",)),
+    Work(
+        "change mosaic cosines",
+        ("cosines",),
+        ("cosines",),
+        elsewhere="tasks/change/test_mosaic_run.py::test_killed_without_warning_and_resumed_every_pixel_is_the_same",
+    ),
     Work(
         f"forecast predict series -m forecaster.safetensors --tile 32 --halo 4 --ring 2 {CPU}",
         ("series", "forecaster"),
         ("series", "forecaster.safetensors"),
+        elsewhere="tasks/forecast/test_predict_large.py::test_killed_at_several_moments_and_resumed_every_product_is_the_same",
     ),
     Work(
         "forecast prepare dates --window 5 --patch 16",
@@ -101,7 +111,6 @@ WORKS = (
         f"describe embed fields_2022-06-01.tif --chip 10 --encoder croma-tiny --random-init {CPU}",
         ("fields",),
         ("fields_2022-06-01.tif",),
-        few=True,
     ),
     Work(
         "describe generate fields_2022-06-01.tif -m describer --chip 20 --mode blind --longest 8 --batch-size 1 "
@@ -119,7 +128,6 @@ WORKS = (
         f"classify predict pictures -m labeller --batch-size 2 {CPU}",
         ("pictures", "labeller"),
         ("pictures", "labeller"),
-        few=True,
     ),
 )
 
@@ -200,18 +208,6 @@ def test_a_ledger_that_is_gone_is_lost_unless_what_it_was_for_is_finished(tmp_pa
     assert rows_lost(tmp_path, before, {}) == 3
     (tmp_path / "manifest.json").touch()
     assert rows_lost(tmp_path, before, {}) == 0
-
-
-def descendants(of: int) -> Iterator[tuple[int, bytes]]:
-    """The processes that a process has started, and those that these have: number and command line."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if int((folder / "stat").read_text().rpartition(") ")[2].split()[1]) == of:
-                pid = int(folder.name)
-                yield pid, (folder / "cmdline").read_bytes()
-                yield from descendants(pid)
-        except OSError:  # it has just ended
-            continue
 
 
 def finished(ended) -> bool:
@@ -310,9 +306,19 @@ def test_killed_twenty_times_each_run_ends_as_if_nothing_had_been(work, forks, s
     Killer(work, forks, stock, tmp_path, int(os.environ.get("ARPENT_FAULTS_SEED", "0"))).killed(KILLS)
 
 
-@pytest.mark.parametrize("work", [work for work in WORKS if work.few], ids=lambda work: work.name)
+@pytest.mark.parametrize("work", [work for work in WORKS if not work.elsewhere], ids=lambda work: work.name)
 def test_killed_twice_each_run_ends_as_if_nothing_had_been(work, forks, stock, tmp_path) -> None:
     Killer(work, forks, stock, tmp_path, 1).killed(2)
+
+
+@pytest.mark.parametrize("work", [work for work in WORKS if work.elsewhere], ids=lambda work: work.name)
+def test_what_is_said_to_be_killed_elsewhere_is(work) -> None:
+    file, _, name = work.elsewhere.partition("::")
+    code = (Path(__file__).parents[1] / file).read_text("utf-8")
+    before, _, test = code.partition(f"def {name}(")
+    assert "kill" in test.partition("\ndef ")[0], f"{work.elsewhere} kills nothing"
+    marks = before[before.rstrip().rfind("\n\n") :]
+    assert not re.search(r"^@pytest\.mark\.faults", marks, re.MULTILINE), f"make test leaves {work.elsewhere} out"
 
 
 @dataclass
@@ -334,7 +340,7 @@ class Nodes:
 
     def take_worker(self, chance: random.Random) -> bool:
         """Ends one of the workers; whether there was any."""
-        workers = sorted(pid for pid, words in descendants(os.getpid()) if words.startswith(b"ray::Worker"))
+        workers = sorted(pid for _, pid, words in descendants(os.getpid()) if words.startswith(b"ray::Worker"))
         if workers:
             os.kill(chance.choice(workers), signal.SIGKILL)
         return bool(workers)
