@@ -77,6 +77,8 @@ OFFLINE = (sys.executable, ROOT / "scripts" / "offline.py")
 """Tests run without a network, as those of ``make test`` do."""
 OLD = ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning", "ResourceWarning")
 """What is said of a library of years ago, of its newer neighbours or of files that it leaves open: no fault of ours."""
+SINGLE = {f"{library}_NUM_THREADS": "1" for library in ("MKL", "NUMBA", "OMP", "OPENBLAS", "RAYON")}
+"""One thread, as the tests of ``make test`` have: on a busy machine several wait for each other."""
 COMMANDS = (
     ("--help",),
     ("--version",),
@@ -204,7 +206,10 @@ def tested(python: Path, folder: Path, room: str, *words: object) -> bool:
         *words,
         ROOT / "tests" / room,
     )
-    done = subprocess.run([str(word) for word in words], cwd=folder, capture_output=True, text=True, check=False)
+    env = os.environ | SINGLE
+    done = subprocess.run(
+        [str(word) for word in words], cwd=folder, env=env, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         print(f"{done.stdout}{done.stderr}")
     said(f"tests of {room} against the wheel: {done.stdout.strip().splitlines()[-1].strip('= ')}")
