@@ -132,6 +132,32 @@ def test_s3_endpoint_in_gdal_s_own_words(bucket, cog_bytes, monkeypatch):
         assert image.bands == ("band_1", "band_2", "band_3")
 
 
+def other(cog_bytes):
+    """An image of the same size with other pixels, and all of its bytes."""
+    with rasterio.MemoryFile(cog_bytes) as memory, memory.open() as dataset:
+        profile, pixels = dataset.profile, dataset.read()
+    with rasterio.MemoryFile() as memory:
+        with memory.open(**profile) as dataset:
+            dataset.write(pixels.max() - pixels)
+        return memory.read()
+
+
+def test_another_image_under_the_same_key_is_read_anew(bucket, cog_bytes):
+    window, contents = Window(256, 256, 256, 256), (cog_bytes, other(cog_bytes))
+    for content in contents:
+        bucket.put_object(Bucket="land", Key="same.tif", Body=content)
+        with open_image("s3://land/same.tif") as image:
+            np.testing.assert_array_equal(image.read(window).pixels, expected(content, window))
+
+
+def test_another_image_at_the_same_address_is_read_anew(web, cog_bytes):
+    window = Window(256, 256, 256, 256)
+    for content in (cog_bytes, other(cog_bytes)):
+        web.files["/same.tif"] = content
+        with open_image(web.url("/same.tif")) as image:
+            np.testing.assert_array_equal(image.read(window).pixels, expected(content, window))
+
+
 def test_nothing_under_an_s3_key(bucket):
     with pytest.raises(FileMissing):
         open_image("s3://land/none.tif")

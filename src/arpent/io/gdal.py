@@ -6,13 +6,14 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
 import rasterio
+import rasterio.shutil
 from rasterio._err import CPLE_BaseError  # the class has no public address, and it is what WarpedVRT raises
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.session import DummySession
@@ -32,11 +33,13 @@ __all__ = [
     "open_dataset",
     "persevering",
     "placeless",
+    "read_afresh",
     "translated",
 ]
 
 _SCHEMES = {"http": "/vsicurl/http://", "https": "/vsicurl/https://", "s3": "/vsis3/", "gs": "/vsigs/"}
 _NETWORKED = ("/vsicurl", "/vsis3", "/vsigs")
+_EVERYWHERE = "/vsicurl/:/vsis3/:/vsigs/"
 
 _LOCAL = {
     # Look for the sidecars of a file by name: listing a folder of 100 000 tiles takes longer than reading one.
@@ -80,6 +83,9 @@ _GDAL_ERRORS = (RasterioError, CPLE_BaseError, UnicodeDecodeError)
 Result = TypeVar("Result")
 
 _uses = {"network": 0}
+
+_asked = set[str]()
+"""Remote addresses of which GDAL may have kept something."""
 
 # The warning filters of Python belong to the whole process: the first thread that opens an image changes them, the last
 # one changes them back. None waits for another, which may be reading from a slow network.
@@ -164,6 +170,21 @@ def open_dataset(address: str, source: str, *, remote: bool | None = None) -> ra
     _check_on_disk(address, source)
     with environment(remote=remote), translated(source, remote=remote):
         return persevering(lambda: _opened(address), remote=remote)
+
+
+def read_afresh(address: str) -> None:
+    """Lets the next opening of a remote file see what lies there now, and not what GDAL has kept of an earlier one.
+
+    In a notebook or beside a map another file may come to lie at the same address. The first time that this process
+    asks for an address it costs nothing; later, as much as reading a header.
+    """
+    if not address.startswith(_NETWORKED):
+        return
+    if address in _asked:
+        forgetful = rasterio.Env(session=DummySession(), CPL_VSIL_CURL_NON_CACHED=_EVERYWHERE)
+        with environment(remote=True), forgetful, suppress(*_GDAL_ERRORS):
+            rasterio.shutil.exists(address)  # what GDAL has kept goes as this closes
+    _asked.add(address)
 
 
 def _opened(address: str) -> rasterio.DatasetReader:

@@ -16,7 +16,7 @@ from rasterio.enums import ColorInterp, MaskFlags
 
 from arpent.core import Grid
 from arpent.errors import UnreadableFile
-from arpent.io.gdal import open_dataset, translated
+from arpent.io.gdal import open_dataset, read_afresh, translated
 
 __all__ = ["BandHeader", "Header", "header_of", "read_header"]
 
@@ -85,6 +85,7 @@ class Header:
 
 def read_header(address: str, source: str) -> Header:
     """The header of what GDAL finds at `address`; errors speak of `source`."""
+    read_afresh(address)
     with open_dataset(address, source) as dataset, translated(source):
         return header_of(dataset, address, source)
 

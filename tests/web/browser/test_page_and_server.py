@@ -31,6 +31,7 @@ def late_run(registered, new_run, tmp_path):
 def test_a_run_appears_within_five_seconds_and_the_view_stays(visit, late_run):
     page = visit()
     page.only("classes", "forecast")
+    page.settle()
     before, count = page.tab.url, page.tab.locator("details.run").count()
     late_run()
     begun = time.monotonic()
