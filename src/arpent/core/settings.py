@@ -123,7 +123,7 @@ def settings_of(model: type[BaseModel], prefix: str = "", holder: BaseModel | No
     """
     for name, field in model.model_fields.items():
         path = f"{prefix}{field.alias or name}"
-        default = None if field.is_required() else field.get_default(call_default_factory=True)
+        default = None if field.is_required() else field.get_default(call_default_factory=True, validated_data={})
         if holder is not None:
             default = getattr(holder, name)
         inner = nested_model(field.annotation)
