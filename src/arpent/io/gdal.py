@@ -39,7 +39,7 @@ __all__ = [
 
 _SCHEMES = {"http": "/vsicurl/http://", "https": "/vsicurl/https://", "s3": "/vsis3/", "gs": "/vsigs/"}
 _NETWORKED = ("/vsicurl", "/vsis3", "/vsigs")
-_EVERYWHERE = "/vsicurl/:/vsis3/:/vsigs/"
+_EVERYWHERE = ":".join(f"{root}/" for root in _NETWORKED)
 
 _LOCAL = {
     # Look for the sidecars of a file by name: listing a folder of 100 000 tiles takes longer than reading one.

@@ -34,6 +34,7 @@ __all__ = ["Placement", "ResamplingName", "place"]
 ResamplingName = Literal["nearest", "bilinear", "cubic", "average", "mode"]
 
 _TOLERANCE = 1e-3  # of a source pixel
+_ROUNDING = 1e-6  # of a source pixel: what computing with coordinates costs; a middle that lies farther out has no data
 _POINTS_PER_SIDE = 33
 _TURN = 360.0  # degrees
 _WARP_MEGABYTES = 64
@@ -225,7 +226,7 @@ def _reaches(own: Grid, wanted: Grid, cols: NDArray[np.float64], rows: NDArray[n
     """Whether any of these positions of `wanted` lies in `own`."""
     x, y = _in_pixels(wanted, own, cols, rows)
     with np.errstate(invalid="ignore"):
-        inside = (x > -_TOLERANCE) & (x < own.width - _TOLERANCE) & (y > -_TOLERANCE) & (y < own.height - _TOLERANCE)
+        inside = (x > -_ROUNDING) & (x < own.width - _TOLERANCE) & (y > -_ROUNDING) & (y < own.height - _TOLERANCE)
     return bool(inside.any())
 
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import rasterio
 import rasterio.warp
-from hypothesis import assume, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from arpent.errors import (
@@ -81,10 +81,10 @@ def test_a_constant_stays_constant_up_to_the_hole(nano, land, compared, tmp_path
 
 
 @settings(max_examples=12)
+@example(down=0.0, across=1.5007584512908885)  # the middle of a column lies a trifle outside of the second image
+@example(down=-3.4993, across=2.5)
 @given(down=st.floats(-20, 20), across=st.floats(-20, 20))
 def test_shared_ground_is_used_to_its_last_pixel(nano, land, compared, tmp_path_factory, down, across):
-    # Known: within a thousandth of half a pixel a row or column without data is counted in, and its patches have none.
-    assume(all(abs(offset % 1 - 0.5) > 2e-3 for offset in (down, across)))
     folder = tmp_path_factory.mktemp("shared")
     before = land(folder / "a.tif", 70, 60, seed=1)
     after = land(folder / "b.tif", 70, 60, seed=2, place=(500_000 + 30 * across, 5_000_000 - 30 * down))
