@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from arpent.io.vectors import vector_column, vector_field, vector_width
 from arpent.store.search import Query, SearchIndex
 
 GOAL = 0.020
@@ -77,14 +78,14 @@ def _write(folder: Path, rows: int, width: int) -> np.ndarray:
     texts = ["Prairie bordée de haies." if number % 100 == 7 else "Parcelle nue." for number in range(rows)]
     told = {"language": pa.array(["fr"] * rows), "text": pa.array(texts)}
     pq.write_table(pa.table(keys | told), folder / "texts.parquet")
-    kind = pa.list_(pa.float32(), width)
+    kind = vector_field("embedding", pa.float32(), width)
     whole = pa.table(keys)
-    schema = pa.schema([*whole.schema, ("embedding", kind)], metadata={"arpent:encoder": "drawn"})
+    schema = pa.schema([*whole.schema, kind], metadata={"arpent:encoder": "drawn"})
     with pq.ParquetWriter(folder / "embeddings.parquet", schema, compression="none") as writer:
         for start in range(0, rows, BATCH):
             part = whole.slice(start, BATCH)
             vectors = np.random.default_rng(start).normal(size=(len(part), width)).astype(np.float32)
-            column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), type=kind)
+            column = vector_column(vectors, kind)
             writer.write_table(pa.table([*part.columns, column], schema=schema))
     return ndvi
 
@@ -93,7 +94,7 @@ def _exact(index: SearchIndex, folder: Path, ndvi: np.ndarray) -> bool:
     """Whether the ten most like p7 under a condition are numpy's."""
     found = [hit.parcel for hit in index.find(QUESTIONS["like, 1 in 10 by condition"])]
     with pq.ParquetFile(folder / "embeddings.parquet") as file:
-        width = file.schema_arrow.field("embedding").type.list_size
+        width = vector_width(file.schema_arrow, "embedding")
         first = next(file.iter_batches(BATCH, columns=["embedding"]))
         model = first["embedding"].flatten().to_numpy().reshape(-1, width)[7]
         scores = []

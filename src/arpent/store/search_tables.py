@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from arpent.errors import ArpentError, FileMissing, UnreadableFile
+from arpent.io.vectors import vector_width, vectors_in
 from arpent.language import Measured
 from arpent.language.axes import ABSTENTION, AXES, Axis, axes_of
 from arpent.store.manifest import MANIFEST, read_manifest
@@ -143,11 +144,10 @@ def _looked_at(path: Path) -> Found | None:
     holds: set[What] = {"measurements"} if measures else set()
     if {"text", "language"} <= set(schema.names):
         holds.add("texts")
-    width, metadata = 0, schema.metadata or {}
-    if "embedding" in schema.names and pa.types.is_fixed_size_list(schema.field("embedding").type):
+    width = vector_width(schema, "embedding")
+    if width:
         holds.add("embeddings")
-        width = schema.field("embedding").type.list_size
-    encoder = metadata.get(b"arpent:encoder", b"").decode("utf-8", "replace") or path.name
+    encoder = (schema.metadata or {}).get(b"arpent:encoder", b"").decode("utf-8", "replace") or path.name
     return Found(path, frozenset(holds), measures, width, encoder if width else "") if holds else None
 
 
@@ -204,16 +204,13 @@ CLASSES = pa.schema([("seen", pa.bool_()), *((class_column(axis), pa.string()) f
 
 def embeddings_of(found: Found) -> Iterator[pa.RecordBatch]:
     """Keys, geometry, share of valid pixels and embedding, in batches; rows without any are left out."""
-    kind = pa.list_(pa.float32(), found.width)
     facts = [FACTS.field("valid"), FACTS.field("geometry")]
-    for table in _parts(found.path, pa.schema([*KEYS, *facts, ("embedding", kind)])):
-        kept = table.filter(table["embedding"].is_valid()).combine_chunks()
-        if len(kept):
-            values = kept["embedding"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-            vectors = values.reshape(-1, found.width)
-            # A vector of no length is like nothing; one that is not finite would be like everything.
-            usable = np.isfinite(vectors).all(axis=1) & (vectors != 0).any(axis=1)
-            yield from kept.filter(pa.array(usable)).to_batches()
+    for table in _parts(found.path, pa.schema([*KEYS, *facts, ("embedding", pa.list_(pa.float32()))])):
+        vectors = vectors_in(table["embedding"], found.width, np.float32)
+        # A vector of no length is like nothing; one that is not finite would be like everything.
+        usable = np.isfinite(vectors).all(axis=1) & (vectors != 0).any(axis=1)
+        given = pa.FixedSizeListArray.from_arrays(pa.array(vectors[usable].ravel()), found.width)
+        yield from table.drop_columns("embedding").filter(usable).append_column("embedding", given).to_batches()
 
 
 def _parts(path: Path, wanted: pa.Schema) -> Iterator[pa.Table]:

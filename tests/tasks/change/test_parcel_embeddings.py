@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from arpent.cli.app import main
 from arpent.errors import GeoreferenceMissing
+from arpent.io.vectors import vector_field
 from arpent.store import Place, open_run
 from arpent.tasks.change.clusters import cluster_embeddings
 from arpent.tasks.change.embedding_settings import ClusterSettings, ProbeSettings
@@ -53,7 +54,7 @@ def table(path: Path, *, images: tuple[str, ...] = ("one",), lacking: int | None
             rows.append(row | {"geometry": shapely.to_wkb(outline)} | changed)
     kept = dict.fromkeys(("parcel", "place", "image"), pa.string()) | {"taken": pa.date32(), "valid": pa.float64()}
     schema = pa.schema(
-        kept | {"embedding": pa.list_(pa.float32(), WIDTH), "geometry": pa.binary()},
+        [*kept.items(), vector_field("embedding", pa.float32(), WIDTH), ("geometry", pa.binary())],
         metadata={"arpent:encoder": "random:croma-tiny:seed0:ab", "arpent:encoder-name": "croma-tiny"},
     )
     pq.write_table(pa.Table.from_pylist(rows, schema), path)

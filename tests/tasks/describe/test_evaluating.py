@@ -14,6 +14,7 @@ import shapely
 from arpent.cli.app import main
 from arpent.core import Grid, sensor
 from arpent.errors import DatasetError, FileMissing, InvalidSetting, UnreadableFile
+from arpent.io.vectors import vector_column, vector_field
 from arpent.language.claims import check, parse
 from arpent.language.grammar import abstains, compose, text
 from arpent.store import Place, open_run
@@ -191,12 +192,12 @@ def test_embeddings_give_neighbour_and_probe(good, training, images, tmp_path):
     mixing = np.random.default_rng(1).normal(size=(6, width))
     names = ("ndvi_mean", "ndmi_mean", "evi2_mean", "bsi_mean", "ndre_mean", "soil")
     vectors = [
-        None if row["valid"] == 0 else list(np.float32(np.array([row[name] for name in names]) @ mixing))
-        for row in rows
+        None if row["valid"] == 0 else np.float32(np.array([row[name] for name in names]) @ mixing) for row in rows
     ]
-    column = pa.array(vectors, pa.list_(pa.float32(), width))
+    field = vector_field("embedding", pa.float32(), width)
     keys = {key: [row[key] for row in rows] for key in ("parcel", "place", "image", "taken")}
-    pq.write_table(pa.table(keys | {"embedding": column}), tmp_path / "embeddings.parquet")
+    table = pa.table(keys).append_column(field, vector_column(vectors, field))
+    pq.write_table(table, tmp_path / "embeddings.parquet")
     done = judged(run.path, tmp_path / "judged", training=training, embeddings=(str(tmp_path),))
     assert done.judged.tallies["probe"].scores(draws=1)["hit05"] > 0.9
     assert (

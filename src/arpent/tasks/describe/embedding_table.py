@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -14,8 +13,7 @@ from numpy.typing import NDArray
 
 from arpent.core import Normalisation
 from arpent.errors import FileMissing, UnreadableFile
-
-Number = TypeVar("Number", np.float16, np.float32)
+from arpent.io.vectors import vector_field, vector_width, vectors_in
 
 __all__ = [
     "EMBEDDINGS",
@@ -86,8 +84,8 @@ def embedding_schema(facts: EncoderFacts, width: int, cells: int) -> pa.Schema:
         pa.field("image", pa.string()),
         pa.field("taken", pa.date32()),
         pa.field("valid", pa.float64()),
-        pa.field("embedding", pa.list_(pa.float32(), width)),
-        pa.field("visual", pa.list_(pa.float16(), cells * cells * width)),
+        vector_field("embedding", pa.float32(), width),
+        vector_field("visual", pa.float16(), cells * cells * width),
         pa.field("geometry", pa.binary()),
     ]
     return pa.schema(columns, metadata=facts.metadata())
@@ -138,23 +136,30 @@ def encoder_of(schema: pa.Schema) -> EncoderFacts:
 
 
 def vectors_of(table: pa.Table) -> NDArray[np.float32]:
-    """The embeddings of a table, ``(rows, width)``; not a number where a parcel has none."""
-    column = table["embedding"].combine_chunks()
-    width = column.type.list_size
-    return _filled(column, width, np.dtype(np.float32))
+    """The embeddings of a table, ``(rows, width)``; not a number where a parcel has none.
+
+    Raises:
+        UnreadableFile: it has none.
+    """
+    return vectors_in(table["embedding"], _width(table, "embedding"), np.float32)
 
 
 def visual_of(table: pa.Table) -> NDArray[np.float16]:
-    """The visual tokens of a table, ``(rows, cells², width)``; not a number where a parcel has none."""
-    width = table.schema.field("embedding").type.list_size
-    column = table["visual"].combine_chunks()
-    size = column.type.list_size
-    return _filled(column, size, np.dtype(np.float16)).reshape(len(table), size // width, width)
+    """The visual tokens of a table, ``(rows, cells², width)``; not a number where a parcel has none.
+
+    Raises:
+        UnreadableFile: it has none.
+    """
+    width, size = _width(table, "embedding"), _width(table, "visual")
+    return vectors_in(table["visual"], size, np.float16).reshape(len(table), size // width, width)
 
 
-def _filled(column: pa.FixedSizeListArray, size: int, kind: np.dtype[Number]) -> NDArray[Number]:
-    there = np.asarray(column.is_valid())
-    values = np.full((len(column), size), np.nan, kind)
-    if there.any():
-        values[there] = column.drop_null().flatten().to_numpy(zero_copy_only=False).reshape(-1, size)
-    return values
+def _width(table: pa.Table, name: str) -> int:
+    width = vector_width(table.schema, name)
+    if not width:
+        raise UnreadableFile(
+            "this is no table of embeddings of parcels",
+            found=f"{name}: {table.schema.field(name).type}" if name in table.schema.names else f"no column {name}",
+            cure="Make one with 'arpent describe embed IMAGES -o EMBEDDINGS'.",
+        )
+    return width

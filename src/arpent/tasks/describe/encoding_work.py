@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from arpent.core import Window
 from arpent.engine import Product, Rows
+from arpent.io.vectors import vector_column
 from arpent.tasks.describe.embedding_table import EMBEDDINGS, embedding_schema
 from arpent.tasks.describe.parcels import Parcel
 from arpent.tasks.describe.pooling import ParcelSums, Part, Weights, spread
@@ -212,15 +213,9 @@ class Encoding:
 
 
 def _table(rows: Sequence[Mapping[str, object]], schema: pa.Schema) -> pa.Table:
-    columns = [_column([row[field.name] for row in rows], field.type) for field in schema]
+    columns = [_column([row[field.name] for row in rows], field) for field in schema]
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def _column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
-    """A column; vectors of one length are taken over whole, and not number by number."""
-    if not pa.types.is_fixed_size_list(kind):
-        return pa.array(values, kind)
-    there = np.array([value is not None for value in values], bool)
-    filler = np.zeros(kind.list_size, kind.value_type.to_pandas_dtype())
-    flat = np.concatenate([filler if value is None else value for value in values]) if len(values) else filler[:0]
-    return pa.FixedSizeListArray.from_arrays(pa.array(flat, kind.value_type), type=kind, mask=pa.array(~there))
+def _column(values: Sequence[Any], field: pa.Field) -> pa.Array:
+    return vector_column(values, field) if pa.types.is_list(field.type) else pa.array(values, field.type)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from arpent.core import Progress, parse
 from arpent.errors import FileMissing, UnreadableFile
+from arpent.io.vectors import vector_width
 from arpent.language import Measured
 from arpent.store import Run
 from arpent.tasks.describe.counterfactual_pairs import Followed
@@ -145,11 +145,10 @@ def read_vectors(sources: Sequence[str | Path], known: Vectors | None = None) ->
     found: dict[Key, NDArray[np.float32]] = dict(known or {})
     for source in sources:
         table = read_embeddings(source, ["parcel", "image", "embedding"])
-        kind = table.schema.field("embedding").type
-        if not pa.types.is_fixed_size_list(kind):
+        if not vector_width(table.schema, "embedding"):
             raise UnreadableFile(
                 f"{source} is no table of embeddings of parcels",
-                found=f"a column of {kind}",
+                found=f"a column of {table.schema.field('embedding').type}",
                 cure="Make one with 'arpent describe embed'.",
             )
         table = table.filter(pc.is_valid(table["embedding"]))  # of a parcel that nobody sees there is none

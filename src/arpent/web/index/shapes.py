@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from arpent.core.small_files import read_small
 from arpent.errors import UnreadableFile
 from arpent.io.named_shapes import ShapeBatch, shape_batches
+from arpent.io.vectors import vector_width, vectors_in
 from arpent.web.index.boxes import boxes_of, on_the_globe, without_jumps
 
 __all__ = ["ShapeTable", "in_degrees", "shape_tables"]
@@ -92,8 +93,8 @@ def _placed(batch: ShapeBatch, file: str) -> ShapeTable:
     kept = np.flatnonzero(~(shapely.is_missing(shapes) | shapely.is_empty(shapes)))
     table = batch.columns if len(kept) == len(shapes) else batch.columns.take(pa.array(kept))
     told = [name for name in table.schema.names if name != "embedding"]
-    kind = table.schema.field("embedding").type if "embedding" in table.schema.names else pa.null()
-    vectors = _of_length_one(table["embedding"], kind.list_size) if pa.types.is_fixed_size_list(kind) else None
+    width = vector_width(table.schema, "embedding")
+    vectors = _of_length_one(table["embedding"], width) if width else None
     encoder = (table.schema.metadata or {}).get(b"arpent:encoder", b"").decode("utf-8", "replace") or file
     return ShapeTable(
         shapes[kept],
@@ -119,13 +120,10 @@ def in_degrees(shapes: NDArray[Any], crs: str) -> NDArray[Any]:
 
 
 def _of_length_one(column: pa.Array, width: int) -> NDArray[np.float32]:
-    vectors = np.full((len(column), width), np.nan, np.float32)
-    present = column.is_valid().to_numpy(zero_copy_only=False)
-    given = column.drop_null().flatten().cast(pa.float32()).to_numpy(zero_copy_only=False).reshape(-1, width)
-    lengths = np.sqrt(np.einsum("ij,ij->i", given, given, dtype=np.float64))[:, None]
+    vectors = vectors_in(column, width, np.float32)
+    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
-        vectors[present] = given / lengths
-    return vectors
+        return np.asarray(vectors / lengths, np.float32)
 
 
 def _footprint(path: Path) -> ShapeTable:
