@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -174,3 +176,61 @@ def test_a_group_given_in_part_keeps_the_default_of_its_holder() -> None:
 def test_the_defaults_that_are_told_are_those_of_the_holder() -> None:
     told = {leaf.path: leaf.default for leaf in settings_of(Studio)}
     assert told == {"lens.focal": 85.0, "mount.tripod.legs": 3, "mount.tripod.height": 2.0, "mount.weight": 2.0}
+
+
+class Shelf(Settings):
+    """Settings that may be of one kind or another."""
+
+    dates: Annotated[tuple[date, ...], Field(min_length=1)] | Annotated[int, Field(ge=1)] = 1
+    scale: Annotated[float, Field(gt=0, le=1)] | Literal["auto"] | None = None
+    shares: Literal["even"] | Mapping[str, Annotated[float, Field(gt=0)]] = "even"
+    boxes: tuple[Film | Chip, ...] = ()
+    codes: Mapping[str, int | tuple[int, ...]] = {}
+    days: Annotated[tuple[date, ...], Field(min_length=1)] = (date(2021, 6, 20),)
+    pair: tuple[str, str] = ("a", "b")
+    words: tuple[str, ...] = ()
+    kinds: frozenset[Literal["film", "chip"]] | None = None
+
+
+@pytest.mark.parametrize(
+    ("mapping", "told"),
+    [
+        ({"dates": ["2022-13-01"]}, "'dates.0' cannot be used (found '2022-13-01'; expected a day such as 2024-03-01)"),
+        ({"dates": ["2022-12-01", "x"]}, "'dates.1' cannot be used (found 'x'; expected a day such as 2024-03-01)"),
+        ({"dates": 0}, "'dates' cannot be used (found 0; expected 1 or more)"),
+        ({"dates": []}, "'dates' cannot be used (found []; expected at least 1 value)"),
+        ({"dates": "x"}, "'dates' cannot be used (found 'x'; expected a list or a whole number)"),
+        ({"days": ["2022-13-01"]}, "'days.0' cannot be used (found '2022-13-01'; expected a day such as 2024-03-01)"),
+        ({"scale": "wide"}, "'scale' cannot be used (found 'wide'; expected a number or 'auto')"),
+        ({"scale": 2}, "'scale' cannot be used (found 2; expected 1 or less)"),
+        ({"shares": {"a": 1, "b": -1}}, "'shares.b' cannot be used (found -1; expected more than 0)"),
+        ({"shares": 3}, "'shares' cannot be used (found 3; expected 'even' or a group of settings)"),
+        ({"boxes": [{}, 3]}, "'boxes.1' cannot be used (found 3; expected a group of settings)"),
+        ({"boxes": [{"kind": "film", "speed": "x"}]}, "'boxes.0.speed' cannot be used (found 'x'; expected a whole"),
+        ({"codes": {"a": [1, "x"]}}, "'codes.a.1' cannot be used (found 'x'; expected a whole number)"),
+    ],
+)
+def test_a_value_that_fits_no_branch_of_a_union_is_one_mistake(mapping: dict[str, Any], told: str) -> None:
+    with pytest.raises(InvalidSetting) as caught:
+        parse(Shelf, mapping, "c.yaml")
+    line = str(caught.value)
+    assert line.startswith(f"c.yaml: the value of {told}")
+    assert "more to correct" not in line
+
+
+def test_two_mistakes_in_a_union_are_two() -> None:
+    with pytest.raises(InvalidSetting, match=r"'dates\.0'.*1 more to correct after that\.$"):
+        parse(Shelf, {"dates": ["2022-13-01", "2022-14-01"]}, "c.yaml")
+
+
+def test_a_list_of_words_may_be_given_as_the_command_line_takes_it() -> None:
+    shelf = parse(Shelf, {"words": "cloud", "kinds": "film, chip"}, "c.yaml")
+    assert shelf.words == ("cloud",)
+    assert sorted(shelf.kinds or ()) == ["chip", "film"]
+    assert parse(Shelf, {"words": "cloud,shadow"}, "c.yaml").words == ("cloud", "shadow")
+
+
+@pytest.mark.parametrize("mapping", [{"pair": "ab"}, {"days": "2022-12-01"}, {"boxes": "film"}])
+def test_other_lists_are_given_as_lists(mapping: dict[str, Any]) -> None:
+    with pytest.raises(InvalidSetting):
+        parse(Shelf, mapping, "c.yaml")

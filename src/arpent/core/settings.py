@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import collections.abc
+import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from types import MappingProxyType
@@ -18,6 +20,8 @@ from arpent.errors import ConfigError, InvalidSetting, UnknownSetting
 __all__ = ["Setting", "Settings", "nested_model", "parse", "settings_of"]
 
 Model = TypeVar("Model", bound=BaseModel)
+
+_A_DAY = "a day such as 2024-03-01"
 
 _PLAIN: Mapping[str, str] = {
     "bool_parsing": "true or false",
@@ -40,11 +44,18 @@ _PLAIN: Mapping[str, str] = {
     "multiple_of": "a multiple of {multiple_of}",
     "string_too_short": "at least {min_length} {characters}",
     "string_too_long": "at most {max_length} {characters}",
-    "too_short": "at least {min_length} values",
-    "too_long": "at most {max_length} values",
+    "too_short": "at least {min_length} {values}",
+    "too_long": "at most {max_length} {values}",
     "literal_error": "{expected}",
+    "date_type": _A_DAY,
+    "date_parsing": _A_DAY,
+    "date_from_datetime_inexact": _A_DAY,
+    "date_from_datetime_parsing": _A_DAY,
 }
 """What people read of the commonest problems, by pydantic's names for them."""
+
+_OF_ANOTHER_KIND = ("_type", "_parsing", "_from_float", "literal_error", "_inexact")
+"""How pydantic's names end for a value of another kind altogether; other problems say more of what was meant."""
 
 _LONGEST_ECHO = 80
 """Characters of a wrong value that are repeated in its error."""
@@ -73,11 +84,18 @@ class Settings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _refine_defaults(cls, given: Any) -> Any:  # noqa: ANN401 - whatever a file holds
-        """A group that is given in part keeps, for the rest, the default that its holder declares for it."""
+        """Completes what is given in short.
+
+        A group that is given in part keeps, for the rest, the default that its holder declares for it. A list of words
+        that is given as text is read as on the command line: words with commas between them.
+        """
         if not isinstance(given, Mapping):
             return given
         refined = dict(given)
         for name, field in cls.model_fields.items():
+            key = field.alias or name
+            if isinstance(text := refined.get(key), str) and _lists_words(field.annotation):
+                refined[key] = [word.strip() for word in text.split(",") if word.strip()]
             if nested_model(field.annotation) and isinstance(field.default, BaseModel):
                 declared = field.default.model_dump(exclude_unset=True, by_alias=True)
                 if isinstance(refined.get(name), Mapping):
@@ -166,65 +184,147 @@ def parse(
 
 def _taught(model: type[BaseModel], problem: ValidationError, where: str, names: Mapping[str, str]) -> ConfigError:
     """The first problem as an Arpent error; misspelt keys come first, as they often cause the others."""
-    details = sorted(problem.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
-    first = details[0]
-    place = _follow(model, first["loc"])
-    place = replace(place, path=names.get(place.path, place.path))
-    if first["type"] == "extra_forbidden":
+    found = [_Problem(_follow(model, detail["loc"]), detail) for detail in problem.errors(include_url=False)]
+    problems = sorted(_once(found), key=lambda one: one.detail["type"] != "extra_forbidden")
+    first = problems[0]
+    place = replace(first.place, path=names.get(first.place.path, first.place.path))
+    if first.detail["type"] == "extra_forbidden":
         error: ConfigError = _unknown(model, place, where)
     else:
-        error = _invalid(place, first, where)
-    if len(details) > 1:
-        error.cure = f"{error.cure} {len(details) - 1} more to correct after that."
+        error = _invalid(replace(first, place=place), where)
+    if len(problems) > 1:
+        error.cure = f"{error.cure} {len(problems) - 1} more to correct after that."
     return error
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where in a model a problem lies: the dotted path, the group around it, and the field if there is one."""
+    """Where in a model a problem lies.
+
+    Attributes:
+        path: dotted, as users write it.
+        group: path of the group around it.
+        key: its own name.
+        known: the names that the group has.
+        field: the field, if there is one.
+        union: where in pydantic's location the name of a branch of a union stands; None where there is none.
+    """
 
     path: str
     group: str
     key: str
     known: tuple[str, ...]
     field: FieldInfo | None
+    union: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """What pydantic found, its place, and what other branches of a union expected there."""
+
+    place: _Place
+    detail: ErrorDetails
+    others: tuple[ErrorDetails, ...] = ()
+
+    @property
+    def depth(self) -> int:
+        return len(self.detail["loc"])
+
+    @property
+    def of_another_kind(self) -> bool:
+        return self.detail["type"].endswith(_OF_ANOTHER_KIND)
+
+
+def _once(found: Sequence[_Problem]) -> list[_Problem]:
+    """Each mistake once: of a value that fits no branch of a union, the problems of the nearest branch."""
+    places = {one.detail["loc"] for one in found}
+    branches: dict[tuple[int | str, ...], dict[int | str, list[_Problem]]] = {}
+    kept: list[_Problem] = []
+    for one in found:
+        location = one.detail["loc"]
+        if one.detail["type"] == "too_short" and any(location == other[: one.depth] != other for other in places):
+            continue  # it is short of those that cannot be used, which are told
+        if one.place.union is None:
+            kept.append(one)
+            continue
+        union = location[: one.place.union]
+        branches.setdefault(union, {}).setdefault(location[one.place.union], []).append(one)
+    for union, candidates in branches.items():
+        kept += _nearest_branch(list(candidates.values()), len(union) + 1)
+    return kept
+
+
+def _nearest_branch(branches: Sequence[list[_Problem]], outermost: int) -> list[_Problem]:
+    """The problems of one branch; where the value is of another kind than all, what each expected in one problem."""
+    if all(one.of_another_kind and one.depth == outermost for branch in branches for one in branch):
+        first, *others = [one for branch in branches for one in branch]
+        return [replace(first, others=tuple(other.detail for other in others))]
+    return max(branches, key=lambda branch: (max(one.depth for one in branch), not branch[0].of_another_kind))
 
 
 def _follow(model: type[BaseModel], location: tuple[int | str, ...]) -> _Place:
     """Walks pydantic's location, which also contains the names of union branches: those are left out."""
-    models: tuple[type[BaseModel], ...] = (model,)
+    branches: tuple[Any, ...] = (model,)
+    tagged, union = False, None
     names: list[str] = []
     group: list[str] = []
     field: FieldInfo | None = None
     known: tuple[str, ...] = tuple(_named(model))
     for position, part in enumerate(location):
-        last = position == len(location) - 1
-        holder = next((m for m in models if part in _named(m)), None)
-        if holder is not None:
-            group, known = list(names), tuple(name for m in models for name in _named(m))
-            field = _named(holder)[str(part)]
-            models = tuple(_models_in(field.annotation))
-            names.append(str(part))
-        elif isinstance(part, int) or not models:
-            names.append(str(part))
-        elif last:
-            group, known = list(names), tuple(name for m in models for name in _named(m))
-            field = None
-            names.append(part)
+        if tagged:
+            union = position if union is None else union
+            tagged = False
+            continue
+        models = [one for one in branches if isinstance(one, type) and issubclass(one, BaseModel)]
+        if models:
+            group, known = list(names), tuple(name for one in models for name in _named(one))
+            field = next((_named(one)[str(part)] for one in models if part in _named(one)), None)
+            below = [] if field is None else [field.annotation]
+        else:
+            below = list(_held(branches, part))
+        branches = tuple(branch for one in below for branch in _branches(one))
+        tagged = len(branches) > len(below)
+        names.append(str(part))
     path = ".".join(names)
-    return _Place(path, ".".join(group), names[-1] if names else "", known, field)
+    return _Place(path, ".".join(group), names[-1] if names else "", known, field, union)
+
+
+def _branches(annotation: Any) -> list[Any]:  # noqa: ANN401 - annotations are of any type
+    """What a value may be: the branches of a union without None; else the type itself."""
+    origin = typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        return _branches(typing.get_args(annotation)[0])
+    if origin in (typing.Union, types.UnionType):
+        return [branch for one in typing.get_args(annotation) if one is not type(None) for branch in _branches(one)]
+    return [annotation]
+
+
+def _held(containers: Iterable[Any], key: int | str) -> Iterator[Any]:
+    """The types of what lists and mappings of these types hold under a key."""
+    for container in containers:
+        inner = typing.get_args(container)
+        origin = typing.get_origin(container)
+        if not inner or origin is typing.Literal:
+            continue
+        if origin is tuple and ... not in inner:
+            yield from inner[key : key + 1] if isinstance(key, int) else ()
+        else:
+            yield inner[1] if isinstance(origin, type) and issubclass(origin, collections.abc.Mapping) else inner[0]
+
+
+def _lists_words(annotation: object) -> bool:
+    """Whether a setting is a list of any number of words, and nothing else."""
+    branches = _branches(annotation)
+    inner = typing.get_args(branches[0])
+    if len(branches) != 1 or not inner or typing.get_origin(branches[0]) not in (list, tuple, set, frozenset):
+        return False
+    words = [typing.get_origin(one) or one for one in _branches(inner[0])]
+    return inner[1:] in ((), (...,)) and all(one in (str, typing.Literal) for one in words)
 
 
 def _named(model: type[BaseModel]) -> dict[str, FieldInfo]:
     """The fields of a model by the names that users give them; an alias is one Python could not have ("return")."""
     return {field.alias or name: field for name, field in model.model_fields.items()}
-
-
-def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for inner in typing.get_args(annotation):
-        yield from _models_in(inner)
 
 
 _A_LETTER_OFF = 0.8
@@ -242,7 +342,8 @@ def _unknown(model: type[BaseModel], place: _Place, where: str) -> ConfigError:
     return UnknownSetting.among(place.key, place.known, inside)
 
 
-def _invalid(place: _Place, detail: ErrorDetails, where: str) -> ConfigError:
+def _invalid(problem: _Problem, where: str) -> ConfigError:
+    place, detail = problem.place, problem.detail
     meaning = place.field.description if place.field and place.field.description else ""
     meaning = f" ({meaning.rstrip('.')})" if meaning else ""
     many = _wrong_count(place, detail)
@@ -255,7 +356,8 @@ def _invalid(place: _Place, detail: ErrorDetails, where: str) -> ConfigError:
         )
     if detail["type"] == "missing":
         return InvalidSetting(f"{where} lacks the setting '{place.path}'", cure=f"Give '{place.path}'{meaning}.")
-    expected, facts = _expected(detail), detail.get("ctx", {})
+    expected = " or ".join(dict.fromkeys(map(_expected, (detail, *problem.others))))
+    facts = detail.get("ctx", {})
     return InvalidSetting(
         f"{where}: the value of '{place.path}' cannot be used" if place.path else f"{where} cannot be used",
         # Of a whole group the problem names the keys; all others in it are of no interest.
@@ -272,7 +374,8 @@ def _expected(detail: ErrorDetails) -> str:
         return "text of another form"
     if detail["type"] in _PLAIN:
         length = facts.get("min_length", facts.get("max_length"))
-        return _PLAIN[detail["type"]].format(**facts, characters="character" if length == 1 else "characters")
+        plural = "" if length == 1 else "s"
+        return _PLAIN[detail["type"]].format(**facts, characters=f"character{plural}", values=f"value{plural}")
     return detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
 
 
