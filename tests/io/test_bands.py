@@ -96,6 +96,8 @@ def test_the_declared_sensor_names_nameless_bands():
 def test_the_declared_sensor_must_have_as_many_bands():
     with pytest.raises(BandMismatch, match=r"not a Sentinel-2 L2A image \(found 13 bands; expected 12: B01"):
         name_layers(header(count=13), sensor("sentinel-2-l2a"), "a.tif")
+    with pytest.raises(BandMismatch, match=r"\(found 1 band; expected 12: B01"):
+        name_layers(header(count=1), sensor("sentinel-2-l2a"), "a.tif")
 
 
 def test_a_sensor_told_by_tag_or_file_name():

@@ -7,6 +7,7 @@ from arpent.core.byte_scale import ByteScale
 from arpent.core.classes import ClassMap, LandClass, Language, nomenclature, nomenclature_names
 from arpent.core.closing import Closing
 from arpent.core.contract import BUNDLE_FORMAT, Contract, Normalisation, Normalisations, SensorContract
+from arpent.core.counts import band_count
 from arpent.core.dates import date_pattern, day_in_name, day_of_text, guessed_day
 from arpent.core.grid import Bounds, Grid
 from arpent.core.hashing import file_sha256
@@ -43,6 +44,7 @@ __all__ = [
     "Silent",
     "Strip",
     "Window",
+    "band_count",
     "date_pattern",
     "day_in_name",
     "day_of_text",

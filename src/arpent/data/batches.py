@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from arpent.core import BatchPart, ClassMap, Closing, Raster, Window
+from arpent.core import BatchPart, ClassMap, Closing, Raster, Window, band_count
 from arpent.data.augment import Patch, generator_for
 from arpent.data.normalise import Normaliser
 from arpent.data.patches import PatchPlan, PatchRef, rescaled
@@ -176,7 +176,7 @@ def target_of(mask: Raster, classes: ClassMap, codes: str = "") -> NDArray[np.in
     if len(mask.bands) != 1 or not np.issubdtype(mask.pixels.dtype, np.integer):
         raise DatasetError(
             "a mask is one band of whole numbers",
-            found=f"{len(mask.bands)} bands of {mask.pixels.dtype}",
+            found=f"{band_count(len(mask.bands))} of {mask.pixels.dtype}",
             expected="one band of integers",
             cure="Convert pictures of classes to their numbers first.",
         )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from arpent.core import Sensor, sensor, sensor_names
+from arpent.core import Sensor, band_count, sensor, sensor_names
 from arpent.errors import BandMismatch, InvalidSetting, nearest
 from arpent.io.header import BandHeader, Header
 
@@ -117,7 +117,7 @@ def name_layers(header: Header, declared: Sensor | None, file_name: str) -> tupl
     if names is None and declared:
         raise BandMismatch(
             f"{header.source} does not name its bands and is not a {declared.title} image",
-            found=f"{len(bands)} bands",
+            found=band_count(len(bands)),
             expected=f"{len(declared.bands)}: {', '.join(declared.band_names)}",
             cure="Name another sensor, or write the band names into the file.",
         )

@@ -21,7 +21,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from arpent.core import Grid, Strip, publish_file, sync_folder, write_file, writing
+from arpent.core import Grid, Strip, band_count, publish_file, sync_folder, write_file, writing
 from arpent.errors import InvalidSetting, OutputError, RunDamaged
 from arpent.io.assemble import StoredLevel, assemble
 from arpent.io.blocks import BlockCodec
@@ -141,8 +141,8 @@ class CogWriter(Unfinished):
         if (bands, width) != (len(self.spec.bands), self.spec.grid.width) or str(strip.values.dtype) != self.spec.dtype:
             raise InvalidSetting(
                 f"a strip does not fit {self.path.name}",
-                found=f"{bands} bands of {width} columns, {strip.values.dtype}",
-                expected=f"{len(self.spec.bands)} bands of {self.spec.grid.width} columns, {self.spec.dtype}",
+                found=f"{band_count(bands)} of {width} columns, {strip.values.dtype}",
+                expected=f"{band_count(len(self.spec.bands))} of {self.spec.grid.width} columns, {self.spec.dtype}",
                 cure="Make the strip fit its specification.",
             )
         if strip.row != self.rows_written or strip.row + rows > self.spec.grid.height:

@@ -11,7 +11,7 @@ from typing import get_args
 import numpy as np
 
 from arpent import core
-from arpent.core import Closing, Grid, Raster, Sensor, Window, ground_sampling_distance
+from arpent.core import Closing, Grid, Raster, Sensor, Window, band_count, ground_sampling_distance
 from arpent.errors import BandMismatch, InvalidSetting, UnknownName, UnreadableFile
 from arpent.io import cache
 from arpent.io.bands import Layer, default_layers, pick
@@ -186,7 +186,7 @@ def _band_of(header: Header, layer: Layer) -> BandHeader:
     if layer.index > len(header.bands):
         raise BandMismatch(
             f"{header.source} has no band number {layer.index}, which should be '{layer.name}'",
-            found=f"{len(header.bands)} bands",
+            found=band_count(len(header.bands)),
             cure="Check the item that describes it.",
         )
     return header.bands[layer.index - 1]

@@ -10,7 +10,7 @@ from os import PathLike
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from arpent.core import Sensor, shown_address
+from arpent.core import Sensor, band_count, shown_address
 from arpent.errors import BandMismatch, UnreadableFile
 from arpent.io.assets import Listed, asset_layers, is_item, load_items
 from arpent.io.bands import Layer, SensorFile, is_quality, name_layers, named_by, recognise, sensor_of
@@ -126,7 +126,7 @@ def _folder(folder: Path, declared: Sensor | None) -> Scene:
         if len(header.bands) > 1:
             raise BandMismatch(
                 f"{header.source} is not a file of one band, as others of its folder are",
-                found=f"{len(header.bands)} bands",
+                found=band_count(len(header.bands)),
                 cure="Keep the bands of one scene in a folder, or sheets that have all bands, but not both.",
             )
     return Scene(str(folder), tuple(_of_stems(folder, files, declared)), headers, sensor=declared)

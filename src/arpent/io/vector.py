@@ -20,7 +20,7 @@ import pyarrow as pa
 import shapely
 from numpy.typing import NDArray
 
-from arpent.core import ClassMap, Grid, Language, Strip, Window, pixel_area, writing
+from arpent.core import ClassMap, Grid, Language, Strip, Window, band_count, pixel_area, writing
 from arpent.errors import BandMismatch, InvalidSetting
 from arpent.io.outlines import simplified, traced
 from arpent.io.patches import Patches, PatchTable
@@ -119,7 +119,7 @@ def polygonise(
         if len(image.bands) != 1:
             raise BandMismatch(
                 f"{source} is not a class map",
-                found=f"{len(image.bands)} bands",
+                found=band_count(len(image.bands)),
                 expected="one band of class numbers",
                 cure="Name the file that holds the classes.",
             )
@@ -321,7 +321,7 @@ def _bytes_of(strip: Strip, grid: Grid, row: int) -> NDArray[np.uint8]:
     if (bands, width, strip.row) != (1, grid.width, row) or row + rows > grid.height:
         raise InvalidSetting(
             "a strip does not fit the class map",
-            found=f"{bands} bands of {width} columns from row {strip.row}",
+            found=f"{band_count(bands)} of {width} columns from row {strip.row}",
             expected=f"1 band of {grid.width} columns from row {row}",
             cure="Give strips from top to bottom without gaps.",
         )

@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from arpent.core import band_count
 from arpent.core.classes import ClassMap, nomenclature
 from arpent.core.contract import Contract, Normalisation
 from arpent.core.hashing import file_sha256
@@ -174,7 +175,7 @@ def _kin(layout: str, channels: int) -> Published | None:
     ]
     if any(entry.images != fitting[0].images for entry in fitting):
         raise InvalidSetting(
-            f"weights in the layout '{layout}' with {channels} bands fit several published models, which expect "
+            f"weights in the layout '{layout}' with {band_count(channels)} fit several published models, which expect "
             "different images",
             found=", ".join(entry.name for entry in fitting),
             cure=f"Say whose images yours expect: --like {fitting[0].name}, for one.",
@@ -208,7 +209,7 @@ def _bands(settings: ImportSettings, of_kin: tuple[Band, ...], channels: int) ->
     bands = tuple(known.get(name, Band(name=name)) for name in settings.bands) if settings.bands else of_kin
     if len(bands) != channels:
         raise InvalidSetting(
-            f"the weights take {channels} bands",
+            f"the weights take {band_count(channels)}",
             found=f"{len(bands)} named" if bands else "no names",
             cure="Name them in order: --bands red,green,blue,…",
         )
@@ -228,7 +229,7 @@ def pixel_rule(name: str, bands: int) -> Normalisation:
     if bands != 3:
         raise InvalidSetting(
             "ImageNet has statistics for red, green and blue only",
-            found=f"{bands} bands",
+            found=band_count(bands),
             cure="Choose --normalise unit or symmetric.",
         )
     photographs = published_model("mobilenet-v2").images

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from arpent.core import band_count
 from arpent.errors import ContractMismatch, InvalidSetting, WeightsMismatch
 from arpent.models.planaura import Planaura, PlanauraSettings
 from arpent.models.planaura_tokens import TokenGrid, resample_table
@@ -116,8 +117,8 @@ def fit_planaura(
     if target.channels != source.channels:
         if not reset_patch_embedding:
             raise ContractMismatch(
-                f"weights for {source.channels} bands would leave the first layer untrained on other bands",
-                found=f"{target.channels} bands",
+                f"weights for {band_count(source.channels)} would leave the first layer untrained on other bands",
+                found=band_count(target.channels),
                 expected=f"{source.channels}",
                 cure="Give the bands of the model's contract, or accept it with --reset-patch-embedding.",
             )

@@ -112,6 +112,8 @@ def test_bands_that_are_missing_are_said(write_scene, country):
     assert "it has no B01, B05" in " ".join(scene.notes)
     with pytest.raises(BandMismatch, match=r"no band that is known as one of Sentinel-2.*4 bands.*--bands B02,B03,B04"):
         open_scene(write_scene("nameless.tif", country.stack(["B02", "B03", "B04", "B08"])))
+    with pytest.raises(BandMismatch, match=r"one of Sentinel-2 \(found 1 band, band_1; expected B01"):
+        open_scene(write_scene("single.tif", country.stack(["B08"])))
     found, _, _ = read(write_scene("told.tif", country.stack(["B04", "B08"])), bands=("red", "B8"))
     same(found, country)
     with pytest.raises(BandMismatch, match=r"does not have the bands that are declared \(found 2 bands; expected 13"):

@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from arpent.core import Grid, Language, Raster, Window
+from arpent.core import Grid, Language, Raster, Window, band_count
 from arpent.errors import DatasetError
 from arpent.io import ImageReader, open_image
 from arpent.language import say
@@ -43,7 +43,7 @@ class ImageDifference:
             if len(pair[0].bands) != len(pair[1].bands):
                 raise DatasetError(
                     f"{before} and {after} cannot be subtracted",
-                    found=f"{len(pair[0].bands)} and {len(pair[1].bands)} bands",
+                    found=f"{len(pair[0].bands)} and {band_count(len(pair[1].bands))}",
                     cure="Name the bands to compare, or leave the baselines out (--no-baselines).",
                 )
             self._opened = opened.pop_all()

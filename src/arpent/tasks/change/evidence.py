@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from arpent.core import Window
+from arpent.core import Window, band_count
 from arpent.errors import BandMismatch, InvalidSetting
 from arpent.io import ImageReader, open_image
 from arpent.pixels import Quality, usable
@@ -98,7 +98,7 @@ class Evidence:
             if len(self._truth.bands) != 1 or not np.issubdtype(self._truth.dtype, np.integer):
                 raise BandMismatch(
                     f"{truth} is no mask of change",
-                    found=f"{len(self._truth.bands)} bands of {self._truth.dtype}",
+                    found=f"{band_count(len(self._truth.bands))} of {self._truth.dtype}",
                     expected="one band of integers: 0 for no change",
                     cure="Give another file.",
                 )

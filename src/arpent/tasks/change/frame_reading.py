@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from arpent.core import Contract, Grid, Language, Raster, Window
+from arpent.core import Contract, Grid, Language, Raster, Window, band_count
 from arpent.data import WHOLE_WORLD, Normaliser, Statistics, glances
 from arpent.engine import far_from_training
 from arpent.errors import BandMismatch, ContractMismatch, GeoreferenceMissing, NoOverlap
@@ -235,7 +235,7 @@ def _with_bands(
     elif nameless:
         raise BandMismatch(
             f"{frame.image} does not name its bands, and has not as many as the model takes",
-            found=f"{len(names)} bands",
+            found=band_count(len(names)),
             expected=f"{len(contract.bands)}: {', '.join(contract.band_names)}",
             cure="Give an image with these bands, or write their names into the file.",
         )

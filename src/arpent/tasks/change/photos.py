@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from arpent.core import Language, Normalisation, Progress, Raster, Silent
+from arpent.core import Language, Normalisation, Progress, Raster, Silent, band_count
 from arpent.errors import ArpentError, BandMismatch, ContractMismatch, InvalidSetting
 from arpent.io import open_image, orientation, quicklook, upright
 from arpent.language import say
@@ -168,7 +168,7 @@ def _size(image: str) -> tuple[int, int]:
         if len(reader.bands) != len(_COLOURS):
             raise BandMismatch(
                 f"{image} is not a picture in colour",
-                found=f"{len(reader.bands)} bands",
+                found=band_count(len(reader.bands)),
                 expected="red, green and blue",
                 cure="Give a colour picture; images of satellites are compared with 'arpent change pair'.",
             )

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
-from arpent.core import ClassMap, LandClass, Strip
+from arpent.core import ClassMap, LandClass, Strip, band_count
 from arpent.errors import BandMismatch, InvalidSetting, UnknownName
 from arpent.io import ClassStrips, ImageReader, open_image, polygonise, stac_item
 from arpent.pixels import usable
@@ -215,7 +215,7 @@ def _one_band(path: Path, like: ImageReader | None) -> ImageReader:
     if len(image.bands) != 1:
         image.close()
         raise BandMismatch(
-            f"{path} is not a layer of a comparison", found=f"{len(image.bands)} bands", cure="Give one with one band."
+            f"{path} is not a layer of a comparison", found=band_count(len(image.bands)), cure="Give one with one band."
         )
     if like is None or image.grid == like.grid:
         return image

@@ -10,7 +10,7 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
-from arpent.core import Grid, Language, Window, ground_sampling_distance
+from arpent.core import Grid, Language, Window, band_count, ground_sampling_distance
 from arpent.errors import DatasetError, FileMissing, InputError, NoOverlap, UnknownName
 from arpent.io import open_image, recorded_classes
 from arpent.io.points import POINT_FILES, read_points
@@ -145,7 +145,7 @@ def _of_mask(file: LabelFile, grid: Grid) -> CellLabels:
         if not np.issubdtype(plain.dtype, np.integer) or len(plain.bands) != 1:
             raise InputError(
                 f"{file.path.name} is no mask of classes",
-                found=f"{len(plain.bands)} bands of {plain.dtype}",
+                found=f"{band_count(len(plain.bands))} of {plain.dtype}",
                 expected="one band of whole numbers",
                 cure="Give a mask, or points.",
             )

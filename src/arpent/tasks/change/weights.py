@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
-from arpent.core import Band, Contract, Normalisation, Progress, file_sha256
+from arpent.core import Band, Contract, Normalisation, Progress, band_count, file_sha256
 from arpent.core.bundle import HEADER_KEY
 from arpent.errors import (
     BundleInvalid,
@@ -266,7 +266,7 @@ def _contract(fit: ModelFit, kin: Published | None, source: PlanauraSettings) ->
     if not names or normalisation is None:
         raise InvalidSetting(
             "the weights do not tell which images they were trained on",
-            found=f"{source.channels} bands",
+            found=band_count(source.channels),
             cure=f"Say which published model they are like: --like {_planauras()[0]}, for one.",
         )
     if len(normalisation.mean) != len(names):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from arpent.core import Band, Language, sensor
+from arpent.core import Band, Language, band_count, sensor
 from arpent.errors import BandMismatch, UnknownName
 from arpent.io.bands import Layer, is_quality
 from arpent.language import say
@@ -116,7 +116,7 @@ def declared_naming(layers: Sequence[Layer], source: str, layout: Layout, bands:
     if len(order) != len(plain):
         raise BandMismatch(
             f"{source} does not have the bands that are declared",
-            found=f"{len(plain)} bands",
+            found=band_count(len(plain)),
             expected=f"{len(order)}: {', '.join(order)}",
             cure="Correct --layout or --bands.",
         )
@@ -163,7 +163,7 @@ def undeclared_naming(
         return Naming(dict(zip(sensor(_ORDERS[told]).band_names, names, strict=True)), note)
     raise BandMismatch(
         f"{source} has no band that is known as one of Sentinel-2",
-        found=f"{len(names)} bands, {', '.join(names[:_THIRTEEN])}",
+        found=f"{band_count(len(names))}, {', '.join(names[:_THIRTEEN])}",
         expected=", ".join(BANDS),
         cure="Name its bands in their order: --bands B02,B03,B04,B08 for the four of 10 m, or --layout for all.",
     )
