@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from arpent.errors import UnknownName
+from arpent.errors import BundleInvalid, UnknownName, WeightsMissing
 from arpent.models import architectures, layout_names, models_folder, published_model, published_names, weights_file
+from arpent.store import bundle_in
 
 
 def test_the_catalog_names_the_models_of_the_specifications() -> None:
@@ -77,3 +78,38 @@ def test_a_file_name_that_several_models_share_says_nothing(models_home: Path) -
     models_home.mkdir()
     (models_home / "model.safetensors").touch()
     assert weights_file("resnet34") is None
+
+
+def test_the_name_of_a_published_model_leads_to_its_bundle(models_home: Path) -> None:
+    with pytest.raises(WeightsMissing) as missing:
+        bundle_in("flair-rgbi-15", "landcover")
+    assert "'arpent models fetch flair-rgbi-15'" in missing.value.cure
+    models_home.mkdir()
+    (models_home / published_model("flair-rgbi-15").files[0].name).touch()
+    with pytest.raises(BundleInvalid) as unmade:
+        bundle_in("flair-rgbi-15", "landcover")
+    made = "'arpent models import flair-rgbi-15 -o flair-rgbi-15.safetensors'"
+    assert made in missing.value.cure
+    assert made in unmade.value.cure
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("planaura-hls", "planaura-hls is a model for change, not for landcover"),
+        ("resnet34", "arpent classify train --pretrained resnet34"),
+        ("croma-base", "arpent describe embed --encoder croma-base"),
+        ("qwen2-1.5b", "'base: qwen2-1.5b'"),
+    ],
+)
+def test_a_published_model_for_something_else_is_told_so(name: str, line: str) -> None:
+    with pytest.raises(BundleInvalid, match=re.escape(line)):
+        bundle_in(name, "landcover")
+
+
+def test_what_lies_under_the_name_of_a_published_model_goes_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "flair-rgbi-15").mkdir()
+    assert bundle_in("flair-rgbi-15") == Path("flair-rgbi-15")

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from arpent.core.contract import Normalisation
 from arpent.core.names import table
 from arpent.core.sensors import Band, sensor
-from arpent.errors import UnknownName
+from arpent.errors import BundleInvalid, UnknownName, WeightsMissing
 
 __all__ = [
     "ImageNeeds",
@@ -23,6 +23,7 @@ __all__ = [
     "models_folder",
     "published_model",
     "published_names",
+    "refuse_published",
     "weights_file",
 ]
 
@@ -143,6 +144,45 @@ def published_model(name: str) -> Published:
     if name not in _catalog():
         raise UnknownName.among(name, _catalog(), "published model")
     return _catalog()[name]
+
+
+_NO_BUNDLES: Mapping[Layout, tuple[str, str]] = {
+    "croma": ("an encoder of satellite images", "Encode images with it: arpent describe embed --encoder {name}."),
+    "timm": ("an encoder of photographs", "Train a model with it: arpent classify train --pretrained {name}."),
+    "transformers": ("a language model", "Train a describer on it: 'arpent describe train' takes 'base: {name}'."),
+}
+"""What those published models are that give no answers by themselves, and what is done with them."""
+
+
+def refuse_published(name: str, task: str | None = None) -> None:
+    """Says how a published model becomes a bundle, where its name is given in place of one; else does nothing.
+
+    Args:
+        name: what stands where a bundle is wanted, and is no file or folder.
+        task: what the bundle is wanted for.
+
+    Raises:
+        WeightsMissing: a published model that is not on this machine.
+        BundleInvalid: its weights are here and no bundle yet; it is of another task, or gives no answers by itself.
+    """
+    if name not in _catalog():
+        return
+    entry = _catalog()[name]
+    if entry.layout in _NO_BUNDLES:
+        what, use = _NO_BUNDLES[entry.layout]
+        raise BundleInvalid(f"{name} is {what}, which gives no answers by itself", cure=use.format(name=name))
+    if task is not None and entry.task != task:
+        raise BundleInvalid(
+            f"{name} is a model for {entry.task}, not for {task}",
+            cure="Give another one; 'arpent models list' says what each is for.",
+        )
+    make = f"'arpent models import {name} -o {name}.safetensors', and give that file"
+    if weights_file(name) is None:
+        raise WeightsMissing(
+            f"the weights of {name}, a model for {entry.task}, are not on this machine",
+            cure=f"Run 'arpent models fetch {name}', then {make}.",
+        )
+    raise BundleInvalid(f"{name} is a published model for {entry.task}, and no bundle yet", cure=f"Run {make}.")
 
 
 def models_folder() -> Path:

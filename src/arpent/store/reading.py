@@ -9,6 +9,7 @@ from typing import Literal
 
 from arpent.core import Progress, Silent, file_sha256, object_address
 from arpent.errors import ArpentError, FileMissing, RunDamaged
+from arpent.models.published import refuse_published
 from arpent.models.shipped import shipped_bundle
 from arpent.store.lock import RunLock
 from arpent.store.manifest import MANIFEST, FileRecord, Manifest, read_manifest
@@ -143,17 +144,27 @@ def open_run(path: str | Path) -> Run:
     raise FileMissing(f"there is no run in {folder}", cure="Give a folder that holds a manifest.json.")
 
 
-def bundle_in(path: str | Path) -> Path:
+def bundle_in(path: str | Path, task: str | None = None) -> Path:
     """The model bundle at a path, which may be the run that has trained it, or of a name that comes with Arpent.
 
     What lies at the path goes before a bundle of the same name.
+
+    Args:
+        path: what was given as the model.
+        task: what it is wanted for; a published model for something else is told apart by it.
+
+    Raises:
+        WeightsMissing, BundleInvalid: the name of a published model, which is no bundle yet; with what to do.
+        FileMissing, RunDamaged: a run that is not finished, or is not what it was.
     """
     address = object_address(path)
     if address is not None:
         return _bundle_at(address)
     folder = Path(path)
-    if not folder.exists() and (shipped := shipped_bundle(str(path))):
-        return shipped
+    if not folder.exists():
+        if shipped := shipped_bundle(str(path)):
+            return shipped
+        refuse_published(str(path), task)
     if (folder / MANIFEST).exists() or (folder / SCRATCH / START).exists():
         run = open_run(folder)
         return run.file("model")

@@ -198,3 +198,5 @@ def test_wrong_names_are_told():
             published_checkpoint(repo, file)
     with pytest.raises(FileMissing, match="planaura-hls"):
         find_model("weights/none.pth")
+    with pytest.raises(BundleInvalid, match="flair-rgbi-15 is a model for landcover, not for change"):
+        find_model("flair-rgbi-15")

@@ -41,7 +41,7 @@ from arpent.models import (
     weights_file,
 )
 from arpent.models.planaura_weights import fit_planaura, planaura_leftovers, planaura_settings, planaura_state
-from arpent.models.published import PublishedFile
+from arpent.models.published import PublishedFile, refuse_published
 from arpent.models.shipped import shipped_bundle, shipped_names
 from arpent.store import bundle_in
 from arpent.version import __version__
@@ -94,6 +94,7 @@ def find_model(source: str | Path, progress: Progress | None = None) -> Path:
     Raises:
         FileMissing: there is no such thing.
         WeightsMissing, NetworkMissing: it is published and cannot be had; the message says what to put where.
+        BundleInvalid: the published model of that name is for something else.
     """
     text = str(source)
     path = Path(source)
@@ -113,6 +114,7 @@ def find_model(source: str | Path, progress: Progress | None = None) -> Path:
     named = re.fullmatch(r"(hf:)?([\w.-]+/[\w.-]+)(?:/([\w.-]+))?", text)
     if named and (named[1] or named[2] in {published_model(name).repo for name in _planauras()}):
         return published_checkpoint(named[2], named[3] or "", progress)
+    refuse_published(text, "change")
     known = ", ".join([*shipped_names(), *_planauras()])
     raise FileMissing(f"there is no model {text}", cure=f"Check the path, or name one of these: {known}.")
 

@@ -48,7 +48,7 @@ class OpenedLabeller:
             ContractMismatch: the model gives no labels.
             FileMissing, BundleInvalid, WeightsMismatch: the bundle.
         """
-        source = bundle_in(path)
+        source = bundle_in(path, "classify")
         bundle = load_bundle(source)
         model = bundle.model
         if not isinstance(model, Labeller):

@@ -119,7 +119,7 @@ def budget(settings: BudgetSettings, place: Place, *, progress: Progress | None 
     with place.begin(
         "landcover-budget", settings.name, kept, [settings.target.index, settings.start], language=settings.language
     ) as run:
-        start = bundle_in(Path(settings.start))
+        start = bundle_in(Path(settings.start), "landcover")
         note_inputs(run, settings.target, replace(ground.samples, val=ground.judges), start=start)
         anew = place.force and not run.resumed
         trials = Trials.of(settings, run, ground, start, anew=anew, progress=progress)

@@ -56,7 +56,7 @@ def evaluate(
         EmptySplit: nothing is on that side of the index.
         DatasetError: a sample has no mask, a mask numbers of no class, or none a known pixel.
     """
-    model = bundle_in(model)
+    model = bundle_in(model, "landcover")
     bundle = load_bundle(model)
     classes = classes_of(bundle, model)
     classes.index_of_code(settings.truth_codes)

@@ -62,7 +62,7 @@ def finetune(settings: FinetuneSettings, place: Place, *, progress: Progress | N
         LossNotFinite: training diverged.
         Interrupted: by Ctrl-C; go on with a place that resumes.
     """
-    path = bundle_in(Path(settings.start))
+    path = bundle_in(Path(settings.start), "landcover")
     bundle = load_bundle(path)
     if bundle.contract.task != "landcover":
         raise BundleInvalid(

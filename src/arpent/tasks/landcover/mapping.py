@@ -77,7 +77,7 @@ def map_image(
         ContractMismatch: the image does not fit the model.
         DatasetError: the sheets of a folder do not make one image.
     """
-    model = bundle_in(model)
+    model = bundle_in(model, "landcover")
     loaded = load_bundle(model)
     loaded = replace(loaded, contract=of_its_sensor(loaded.contract, image, settings))
     task = _task_of(loaded, model, settings)

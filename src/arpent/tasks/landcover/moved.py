@@ -87,7 +87,7 @@ def moved(before: Path, after: Path) -> Moved:
         ContractMismatch: the models are of different networks.
         BundleInvalid: a file is no bundle, or lacks tensors.
     """
-    one, two = bundle_in(before), bundle_in(after)
+    one, two = bundle_in(before, "landcover"), bundle_in(after, "landcover")
     old, new = read_contract(one), read_contract(two)
     _require_alike(old, new, one, two)
     parts = parts_of(old.architecture, old.settings)

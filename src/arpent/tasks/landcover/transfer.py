@@ -64,7 +64,7 @@ def transfer(settings: TransferSettings, place: Place, *, progress: Progress | N
     read = [name for name in (settings.target.index, settings.start) if name]
     with place.begin("landcover-transfer", settings.name, kept, read, language=settings.language) as run:
         anew = place.force and not run.resumed
-        given = bundle_in(Path(settings.start)) if settings.start else None
+        given = bundle_in(Path(settings.start), "landcover") if settings.start else None
         note_inputs(run, settings.target, replace(ground.samples, val=ground.judges), start=given, beside=own)
         start = _start(settings, run, anew, progress)
         bundle = load_bundle(start)
@@ -105,7 +105,7 @@ def _check_normalisations(settings: TransferSettings, ground: Ground) -> None:
 def _learns_bytes(settings: TransferSettings) -> bool:
     """Whether the source model sees bytes, or will once it is trained."""
     if settings.start:
-        contract = read_contract(bundle_in(Path(settings.start)))
+        contract = read_contract(bundle_in(Path(settings.start), "landcover"))
         return all(sees_bytes(contract.of_sensor(name)) for name in contract.sensors or ("",))
     source = settings.source
     assert source is not None  # one of the two is given
@@ -118,7 +118,7 @@ def _learns_bytes(settings: TransferSettings) -> bool:
 def _start(settings: TransferSettings, run: RunFolder, anew: bool, progress: Progress | None) -> Path:
     """The source model's bundle, trained if need be."""
     if settings.start:
-        return bundle_in(Path(settings.start))
+        return bundle_in(Path(settings.start), "landcover")
     source = settings.source
     assert source is not None  # one of the two is given
     with run.timed("source"):
