@@ -1,6 +1,7 @@
 """``arpent change pair`` and ``arpent.change``, from images to a run folder."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -97,6 +98,18 @@ def test_bad_input_is_one_line_and_leaves_nothing(arpent, place, tmp_path, more,
     said = arpent(*words(place, "-o", tmp_path / "run", *more))
     assert said.code == code and word in said.err and said.err.count("\n") <= 2, said.err
     assert not (tmp_path / "run").exists()
+
+
+def test_an_image_that_is_not_there_is_told_before_anything_about_dates(arpent, place, tmp_path):
+    image, model = place / "T_20200409_a.tif", place / "nano.safetensors"
+    said = arpent("change", "pair", image, tmp_path / "nowhere.tif", "-m", model, "-o", tmp_path / "run")
+    assert said.code == 3
+    assert said.err.startswith("arpent: error: there is no ") and "nowhere.tif" in said.err
+    undated = tmp_path / "plain.tif"
+    shutil.copy(image, undated)
+    said = arpent("change", "pair", image, undated, "-m", model, "-o", tmp_path / "run", "--runtime", "torch")
+    assert said.code == 0
+    assert f"no date in the name of {undated};" in said.err
 
 
 def test_the_python_api_does_the_same(place, tmp_path):

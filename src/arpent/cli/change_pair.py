@@ -72,6 +72,7 @@ def pair(
     of change, which then decides; --threshold alone lets the cosine decide, --score either. Images may have other
     reference systems, resolutions and extents: the ground that they share is compared, on the grid of the first.
     """
+    from arpent.io.sources import locate
     from arpent.tasks.change.asking import PairImages, doubtful_dates, pair_of
     from arpent.tasks.change.pairs import compare_images, model_for
 
@@ -81,12 +82,14 @@ def pair(
         dates=(date0, date1, date2),
         regex=date_regex,
     )
+    for frame in asked.frames:
+        locate(frame.image)  # what is not there is said before anything else about the images
     bundle = model_for(model, len(asked.frames), reset_patch_embedding=reset_patch_embedding, progress=progress())
     if dry_run:
         _show_plan(asked, bundle, settings)
         return
-    if settings.dates == "auto" and any(frame.date is None for frame in asked.frames):
-        note(say("told.no_dates", settings.language))
+    if undated := [frame.image for frame in asked.frames if frame.date is None and settings.dates == "auto"]:
+        note(say("told.no_dates", settings.language, images=", ".join(undated)))
     for line in doubtful_dates(asked, settings.language):
         note(line)
     where = place(output, name, force=force, resume=resume)
