@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arpent.errors import FileMissing, RunDamaged
+from arpent.errors import FileMissing, RunDamaged, UnreadableFile
 from arpent.store import Run, RunFolder, manifest, open_run, read_manifest, runs_under, verify
 
 
@@ -116,6 +116,14 @@ def test_forged_manifests_are_one_line(forge: Any, edit: Callable[[dict[str, Any
     (entry,) = runs_under(path.parent)
     assert entry.state == "damaged"
     assert entry.problem == str(caught.value)
+
+
+def test_a_file_where_a_folder_of_runs_is_wanted_is_said_to_be_one(tmp_path: Path) -> None:
+    (tmp_path / "empty.tif").touch()
+    with pytest.raises(UnreadableFile, match=r"empty\.tif is a file, and a folder is wanted\. Give the folder"):
+        runs_under(tmp_path / "empty.tif")
+    with pytest.raises(FileMissing, match="there is no folder"):
+        runs_under(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"\xff", b"[" * 100_000, b'{"format": 1}'])

@@ -16,6 +16,7 @@ from arpent.core.progress import Bar, Progress, Silent
 from arpent.core.raster import Raster, Strip
 from arpent.core.sensors import Band, Sensor, sensor, sensor_names
 from arpent.core.settings import Setting, Settings, parse, settings_of
+from arpent.core.small_files import no_folder
 from arpent.core.window import Window
 from arpent.core.writing import output_error, publish_file, remove_leftovers, sync_folder, write_file, writing
 from arpent.core.yaml_files import load_yaml, merge
@@ -56,6 +57,7 @@ __all__ = [
     "is_document",
     "load_yaml",
     "merge",
+    "no_folder",
     "nomenclature",
     "nomenclature_names",
     "object_address",

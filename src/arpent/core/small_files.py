@@ -1,4 +1,4 @@
-"""Files of a page or two that a stranger wrote: what is larger is something else, and slow to parse."""
+"""What a stranger points at: files of a page or two, as what is larger is something else, and folders."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from arpent.errors import FileMissing, InvalidSetting, UnreadableFile
 
-__all__ = ["read_small"]
+__all__ = ["no_folder", "read_small"]
 
 
 def read_small(path: Path, what: str, *, most: int = 256 * 1024, cure: str = "Check the path.") -> bytes:
@@ -40,6 +40,18 @@ def read_small(path: Path, what: str, *, most: int = 256 * 1024, cure: str = "Ch
             cure="Give another file; images and tables have options of their own.",
         )
     return content
+
+
+def no_folder(path: Path | str, cure: str) -> FileMissing | UnreadableFile:
+    """The error for a path where a folder is wanted: nothing is there, or a file.
+
+    Args:
+        path: as it was given.
+        cure: what to do.
+    """
+    if Path(path).is_file():
+        return UnreadableFile(f"{path} is a file, and a folder is wanted", cure=cure)
+    return FileMissing(f"there is no folder {path}", cure=cure)
 
 
 def _told(size: int) -> str:

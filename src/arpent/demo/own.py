@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
 
+from arpent.core import no_folder
 from arpent.core.bundle import FOLDER_HEADER
 from arpent.demo.outcome import Outcome
 from arpent.demo.stage import Stage
@@ -70,7 +71,7 @@ def run_on(stage: Stage, data: Path) -> Own:
         RunExists: the folder of the stage holds something that no demo of this data made.
     """
     if not data.is_dir():
-        raise FileMissing(f"there is no folder {data}", cure="Check the path.")
+        raise no_folder(data, "Check the path.")
     asked = {name: work for name, work in CAPABILITIES.items() if (data / name).is_dir()}
     if not asked:
         raise FileMissing(

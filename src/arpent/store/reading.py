@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from arpent.core import Progress, Silent, file_sha256, object_address
+from arpent.core import Progress, Silent, file_sha256, no_folder, object_address
 from arpent.errors import ArpentError, FileMissing, RunDamaged
 from arpent.models.published import refuse_published
 from arpent.models.shipped import shipped_bundle
@@ -188,6 +188,7 @@ def runs_under(root: str | Path) -> list[RunEntry]:
 
     Raises:
         FileMissing: there is no such folder.
+        UnreadableFile: it is a file.
         NetworkMissing: the store cannot be reached, or refuses.
     """
     address = object_address(root)
@@ -195,7 +196,7 @@ def runs_under(root: str | Path) -> list[RunEntry]:
         return [_entry_at(place) for place in runs_at(address)]
     folder = Path(root)
     if not folder.is_dir():
-        raise FileMissing(f"there is no folder {folder}", cure="Give the folder that holds the runs.")
+        raise no_folder(folder, "Give the folder that holds the runs.")
     return list(_entries([folder])) or list(_entries(sorted(folder.iterdir())))
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from arpent.core import date_pattern
-from arpent.errors import FileMissing
+from arpent.core import date_pattern, no_folder
 from arpent.store import Manifest
 from arpent.tasks.change.frames import MOST_FRAMES, Frame, Pair
 from arpent.tasks.change.mosaic_settings import MosaicSettings
@@ -69,7 +68,7 @@ def _listed(folders: Iterable[str]) -> list[str]:
     found: list[str] = []
     for folder in folders:
         if not Path(folder).is_dir():
-            raise FileMissing(f"there is no folder {folder}", cure="Check where the compared images are.")
+            raise no_folder(folder, "Check where the compared images are.")
         found.extend(str(path) for path in sorted(Path(folder).iterdir()) if not path.name.startswith("fmask_"))
     return found
 

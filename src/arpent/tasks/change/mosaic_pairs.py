@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from arpent.core import Language
+from arpent.core import Language, no_folder
 from arpent.errors import FileMissing, InvalidSetting
 from arpent.language import say
 from arpent.store import open_run
@@ -82,7 +82,7 @@ def find_pairs(
     plain: list[Path] = []
     for folder in folders:
         if not folder.is_dir():
-            raise FileMissing(f"there is no folder {folder}", cure="Give run folders of 'arpent change'.")
+            raise no_folder(folder, "Give run folders of 'arpent change'.")
         if (folder / MANIFEST).exists():
             pairs.extend(_in_run(folder, settings, known))
         else:

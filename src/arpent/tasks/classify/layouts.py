@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from arpent.core import no_folder
 from arpent.data import Split
 from arpent.errors import DatasetError, FileMissing, InvalidSetting, nearest
 from arpent.tasks.classify.caption_files import CaptionFile, read_captions
@@ -94,7 +95,7 @@ def _folder(source: str) -> Path:
             cure=f"Give the folder that holds them: arpent classify prepare FOLDER{_files_of(known)}.",
         )
     guess = nearest(source, COLLECTIONS)
-    raise FileMissing(f"there is no folder {source}", cure=f"Did you mean '{guess}'?" if guess else "Check the path.")
+    raise no_folder(source, f"Did you mean '{guess}'?" if guess else "Check the path.")
 
 
 def _files_of(collection: str) -> str:
