@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from arpent.errors import UnreadableFile
 from arpent.io import RowWriter
-from arpent.io.vectors import vector_column, vector_field, vector_width, vectors_in
+from arpent.io.vectors import vector_column, vector_field, vector_width, vectors_in, width_in_file, width_in_table
 
 FIELD = vector_field("embedding", pa.float32(), 3)
 
@@ -64,16 +64,38 @@ def test_columns_in_pieces_and_slices_of_them_are_read_in_order():
         pa.field("embedding", pa.float32()),
         pa.field("embedding", pa.list_(pa.float32())),
         pa.field("embedding", pa.list_(pa.float32()), metadata={"arpent:width": "-3"}),
+        pa.field("embedding", pa.list_(pa.float32()), metadata={"arpent:width": "9" * 5000}),
+        pa.field("embedding", pa.list_(pa.float32()), metadata={"arpent:width": "9" * 6}),
+        pa.field("embedding", pa.list_(pa.float32(), 1 << 30)),
+        pa.field("embedding", pa.list_(pa.string()), metadata={"arpent:width": "3"}),
         pa.field("embedding", pa.string(), metadata={"arpent:width": "3"}),
         pa.field("other", pa.list_(pa.float32(), 3)),
     ],
+    ids=lambda field: f"{field.name} {field.type} {str(field.metadata)[:30]}",
 )
 def test_other_columns_hold_no_vectors(field):
     assert vector_width(pa.schema([field]), "embedding") == 0
 
 
-def test_vectors_that_are_not_as_wide_as_said_are_refused():
+@pytest.mark.parametrize("kind", [pa.list_(pa.float32()), pa.large_list(pa.float64()), pa.list_(pa.float32(), 2)])
+def test_the_width_is_that_of_the_first_vector_where_the_field_does_not_say_it(kind, tmp_path):
+    table = pa.table({"embedding": pa.array([None, [1.0, 2.0], None], kind)})
+    assert width_in_table(table, "embedding") == 2
+    pq.write_table(table, tmp_path / "table.parquet")
+    assert width_in_file(tmp_path / "table.parquet", "embedding") == 2
+    assert width_in_file(tmp_path / "table.parquet", "visual") == 0
+    assert vectors_in(table["embedding"], 2, np.float32)[1].tolist() == [1, 2]
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    (tmp_path / "table.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(UnreadableFile, match=r"table\.parquet cannot be read"):
+        width_in_file(tmp_path / "table.parquet", "embedding")
+
+
+@pytest.mark.parametrize("width", [3, 1 << 19])
+def test_vectors_that_are_not_as_wide_as_said_are_refused(width):
     column = pa.array([[1.0, 2.0, 3.0], None, [4.0]], FIELD.type)
-    with pytest.raises(UnreadableFile, match="damaged") as told:
-        vectors_in(column, 3, np.float32)
+    with pytest.raises(UnreadableFile, match=r"fields\.parquet is damaged") as told:
+        vectors_in(column, width, np.float32, "fields.parquet")
     assert told.value.found == "1 and 3 numbers in a row"

@@ -13,6 +13,7 @@ import pytest
 import shapely
 
 from arpent.errors import FileMissing, InvalidSetting, UnknownName, UnreadableFile
+from arpent.io.vectors import vector_column, vector_field
 from arpent.store.search import Query, SearchIndex
 from arpent.store.search_vectors import Vectors, write_vectors
 
@@ -62,16 +63,15 @@ def _field(name, rows):
 
 
 def _vectors(path, names, vectors, encoder="a" * 64, taken=LATE):
-    kind = pa.list_(pa.float32(), vectors.shape[1])
+    field = vector_field("embedding", pa.float32(), vectors.shape[1])
     table = pa.table(
         {
             "parcel": pa.array(names),
             "place": pa.array(["valley"] * len(names)),
             "image": pa.array([f"S2_{taken:%Y%m%d}"] * len(names)),
             "taken": pa.array([taken] * len(names), pa.date32()),
-            "embedding": pa.FixedSizeListArray.from_arrays(pa.array(vectors.astype(np.float32).ravel()), type=kind),
         }
-    )
+    ).append_column(field, vector_column(list(vectors.astype(np.float32)), field))
     pq.write_table(table.replace_schema_metadata({"arpent:encoder": encoder}), path)
 
 
@@ -284,6 +284,22 @@ def test_vectors_that_mean_nothing_are_passed_over(tmp_path):
     with SearchIndex.over([tmp_path / "e.parquet"]) as index:
         assert index.index.embedded == 1
         assert index.find(Query(like="a")) == ()
+
+
+def test_a_table_that_went_through_pandas_is_searched_as_before(tmp_path):
+    _vectors(tmp_path / "e.parquet", ["a", "b"], np.eye(2, 4))
+    pq.read_table(tmp_path / "e.parquet").to_pandas().to_parquet(tmp_path / "p.parquet")
+    with SearchIndex.over([tmp_path / "p.parquet"]) as index:
+        assert (index.index.width, index.index.embedded) == (4, 2)
+
+
+def test_a_table_whose_vectors_are_not_as_wide_as_it_says_is_named(tmp_path):
+    _vectors(tmp_path / "e.parquet", ["a", "b"], np.eye(2, 4))
+    table = pq.read_table(tmp_path / "e.parquet")
+    field = vector_field("embedding", pa.float32(), 3)
+    pq.write_table(table.drop_columns("embedding").append_column(field, table["embedding"]), tmp_path / "e.parquet")
+    with pytest.raises(UnreadableFile, match=r"e\.parquet is damaged"):
+        SearchIndex.over([tmp_path / "e.parquet"])
 
 
 def test_tables_without_embeddings_can_be_searched_but_not_for_likeness(tmp_path):

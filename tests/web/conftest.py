@@ -22,6 +22,7 @@ from pyproj import Transformer
 
 from arpent.core import Grid, Strip, nomenclature, write_file
 from arpent.io import CogWriter, RasterSpec, RowWriter, stac_item
+from arpent.io.vectors import vector_field
 from arpent.store import RunFolder
 from arpent.tasks.landcover.outlining import ClassFields
 
@@ -206,7 +207,7 @@ def _describe(made: Maker, folder: Path) -> None:
         for number, shape in enumerate(shapes)
     ]
     schema = pa.schema(
-        [*common, ("valid", pa.float64()), ("embedding", pa.list_(pa.float32(), 8)), ("geometry", pa.binary())],
+        [*common, ("valid", pa.float64()), vector_field("embedding", pa.float32(), 8), ("geometry", pa.binary())],
         metadata={"arpent:encoder": "encoder"},
     )
     made.table("embeddings", schema, embedded, kind="table")

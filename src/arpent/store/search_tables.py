@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from arpent.errors import ArpentError, FileMissing, UnreadableFile
-from arpent.io.vectors import vector_width, vectors_in
+from arpent.io.vectors import vectors_in, width_in_file
 from arpent.language import Measured
 from arpent.language.axes import ABSTENTION, AXES, Axis, axes_of
 from arpent.store.manifest import MANIFEST, read_manifest
@@ -144,7 +144,7 @@ def _looked_at(path: Path) -> Found | None:
     holds: set[What] = {"measurements"} if measures else set()
     if {"text", "language"} <= set(schema.names):
         holds.add("texts")
-    width = vector_width(schema, "embedding")
+    width = width_in_file(path, "embedding")
     if width:
         holds.add("embeddings")
     encoder = (schema.metadata or {}).get(b"arpent:encoder", b"").decode("utf-8", "replace") or path.name
@@ -205,8 +205,9 @@ CLASSES = pa.schema([("seen", pa.bool_()), *((class_column(axis), pa.string()) f
 def embeddings_of(found: Found) -> Iterator[pa.RecordBatch]:
     """Keys, geometry, share of valid pixels and embedding, in batches; rows without any are left out."""
     facts = [FACTS.field("valid"), FACTS.field("geometry")]
-    for table in _parts(found.path, pa.schema([*KEYS, *facts, ("embedding", pa.list_(pa.float32()))])):
-        vectors = vectors_in(table["embedding"], found.width, np.float32)
+    for part in _parts(found.path, pa.schema([*KEYS, *facts, ("embedding", pa.list_(pa.float32()))])):
+        table = part.filter(part["embedding"].is_valid())
+        vectors = vectors_in(table["embedding"], found.width, np.float32, found.path)
         # A vector of no length is like nothing; one that is not finite would be like everything.
         usable = np.isfinite(vectors).all(axis=1) & (vectors != 0).any(axis=1)
         given = pa.FixedSizeListArray.from_arrays(pa.array(vectors[usable].ravel()), found.width)

@@ -9,7 +9,7 @@ import torch
 
 from arpent.cli.app import main
 from arpent.errors import BundleInvalid, ContractMismatch, DatasetError, EmptySplit
-from arpent.models import build, save_bundle
+from arpent.models import build, load_bundle, save_bundle
 from arpent.models.recurrent import Forecaster
 from arpent.store import Place
 from arpent.tasks.forecast.dataset import Dataset
@@ -82,6 +82,15 @@ def test_a_model_that_is_judged_by_what_it_has_learnt_from_is_said_to_be_flatter
     (may,) = told(bundle, "all", "unknown")
     assert may.startswith("warning: nothing sets 1 of the images that judge the model apart from training")
     assert told(tmp_path / "trained" / model, "test", "apart") == []
+
+
+def test_images_of_another_filter_than_that_of_training_are_told_on_the_page_too(two_lakes, bundle, tmp_path):
+    found = load_bundle(bundle)
+    contract = found.contract.model_copy(update={"recipe": {"filter": "gamma_map", "filter_settings": {"window": 5}}})
+    model = save_bundle(tmp_path / "model.safetensors", found.model, contract)
+    run = evaluate(two_lakes, model, Place(exact=tmp_path / "run"), EvaluateSettings(examples=0)).run
+    assert [one for one in run.manifest.warnings if "'--filter gamma_map --window 5'" in one]
+    assert "gamma_map" in run.file("report").read_text("utf-8")
 
 
 def test_all_baselines_and_measures_are_there_by_horizon_and_regime(done):

@@ -245,6 +245,30 @@ def test_another_step_than_that_of_training_is_said(write_series, bundle, tmp_pa
     assert [one.days for one in made.dates["a"]][-3:] == [12, 24, 36]
 
 
+@pytest.mark.parametrize(
+    ("own", "warned"),
+    [
+        ({"filter": "lee", "filter_settings": {"window": 7, "looks": {"vv": 4.0}}}, False),
+        ({"filter": "lee", "filter_settings": {"window": 9}}, True),
+        ({"filter": "none", "filter_settings": {}}, True),
+        ({}, False),
+    ],
+    ids=["the same", "another window", "none", "unknown"],
+)
+def test_another_filter_than_that_of_training_is_said(own, warned, write_series, small_forecaster, tmp_path):
+    folder = write_series(tmp_path / "lee", {"a": [20, 19, 18]})
+    known = Dataset.read(folder)
+    facts = known.facts.model_copy(update={"filter": "lee", "filter_settings": {"window": 7}})
+    Dataset.write(folder, known.index, facts)
+    found = load_bundle(small_forecaster())
+    contract = found.contract.model_copy(update={"recipe": own})
+    path = save_bundle(tmp_path / "model.safetensors", found.model, contract)
+    made = foretell(folder, path, Place(exact=tmp_path / "run"), settings(vector=False, probabilities=False))
+    told = [one for one in made.run.manifest.warnings if "--filter" in one]
+    assert len(told) == warned
+    assert all("prepared with '--filter lee --window 7'" in one for one in told)
+
+
 def test_each_place_goes_by_its_own_step(write_series, bundle, tmp_path):
     """Of a place of 6 days and one of 12, neither is foretold by steps of 9 days."""
     folder = tmp_path / "mixed"

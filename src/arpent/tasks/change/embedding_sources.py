@@ -175,7 +175,7 @@ def open_embeddings(source: str | Path) -> list[Embeddings]:
 
 def _of_table(path: Path) -> list[Embeddings]:
     """Those of patches, or those of the parcels of several images."""
-    if holds_parcels(_schema(path)):
+    if holds_parcels(path, _schema(path)):
         with _reading(path):
             return list(parcel_embeddings(path))
     return [TableEmbeddings(path, path.stem)]
@@ -191,7 +191,7 @@ def _of_run(run: Run) -> list[Embeddings]:
         TableEmbeddings(path, path.stem) for path in tables if _FEATURES in path.stem and _has_rows(path)
     ]
     for path in tables if not kept else ():
-        if holds_parcels(_schema(path)):
+        if holds_parcels(path, _schema(path)):
             kept += _of_table(path)
     if not kept:
         images = [run.locate(product) for product in run.manifest.products if product.kind == "raster"]

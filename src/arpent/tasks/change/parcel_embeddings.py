@@ -24,7 +24,7 @@ from odc.geo.crs import CRS
 
 from arpent.core import Grid
 from arpent.errors import GeoreferenceMissing
-from arpent.io.vectors import vector_width, vectors_in
+from arpent.io.vectors import vectors_in, width_in_file
 from arpent.tasks.change.probe_labels import CellLabels
 from arpent.tasks.change.vectors import Vectors, known_vectors
 
@@ -44,9 +44,9 @@ _RANDOM = b"random:"
 _COLUMNS = {"parcel", "image", "embedding", "geometry"}
 
 
-def holds_parcels(schema: pa.Schema) -> bool:
+def holds_parcels(path: Path, schema: pa.Schema) -> bool:
     """Whether a table is one of 'arpent describe embed'."""
-    return set(schema.names) >= _COLUMNS and vector_width(schema, "embedding") > 0
+    return set(schema.names) >= _COLUMNS and width_in_file(path, "embedding") > 0
 
 
 def parcel_embeddings(path: Path) -> list[ParcelEmbeddings]:
@@ -94,7 +94,7 @@ class ParcelEmbeddings:
         self.path, self.image, self._rows, self._outlines = path, image, rows, outlines[rows]
         self.name = re.sub(r"[^\w-]+", "_", image or path.stem)
         schema = pq.read_schema(path)
-        self.dims = tuple(range(vector_width(schema, "embedding")))
+        self.dims = tuple(range(width_in_file(path, "embedding")))
         kept = schema.metadata or {}
         drawn = kept.get(b"arpent:encoder", b"").startswith(_RANDOM)
         self.random = kept.get(b"arpent:encoder-name", b"").decode("utf-8", "replace") if drawn else ""
@@ -119,7 +119,7 @@ class ParcelEmbeddings:
                 kept = np.flatnonzero((places >= 0) & np.asarray(column.is_valid()))
                 if not kept.size:
                     continue
-                values = vectors_in(column.take(pa.array(kept)), len(self.dims), np.float32)
+                values = vectors_in(column.take(pa.array(kept)), len(self.dims), np.float32, self.path)
                 cells = [order[bounds[place] : bounds[place + 1]] for place in places[kept]]
                 each = np.repeat(np.arange(len(kept)), [len(some) for some in cells])
                 rows, cols = np.divmod(np.concatenate(cells), self.grid.width)

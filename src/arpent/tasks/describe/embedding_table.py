@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from arpent.core import Normalisation
 from arpent.errors import FileMissing, UnreadableFile
-from arpent.io.vectors import vector_field, vector_width, vectors_in
+from arpent.io.vectors import vector_field, vectors_in, width_in_table
 
 __all__ = [
     "EMBEDDINGS",
@@ -135,30 +135,31 @@ def encoder_of(schema: pa.Schema) -> EncoderFacts:
     return EncoderFacts(said["encoder"], said["encoder-name"], rule, said["pooling"], said["drawn"])
 
 
-def vectors_of(table: pa.Table) -> NDArray[np.float32]:
+def vectors_of(table: pa.Table, source: str | Path = "the table") -> NDArray[np.float32]:
     """The embeddings of a table, ``(rows, width)``; not a number where a parcel has none.
 
-    Raises:
-        UnreadableFile: it has none.
-    """
-    return vectors_in(table["embedding"], _width(table, "embedding"), np.float32)
-
-
-def visual_of(table: pa.Table) -> NDArray[np.float16]:
-    """The visual tokens of a table, ``(rows, cells², width)``; not a number where a parcel has none.
+    Args:
+        table: of embeddings.
+        source: where it was read, for messages.
 
     Raises:
         UnreadableFile: it has none.
     """
-    width, size = _width(table, "embedding"), _width(table, "visual")
-    return vectors_in(table["visual"], size, np.float16).reshape(len(table), size // width, width)
+    return vectors_in(table["embedding"], _width(table, "embedding", source), np.float32, source)
 
 
-def _width(table: pa.Table, name: str) -> int:
-    width = vector_width(table.schema, name)
+def visual_of(table: pa.Table, source: str | Path = "the table") -> NDArray[np.float16]:
+    """The visual tokens of a table, ``(rows, cells², width)``; NaN where a parcel has none; as `vectors_of`."""
+    width, size = (_width(table, name, source) for name in ("embedding", "visual"))
+    tokens = vectors_in(table["visual"], size, np.float16, source)
+    return tokens[:, : size // width * width].reshape(len(table), size // width, width)
+
+
+def _width(table: pa.Table, name: str, source: str | Path) -> int:
+    width = width_in_table(table, name)
     if not width:
         raise UnreadableFile(
-            "this is no table of embeddings of parcels",
+            f"{source} is no table of embeddings of parcels",
             found=f"{name}: {table.schema.field(name).type}" if name in table.schema.names else f"no column {name}",
             cure="Make one with 'arpent describe embed IMAGES -o EMBEDDINGS'.",
         )

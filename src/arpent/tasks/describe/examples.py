@@ -83,7 +83,7 @@ def read_visual(path: str | Path) -> VisualTokens:
     table = read_embeddings(path, ["parcel", "place", "image", "taken", "embedding", "visual"])
     columns = [table[name].to_pylist() for name in Key._fields]
     keys = [Key(one, place or "", image or "", day) for one, place, image, day in zip(*columns, strict=True)]
-    values = visual_of(table)
+    values = visual_of(table, path)
     seen = np.isfinite(values[:, 0, 0])
     if not seen.any():
         raise DatasetError(f"{path} holds no parcel that is seen", cure="Embed images with fewer clouds.")

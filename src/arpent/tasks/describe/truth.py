@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from arpent.core import Progress, parse
 from arpent.errors import FileMissing, UnreadableFile
-from arpent.io.vectors import vector_width
 from arpent.language import Measured
 from arpent.store import Run
 from arpent.tasks.describe.counterfactual_pairs import Followed
@@ -102,11 +101,11 @@ def opened_scenes(truth: Truth) -> Iterator[tuple[Scene, Parcels]]:
     Raises:
         InputError: an image or the parcels cannot be read (any more).
     """
-    names = SceneNames()
+    names = SceneNames(truth.images, truth.settings)
     parcels = SceneParcels(truth.parcels, truth.settings)
-    for image in truth.images:
+    for number, image in enumerate(truth.images):
         with open_scene(image, truth.settings) as scene:
-            names.settle(scene)
+            names.settle(scene, number)
             yield scene, parcels.on(scene.grid, scene.name)
 
 
@@ -145,15 +144,9 @@ def read_vectors(sources: Sequence[str | Path], known: Vectors | None = None) ->
     found: dict[Key, NDArray[np.float32]] = dict(known or {})
     for source in sources:
         table = read_embeddings(source, ["parcel", "image", "embedding"])
-        if not vector_width(table.schema, "embedding"):
-            raise UnreadableFile(
-                f"{source} is no table of embeddings of parcels",
-                found=f"a column of {table.schema.field('embedding').type}",
-                cure="Make one with 'arpent describe embed'.",
-            )
         table = table.filter(pc.is_valid(table["embedding"]))  # of a parcel that nobody sees there is none
         keys = zip(table["parcel"].to_pylist(), table["image"].to_pylist(), strict=True)
-        found |= dict(zip(keys, vectors_of(table), strict=True))
+        found |= dict(zip(keys, vectors_of(table, source), strict=True))
     widths = {vector.size for vector in found.values()}
     if len(widths) > 1:
         raise UnreadableFile(

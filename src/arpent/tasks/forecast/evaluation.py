@@ -20,6 +20,7 @@ from arpent.tasks.forecast.dataset import Dataset
 from arpent.tasks.forecast.evaluate_settings import EvaluateSettings
 from arpent.tasks.forecast.evaluation_page import About, write_evaluation_page
 from arpent.tasks.forecast.evaluation_pictures import draw_evaluation
+from arpent.tasks.forecast.grain import warn_of_filter
 from arpent.tasks.forecast.judging import Issue, Judged, issues_of, judge
 from arpent.tasks.forecast.sides import sided
 from arpent.tasks.forecast.telling import places_told
@@ -76,10 +77,13 @@ def evaluate(
             run.use_bundle(model)
             with run.timed("evaluate"):
                 issues = issues_of(data.places, forecaster.settings, side)
+                grain = warn_of_filter(run, data.facts, forecaster.bundle.contract, settings.language)
                 _warn_of_untold(run, issues, forecaster, settings)
                 doubts = _flattered(run, issues, model, settings.language)
                 judged = judge(forecaster, issues, patch=settings.patch, progress=progress)
-            return _concluded(run, judged, settings, side, forecaster, (*doubts, *_told(forecaster, settings.language)))
+            return _concluded(
+                run, judged, settings, side, forecaster, (*doubts, *grain, *_told(forecaster, settings.language))
+            )
         except ArpentError:
             run.abandon()  # an evaluation is not gone on with: it begins anew
             raise

@@ -23,6 +23,7 @@ from arpent.tasks.forecast.asked_series import as_dataset
 from arpent.tasks.forecast.dataset import Frame
 from arpent.tasks.forecast.foretelling import ForetellTask, SegmentTask, coming_name, facts_of, moment, observed_name
 from arpent.tasks.forecast.foretold import Coming, Plan
+from arpent.tasks.forecast.grain import warn_of_filter
 from arpent.tasks.forecast.predict_settings import ForetellSettings
 from arpent.tasks.forecast.prediction_preview import draw_prediction
 from arpent.tasks.forecast.prospects import notes_of, plans_of, warn_of_covariates, warn_of_doubts
@@ -84,6 +85,7 @@ def foretell(
                 for plan in plans:
                     warn_of_doubts(run, plan, bundle, model, settings)
                 warn_of_covariates(run, plans, bundle.model, settings)
+                warn_of_filter(run, dataset.facts, bundle.contract, settings.language)
         except ArpentError as problem:
             if not (place.resume or isinstance(problem, Interrupted)):
                 run.abandon()  # nothing is made yet: once the cause is mended, the same command is to begin anew

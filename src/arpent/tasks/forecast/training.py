@@ -23,6 +23,7 @@ from arpent.tasks.forecast.dataset import Dataset
 from arpent.tasks.forecast.embedding import forecaster_on, require_segmentation
 from arpent.tasks.forecast.features import Features, make_features
 from arpent.tasks.forecast.forecasting import CovariateScale, ForecastTask, OnFeatures
+from arpent.tasks.forecast.grain import warn_of_filter
 from arpent.tasks.forecast.outcome import image_facts, publish_fit, whole_patch
 from arpent.tasks.forecast.segmentation_task import network_of
 from arpent.tasks.forecast.sequences import SequenceLoader, Source, sequences_of
@@ -193,7 +194,9 @@ def _note(run: RunFolder, lesson: _Lesson) -> None:
     require_classes(run, train, lesson.dataset.classes, lesson.settings.language)
     if lesson.settings.segmentation:
         file = bundle_in(Path(lesson.settings.segmentation))
-        run.use_bundle(file)
+        run.use_bundle(file, begins=True)
+    if lesson.segmentation is not None:
+        warn_of_filter(run, lesson.dataset.facts, lesson.segmentation.contract, lesson.settings.language)
 
 
 def _fitted(lesson: _Lesson, rule: Normalisation, folder: Path, place: Place, progress: Progress | None) -> Fit:

@@ -94,7 +94,7 @@ def _placed(batch: ShapeBatch, file: str) -> ShapeTable:
     table = batch.columns if len(kept) == len(shapes) else batch.columns.take(pa.array(kept))
     told = [name for name in table.schema.names if name != "embedding"]
     width = vector_width(table.schema, "embedding")
-    vectors = _of_length_one(table["embedding"], width) if width else None
+    vectors = _of_length_one(table["embedding"], width, file) if width else None
     encoder = (table.schema.metadata or {}).get(b"arpent:encoder", b"").decode("utf-8", "replace") or file
     return ShapeTable(
         shapes[kept],
@@ -119,8 +119,8 @@ def in_degrees(shapes: NDArray[Any], crs: str) -> NDArray[Any]:
     return on_the_globe(flat)
 
 
-def _of_length_one(column: pa.Array, width: int) -> NDArray[np.float32]:
-    vectors = vectors_in(column, width, np.float32)
+def _of_length_one(column: pa.Array, width: int, file: str) -> NDArray[np.float32]:
+    vectors = vectors_in(column, width, np.float32, file)
     lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(vectors / lengths, np.float32)

@@ -38,7 +38,7 @@ function scores(rows, now) {
   return el("table", { class: "scores" }, caption, el("thead", {}, el("tr", {}, head, el("td"))), el("tbody", {}, body));
 }
 
-const score = (value) => (Number.isFinite(value) ? number(value, 3) : "–");
+const score = (value) => (Number.isFinite(value) ? number(value, 3, 3) : "–");
 
 function bars({ model, persistence }) {
   const bar = (value, y, kind) => svg("rect", { x: 0, y, width: 60 * Math.max(0, value ?? 0), height: 4, rx: 1, class: kind });

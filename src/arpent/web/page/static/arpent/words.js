@@ -29,9 +29,10 @@ function put(text, values) {
 /** A text that the server knows in both languages. */
 export const told = (pair) => (typeof pair === "string" ? pair : (pair?.[LANG] ?? pair?.en ?? pair?.fr ?? ""));
 
-/** A number with at most so many digits after the point. */
-export function number(value, digits = 0) {
-  return new Intl.NumberFormat(locale, { maximumFractionDigits: digits }).format(value).replace("-", "−");
+/** A number with at most so many digits after the point, and at least so many. */
+export function number(value, digits = 0, least = 0) {
+  const settings = { minimumFractionDigits: least, maximumFractionDigits: digits };
+  return new Intl.NumberFormat(locale, settings).format(value).replace("-", "−");
 }
 
 /** A measured value: three digits that count, or all of a large one. */
