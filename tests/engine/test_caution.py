@@ -75,6 +75,8 @@ def test_the_warning_is_told_in_both_languages():
     assert "moyenne 251 et écart type 1, à l’entraînement 100 et 20,5" in far_from_training(
         statistics, rule, "late.tif", "fr"
     )
+    trimmed = far_from_training(statistics, rule, "late.tif", "fr", trimmed=True)
+    assert "moyenne tronquée 251 et écart type 1" in trimmed, "arpent stats prints another number"
 
 
 @pytest.mark.requires("data")

@@ -74,6 +74,7 @@ def test_what_cannot_be_used_ends_as_in_the_command(script, words, typed, arpent
     said, wanted = typed(script, *words), arpent(*COMMANDS[script], *words)
     assert said.code == wanted.code != 0
     assert said.err.splitlines()[1:] == wanted.err.splitlines()
+    assert words or "CONFIG.yaml" in said.err
 
 
 def test_machines_are_told_alone_and_quiet_is_quiet(typed, tmp_path, monkeypatch):

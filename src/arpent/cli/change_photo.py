@@ -33,7 +33,9 @@ _YAML = (".yaml", ".yml")
 def photo(
     pictures: Annotated[
         list[Path],
-        typer.Argument(help="Two pictures, or a configuration of Planaura's infer_photo.", metavar="PICTURE"),
+        typer.Argument(
+            help="Two pictures, or a configuration of Planaura's infer_photo.", metavar="PICTURE|CONFIG.yaml"
+        ),
     ],
     model: Annotated[
         str | None,

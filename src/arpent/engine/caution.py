@@ -17,6 +17,8 @@ def far_from_training(
     source: str,
     language: Language = "en",
     limit: FarLimit = ONE_LANDSCAPE,
+    *,
+    trimmed: bool = False,
 ) -> str | None:
     """A warning, with the numbers, where an image is far from those a model was trained on; None where it is near.
 
@@ -26,24 +28,29 @@ def far_from_training(
         source: the image, for people.
         language: of the warning.
         limit: from where on an image is far.
+        trimmed: whether the statistics leave out the ends of each band (`Statistics.within`), and are others than
+            ``arpent stats`` prints.
     """
     far = far_bands(statistics, rule, limit)
     if not far:
         return None
-    bands = ("\N{NARROW NO-BREAK SPACE}; " if language == "fr" else "; ").join(_told(band, language) for band in far)
+    which = say("drift.trimmed" if trimmed else "drift.mean", language)
+    joint = "\N{NARROW NO-BREAK SPACE}; " if language == "fr" else "; "
+    bands = joint.join(_told(band, which, language) for band in far)
     return say("drift.far", language, source=PurePath(source).name or source, origin=rule.origin, bands=bands)
 
 
-def _told(band: FarBand, language: Language) -> str:
+def _told(band: FarBand, which: str, language: Language) -> str:
     def spoken(value: float) -> str:
         return number(value, language)
 
     if band.top is not None:
-        return say("drift.range", language, band=band.name, top=spoken(band.top), mean=spoken(band.mean))
+        return say("drift.range", language, band=band.name, which=which, top=spoken(band.top), mean=spoken(band.mean))
     return say(
         "drift.band",
         language,
         band=band.name,
+        which=which,
         mean=spoken(band.mean),
         std=spoken(band.std),
         then_mean=spoken(band.expected_mean),

@@ -46,7 +46,7 @@ def test_reflectances_from_nought_to_one_are_warned_about(warned):
     said = warned(landscape(1e-4), landscape(1e-4), dtype="float32")
     assert len(said) == 2
     assert "a.tif est loin des images d’entraînement (test)" in said[0]
-    assert "B02 : moyenne 0,1" in said[0]
+    assert "B02 : moyenne tronquée 0,1" in said[0]
     assert "à l’entraînement 1 000 et 500" in said[0].replace("\N{NARROW NO-BREAK SPACE}", " ")
 
 
@@ -76,7 +76,7 @@ def test_bands_are_called_as_the_model_calls_them(land, nano, tmp_path):
     image = land(tmp_path / "a.tif", values=landscape(1e-4), dtype="float32", bands=names)
     with PairImage(Pair((Frame(image, 2020100),), "a"), nano().contract, ChangeSettings()) as seen:
         (said,) = seen.warnings("en", "planaura-hls")
-    assert "B02: mean" in said and "(planaura-hls)" in said and "band_1" not in said
+    assert "B02: trimmed mean" in said and "(planaura-hls)" in said and "band_1" not in said
 
 
 def test_holes_do_not_count(warned):

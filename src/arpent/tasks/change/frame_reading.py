@@ -131,7 +131,8 @@ class FrameReader:
             return None
         rule = self._normaliser.rule
         named = rule.model_copy(update={"origin": model or rule.origin})
-        return far_from_training(seen.within(*_MIDDLE), named, self.frame.image, language, WHOLE_WORLD)
+        middle = seen.within(*_MIDDLE)
+        return far_from_training(middle, named, self.frame.image, language, WHOLE_WORLD, trimmed=True)
 
     def _normalised(self, pixels: NDArray[np.generic]) -> NDArray[np.float32]:
         if self._normaliser is None:
