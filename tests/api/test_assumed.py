@@ -5,20 +5,24 @@ from __future__ import annotations
 import warnings
 
 import pytest
+import rasterio
 from PIL import Image
 
 import arpent as ap
 from arpent.errors import BandMismatch
-from arpent.language import say
+from arpent.language import LANGUAGES, say
 from arpent.store import Place
 from arpent.testing.simulation import RadarSimulation, Simulation, simulate
 
 AT_HOME = {"device": "cpu", "runtime": "torch"}
 
 
-def compared(folder, **settings):
+def compared(folder, spoil=None, **settings):
     seen = Simulation(sensor=("hls-s30",), family="openfield", size=48, dates=("2021-09-10", "2022-09-12"))
     before, after = simulate(folder / "valley", seen)
+    for one in (before, after) if spoil else ():
+        with rasterio.open(one.image, "r+", IGNORE_COG_LAYOUT_BREAK="YES") as image:
+            image.write(spoil(image.read()))
     return ap.change(before.image, after.image, output=folder / "run", **settings)
 
 
@@ -52,11 +56,24 @@ def test_one_line_says_which_model_it_was_and_the_card_says_it_too(make, task, l
     assert shipped in run.manifest.bundle.source
 
 
-def test_a_model_that_is_named_is_taken_without_a_word(tmp_path):
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_of_a_model_that_is_named_the_run_alone_says_what_it_is_worth(tmp_path, language):
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
-        run = compared(tmp_path, model="change-nano", **AT_HOME)
-    assert not [line for line in run.warnings if "change-nano" in line]
+        run = compared(tmp_path, model="change-nano", language=language, **AT_HOME)
+    (line,) = [line for line in run.warnings if "change-nano" in line]
+    assert line == say("runs.shipped", language, model="change-nano")
+
+
+@pytest.mark.parametrize(("language", "word"), [("en", "warning:"), ("fr", "attention")])
+def test_each_warning_is_called_one_once(tmp_path, language, word):
+    """Those of images far from training call themselves so; that nobody has named the model is a line without."""
+    with pytest.warns(UserWarning, match="change-nano"):
+        run = compared(tmp_path, spoil=lambda pixels: pixels * 4, language=language, **AT_HOME)
+    assert len(run.warnings) == 3, "the model, and an image of each date"
+    said = [line.strip() for line in repr(run).splitlines()[-3:]]
+    assert [(line.startswith(word), line.count(word)) for line in said] == [(True, 1)] * 3, said
+    assert run._repr_html_().count(word) == 3
 
 
 def test_what_the_place_says_is_kept_beside_it(tmp_path):

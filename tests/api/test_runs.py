@@ -242,7 +242,7 @@ def test_a_terminal_shows_what_the_run_holds(land_cover):
     lines = repr(land_cover).splitlines()
     assert lines[0] == f"Run of landcover 'ortho' in {land_cover.path} (complete)"
     assert re.fullmatch(r"  classes +[\d.]+\skB  raster   classes\.tif", lines[1])
-    assert lines[-1].startswith("  warning: ")
+    assert lines[-1].startswith("  attention\N{NO-BREAK SPACE}: ")
 
 
 class Balanced(HTMLParser):
@@ -269,7 +269,8 @@ def test_a_notebook_shows_a_card(land_cover):
     assert card.open == []
     words = set(card.words)
     assert {"Occupation du sol : ortho", "3 produits", "classes", "carte", "miou"} <= words
-    assert "<b>une image</b> loin de celles de l’apprentissage" in words, "markup is shown, not obeyed"
+    line = "attention\N{NO-BREAK SPACE}: <b>une image</b> loin de celles de l’apprentissage"
+    assert line in words, "markup is shown, not obeyed"
     assert "data:image/png;base64," in land_cover._repr_html_() and 'class="wide"' in land_cover._repr_html_()
 
 

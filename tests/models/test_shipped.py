@@ -2,10 +2,10 @@
 
 import pytest
 
-from arpent.core.bundle import read_contract
+from arpent.core.bundle import bundle_header, read_contract
 from arpent.errors import FileMissing
 from arpent.models import shipped
-from arpent.models.shipped import shipped_bundle, shipped_names
+from arpent.models.shipped import shipped_bundle, shipped_folder, shipped_name, shipped_names
 from arpent.store import bundle_in
 from arpent.web.timelines import name_of_bundle
 
@@ -20,6 +20,16 @@ def test_a_shipped_bundle_is_small_and_says_how_it_was_made(name):
     assert contract.licence == "Apache-2.0"
     assert all(step.startswith("arpent ") for step in contract.recipe["made_by"])
     assert contract.metrics
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_a_shipped_bundle_is_known_by_where_it_lies(name, tmp_path, monkeypatch):
+    path = shipped_bundle(name)
+    assert shipped_name(path) == shipped_name(str(bundle_header(path))) == name
+    monkeypatch.chdir(path.parent)
+    assert shipped_name(path.name) == name
+    assert shipped_name(tmp_path / path.name) is None, "one of the user's own may be called so"
+    assert shipped_name(shipped_folder()) is None
 
 
 def test_there_is_one_for_change_and_none_of_any_name():

@@ -27,6 +27,8 @@ from arpent.errors import (
     UnknownName,
     UnreadableFile,
 )
+from arpent.language import say
+from arpent.models.shipped import shipped_bundle
 from arpent.store import Place, Run, RunFolder, open_run, runs_under, verify
 
 SETTINGS = {"tile": 512, "bands": ["red", "nir"]}
@@ -623,6 +625,34 @@ def test_what_bears_no_date_has_that_of_the_newest_file_that_is_read_and_two_run
             run.finish()
     alone, both = (datetime.fromtimestamp(1_700_000_000 + seconds, UTC) for seconds in (0, 120))
     assert found == [alone, both, alone, both]
+
+
+def test_a_model_that_comes_with_arpent_is_warned_about_once_in_the_language_of_the_run(tmp_path: Path) -> None:
+    told: list[str] = []
+    shipped = shipped_bundle("classify-nano")
+    assert shipped is not None
+    with Place(tmp_path / "run", tell=told.append).begin("classify", "x", {"language": "fr"}) as run:
+        run.use_bundle(shipped)
+        run.aside(run.scratch / "part").use_bundle(shipped)
+        run.finish()
+    assert told == [say("runs.shipped", "fr", model="classify-nano")]
+    assert open_run(tmp_path / "run").manifest.warnings == tuple(told)
+
+
+def test_nothing_is_said_of_it_at_home_nor_of_one_that_a_training_begins_with(tmp_path: Path) -> None:
+    shipped = shipped_bundle("change-nano")
+    assert shipped is not None
+    own = tmp_path / shipped.name
+    own.write_bytes(shipped.read_bytes())
+    for name, cautious, model, begins in (
+        ("home", False, shipped, False),
+        ("training", True, shipped, True),
+        ("own", True, own, False),
+    ):
+        with Place(tmp_path / name, cautious=cautious).begin("change", "x", {}) as run:
+            run.use_bundle(model, begins=begins)
+            run.aside(run.scratch / "part").use_bundle(model, begins=begins)
+            assert run.finish().manifest.warnings == (), name
 
 
 def test_what_bears_no_date_and_lies_elsewhere_has_that_of_the_run(tmp_path: Path) -> None:

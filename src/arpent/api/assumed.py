@@ -52,4 +52,4 @@ def work_of(
     language: Language = "fr" if settings.get("language") == "fr" else "en"
     told = say("result.assumed", language, model=shipped, better=say(f"result.better_{task}", language))
     warnings.warn(told, stacklevel=_CALLER)
-    return Work(shipped, replace(place, doubts=(*place.doubts, told)))
+    return Work(shipped, replace(place, doubts=(*place.doubts, told), cautious=False))

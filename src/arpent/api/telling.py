@@ -6,7 +6,7 @@ from pathlib import Path
 
 from arpent.core import Language
 from arpent.errors import ArpentError
-from arpent.language import number, say, storage
+from arpent.language import number, say, storage, warned
 from arpent.report.page import Picture, Table
 from arpent.report.summary import Summary, summary_html, thumbnail
 from arpent.store import Product, Run
@@ -39,7 +39,7 @@ def plainly(run: Run) -> str:
     ]
     if len(manifest.products) > len(shown):
         lines.append(f"  … and {len(manifest.products) - len(shown)} more")
-    lines += [f"  warning: {warning}" for warning in manifest.warnings[:_NOTED]]
+    lines += [f"  {warned(warning, manifest.language)}" for warning in manifest.warnings[:_NOTED]]
     if len(manifest.warnings) > _NOTED:
         lines.append(f"  … and {len(manifest.warnings) - _NOTED} more warnings")
     return "\n".join(lines)
@@ -84,7 +84,7 @@ def _lead(run: Run) -> str:
 
 def _notes(run: Run, language: Language) -> list[str]:
     manifest = run.manifest
-    told = list(manifest.warnings[:_NOTED])
+    told = [warned(warning, language) for warning in manifest.warnings[:_NOTED]]
     if len(manifest.warnings) > _NOTED:
         told.append(say("result.more_notes", language, count=len(manifest.warnings) - _NOTED))
     if manifest.failures:

@@ -151,7 +151,19 @@ def show(document: object, *people: RenderableType) -> None:
         return
     out = console()
     for part in people:
-        out.print(named(part) if isinstance(part, str) else part, markup=False, soft_wrap=isinstance(part, str))
+        if isinstance(part, str):
+            out.print(named(part), markup=False, soft_wrap=True)
+        elif out.is_terminal:
+            out.print(part, markup=False)
+        else:
+            _pipe(out, part)
+
+
+def _pipe(out: Console, part: RenderableType) -> None:
+    """Prints a table without the blanks that would make each of its lines as wide as its longest."""
+    with out.capture() as held:
+        out.print(part, markup=False)
+    out.file.write("".join(f"{line.rstrip(' ')}\n" for line in held.get().removesuffix("\n").split("\n")))
 
 
 def note(text: str) -> None:

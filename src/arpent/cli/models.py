@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from arpent.cli.console import facts, note, progress, show, table
 from arpent.cli.options import with_settings
 from arpent.cli.places import Spoken
+from arpent.cli.setting_facts import setting_facts
 from arpent.language import language_named, say, storage
 from arpent.models.import_settings import ImportSettings
 
@@ -223,7 +223,7 @@ def _contract_facts(contract: Contract, language: Language) -> list[tuple[str, o
     return [
         (say("word.task", language), contract.task),
         (say("models.architecture", language), contract.architecture),
-        *_settings_facts(contract.settings, none),
+        *setting_facts(contract.settings, language),
         (say("models.pixel_size", language), f"{contract.gsd:g} m" if contract.gsd else anything),
         (say("models.pixel_type", language), contract.dtype or anything),
         (say("word.no_data", language), none if contract.nodata is None else f"{contract.nodata:g}"),
@@ -231,23 +231,12 @@ def _contract_facts(contract: Contract, language: Language) -> list[tuple[str, o
         *((f"  {name}", _sensor_facts(own, language)) for name, own in contract.sensors.items()),
         (say("word.classes", language), ", ".join(contract.classes.labels(language)) if contract.classes else none),
         *((f"  {name}", f"{value:.4g}") for name, value in contract.metrics.items()),
-        *_settings_facts(contract.recipe, none),
+        *setting_facts(contract.recipe, language),
         *((say("models.part", language, name=name), sha256) for name, sha256 in contract.parts.items()),
         (say("word.licence", language), contract.licence or say("models.not_said", language)),
         (say("word.source", language), contract.source or say("models.own_source", language)),
         (say("models.written_by", language), written),
     ]
-
-
-def _settings_facts(settings: Mapping[str, Any], none: str, within: str = "") -> Iterator[tuple[str, object]]:
-    """One line for each setting, with the names of those that it lies in before its own; `none` stands for nothing."""
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from _settings_facts(value, none, f"{within}{name}.")
-        elif isinstance(value, list | tuple):
-            yield f"  {within}{name}", ", ".join(map(str, value)) or none
-        else:
-            yield f"  {within}{name}", none if value in (None, "") else value
 
 
 def _sensor_facts(own: SensorContract, language: Language) -> str:

@@ -11,8 +11,8 @@ from arpent.cli import runs_publish
 from arpent.cli.console import facts, note, progress, show, table
 from arpent.cli.groups import grouped
 from arpent.cli.places import Spoken, as_said
-from arpent.core import Language
-from arpent.language import language_named, number, say
+from arpent.cli.run_facts import product_rows, run_facts, warning_lines
+from arpent.language import language_named, say
 
 __all__ = ["app"]
 
@@ -75,34 +75,14 @@ def show_run(run: Folder, language: Spoken = "en") -> None:
     from arpent.store import open_run
 
     spoken, opened = language_named(language), open_run(run)
-    manifest, bundle = opened.manifest, opened.manifest.bundle
-    model = f"{bundle.source} ({bundle.sha256[:12]}…)" if bundle else say("runs.none", spoken)
-    odd = say("runs.not_finite", spoken)
-    told = [
-        (say("word.task", spoken), manifest.task),
-        (say("word.name", spoken), manifest.name),
-        (say("runs.status", spoken), say(f"runs.{manifest.status}", spoken)),
-        (say("runs.created", spoken), f"{manifest.created:%Y-%m-%d %H:%M} UTC"),
-        (say("word.model", spoken), model),
-        *((say("runs.input", spoken, role=record.role), record.source) for record in manifest.inputs),
-        *((say("runs.time", spoken, step=step), f"{number(s, spoken, 1)} s") for step, s in manifest.timings.items()),
-        *((name, odd if value is None else _figure(name, value, spoken)) for name, value in manifest.metrics.items()),
-        *((say("runs.failed", spoken, item=failure.item), failure.message) for failure in manifest.failures),
-        (say("runs.versions", spoken), ", ".join(f"{name} {version}" for name, version in manifest.versions.items())),
-    ]
-    products = [(p.name, p.kind, p.bytes, p.file) for p in manifest.products]
+    manifest = opened.manifest
+    heads = [say(key, spoken) for key in ("word.product", "runs.kind", "word.size", "word.file")]
     show(
         {"path": opened.place} | manifest.model_dump(mode="json"),
-        facts(told),
-        table([say(key, spoken) for key in ("word.product", "runs.kind", "runs.bytes", "word.file")], products),
+        *warning_lines(manifest),
+        facts(run_facts(manifest, spoken)),
+        table(heads, product_rows(manifest, spoken)),
     )
-
-
-def _figure(name: str, value: float, language: Language) -> str:
-    """A figure as people read it: areas in whole square metres, the unit that their names bear."""
-    if name.partition("/")[0].endswith("_m2"):
-        return f"{number(value, language, 0)} m²"
-    return f"{value:.4g}"
 
 
 @app.command("verify")

@@ -81,8 +81,11 @@ class Stage:
         write_file(mark, json.dumps({"demo": f"arpent {__version__}", "of": ground}) + "\n")
 
     def place(self, name: str) -> Place:
-        """Where a run of that name goes; one that is there is replaced."""
-        return Place(exact=self.folder / name, name=name, force=True, tell=self.tell)
+        """Where a run of that name goes; one that is there is replaced.
+
+        Nothing is said there of models that come with Arpent: the commune is the land that they were made for.
+        """
+        return Place(exact=self.folder / name, name=name, force=True, tell=self.tell, cautious=False)
 
     def images(self, name: str) -> Path:
         """Folder of simulated images."""

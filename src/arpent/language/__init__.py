@@ -1,6 +1,7 @@
 """The words: names and sentences in French and English, and what a text asserts of the land."""
 
 from arpent.language.axes import AXES, SHARES, Axis, Profile, axes_of, class_of
+from arpent.language.cautions import warned
 from arpent.language.claims import Claim, Finding, Sentence, check, contradictions, parse
 from arpent.language.diversity import Diversity, diversity
 from arpent.language.grammar import abstains, compose, templates, text
@@ -65,5 +66,6 @@ __all__ = [
     "storage",
     "templates",
     "text",
+    "warned",
     "words_of",
 ]

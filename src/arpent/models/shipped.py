@@ -6,7 +6,7 @@ from pathlib import Path
 
 from arpent.core.bundle import FOLDER_HEADER
 
-__all__ = ["shipped_bundle", "shipped_folder", "shipped_names"]
+__all__ = ["shipped_bundle", "shipped_folder", "shipped_name", "shipped_names"]
 
 _FOLDER = Path(__file__).with_name("bundles")
 
@@ -24,6 +24,14 @@ def shipped_names() -> tuple[str, ...]:
 def shipped_bundle(name: str) -> Path | None:
     """The bundle of that name, if it comes with Arpent."""
     return _shipped().get(name)
+
+
+def shipped_name(source: str | Path) -> str | None:
+    """What the bundle at a path is called, if it comes with Arpent; the path may be that of a folder's header."""
+    path = Path(source).absolute()
+    if not path.is_relative_to(_FOLDER):
+        return None
+    return Path(path.relative_to(_FOLDER).parts[0]).stem if path != _FOLDER else None
 
 
 def _shipped() -> dict[str, Path]:

@@ -30,6 +30,8 @@ class Place:
         resume: go on with an unfinished one.
         tell: who is told, in a line, what a user should know of the folder.
         doubts: what makes the result doubtful before anything is read; noted as warnings of the run.
+        cautious: whether the run warns of a model that comes with Arpent and has learnt on simulated land alone; not
+            where `doubts` say so, nor on the very land that it was made for.
     """
 
     exact: Path | None = None
@@ -39,6 +41,7 @@ class Place:
     resume: bool = False
     tell: Callable[[str], None] | None = None
     doubts: tuple[str, ...] = ()
+    cautious: bool = True
 
     def begin(
         self,
@@ -68,6 +71,7 @@ class Place:
             resume=self.resume,
             inputs=inputs,
         )
+        run.cautious = self.cautious
         if language is not None:
             run.language = language
         if self.tell is not None:

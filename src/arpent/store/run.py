@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -26,8 +25,11 @@ from arpent.core import (
 )
 from arpent.core.bundle import bundle_sha256
 from arpent.errors import FileMissing, Interrupted, InvalidSetting
+from arpent.language import say
+from arpent.models.shipped import shipped_name
 from arpent.store.beginning import KEPT, Start, Wish, begin, file_name, folder_for, keep_open, make_folder, refuse
 from arpent.store.belongings import clear, is_replacing, put_back, refuse_inputs, remember
+from arpent.store.changed import changes_of
 from arpent.store.lock import RunLock
 from arpent.store.manifest import (
     MANIFEST,
@@ -73,6 +75,7 @@ class RunFolder:
         resumed: whether an earlier attempt left something to go on from.
         foreign: names of what lay in the folder of a run that was replaced, was not the run's, and has stayed.
         tell: who is told, in a line, what users should know while the run is being made; nobody, if not set.
+        cautious: whether a model that comes with Arpent is warned about; True, if not set.
     """
 
     def __init__(
@@ -96,6 +99,7 @@ class RunFolder:
         self._failures: list[Failure] = []
         self._warnings: list[str] = []
         self.tell: Callable[[str], object] = _nobody
+        self.cautious = True
 
     @classmethod
     def create(
@@ -177,7 +181,7 @@ class RunFolder:
         part = RunFolder(folder, self._start, self._lock)
         with writing(folder):
             part.scratch.mkdir(parents=True, exist_ok=True)
-        part._bundle, part.tell = self._bundle, self.tell
+        part._bundle, part.tell, part.cautious = self._bundle, self.tell, self.cautious
         part._inputs, part._metrics, part._timings = self._inputs, self._metrics, self._timings
         part._failures, part._warnings = self._failures, self._warnings
         return part
@@ -204,14 +208,23 @@ class RunFolder:
         STAC wants one. That of the run would make two runs differ that are the same in all else, so it is the one at
         which the newest file was last changed of those that are read; that of the run where none lies on this machine.
         """
-        changed = [moment for record in self._inputs.values() for moment in _changes(Path(record.source))]
+        changed = [moment for record in self._inputs.values() for moment in changes_of(Path(record.source))]
         moment = datetime.fromtimestamp(max(changed), UTC) if changed else self._start.created
         return moment.replace(microsecond=0)
 
-    def use_bundle(self, source: str | Path, sha256: str | None = None) -> None:
-        """Notes the model in use, with its hash where somebody has it already."""
+    def use_bundle(self, source: str | Path, sha256: str | None = None, *, begins: bool = False) -> None:
+        """Notes the model in use, and warns of one that comes with Arpent, which knows no real land.
+
+        Args:
+            source: its file or folder.
+            sha256: its hash, where somebody has it already.
+            begins: a training only begins with it: what it has learnt is not the last word.
+        """
         known = bundle_sha256(Path(source)) if sha256 is None else sha256
         self._bundle = BundleRecord(source=shown_address(source), sha256=known)
+        shipped = None if begins or not self.cautious else shipped_name(source)
+        if shipped is not None:
+            self.warn(say("runs.shipped", self.language, model=shipped))
 
     def add_metrics(self, metrics: Mapping[str, float]) -> None:
         """Notes what was measured."""
@@ -378,21 +391,6 @@ class RunFolder:
     def _record(self, path: Path) -> FileRecord:
         inside = path.resolve().relative_to(self.path.resolve()).as_posix()
         return FileRecord(file=inside, sha256=file_sha256(path), bytes=path.stat().st_size)
-
-
-def _changes(place: Path) -> Iterator[float]:
-    """When a file was last changed, or those of a folder, but for runs in it; nothing where nothing lies."""
-    for file in _files_in(place) if place.is_dir() else (place,):
-        with suppress(OSError):  # gone meanwhile
-            yield file.stat().st_mtime
-
-
-def _files_in(place: Path) -> Iterator[Path]:
-    for folder, inner, files in os.walk(place):
-        if folder != str(place) and (MANIFEST in files or SCRATCH in inner):
-            inner.clear()
-            continue
-        yield from (Path(folder) / file for file in files)
 
 
 def _nobody(line: str) -> None:

@@ -162,7 +162,7 @@ def _note_inputs(run: RunFolder, settings: ChangeTrainSettings, samples: _Sample
         run.add_input(truth, role="change")
     if settings.start is not None:
         bundle = bundle_in(Path(settings.start))
-        run.use_bundle(bundle)
+        run.use_bundle(bundle, begins=True)
 
 
 def _looked_at(settings: ChangeTrainSettings, index: SampleIndex, start: Bundle | None) -> _Images:
