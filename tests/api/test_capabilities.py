@@ -144,3 +144,27 @@ def test_every_function_says_what_it_gives_back():
         said = inspect.getdoc(function)
         given = [one for one in inspect.signature(function).parameters if one != "self"]
         assert all(f"    {one}: " in said for one in given), name
+
+
+@pytest.mark.parametrize(
+    ("call", "line"),
+    [
+        (lambda: ap.change(None, "j.tif"), "ap.change: 'before' cannot be used (found None; expected a path"),
+        (lambda: ap.change(["i.tif", 3], "j.tif"), "ap.change: 'before' cannot be used (found a value of type int"),
+        (lambda: ap.change("i.tif", None), "ap.change: 'after' cannot be used (found None"),
+        (lambda: ap.landcover(None, model="m"), "ap.landcover: 'image' cannot be used (found None"),
+        (lambda: ap.landcover("i.tif", model=None), "ap.landcover: 'model' cannot be used (found None"),
+        (lambda: ap.forecast(3), "ap.forecast: 'series' cannot be used (found a value of type int"),
+        (lambda: ap.describe(None), "ap.describe: 'images' cannot be used (found None"),
+        (lambda: ap.classify(b"a.jpg"), "ap.classify: 'pictures' cannot be used (found a value of type bytes"),
+    ],
+)
+def test_what_is_no_path_is_told_by_its_name(call, line):
+    with pytest.raises(InvalidSetting) as caught:
+        call()
+    assert str(caught.value).startswith(line)
+
+
+def test_one_word_is_a_list_of_one(tmp_path):
+    with pytest.raises(FileMissing, match="there is no"):  # and not: a list is wanted
+        ap.change(tmp_path / "a.tif", tmp_path / "b.tif", model="change-nano", exclude="cloud")

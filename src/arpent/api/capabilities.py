@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from arpent.api.arguments import path_of, paths_of
 from arpent.api.assumed import work_of
 from arpent.api.runs import Run
 from arpent.core import Progress, parse
@@ -63,8 +63,8 @@ def landcover(
     from arpent.tasks.landcover import MapSettings, map_image
 
     made = map_image(
-        fspath(image),
-        Path(model),
+        path_of(image, "image", "ap.landcover"),
+        Path(path_of(model, "model", "ap.landcover")),
         _place(output),
         parse(MapSettings, settings, "ap.landcover"),
         truth=None if truth is None else Path(truth),
@@ -112,13 +112,14 @@ def change(
     """
     from arpent.tasks.change.pairs import change as compare
 
+    befores, then = paths_of(before, "before", "ap.change"), path_of(after, "after", "ap.change")
     work = work_of("change", model, _place(output), settings)
     made = compare(
-        before,
-        after,
+        befores,
+        then,
         model=work.model,
         place=work.place,
-        quality=quality,
+        quality=paths_of(quality, "quality", "ap.change"),
         before_before=before_before,
         progress=progress,
         **settings,
@@ -158,9 +159,10 @@ def forecast(
     from arpent.tasks.forecast.predict_settings import ForetellSettings
     from arpent.tasks.forecast.predicting import foretell
 
+    dates = Path(path_of(series, "series", "ap.forecast"))
     chosen = parse(ForetellSettings, settings, "ap.forecast")
     work = work_of("forecast", model, _place(output), settings)
-    made = foretell(Path(series), Path(work.model), work.place, chosen, progress=progress)
+    made = foretell(dates, Path(path_of(work.model, "model", "ap.forecast")), work.place, chosen, progress=progress)
     return _whole(made.run, made)
 
 
@@ -216,7 +218,7 @@ def describe(
         InputError, NoValidPixels: no image can be read, or no parcel is seen.
         PartialFailure: some images failed, or too many sentences of the model had to be mended; the run is there.
     """
-    sources = [fspath(one) for one in ([images] if isinstance(images, str | Path) else images)]
+    sources = paths_of(images, "images", "ap.describe")
     where = _place(output)
     if model is None:
         from arpent.tasks.describe import IndexSettings, index_run
@@ -270,13 +272,13 @@ def classify(
     from arpent.tasks.classify import LabelSettings, label_pictures
     from arpent.tasks.classify.caption_files import read_captions
 
+    sources = paths_of(pictures, "pictures", "ap.classify")
     chosen = parse(LabelSettings, settings, "ap.classify")
     work = work_of("classify", model, _place(output), settings)
-    sources = [fspath(one) for one in ([pictures] if isinstance(pictures, str | Path) else pictures)]
     known = read_captions(Path(captions)).captions if isinstance(captions, str | Path) else captions
     made = label_pictures(
         sources,
-        fspath(work.model),
+        path_of(work.model, "model", "ap.classify"),
         work.place,
         chosen,
         caption=caption,
