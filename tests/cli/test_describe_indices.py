@@ -128,7 +128,7 @@ def test_images_of_one_name_are_told_apart(arpent, tmp_path):
     images = [scene(tmp_path / folder / "a_2022-06-01.tif") for folder in ("one", "two")]
     assert arpent("describe", "indices", *images, "-o", tmp_path / "t.parquet").code == 0
     assert [row["image"] for row in pq.read_table(tmp_path / "t.parquet").to_pylist()] == [
-        "a_2022-06-01", "two/a_2022-06-01",
+        "one/a_2022-06-01", "two/a_2022-06-01",
     ]  # fmt: skip
 
 

@@ -92,6 +92,9 @@ def _preview(made: Indexed, language: Language) -> Table:
     """The first rows, with the indices that descriptions speak of most."""
     shown = [index for index in _SHOWN if index in made.indices] or list(made.indices[: len(_SHOWN)])
     heads = [say(f"indices.{word}", language) for word in ("parcel", "date", "valid", "cloud", "vegetation")]
+    named = {(row.measured.parcel, row.measured.place) for row in made.first}
+    several = len({parcel for parcel, _ in named}) < len(named)  # squares have the same names in each place
+    heads[1:1] = [say("word.place", language)] if several else []
     rows = []
     for row in made.first:
         known = row.measured
@@ -99,6 +102,7 @@ def _preview(made: Indexed, language: Language) -> Table:
         rows.append(
             [
                 known.parcel,
+                *([known.place] if several else []),
                 "–" if known.taken is None else known.taken.isoformat(),
                 percent(known.valid, language),
                 "–" if known.cloud is None else percent(known.cloud, language),

@@ -77,10 +77,13 @@ def series(
 
 def _preview(told: tuple[Told, ...], language: Language) -> Table:
     """The first parcels with the ends and turns of their NDVI."""
+    several = len({one.season.parcel for one in told}) < len(told)  # squares have the same names in each place
     heads = [say(f"season.{word}", language) for word in ("parcel", "days", "crop", "course")]
+    heads[1:1] = [say("word.place", language)] if several else []
     rows = [
         [
             one.season.parcel,
+            *([one.season.place] if several else []),
             f"{len(one.season.seen)}/{len(one.season.days)}",
             one.crop or "–",
             " → ".join(f"{number(value, language, 2)} ({day:%Y-%m-%d})" for day, value in _course(one)) or "–",
@@ -88,7 +91,7 @@ def _preview(told: tuple[Told, ...], language: Language) -> Table:
         for one in told[:_SHOWN]
     ]
     if len(told) > _SHOWN:
-        rows.append(["…", "", "", ""])
+        rows.append(["…", *("" for _ in heads[1:])])
     return table(heads, rows)
 
 

@@ -184,7 +184,7 @@ def test_clouds_leave_no_embedding_and_a_run_of_clouds_none_at_all(write_scene, 
 def test_images_of_one_name_are_told_apart(write_scene, country, tmp_path):
     paths = [str(write_scene(f"{folder}/same_20220601.tif", country.stack(BANDS), names=BANDS)) for folder in "ab"]
     made = embedded(paths, tmp_path / "run")
-    assert read_embeddings(made.run.path)["image"].to_pylist() == ["same_20220601", "b/same_20220601"]
+    assert read_embeddings(made.run.path)["image"].to_pylist() == ["a/same_20220601", "b/same_20220601"]
 
 
 def test_the_array_of_xvision_holds_the_same_numbers(dates, tmp_path):

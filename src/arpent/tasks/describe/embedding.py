@@ -195,9 +195,10 @@ class _Work:
 
     def plan(self, images: Sequence[str], shelf: Shelf) -> None:
         """Looks at every scene; one that cannot be used is noted, unless it is the only one."""
-        names, failed = SceneNames(), []
+        failed: list[Exception] = []
         title = say("embedding.looking", self.settings.language)
         with self.run.timed("plan"), self.progress.bar(title, len(images), "images") as bar:
+            names = SceneNames(images, self.settings)
             for number, image in enumerate(images):
                 try:
                     self._one(number, shelf, names)
@@ -218,7 +219,7 @@ class _Work:
 
     def _one(self, number: int, shelf: Shelf, names: SceneNames) -> None:
         scene = shelf.scene(number)
-        names.settle(scene)
+        names.settle(scene, number)
         self.encoder.check(scene)
         seen = self._seen(scene)
         here = self.parcels.on(seen.grid, seen.name)
@@ -297,7 +298,7 @@ class _Work:
             encoder=self.encoder.identity,
             runtime=runtime,
             settings=self.settings.model_dump(mode="json", exclude={"language", "read_threads", "runtime"}),
-            tiles=[(scene.name, len(scene.tiles), len(scene.parcels)) for scene in self.planned],
+            tiles=[(scene.name, scene.place, len(scene.tiles), len(scene.parcels)) for scene in self.planned],
         )
 
     def _write_array(self, file: Path) -> None:

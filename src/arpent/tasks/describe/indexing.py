@@ -178,8 +178,8 @@ class _Work:
         self._bands = bands_for(settings.indices)
         self._rows: list[Measurement] = []
         self._indices: set[str] = set()
-        self._names = SceneNames()
         self._reached: set[str] = set()
+        self._counted: set[tuple[str, str]] = set()
         self._left: dict[str, str] = {}
         self._notes = Notes(settings.language)
         self._failed: list[Failed] = []
@@ -187,9 +187,11 @@ class _Work:
 
     def measure(self, images: Sequence[str], progress: Progress | None) -> None:
         """All images; one that cannot be measured is passed over, unless it is the only one."""
-        for image in images:
+        names = SceneNames(images, self._settings)
+        for number, image in enumerate(images):
             try:
                 with open_scene(image, self._settings, only=self._bands) as scene:
+                    names.settle(scene, number)
                     self._one(scene, progress)
             except InputError as problem:
                 if len(images) == 1:
@@ -199,7 +201,6 @@ class _Work:
             raise self._failed[0].error
 
     def _one(self, scene: Scene, progress: Progress | None) -> None:
-        self._names.settle(scene)
         wanted = self._settings.indices
         names = indices_of(scene.bands) if wanted is None else require_indices(wanted, scene.bands, scene.name)
         here = self._parcels.on(scene.grid, scene.name)
@@ -207,6 +208,8 @@ class _Work:
         self._images += 1
         self._indices.update(names)
         self._reached.update(row.measured.parcel for row in rows)
+        # Squares have the same names in every place; what a file holds is itself, whichever image shows it.
+        self._counted.update((scene.place if self._path is None else "", row.measured.parcel) for row in rows)
         self._left |= here.left_out
         self._rows += rows
         for note in scene.notes:
@@ -254,7 +257,7 @@ class _Work:
             file=file,
             rows=len(self._rows),
             images=self._images,
-            parcels=len(self._reached),
+            parcels=len(self._counted),
             outside=outside,
             unseen=len(unseen),
             indices=self._ordered(),

@@ -35,7 +35,7 @@ from arpent.tasks.describe.product_facts import METADATA, facts_of
 from arpent.tasks.describe.radiometry import Radiometry, radiometry_of
 from arpent.tasks.describe.scene_settings import SceneSettings
 
-__all__ = ["Scene", "SceneName", "name_of", "open_scene"]
+__all__ = ["Scene", "SceneName", "is_day", "name_of", "open_scene", "source_of"]
 
 _PATCH = 256
 """Side of the windows that are looked at before anything is known; 9 of them where the image is larger than all."""
@@ -151,9 +151,7 @@ def open_scene(
         UnknownName, InvalidSetting: a setting that means nothing.
     """
     asked = settings or SceneSettings()
-    text = str(source)
-    if "://" not in text and fnmatch(PurePath(text).name, METADATA):  # other programs open a product by this file
-        text = str(PurePath(text).parent)
+    text = source_of(source)
     usable(np.zeros((0,), np.uint8), asked.exclude)  # a misspelt quality is told before anything is read
     naming = _naming(text, asked)
     wanted = BANDS if only is None else tuple(band for band in BANDS if band in only)
@@ -280,6 +278,19 @@ def _patches(whole: Window) -> Iterator[Window]:
             part = Window(row, col, _PATCH, _PATCH).intersect(whole)
             if part.size:
                 yield part
+
+
+def source_of(source: str | Path) -> str:
+    """What is opened where users point at `source`: of a product's metadata, the product."""
+    text = str(source)
+    if "://" not in text and fnmatch(PurePath(text).name, METADATA):  # other programs open a product by this file
+        return str(PurePath(text).parent)
+    return text
+
+
+def is_day(name: str) -> bool:
+    """Whether a name is a day and nothing else."""
+    return not _DAY.sub("", name).strip("_.- ")
 
 
 def name_of(source: str) -> SceneName:

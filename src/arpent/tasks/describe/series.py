@@ -18,6 +18,7 @@ from arpent.pixels import index_names
 from arpent.store import Place, Run, RunFolder
 from arpent.store.manifest import MANIFEST
 from arpent.tasks.describe.measuring import indices_of, measure_parcels
+from arpent.tasks.describe.scene_names import SceneNames
 from arpent.tasks.describe.scene_parcels import SceneParcels
 from arpent.tasks.describe.scenes import open_scene
 from arpent.tasks.describe.season_page import draw_season, season_page
@@ -124,9 +125,11 @@ def _rows(
     on_scenes = SceneParcels(parcels, settings)
     rows: list[Measurement] = []
     failed: list[tuple[str, ArpentError]] = []
-    for image in images:
+    names = SceneNames(images, settings)
+    for number, image in enumerate(images):
         try:
             with open_scene(image, settings) as scene:
+                names.settle(scene, number)
                 here = on_scenes.on(scene.grid, scene.place)
                 rows += measure_parcels(scene, here.items, indices_of(scene.bands), progress)
                 for note in scene.warnings:

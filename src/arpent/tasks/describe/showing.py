@@ -125,9 +125,11 @@ def show_images(
     cells = 0 if describer is None else round(describer.cells**0.5)
     reader = _Reader(settings, encoder, SceneParcels(parcels, settings), cells, TokenShelf(folder))
     with (progress or Silent()).bar(say("embedding.looking", settings.language), len(images), "images") as bar:
-        for image in images:
+        names = SceneNames(images, settings)
+        for number, image in enumerate(images):
             try:
                 with open_scene(image, settings) as scene:
+                    names.settle(scene, number)
                     reader.read(scene, shown)
             except InputError as problem:
                 if len(images) == 1:
@@ -157,13 +159,11 @@ class _Reader:
     ) -> None:
         self._settings, self._encoder, self._cells, self._shelf = settings, encoder, cells, shelf
         self._parcels = parcels
-        self._names = SceneNames()
         self._left: dict[str, str] = {}
         self._reached: set[str] = set()
 
     def read(self, scene: Scene, shown: Shown) -> None:
         """Adds what is known of the parcels of a scene."""
-        self._names.settle(scene)
         parcels = self._parcels.on(scene.grid, scene.name)
         self._left.update(parcels.left_out)
         self._reached.update(parcel.name for parcel in parcels.items)
