@@ -71,6 +71,14 @@ def test_what_is_claimed_has_its_test(rows: list[Row], root: Path) -> None:
             assert re.search(r"issue \d+", row.proof), f"{row.section} {row.number}: which issue does the rest?"
 
 
+def test_what_is_done_names_no_issue(rows: list[Row], root: Path) -> None:
+    """Nobody can look one up from here: only rows that wait for one name it."""
+    waiting = {row.proof for row in rows if row.state in {"partly", "open"}}
+    lines = (root / "docs" / "status.md").read_text("utf-8").splitlines()
+    named = [line for line in lines if re.search(r"\bissue \d+", line)]
+    assert [line for line in named if not any(proof in line for proof in waiting)] == []
+
+
 def test_a_goal_that_is_missed_is_not_called_done(rows: list[Row]) -> None:
     """The word and the state go together: a row that says it has missed a goal has that state, and the other way."""
     for row in rows:

@@ -84,6 +84,11 @@ def series(tmp_path):
     return folder
 
 
+def test_the_preview_is_named_as_the_data_set_is(series, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert prepare(series, "set", PLAIN).preview == Path("set/preview.png")
+
+
 def test_a_folder_becomes_a_dataset(series, tmp_path):
     made = prepare(series, tmp_path / "set", PLAIN)
     dataset = Dataset.read(tmp_path / "set")

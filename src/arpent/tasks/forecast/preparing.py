@@ -103,7 +103,7 @@ def prepare(
         lock.release()
     notes = (*sources.notes, *(note for one in places for note in one.notes), *notes)
     told = together(notes, [one.name for one in places], settings.language)
-    return Prepared(Dataset.read(place), places, place / dataset.name, told)
+    return Prepared(Dataset.read(place), places, Path(folder) / dataset.name, told)  # as the user has named it
 
 
 def _fill(
