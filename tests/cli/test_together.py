@@ -1,6 +1,7 @@
 """One training in several processes, as typed: two of them on this machine's processor, and how they end."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -108,6 +109,16 @@ def test_two_processes_fine_tune_in_stages_as_one_does(ended, folder):
     assert list(after.contract.recipe["stages"]) == ["1-head", "2-decoder", "3-encoder"]
     assert any(not torch.equal(t, after.model.state_dict()[n]) for n, t in before.model.state_dict().items())
     verify(open_run(folder / "tuned"))
+
+
+def test_what_libraries_write_past_python_goes_to_standard_error():
+    """Gloo of PyTorch 2.9 does, in front of the JSON."""
+    begun = "import os\nfrom arpent.cli.together import keep_output_ours\nkeep_output_ours()\n"
+    code = begun + "os.write(1, b'gloo')\nprint('é')"
+    for world, (out, err) in {"2": ("é\n", "gloo"), "1": ("gloo\u00e9\n", "")}.items():
+        around = os.environ | {"WORLD_SIZE": world, "LOCAL_RANK": "0", "PYTHONIOENCODING": "utf-8"}
+        done = subprocess.run([sys.executable, "-c", code], env=around, capture_output=True, check=True)
+        assert (done.stdout.decode(), done.stderr.decode()) == (out, err)
 
 
 def test_ctrl_c_ends_both_with_one_line(ended):

@@ -19,7 +19,7 @@ from typer.core import TyperCommand, TyperGroup
 from arpent.cli.console import Flags, Session, show
 from arpent.cli.ending import Ending
 from arpent.cli.fetched import fetched
-from arpent.cli.together import require_training
+from arpent.cli.together import keep_output_ours, require_training
 from arpent.core.waiting import wait_briefly
 from arpent.errors import UnknownName
 from arpent.version import __version__
@@ -155,5 +155,6 @@ def _run(words: list[str], flags: Flags) -> None:
         show({"arpent": __version__}, f"arpent {__version__}")
     else:
         require_training(words)
+        keep_output_ours()
         with root.make_context("arpent", words) as context:
             root.invoke(context)

@@ -1,13 +1,14 @@
-"""Which commands several processes may be started with: those that train."""
+"""Several processes started together: which commands that is for, and whose words standard output holds."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 
 from arpent.errors import InvalidSetting
 
-__all__ = ["TRAININGS", "require_training"]
+__all__ = ["TRAININGS", "keep_output_ours", "require_training"]
 
 TRAININGS = (
     ("change", "train"),
@@ -28,7 +29,7 @@ def require_training(words: Sequence[str]) -> None:
         InvalidSetting: the command is none that trains.
     """
     world = os.environ.get("WORLD_SIZE", "1")
-    if "LOCAL_RANK" not in os.environ or not world.isdecimal() or int(world) == 1:
+    if not _together():
         return
     command = tuple(word for word in words if not word.startswith("-"))[:2]
     if command not in TRAININGS:
@@ -38,3 +39,22 @@ def require_training(words: Sequence[str]) -> None:
             expected=", ".join(" ".join(one) for one in TRAININGS),
             cure="Start it without the launcher; 'arpent plan --shards' shares maps out, and --engine ray.",
         )
+
+
+def keep_output_ours() -> None:
+    """Of several processes, sends to standard error what libraries write past Python's own standard output.
+
+    Gloo, up to PyTorch 2.9, writes there whom it is connected to, into the JSON that a program is about to read.
+    """
+    said = sys.__stdout__
+    if not _together() or said is None or sys.stdout is not said:
+        return
+    said.flush()
+    ours = os.dup(1)
+    os.dup2(2, 1)
+    sys.stdout = os.fdopen(ours, "w", encoding=said.encoding, errors=said.errors, buffering=1)
+
+
+def _together() -> bool:
+    world = os.environ.get("WORLD_SIZE", "1")
+    return "LOCAL_RANK" in os.environ and world.isdecimal() and int(world) > 1

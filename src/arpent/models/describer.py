@@ -218,8 +218,13 @@ def with_lora(language: nn.Module, settings: LoraSettings) -> nn.Module:
 
 @contextmanager
 def without_peft_warnings() -> Iterator[None]:
-    """Around peft, which asks transformers for what its coming version will call otherwise."""
+    """Around peft, which asks transformers for what its coming version will call otherwise.
+
+    An older peft also names the settings of newer ones that it passes over; of bundles, which keep plain LoRA, all of
+    them stand at what means nothing.
+    """
     with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Unexpected keyword arguments", category=UserWarning)
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
         yield
 
