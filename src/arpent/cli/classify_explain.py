@@ -42,7 +42,10 @@ def explain(
 
     done = explain_labels(picture, caption, model, place(output, name, force=force), settings)
     language = settings.language
-    places = [(say("word.run", language), done.run.path), *done.figures.items()]
+    places = [
+        (say("word.run", language), done.run.path),
+        *((done.titles[label], file) for label, file in done.figures.items()),
+    ]
     show(_document(done), _words(done, language), *where_to_find(places))
 
 
@@ -53,7 +56,7 @@ def _words(done: Explained, language: Language) -> Table:
         ranked = sorted(done.words[label], key=lambda one: -one[1])[:3]
         counting = [one for one in ranked if round(one[1], _DECIMALS) > 0]
         told = ", ".join(f"{word} {number(weight, language, _DECIMALS)}" for word, weight in counting)
-        rows.append([label, percent(chance, language, 0), told or "–"])
+        rows.append([done.titles[label], percent(chance, language, 0), told or "–"])
     return table([say(f"classify_report.{head}", language) for head in ("label", "chance", "words_count")], rows)
 
 

@@ -91,7 +91,7 @@ def _lines(made: LabelRun, language: Language) -> list[Table | str]:
     rows = [
         [
             one.picture,
-            ", ".join(f"{name} {percent(one.chances[name], language, 0)}" for name in one.labels) or "–",
+            ", ".join(f"{made.titles[name]} {percent(one.chances[name], language, 0)}" for name in one.labels) or "–",
             one.notes,
         ]
         for one in made.first[:_LISTED]

@@ -10,7 +10,7 @@ from typing import Final
 from arpent.core import Progress
 from arpent.demo.recipes.packing import pack_network
 from arpent.demo.recipes.recipe import Recipe, Taught, spoken
-from arpent.demo.recipes.scenes import SceneSettings, write_scenes
+from arpent.demo.recipes.scenes import FRENCH, SceneSettings, write_scenes
 from arpent.store import Place
 from arpent.tasks.classify import (
     ClassifyTrainSettings,
@@ -84,7 +84,7 @@ def _teach(folder: Path, *, small: bool, progress: Progress | None) -> Taught:
         spoken("classify train dataset -o image", looking, without=("dataset",)),
         spoken("classify train dataset --from image -o labeller", fusing, without=("dataset",)),
     )
-    return Taught(run.file("model"), steps, _DATA)
+    return Taught(run.file("model"), steps, _DATA, {"titles": {"fr": dict(FRENCH)}})
 
 
 def _dataset(folder: Path, scenes: SceneSettings, progress: Progress | None) -> PrepareSettings:

@@ -34,6 +34,7 @@ def make_bundle(
         "seed": chosen.seed,
         "judged_by": chosen.judged_by,
         "stored_as": "f16",
+        **taught.says,
     }
     packed = chosen.pack(taught.bundle, folder / "packed" / output.name, made, {})  # judged as it will be handed round
     figures = chosen.judge(packed, folder / "judged", small=small, progress=progress)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -20,11 +20,13 @@ class Taught:
         bundle: as the training has left it, a file or a folder.
         steps: the commands that do the same, in order.
         data: what they begin with, where no command makes it.
+        says: what else the bundle's recipe says.
     """
 
     bundle: Path
     steps: tuple[str, ...]
     data: str = "simulated by the first of them"
+    says: Mapping[str, object] = field(default_factory=dict)
 
 
 class _Teach(Protocol):

@@ -17,7 +17,7 @@ from arpent.data import Split
 from arpent.io import CogWriter, RasterSpec
 from arpent.testing.worlds import Commune
 
-__all__ = ["LABELS", "SceneSettings", "Scenes", "write_scenes"]
+__all__ = ["FRENCH", "LABELS", "SceneSettings", "Scenes", "write_scenes"]
 
 _SENSOR: Final = "bd-ortho"
 _COLOURS: Final = ("red", "green", "blue")
@@ -34,31 +34,40 @@ class _Label:
     """What counts as showing a thing, and how people speak of it.
 
     Attributes:
+        fr: its French name.
         classes: numbers of the nomenclature ``commune``.
         least: share of the picture from which on it is shown.
         said: ways of saying so, plain ones first.
     """
 
+    fr: str
     classes: tuple[int, ...]
     least: float
     said: tuple[str, ...]
 
 
 _LABELS: Final[Mapping[str, _Label]] = {
-    "houses": _Label((1,), 0.01, ("some houses", "a hamlet", "roofs and gardens", "homes")),
-    "road": _Label((3,), 0.025, ("a road", "a paved lane", "a street", "asphalt")),
-    "water": _Label((5,), 0.03, ("water", "a pond", "a river bank", "a stretch of river")),
-    "conifers": _Label((6,), 0.08, ("conifers", "a pine stand", "dark needle trees", "a fir wood")),
-    "broad-leaved trees": _Label((7,), 0.25, ("broad-leaved trees", "an oak wood", "leafy woodland", "a grove")),
-    "vineyard": _Label((9,), 0.05, ("a vineyard", "rows of vines", "grape vines", "a plot of vines")),
-    "meadow": _Label((10,), 0.30, ("a meadow", "grass", "a pasture", "grazing land")),
-    "crops": _Label((11,), 0.15, ("crops", "a cereal field", "growing wheat", "a green field of maize")),
-    "ploughed land": _Label((12,), 0.08, ("ploughed land", "tilled soil", "a ploughed field", "brown furrows")),
-    "bare soil": _Label((4,), 0.05, ("bare soil", "a gravel pit", "pale bare ground", "a quarry floor")),
+    "houses": _Label("maisons", (1,), 0.01, ("some houses", "a hamlet", "roofs and gardens", "homes")),
+    "road": _Label("route", (3,), 0.025, ("a road", "a paved lane", "a street", "asphalt")),
+    "water": _Label("eau", (5,), 0.03, ("water", "a pond", "a river bank", "a stretch of river")),
+    "conifers": _Label("conifères", (6,), 0.08, ("conifers", "a pine stand", "dark needle trees", "a fir wood")),
+    "broad-leaved trees": _Label(
+        "feuillus", (7,), 0.25, ("broad-leaved trees", "an oak wood", "leafy woodland", "a grove")
+    ),
+    "vineyard": _Label("vigne", (9,), 0.05, ("a vineyard", "rows of vines", "grape vines", "a plot of vines")),
+    "meadow": _Label("prairie", (10,), 0.30, ("a meadow", "grass", "a pasture", "grazing land")),
+    "crops": _Label("cultures", (11,), 0.15, ("crops", "a cereal field", "growing wheat", "a green field of maize")),
+    "ploughed land": _Label(
+        "labour", (12,), 0.08, ("ploughed land", "tilled soil", "a ploughed field", "brown furrows")
+    ),
+    "bare soil": _Label("sol nu", (4,), 0.05, ("bare soil", "a gravel pit", "pale bare ground", "a quarry floor")),
 }
 
 LABELS: Final = tuple(_LABELS)
 """Names of all labels, in the order of the table."""
+
+FRENCH: Final[Mapping[str, str]] = {name: one.fr for name, one in _LABELS.items()}
+"""What each is called in French."""
 
 _SILENT: Final = 0.45
 """Share of what a picture shows that a caption leaves out."""

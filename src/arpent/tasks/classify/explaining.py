@@ -37,12 +37,14 @@ class Explained:
         chances: of every label that is explained.
         words: of the caption, each with what the chance of a label loses without it, by label.
         figures: by label.
+        titles: what people call the labels in the language of the run, by their names.
     """
 
     run: Run
     chances: Mapping[str, float]
     words: Mapping[str, Sequence[tuple[str, float]]]
     figures: Mapping[str, Path]
+    titles: Mapping[str, str]
 
 
 def explain_labels(
@@ -116,7 +118,7 @@ def _explained(
     }
     text = json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False)
     run.publish(write_file(run.scratch / "explanation.json", f"{text}\n"), kind="text")
-    return Explained(run.finish(), chances, words, figures)
+    return Explained(run.finish(), chances, words, figures, asked.opened.titles(settings.language))
 
 
 def _chosen(asked: Asked, seen: Seen, settings: ExplainSettings) -> list[str]:
@@ -138,6 +140,7 @@ def _figure(
     settings: ExplainSettings,
 ) -> Path:
     language, label = settings.language, asked.labels.index(name)
+    called = asked.opened.titles(language)[name]
     heat = heat_of(asked, seen, label)
     shown = None if heat is None else pixels
     if heat is not None and shown is not None:
@@ -153,7 +156,7 @@ def _figure(
         heat,
         [WordWeight(*one) for one in words],
         path,
-        title=say("classify_report.explain_title", language, label=name, chance=chance, least=least),
+        title=say("classify_report.explain_title", language, label=called, chance=chance, least=least),
         heads=(heads[0], heads[1], heads[2]),
         note=NOTES_APART[language].join([*notes, *asked.opened.leaks(language)]),
         language=language,

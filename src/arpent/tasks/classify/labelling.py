@@ -68,6 +68,14 @@ class OpenedLabeller:
         """Their names, in the order of the network's answers."""
         return tuple(self.contract.recipe["labels"])
 
+    def titles(self, language: Language) -> dict[str, str]:
+        """What people call each label in a language: by its name, where the bundle says nothing else.
+
+        Tables and documents for machines keep the names.
+        """
+        known = self.contract.recipe.get("titles", {}).get(language, {})
+        return {name: str(known.get(name, name)) for name in self.labels}
+
     def thresholds_for(self, present: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Of each label, the chance from which on it is given, ``(B, labels)``.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,7 @@ class LabelRun:
         figures: pictures with their labels, by the name of the picture.
         placed: how many have a place on earth.
         names: of all labels.
+        titles: what people call them in the language of the run, by their names.
     """
 
     run: Run
@@ -81,6 +82,7 @@ class LabelRun:
     figures: Mapping[str, Path]
     placed: int
     names: tuple[str, ...]
+    titles: Mapping[str, str]
 
 
 def label_pictures(
@@ -178,7 +180,12 @@ class _Work:
             "network_share": made.network_seconds / made.seconds,
         }
         run.add_metrics({"pictures": made.count, "placed": placed, **rates})
-        return LabelRun(run.finish(), made.count, first, figures, placed, self.labeller.labels)
+        return LabelRun(run.finish(), made.count, first, figures, placed, self.labeller.labels, self.titles)
+
+    @cached_property
+    def titles(self) -> Mapping[str, str]:
+        """What people call the labels."""
+        return self.labeller.opened.titles(self.settings.language)
 
     def _opener(self) -> Opener:
         """How pictures get labels in another process."""
@@ -226,7 +233,8 @@ class _Work:
                 None if path is None else read_picture(path, side=_SHOWN),
                 self._bars(one),
                 self.run.scratch / f"{_plain(name)}.png",
-                title=", ".join(one.labels) or say("classify_report.no_label", self.settings.language),
+                title=", ".join(self.titles[name] for name in one.labels)
+                or say("classify_report.no_label", self.settings.language),
                 caption=one.caption or "",
                 note=NOTES_APART[self.settings.language].join(
                     filter(None, (one.notes, *self.labeller.opened.leaks(self.settings.language)))
@@ -238,7 +246,7 @@ class _Work:
 
     def _bars(self, one: GivenLabels) -> list[LabelBar]:
         """The labels that are given, then the likeliest of the others."""
-        bars = [LabelBar(name, chance, one.thresholds[name]) for name, chance in one.chances.items()]
+        bars = [LabelBar(self.titles[name], chance, one.thresholds[name]) for name, chance in one.chances.items()]
         return sorted(bars, key=lambda bar: (not bar.given, -bar.chance))[: self.settings.bars]
 
 
