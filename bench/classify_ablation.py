@@ -12,6 +12,8 @@ validation split prefers. Figures of the test split were seen while the ways wer
 the validation split; so the same is printed for other sides, drawn by picture, on which nothing was chosen.
 
 Usage: python bench/classify_ablation.py [--seeds 3] [--data FOLDER] [--folder FOLDER] [--only ucm|flickr8k] [--fast]
+
+The folder of --data, or $ARPENT_DATA, holds `classify/ucm` and `classify/flickr8k`.
 """
 
 from __future__ import annotations
@@ -38,7 +40,6 @@ from arpent.tasks.classify.prepare_settings import PrepareSettings
 from arpent.tasks.classify.preparing import prepare
 from arpent.tasks.classify.train_settings import ClassifyTrainSettings
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 WEIGHTS = "mobilenet_v2_1.0_224_imagenet_float32_torchvision_layout.pt"
 FIGURES = ("map", "micro_f1", "macro_f1", "roc_auc", "ece")
 PROBE = {"image": 0.854, "text": 0.927, "concat": 0.908, "late": 0.929}
@@ -79,8 +80,8 @@ class Goal:
 def main() -> None:
     """Prepares both, trains, judges and prints."""
     asked = _asked()
-    if not (asked.data / "classify").is_dir():
-        raise SystemExit(f"the real images are not here ({asked.data}): set ARPENT_DATA to their folder")
+    if asked.data is None or not (asked.data / "classify").is_dir():
+        raise SystemExit("the real images are not here: --data or $ARPENT_DATA is the folder with classify/ucm in it")
     torch.set_num_threads(asked.threads)
     with tempfile.TemporaryDirectory() as scratch:
         folder = asked.folder or Path(scratch)
@@ -94,7 +95,7 @@ def main() -> None:
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("ARPENT_DATA") or DATA))
+    parser.add_argument("--data", type=Path, default=os.environ.get("ARPENT_DATA"), help="the real images")
     parser.add_argument("--folder", type=Path, help="where data sets, features and runs are kept")
     parser.add_argument("--only", choices=("ucm", "flickr8k"))
     parser.add_argument("--threads", type=int, default=2)

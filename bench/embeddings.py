@@ -4,7 +4,9 @@ An encoder learns to paint hidden patches of images without any label. Linear pr
 then judged on images of another family of landscapes (simulated), or of other places (real): the same held-out blocks
 of ground for embeddings, raw bands and the most frequent class. An encoder with random weights is judged too.
 
-Usage: python bench/embeddings.py [--data ../shared/data] [--only simulated|real] [--fast] [--folder FOLDER]
+Usage: python bench/embeddings.py [--data FOLDER] [--only simulated|real] [--fast] [--folder FOLDER]
+
+FOLDER, or $ARPENT_DATA, holds the real images: `s2/boadella` and `landcover/terramind`. Without it they are left out.
 """
 
 from __future__ import annotations
@@ -202,11 +204,15 @@ def show(name: str, accuracy: Interval, f_score: Interval, pure: float) -> None:
 def main() -> None:
     """Judges simulated scenes and, where they are, real ones."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("ARPENT_DATA", "../shared/data")))
+    parser.add_argument("--data", type=Path, default=os.environ.get("ARPENT_DATA"), help="the real images")
     parser.add_argument("--only", choices=("simulated", "real"), help="one of the two sets")
     parser.add_argument("--fast", action="store_true", help="tiny sizes, to see that it works")
     parser.add_argument("--folder", type=Path, help="keeps everything there")
     wish = parser.parse_args()
+    if wish.data is not None and not (wish.data / "s2" / "boadella").is_dir():
+        parser.error(f"{wish.data} holds no s2/boadella: name the folder of the real images by --data or $ARPENT_DATA")
+    if wish.only == "real" and wish.data is None:
+        parser.error("the folder of the real images, s2/boadella and landcover/terramind, is --data or $ARPENT_DATA")
     scale = FAST if wish.fast else Scale()
     print(f"arpent {__version__}, torch {torch.__version__}, {torch.get_num_threads()} threads, {scale}")
     with tempfile.TemporaryDirectory() as aside:
@@ -214,7 +220,7 @@ def main() -> None:
         sets = {}
         if wish.only != "real":
             sets["simulated"] = simulated(folder / "simulated", scale)
-        if wish.only != "simulated" and (wish.data / "README.md").is_file():
+        if wish.only != "simulated" and wish.data is not None:
             sets["real"] = real(wish.data, folder / "real")
         for name, (images, scenes) in sets.items():
             begun = time.perf_counter()

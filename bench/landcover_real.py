@@ -6,6 +6,8 @@ the network's best epoch is picked on a strip of the scenes it learns from, whic
 Settings were written down before the first score was seen, and nothing was tuned after it.
 
 Usage: python bench/landcover_real.py [--seeds 3] [--epochs 30] [--patches 128] [--trees 200] [--folds NAME …]
+
+The scenes lie in `$ARPENT_DATA/landcover/terramind`, or in the folder of --data.
 """
 
 from __future__ import annotations
@@ -156,11 +158,12 @@ def main() -> None:
     parser.add_argument("--patches", type=int, default=PATCHES)
     parser.add_argument("--trees", type=int, default=TREES)
     parser.add_argument("--folds", nargs="+", default=[*SCENES.values(), "east"])
-    root = os.environ.get("ARPENT_DATA") or Path(__file__).parents[2] / "shared" / "data"
-    parser.add_argument("--data", type=Path, default=Path(root) / "landcover" / "terramind")
+    root = os.environ.get("ARPENT_DATA")
+    default = None if root is None else Path(root) / "landcover" / "terramind"
+    parser.add_argument("--data", type=Path, default=default, help="the scenes: folders S2L2A and LULC")
     wanted = parser.parse_args()
-    if not wanted.data.is_dir():
-        raise SystemExit(f"the real images are not here ({wanted.data}): set ARPENT_DATA to their folder")
+    if wanted.data is None or not wanted.data.is_dir():
+        raise SystemExit("the real images are not here: --data is their folder, or $ARPENT_DATA/landcover/terramind")
     means: dict[str, list[tuple[float, float]]] = {"random forest": [], "small U-Net": []}
     with tempfile.TemporaryDirectory() as place:
         for fold in wanted.folds:

@@ -95,9 +95,12 @@ def run(argv: list[str]) -> bool:
     parser.add_argument("--first", type=int, default=0, help="number of the first seed")
     parser.add_argument("--places", action="store_true", help="hold out places instead of dates")
     parser.add_argument("--every", type=int, default=3, help="of the held-out parcels, one in so many is told")
+    parser.add_argument("--data", type=Path, default=os.environ.get("ARPENT_DATA"), help="the real images")
     asked = parser.parse_args(argv)
     torch.set_num_threads(1)
-    data = Path(os.environ.get("ARPENT_DATA", "../shared/data"))
+    if asked.data is None:
+        parser.error("the folder of the real images, s2/boadella and landcover/terramind, is --data or $ARPENT_DATA")
+    data = asked.data
     images = [(image, HOME) for image in sorted((data / "s2" / "boadella").glob("*.tif"))]
     if not images:
         print(f"the images are not there: {data}")

@@ -18,7 +18,12 @@ MACHINE_WORDS = [
     r"\bwork" r"place\b",
     r"\bthis ses" r"sion\b",
     r"\bhelper" r"-\d",
+    r"\bshared" r"(/|[\"'][/, ]+[\"'])data\b",
 ]
+FALLBACK = (
+    "tests/conftest.py",
+    'return Path(os.environ.get("ARPENT_DATA") or ROOT.parent / "share' + 'd" / "data")',
+)  # where the build machine keeps its images, beside `$ARPENT_DATA`
 UNFINISHED = ["TODO", "FIXME", "XXX", "HACK", "NotImplementedError"]
 TEXT = {".cff", ".css", ".html", ".js", ".json", ".lock", ".md", ".py", ".toml", ".txt", ".yaml", ".yml", ""}
 
@@ -113,14 +118,21 @@ def test_nothing_tells_where_it_was_made(tracked: list[Path], root: Path) -> Non
         if path.suffix not in TEXT:
             continue
         for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
-            if match := pattern.search(line):
+            if (match := pattern.search(line)) and (str(path.relative_to(root)), line.strip()) != FALLBACK:
                 found.append(f"{path.relative_to(root)}:{number}: {match[0].strip()}")
     assert found == []
 
 
 def test_the_forbidden_words_would_be_found() -> None:
     pattern = re.compile("|".join(MACHINE_WORDS), re.IGNORECASE)
-    for line in ("see /" + "work/main", "in /t" + "mp/result.tif", "https://host/sim" + "ple/", "the work" + "place"):
+    for line in (
+        "see /" + "work/main",
+        '"share' + 'd" / "data"',
+        "../share" + "d/data",
+        "in /t" + "mp/result.tif",
+        "https://host/sim" + "ple/",
+        "the work" + "place",
+    ):
         assert pattern.search(line), line
     for line in ("network/tiles", "a framework/", "tmp_path / 'a.tif'", "https://host/simpler"):
         assert not pattern.search(line), line
