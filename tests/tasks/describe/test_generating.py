@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -36,6 +37,7 @@ from arpent.tasks.describe.scene_settings import SceneSettings
 from arpent.tasks.describe.scenes import open_scene
 from arpent.tasks.describe.showing import show_images
 from arpent.tasks.describe.table import measured_of
+from arpent.tasks.describe.telling import tell
 from arpent.tasks.describe.texts import read_texts
 from arpent.tasks.describe.token_shelf import TokenShelf
 from arpent.tasks.describe.train_settings import DescribeTrainSettings, HeldOutSettings, SmallLessonSettings
@@ -446,6 +448,28 @@ def test_generate_on_the_command_line(school: School, run: Run, ran: Callable[..
     code, said = ran(*base, "--longest", "6", "--lang", "fr", "-o", school.folder / "cli2")
     assert code != 0  # the grammar has written all of it
     assert "count as failed" in said
+
+
+def test_texts_are_in_the_language_of_the_run_unless_another_is_asked_for(
+    school: School, run: Run, ran: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    import arpent as ap
+
+    quick: dict[str, Any] = {"chip": 45, "mode": "blind", "longest": 6, "device": "cpu"}
+    typed = [word for name, value in quick.items() for word in (f"--{name}", str(value))]
+    base: Sequence[str | Path] = ("describe", "generate", school.images[0], "--model", run.path, *typed)
+    for asked, spoken in (((), {"fr"}), (("--lang", "en"), {"en"}), (("--lang", "both"), {"fr", "en"})):
+        code, said = ran(*base, "--language", "fr", *asked, "-o", tmp_path / "-".join(["typed", *asked]))
+        assert code == 0, said
+        told = read_texts(tmp_path / "-".join(["typed", *asked]))
+        assert {one.language for one in told} == spoken
+    made = ap.describe(school.images[0], model=run.path, output=tmp_path / "python", language="fr", **quick)
+    assert {one.language for one in made.texts()} == {one.language for one in made.texts("fr")} == {"fr"}
+    assert ap.open_run(tmp_path / "python").stored.manifest.settings["lang"] == "fr"  # what a resumed run is held to
+    spelt = GenerateSettings(**quick, language="fr", lang="fr").document()
+    assert spelt == GenerateSettings(**quick, language="fr").document()
+    grammar = tell(school.images[:1], Place(exact=tmp_path / "told"), GenerateSettings(chip=45, language="fr"))
+    assert {one.language for one in grammar.described} == {"fr"}
 
 
 def test_train_on_the_command_line(school: School, ran: Callable[..., tuple[int, str]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -15,8 +15,8 @@ __all__ = ["GenerateSettings"]
 class GenerateSettings(SceneSettings):
     """How parcels are described."""
 
-    lang: Literal["fr", "en", "both"] = "en"
-    """Language of the texts: fr, en, or both."""
+    lang: Literal["fr", "en", "both"] | None = None
+    """Language of the texts: fr, en, or both; that of --language if not given."""
     mode: Literal["grounded", "blind"] = "grounded"
     """grounded: the model is told what was measured, and no sentence stands that the pixels contradict. blind: it sees
     the image alone and nothing is mended, which shows what it can read off the image."""
@@ -38,7 +38,16 @@ class GenerateSettings(SceneSettings):
     """Seed of what is drawn and of what the grammar writes."""
 
     @property
+    def spoken(self) -> Literal["fr", "en", "both"]:
+        """Language of the texts, as `lang` says it: fr, en, or both."""
+        return self.lang or self.language
+
+    @property
     def languages(self) -> tuple[Language, ...]:
         """Of the texts."""
         both: tuple[Language, ...] = ("fr", "en")
-        return both if self.lang == "both" else (self.lang,)
+        return both if self.spoken == "both" else (self.spoken,)
+
+    def document(self) -> dict[str, Any]:
+        """What a run keeps of them, with the language that its texts are in, however that was said."""
+        return self.model_dump(mode="json") | {"lang": self.spoken}

@@ -121,7 +121,7 @@ def generate(
     # Where others have GPUs, this process needs none.
     here = settings.device if hired() is None or settings.device == "cpu" else "auto"
     describer = Describer.open(model, base=settings.base, device=here, weights=settings.weights, batch_size=batch_size)
-    document = settings.model_dump(mode="json") | {"images": list(images), "model": str(model)}
+    document = settings.document() | {"images": list(images), "model": str(model)}
     read = [*images, str(model), *([str(parcels)] if parcels else [])]
     with place.begin("describe-generate", Path(images[0]).stem, document, read, language=settings.language) as run:
         try:

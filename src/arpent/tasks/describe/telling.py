@@ -44,7 +44,7 @@ def tell(
         FileMissing, UnreadableFile, BandMismatch …: an image or the parcels, where there is only one image.
         NoValidPixels: no parcel lies on the images.
     """
-    kept = settings.model_dump(mode="json") | {"images": list(images), "model": None}
+    kept = settings.document() | {"images": list(images), "model": None}
     read = [*images, *([str(parcels)] if parcels else [])]
     with place.begin("describe-generate", Path(images[0]).stem, kept, read, language=settings.language) as run:
         try:
@@ -68,7 +68,7 @@ def tell(
 
 
 def _described(shown: Shown, settings: GenerateSettings) -> list[Described]:
-    words = CaptionSettings(lang=settings.lang, seed=settings.seed)
+    words = CaptionSettings(lang=settings.spoken, seed=settings.seed)
     return [_one(line, measured) for line, measured in captions_of(shown.table.to_pylist(), words)]
 
 
