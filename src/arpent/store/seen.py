@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from arpent.core.bundle import read_contract
 from arpent.core.hashing import file_sha256
 from arpent.errors import FileMissing
+from arpent.models.shipped import shipped_name
 from arpent.store.manifest import MANIFEST, InputRecord, read_manifest
 
 __all__ = ["seen_in_training"]
@@ -20,8 +23,12 @@ def seen_in_training(model: Path, files: Iterable[str]) -> list[str] | None:
         files: paths.
 
     Returns:
-        The files, in order; None where no run beside the bundle tells what it has seen.
+        The files, in order; None where no run beside the bundle tells what it has seen. A bundle that comes with Arpent
+        has seen simulated places of its recipe's seed alone, which bear that in their names.
     """
+    if shipped_name(model) is not None:
+        place = re.compile(rf"[a-z]+-{read_contract(model).recipe['seed']}-\d{{3,}}")
+        return [file for file in files if any(map(place.fullmatch, Path(file).parts))]
     try:
         known = read_manifest(model.parent / MANIFEST).inputs
     except FileMissing:
