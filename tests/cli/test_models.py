@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -109,6 +110,12 @@ def test_show_reads_a_contract_to_people_and_to_machines(arpent: Run, bundle: Pa
     document = arpent("models", "show", bundle, "--json").document
     assert document["path"] == str(bundle)
     assert document["classes"]["name"] == "commune"
+
+
+def test_show_says_which_models_come_with_arpent(arpent: Run, bundle: Path) -> None:
+    assert re.search(r"source +comes with Arpent", arpent("models", "show", "change-nano").out)
+    assert re.search(r"source +fourni avec Arpent", arpent("models", "show", "change-nano", "--language", "fr").out)
+    assert "comes with Arpent" not in arpent("models", "show", bundle).out
 
 
 def test_show_has_a_line_for_each_setting_of_the_recipe(arpent: Run, bundle: Path) -> None:

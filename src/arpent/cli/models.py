@@ -84,7 +84,7 @@ def show_model(
 ) -> None:
     """What a model demands of its images, what it says, and where it comes from."""
     from arpent.models.published import published_model, published_names, weights_file
-    from arpent.models.shipped import shipped_bundle
+    from arpent.models.shipped import shipped_bundle, shipped_name
     from arpent.store import bundle_in
     from arpent.store.bundle import read_contract
 
@@ -94,7 +94,8 @@ def show_model(
         show({**entry.model_dump(mode="json"), "weights": weights}, facts(_entry_facts(entry, weights, spoken)))
         return
     own = None if Path(model).exists() else shipped_bundle(model)
-    contract = read_contract(own or bundle_in(model))
+    bundle = own or bundle_in(model)
+    contract = read_contract(bundle)
     if mlm:
         import json
 
@@ -103,7 +104,8 @@ def show_model(
         metadata = mlm_metadata(contract)
         show(metadata, json.dumps(metadata, indent=2, ensure_ascii=False))
         return
-    told = facts(_contract_facts(contract, spoken)), _band_table(contract, spoken)
+    source = contract.source or say("models.from_here" if shipped_name(bundle) else "models.own_source", spoken)
+    told = facts(_contract_facts(contract, source, spoken)), _band_table(contract, spoken)
     show({"path": model, **contract.model_dump(mode="json")}, *told)
 
 
@@ -216,7 +218,7 @@ def _entry_facts(entry: Published, weights: Path | None, language: Language) -> 
     ]
 
 
-def _contract_facts(contract: Contract, language: Language) -> list[tuple[str, object]]:
+def _contract_facts(contract: Contract, source: str, language: Language) -> list[tuple[str, object]]:
     normalisation, none, anything = contract.normalisation, say("models.none", language), say("models.any", language)
     by_sensor = say("models.by_sensor", language) if contract.sensors else none
     written = say("models.written_with", language, version=contract.arpent, format=contract.format)
@@ -234,7 +236,7 @@ def _contract_facts(contract: Contract, language: Language) -> list[tuple[str, o
         *setting_facts(contract.recipe, language),
         *((say("models.part", language, name=name), sha256) for name, sha256 in contract.parts.items()),
         (say("word.licence", language), contract.licence or say("models.not_said", language)),
-        (say("word.source", language), contract.source or say("models.own_source", language)),
+        (say("word.source", language), source),
         (say("models.written_by", language), written),
     ]
 

@@ -135,7 +135,7 @@ def load_start(source: str) -> Bundle:
     Raises:
         BundleInvalid: it is of another task.
     """
-    bundle = load_bundle(bundle_in(Path(source)))
+    bundle = load_bundle(bundle_in(Path(source), "change"))
     if bundle.contract.architecture not in (_PLAIN, _WITH_HEAD) or bundle.contract.normalisation is None:
         raise BundleInvalid(
             f"{source} cannot be taught change",

@@ -78,7 +78,8 @@ class Describer:
         Raises:
             FileMissing, BundleInvalid, WeightsMissing, ContractMismatch: see `models.open_describer`.
         """
-        return cls(open_describer(bundle_in(path), base=base, dtype=weights), device=device, batch_size=batch_size)
+        opened = open_describer(bundle_in(path, "describe"), base=base, dtype=weights)
+        return cls(opened, device=device, batch_size=batch_size)
 
     @property
     def encoder(self) -> str:

@@ -88,7 +88,7 @@ def embed_dataset(
         Interrupted: by Ctrl-C; go on with a place that resumes.
     """
     data = Dataset.read(dataset)
-    file = bundle_in(model)
+    file = bundle_in(model, "forecast")
     bundle = load_bundle(file)
     forecaster = _network_of(bundle, str(model))
     kept = settings.model_dump(mode="json", exclude={"read_threads"}) | {"dataset": str(dataset), "model": str(model)}

@@ -63,7 +63,7 @@ def evaluate(
         ContractMismatch: the data set has other bands or classes.
         DatasetError: no forecast can be judged.
     """
-    model = bundle_in(model)
+    model = bundle_in(model, "forecast")
     data = sided(Dataset.read(dataset))
     forecaster = open_forecaster(model, runtime=settings.runtime, device=settings.device, precision=settings.precision)
     check_dataset(forecaster, data)

@@ -72,7 +72,7 @@ def foretell(
         DatasetError: there are too few dates, or a table of the coming ones that does not fit.
         InvalidSetting: no image is of the issue date, or the model does not go as far ahead as asked for.
     """
-    model = bundle_in(model)
+    model = bundle_in(model, "forecast")
     bundle = load_bundle(model)
     classes = _checked(bundle, model, settings)
     kept = settings.model_dump(mode="json", exclude={"read_threads"}) | {"series": str(series), "model": str(model)}

@@ -142,7 +142,7 @@ def _lesson(settings: ForecastSettings, place: Place) -> _Lesson:
 def _segmentation(settings: ForecastSettings, dataset: Dataset, place: Place) -> Bundle:
     """The segmentation model that is named, or the last one that was trained on the same data set."""
     source = Path(settings.segmentation) if settings.segmentation else latest_segmentation(dataset, place)
-    bundle = load_bundle(bundle_in(source))
+    bundle = load_bundle(bundle_in(source, "forecast"))
     contract = require_segmentation(bundle, str(source))
     assert contract.classes is not None  # required
     reasons = contract.differences(dataset.bands, None, "float32")
@@ -193,7 +193,7 @@ def _note(run: RunFolder, lesson: _Lesson) -> None:
     train = SampleIndex([one for one in lesson.dataset.index.of_split("train") if one.mask])
     require_classes(run, train, lesson.dataset.classes, lesson.settings.language)
     if lesson.settings.segmentation:
-        file = bundle_in(Path(lesson.settings.segmentation))
+        file = bundle_in(Path(lesson.settings.segmentation), "forecast")
         run.use_bundle(file, begins=True)
     if lesson.segmentation is not None:
         warn_of_filter(run, lesson.dataset.facts, lesson.segmentation.contract, lesson.settings.language)
