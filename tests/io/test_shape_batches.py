@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import shapely
 from odc.geo.crs import CRS
@@ -72,6 +73,13 @@ def test_damage_is_told_at_once_or_on_the_way(file: Path, tmp_path: Path) -> Non
         spoilt.write_bytes(b"PAR1" + b"\xff" * 200_000 + content[200_004:])
         with pytest.raises(UnreadableFile, match="no shapes that can be read"):
             list(shape_batches(spoilt, "shapes"))
+
+
+def test_a_table_without_geometries_is_told_in_words(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"name": ["a"]}), tmp_path / "t.parquet")
+    with pytest.raises(UnreadableFile) as told:
+        read_shapes(tmp_path / "t.parquet", "parcels")
+    assert told.value.found == "a Parquet file without geometries"
 
 
 def test_a_file_without_a_reference_system_is_refused(tmp_path: Path) -> None:

@@ -201,7 +201,10 @@ class _Header:
 def _header(path: Path) -> _Header:
     try:
         header = pq.read_metadata(path)
-        geo = json.loads((header.metadata or {})[b"geo"])
+        said = (header.metadata or {}).get(b"geo")
+        if said is None:
+            raise ValueError("a Parquet file without geometries")
+        geo = json.loads(said)
         primary = geo["primary_column"]
         crs = geo["columns"][primary].get("crs", "OGC:CRS84")
         schema = header.schema.to_arrow_schema()
