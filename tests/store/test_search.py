@@ -260,6 +260,20 @@ def test_the_latest_file_counts_fact_by_fact(folder):
     assert hit.row["vigour"] == "moderate"
 
 
+def test_ground_that_lies_apart_under_one_name_is_told(tmp_path):
+    """Runs of two places whose images are called the same, each measured for itself."""
+    for number, place in enumerate(("north", "south")):
+        outline = shapely.to_wkb(shapely.box(3 * number, 0, 3 * number + 1, 1))
+        pq.write_table(_table([row | {"geometry": outline} for row in _rows()]), tmp_path / f"{place}.parquet")
+    with SearchIndex.over([tmp_path]) as index:
+        assert index.index.apart == ("valley/hidden", "valley/lucerne", "valley/maize")
+    moved = shapely.to_wkb(shapely.box(0.1, 0, 1.1, 1))  # another outline of the same field
+    pq.write_table(_table([row | {"geometry": moved} for row in _rows()]), tmp_path / "south.parquet")
+    pq.write_table(_table(_rows()), tmp_path / "north.parquet")
+    with SearchIndex.over([tmp_path]) as index:
+        assert index.index.apart == ()
+
+
 def test_embeddings_of_another_model_are_left_out_and_told(folder):
     late = folder / "zz.parquet"
     _vectors(late, ["meadow", "maize"], np.eye(2, 4), encoder="b" * 64)

@@ -75,6 +75,8 @@ def search(
     with SearchIndex.over(places or [Path("runs")], index, rebuild=rebuild, progress=progress()) as found:
         for line in found.index.warnings if settings.like else ():
             note(line)
+        if found.index.apart:
+            note(say("search.apart", language, names=", ".join(found.index.apart)))
         hits = found.find(query)
         note(say("search.searched", language, rows=found.index.rows))
     if hits and hits[0].partly:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import shapely
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from arpent.core import Progress, Silent, publish_file, write_file, writing
@@ -41,7 +42,11 @@ from arpent.store.search_vectors import write_vectors
 __all__ = ["Index", "make_index"]
 
 INDEX = "index.json"
-_FORMAT = 2
+_FORMAT = 3
+_LOOKED_AT = 1000
+"""Rows of which several files tell different outlines that are looked at."""
+_NAMED = 3
+"""Parcels that are named where different ground goes by one name."""
 _KEYS = ", ".join(KEYS.names)
 _KNOWN = (
     "coalesce(place, '') AS place, parcel, coalesce(image, '') AS image, coalesce(taken, DATE '0001-01-01') AS taken"
@@ -65,6 +70,7 @@ class Index(BaseModel):
         encoder: that made them.
         told: rows that have a text.
         warnings: what was left out.
+        apart: some parcels, with their places, for which several files tell ground that lies apart.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -81,6 +87,7 @@ class Index(BaseModel):
     encoder: str
     told: int
     warnings: tuple[str, ...] = ()
+    apart: tuple[str, ...] = ()
 
 
 def make_index(
@@ -174,6 +181,7 @@ class _Making:
         """Writes the files, and says what they hold."""
         with closing(write_database(database, _spill(database))) as con:
             self._gather(con)
+            apart = _apart(con)
             self._join(con)
             seen = "(SELECT count(*) FROM vectors)" if self._width else "0"
             asked = f"SELECT count(*), {seen}, count(coalesce(text_en, text_fr)) FROM parcels"  # noqa: S608
@@ -192,6 +200,7 @@ class _Making:
             "width": self._width,
             "encoder": self._encoder,
             "warnings": warnings,
+            "apart": apart,
         }
 
     def _gather(self, con: Any) -> None:  # noqa: ANN401 - duckdb publishes no types
@@ -272,6 +281,22 @@ class _Making:
             while some := rows.fetchmany(4096):
                 words.executemany(insert, some)
             words.execute("COMMIT")
+
+
+def _apart(con: Any) -> tuple[str, ...]:  # noqa: ANN401 - duckdb publishes no types
+    """Some parcels, with their places, whose outlines lie apart although all their keys are equal."""
+    rows = con.execute(f"""
+        SELECT place, parcel, list(DISTINCT geometry) FROM
+            (SELECT {_KEYS}, geometry FROM measured UNION ALL SELECT {_KEYS}, geometry FROM embedded)
+        WHERE geometry IS NOT NULL GROUP BY {_KEYS} HAVING count(DISTINCT geometry) > 1
+        ORDER BY place, parcel LIMIT {_LOOKED_AT}
+    """).fetchall()  # noqa: S608 - fixed names
+    found: dict[str, None] = {}
+    for place, parcel, outlines in rows:
+        west, south, east, north = shapely.bounds(shapely.from_wkb(outlines, on_invalid="ignore")).T
+        if west.max() > east.min() or south.max() > north.min():
+            found[f"{place}/{parcel}" if place else parcel] = None
+    return tuple(found)[:_NAMED]
 
 
 def _spill(database: Path) -> Path:
