@@ -20,7 +20,7 @@ from arpent.cli.console import Flags, Session, show
 from arpent.cli.ending import Ending
 from arpent.cli.fetched import fetched
 from arpent.cli.together import keep_output_ours, require_training
-from arpent.core.waiting import wait_briefly
+from arpent.cli.waiting import wait_briefly
 from arpent.errors import UnknownName
 from arpent.version import __version__
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from arpent.core.waiting import wait_briefly
+from arpent.cli.waiting import wait_briefly
 
 
 def test_waits_are_short():
