@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from arpent.core.waiting import wait_briefly
+from arpent.cli.waiting import wait_briefly
 
 TRAIN = """
 import sys, time
