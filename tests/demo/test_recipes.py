@@ -95,7 +95,7 @@ def test_packing_a_shipped_bundle_again_changes_nothing_of_it(name, tmp_path):
 
 
 def _written_by_other_releases(bundle: Path) -> set[str]:
-    """Files of a bundle that transformers and peft write, and no release as the one before; empty with those that did."""
+    """Files of a bundle that transformers and peft write, each release in its own way; empty with those that did."""
     if not bundle.is_dir():
         return set()
     language, lora = (
