@@ -142,6 +142,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not session.flags.debug:  # torch's C++ half writes past our reporting, about host names without a reverse entry
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     wait_briefly(os.environ)
+    keep_output_ours()  # before what prints holds on to standard output
     with session.active(), Ending(session) as ending:
         _run(words, session.flags)
     return ending.settle()
@@ -155,6 +156,5 @@ def _run(words: list[str], flags: Flags) -> None:
         show({"arpent": __version__}, f"arpent {__version__}")
     else:
         require_training(words)
-        keep_output_ours()
         with root.make_context("arpent", words) as context:
             root.invoke(context)

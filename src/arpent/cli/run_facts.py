@@ -27,7 +27,6 @@ def warning_lines(manifest: Manifest) -> list[str]:
 def run_facts(manifest: Manifest, language: Language) -> list[tuple[str, object]]:
     """Names and values, one pair per line."""
     bundle, odd = manifest.bundle, say("runs.not_finite", language)
-    versions = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
     return [
         (say("word.task", language), manifest.task),
         (say("word.name", language), manifest.name),
@@ -42,7 +41,8 @@ def run_facts(manifest: Manifest, language: Language) -> list[tuple[str, object]
         ),
         *((name, odd if value is None else _figure(name, value, language)) for name, value in manifest.metrics.items()),
         *((say("runs.failed", language, item=failure.item), failure.message) for failure in manifest.failures),
-        (say("runs.versions", language), versions),
+        (say("runs.versions", language), ""),
+        *((f"  {name}", version) for name, version in manifest.versions.items()),
     ]
 
 

@@ -38,8 +38,8 @@ class SceneSettings(Settings):
     date_regex: str | None = None
     """How names of images give their dates; its first group is the date."""
     place: str | None = None
-    """Name of the place; that of the image without its date if not given, behind its folder where images of other ground
-    are called the same."""
+    """Name of the place; that of the image without its date if not given, behind its folder where images of other
+    ground are called the same."""
     name_column: str | None = None
     """Column of the parcels that names them; name, parcel, id … or the number of the row if not given."""
     crop_column: str | None = None
