@@ -103,6 +103,7 @@ def _written_by_other_releases(bundle: Path) -> set[str]:
     )
     wrote = {"transformers": language["transformers_version"], "peft": lora["peft_version"]}
     names = {"config.json", "generation_config.json", "tokenizer_config.json", "adapter_config.json"}
+    names.add("bundle.json")  # which has their hashes
     return set() if wrote == {name: version(name) for name in wrote} else names
 
 
