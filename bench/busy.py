@@ -1,11 +1,11 @@
-"""Training on cores that others use as well: how threads that wait for each other had best wait.
+"""Two trainings at once on the same cores: how threads that wait for each other had best wait.
 
     python bench/busy.py [--rounds 3] [--steps 12] [--turns 0 1000 10000 100000]
 
-Steps of the demo's network with as many threads as there are cores: on the cores as they are, then with a process at
-work beside it on each of them. *plain* is PyTorch as it comes, *arpent* with what the command sets, *one thread* what
-others advise for such machines; the rest spin so many turns before they sleep. Each way is a process of its own, for
-OpenMP reads once how to wait; the ways take turns, and figures are medians of the clock.
+Steps of the demo's network with as many threads as there are cores, by one process and by two at once. *plain* is
+PyTorch as it comes, *arpent* with what the command sets, *one thread* what others advise for such machines; the rest
+spin so many turns before they sleep. Each way is a process of its own, for OpenMP reads once how to wait; the ways take
+turns, and figures are medians of the clock.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 from arpent.cli.waiting import wait_briefly
 
@@ -40,7 +39,6 @@ for _ in range(int(sys.argv[1])):
     step()
 print(time.perf_counter() - begun)
 """
-SPIN = "while True: pass"
 
 
 def environment(way: str) -> dict[str, str]:
@@ -55,28 +53,17 @@ def environment(way: str) -> dict[str, str]:
     return around
 
 
-@contextmanager
-def beside(others: int) -> Iterator[None]:
-    """So many processes at work."""
-    started = [subprocess.Popen([sys.executable, "-c", SPIN]) for _ in range(others)]
-    try:
-        yield
-    finally:
-        for process in started:
-            process.kill()
-            process.wait()
-
-
-def trained(way: str, steps: int) -> float:
-    """Seconds of so many steps."""
+def trained(way: str, steps: int, together: int) -> float:
+    """Seconds of so many steps, the mean of so many processes at once."""
     words = [sys.executable, "-c", TRAIN, str(steps)]
-    done = subprocess.run(words, env=environment(way), capture_output=True, text=True, check=True)
-    return float(done.stdout)
+    around = environment(way)
+    started = [subprocess.Popen(words, env=around, stdout=subprocess.PIPE, text=True) for _ in range(together)]
+    return statistics.fmean(float(process.communicate()[0]) for process in started)
 
 
-def measured(ways: list[str], rounds: int, steps: int) -> Mapping[str, float]:
+def measured(ways: list[str], rounds: int, steps: int, together: int) -> Mapping[str, float]:
     """Median seconds of each way, the ways in turns."""
-    taken = [{way: trained(way, steps) for way in ways} for _ in range(rounds)]
+    taken = [{way: trained(way, steps, together) for way in ways} for _ in range(rounds)]
     return {way: statistics.median(one[way] for one in taken) for way in ways}
 
 
@@ -90,10 +77,9 @@ def main() -> None:
     ways = ["plain", "arpent", "one thread", *(f"{turns} turns" for turns in asked.turns)]
     cores = os.cpu_count() or 1
     print(f"{asked.steps} steps, {cores} cores, median of {asked.rounds}")
-    for others in (0, cores):
-        with beside(others):
-            seconds = measured(ways, asked.rounds, asked.steps)
-        print(f"\nbeside {others} others")
+    for together in (1, 2):
+        seconds = measured(ways, asked.rounds, asked.steps, together)
+        print(f"\n{together} at once")
         for way in ways:
             print(f"{way:<16} {seconds[way]:7.2f} s  {seconds[way] / seconds['plain']:.2f}")
 
