@@ -3,8 +3,8 @@
     python bench/busy.py [--rounds 3] [--steps 12] [--turns 0 1000 10000 100000]
 
 Steps of the demo's network with as many threads as there are cores, by one process and by two at once. *plain* is
-PyTorch as it comes, *arpent* with what the command sets, *one thread* what others advise for such machines; the rest
-spin so many turns before they sleep. Each way is a process of its own, for OpenMP reads once how to wait; the ways take
+PyTorch as it comes, *one thread* what others advise for such machines; the rest spin so many turns before they sleep,
+which ``GOMP_SPINCOUNT`` says. Each way is a process of its own, for OpenMP reads once how to wait; the ways take
 turns, and figures are medians of the clock.
 """
 
@@ -16,8 +16,6 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Mapping
-
-from arpent.cli.waiting import wait_briefly
 
 TRAIN = """
 import sys, time
@@ -44,9 +42,7 @@ print(time.perf_counter() - begun)
 def environment(way: str) -> dict[str, str]:
     """What a process of that way finds around it."""
     around = {name: value for name, value in os.environ.items() if not name.startswith(("GOMP", "OMP"))}
-    if way == "arpent":
-        wait_briefly(around)
-    elif way == "one thread":
+    if way == "one thread":
         around["OMP_NUM_THREADS"] = "1"
     elif way != "plain":
         around["GOMP_SPINCOUNT"] = way.partition(" ")[0]
@@ -74,7 +70,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--turns", type=int, nargs="*", default=[0, 1_000, 10_000, 100_000])
     asked = parser.parse_args()
-    ways = ["plain", "arpent", "one thread", *(f"{turns} turns" for turns in asked.turns)]
+    ways = ["plain", "one thread", *(f"{turns} turns" for turns in asked.turns)]
     cores = os.cpu_count() or 1
     print(f"{asked.steps} steps, {cores} cores, median of {asked.rounds}")
     for together in (1, 2):

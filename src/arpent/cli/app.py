@@ -20,7 +20,6 @@ from arpent.cli.console import Flags, Session, show
 from arpent.cli.ending import Ending
 from arpent.cli.fetched import fetched
 from arpent.cli.together import keep_output_ours, require_training
-from arpent.cli.waiting import wait_briefly
 from arpent.errors import UnknownName
 from arpent.version import __version__
 
@@ -141,7 +140,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     session = Session(Flags.among(words))
     if not session.flags.debug:  # torch's C++ half writes past our reporting, about host names without a reverse entry
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    wait_briefly(os.environ)
     keep_output_ours()  # before what prints holds on to standard output
     with session.active(), Ending(session) as ending:
         _run(words, session.flags)
