@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +23,7 @@ from arpent.errors import UnreadableFile
 __all__ = ["vector_column", "vector_field", "vector_width", "vectors_in", "width_in_file", "width_in_table"]
 
 Number = TypeVar("Number", bound=np.floating)
-Column = pa.Array | pa.ChunkedArray
+Column: TypeAlias = pa.Array | pa.ChunkedArray
 
 _WIDTH = b"arpent:width"
 _WIDEST = 1 << 19
